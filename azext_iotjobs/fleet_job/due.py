@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from itertools import islice
+from itertools import islice, takewhile
 from typing import NamedTuple
 
 from azext_iotjobs.fleet_job.calendar import next_opening, occurrences, window_at, zone_of
@@ -151,9 +151,15 @@ def next_occurrences(stored: StoredSchedule, last_at: datetime | None, now: date
 
     last_at: the newest that is recorded; None: none is.
     """
-    begins = max(stored.set_at, now - delay_of(stored))
-    after = begins if last_at is None else max(begins, last_at)
-    return list(islice(occurrences(stored.schedule, stored.set_at, after), count))
+    return list(islice(_not_due(stored, last_at, now), count))
+
+
+def delayed(stored: StoredSchedule, last_at: datetime | None, now: datetime) -> list[datetime]:
+    """The occurrences that have come and are not due yet: their delay is not over.
+
+    last_at: the newest that is recorded; None: none is.
+    """
+    return list(takewhile(lambda at: at <= now, _not_due(stored, last_at, now)))
 
 
 def delay_of(stored: StoredSchedule) -> timedelta:
@@ -202,6 +208,12 @@ def clock_doubt(stored: StoredSchedule, now: datetime) -> ClockDoubt | None:
     if passed_s > TRUSTED_S:
         return ClockDoubt.AHEAD
     return ClockDoubt.BACK if passed_s < -SET_BACK_S else None
+
+
+def _not_due(stored: StoredSchedule, last_at: datetime | None, now: datetime) -> Iterator[datetime]:
+    begins = max(stored.set_at, now - delay_of(stored))
+    after = begins if last_at is None else max(begins, last_at)
+    return occurrences(stored.schedule, stored.set_at, after)
 
 
 def _given_up(view: View, due: Due) -> Iterator[Decided]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from azext_iotjobs.fleet_job.due import delay_of
 from azext_iotjobs.fleet_job.store.holder import Holder
 from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.errors import BadValue, LinkLost, NotFound
@@ -333,6 +334,18 @@ def test_a_schedule_that_is_changed_or_removed_says_what_had_not_started(world: 
     assert [each.at for each in saved.remove(store, "job", by="ann", at=world.clock.now())] == [SECOND + DAY]
     with pytest.raises(NotFound, match="has no schedule"):
         saved.get(store, "job")
+
+
+def test_one_whose_delay_is_not_over_is_said_too(world: ScheduledWorld) -> None:
+    store = world.begin(daily(jitter_s=3_600.0))
+    delay = delay_of(saved.get(store, "job"))
+    assert delay > timedelta(seconds=1)
+    assert world.look_at(store, FIRST + delay - timedelta(seconds=1)) == []
+    changed = world.set_schedule(store, daily(jitter_s=3_600.0, overlap=Overlap.WAIT))
+    assert [(each.at, each.note) for each in changed.missed] == [(FIRST, "The schedule was changed before it started.")]
+    assert world.look_at(store, FIRST + delay) == [] and world.called() == {0}
+    assert world.look_at(store, SECOND + delay) == [("started", SECOND)]
+    assert saved.remove(store, "job", by="ann", at=SECOND + DAY - HOUR) == ()
 
 
 def test_a_schedule_that_means_nothing_more_is_refused_and_the_old_one_stays(world: ScheduledWorld) -> None:
