@@ -116,6 +116,9 @@ class Rounds(Generic[Found]):
         except StopIteration:
             self._end()
             return []
+        except HubAnswer as err:  # rows that are none
+            self.trouble = err
+            return []
         if isinstance(step, PageQuery):
             self._query = step
             return self._send()

@@ -106,6 +106,14 @@ def test_a_look_is_made_when_the_time_is_over_and_decides(world: World) -> None:
     assert [each.failure is not None for each in world.until_s(605)] == [True]
 
 
+@pytest.mark.parametrize("row", ["no twin", None, 7, ["a"]])
+def test_a_row_that_is_no_object_ends_the_verification_with_an_error_that_says_so(world: World, row: Any) -> None:
+    world.operate("a")
+    world.trouble.append(response([row]))
+    assert world.until_s(60) == [] and isinstance(world.verifier.trouble, HubFault)
+    assert "JSON object" in str(world.verifier.trouble) and world.verifier.turn() == []
+
+
 def test_in_no_minute_are_there_more_queries_than_the_pace_allows() -> None:
     world = World(a_minute=6)
     names = [f"device-{number:05}" for number in range(3_000)]
