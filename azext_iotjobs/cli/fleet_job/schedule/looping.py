@@ -20,7 +20,7 @@ from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
 from azext_iotjobs.cli.output.own_session import own_session
 from azext_iotjobs.fleet_job.due import Nothing, decide
 from azext_iotjobs.model.clock import Clock, SystemClock
-from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.errors import BadValue, IotJobsError
 from azext_iotjobs.model.occurrence import StoredSchedule
 from azext_iotjobs.operations.fleet_job.schedule.saved import view_of
 
@@ -105,7 +105,10 @@ class _Looping:
         if self._clock.monotonic() < self._not_before.get(stored.fleet_job_id, 0.0):
             return False
         view = view_of(self._client.store, stored, self._clock.now(), frozenset())
-        return not isinstance(decide(view), Nothing)
+        try:
+            return not isinstance(decide(view), Nothing)
+        except IotJobsError:  # the process that looks at it says why, and the others are looked at
+            return True
 
     def _take(self, job: str, child: Child) -> None:
         child.result.seek(0)

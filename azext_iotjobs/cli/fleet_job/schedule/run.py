@@ -32,7 +32,7 @@ from azext_iotjobs.operations.fleet_job import run_loop
 from azext_iotjobs.operations.fleet_job.drivers.factory import driver_factory
 from azext_iotjobs.operations.fleet_job.gate_checks import gate_checker_factory
 from azext_iotjobs.operations.fleet_job.schedule import saved
-from azext_iotjobs.operations.fleet_job.schedule.run_due import DueContext, Happened, What, backfill, look
+from azext_iotjobs.operations.fleet_job.schedule.run_due import DueContext, Happened, What, backfill, look_at_all
 
 logger = get_logger(__name__)
 
@@ -56,11 +56,8 @@ def run_due(
         from azext_iotjobs.cli.fleet_job.schedule import looping
 
         return looping.until_stopped(client, fleet_job_id, interval, assume_yes=our_yes)
-    happened: list[Happened] = []
     with stopped_by_ctrl_c() as flag, _Looks(cmd, client, flag, assume_yes=our_yes) as looks:
-        for each in stored:
-            if not flag.is_set():
-                happened += look(each, looks.context)
+        happened = look_at_all(stored, looks.context)
     return _reported(cmd, happened, exit_zero=exit_zero)
 
 

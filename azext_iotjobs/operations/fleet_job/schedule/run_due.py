@@ -17,7 +17,7 @@ from azext_iotjobs.fleet_job.store.contract import FleetJobStore
 from azext_iotjobs.fleet_job.store.holder import Holder
 from azext_iotjobs.fleet_job.store.schedule_contract import Claim
 from azext_iotjobs.model.clock import Clock, StopFlag
-from azext_iotjobs.model.errors import HubAnswer, LeaseHeld, LeaseLost, LinkError, UserError, WrongState
+from azext_iotjobs.model.errors import HubAnswer, IotJobsError, LeaseHeld, LeaseLost, LinkError, UserError, WrongState
 from azext_iotjobs.model.fleet_job import FleetJob
 from azext_iotjobs.model.occurrence import Decided, OccurrenceState, StoredSchedule
 from azext_iotjobs.model.run import Run
@@ -86,6 +86,20 @@ def look(stored: StoredSchedule, context: DueContext) -> list[Happened]:
     return _Look(context, stored).all_steps()
 
 
+def look_at_all(schedules: Sequence[StoredSchedule], context: DueContext) -> list[Happened]:
+    """Look at one schedule after the other; gives what happened, in its order.
+
+    Of several, an error of one is what happened of it, and the others are looked at. Raises of one what `look` raises.
+    """
+    if len(schedules) == 1:
+        return look(schedules[0], context)
+    happened: list[Happened] = []
+    for each in schedules:
+        if not context.stop.is_set():
+            happened += _Look(context, each).all_steps_or_why_not()
+    return happened
+
+
 def backfill(stored: StoredSchedule, instants: Sequence[datetime], context: DueContext) -> list[Happened]:
     """Run past occurrences of a schedule, one after the other, until one does not end; gives what happened.
 
@@ -119,6 +133,12 @@ class _Look:
         while not self._context.stop.is_set() and self._step():
             pass
         return self._happened
+
+    def all_steps_or_why_not(self) -> list[Happened]:
+        try:
+            return self.all_steps()
+        except IotJobsError as err:
+            return [*self._happened, self._of(None, What.NOT_STARTED, str(err))]
 
     def backfill(self, instants: Sequence[datetime]) -> list[Happened]:
         for at in instants:
@@ -176,10 +196,10 @@ class _Look:
         except LeaseLost as err:
             self._context.on_notice(str(err))
         except (HubAnswer, LinkError, UserError, WrongState) as err:
-            claim.release(str(err), self._clock.now())
+            self._release(claim, str(err))
             self._happened.append(self._of(at, What.NOT_STARTED, str(err)))
         except BaseException:  # Ctrl-C: whoever looks next need not wait until the claim expires
-            claim.release("The process that was going to start it was ended.", self._clock.now())
+            self._release(claim, "The process that was going to start it was ended.")
             raise
         else:
             if made is not None:
@@ -204,6 +224,10 @@ class _Look:
             observer=planning.SelectionObserver(on_count=lambda _: claim.beat(self._clock.now())),
         )
         return self._store.runs.add(replace(planned, claim=claim.key))
+
+    def _release(self, claim: Claim, why: str) -> None:
+        with suppress(LeaseLost):  # it is another process's already
+            claim.release(why, self._clock.now())
 
     def _leave(self, claim: Claim, owner: Claimer) -> None:
         """Record that another store has claimed it. Of a copy of this store it is not known whether it started it."""

@@ -23,10 +23,10 @@ from azext_iotjobs.model.share import parse_share
 from azext_iotjobs.operations.fleet_job import run_loop
 from azext_iotjobs.operations.fleet_job.schedule import saved
 from azext_iotjobs.operations.fleet_job.schedule.claims import claim_id
-from azext_iotjobs.operations.fleet_job.schedule.run_due import backfill
-from tests.helpers.fleet_job_hub_double import StopDouble
+from azext_iotjobs.operations.fleet_job.schedule.run_due import backfill, look_at_all
+from tests.helpers.fleet_job_hub_double import StopDouble, definition_of
 from tests.helpers.fleet_job_setup import OFFLINE, CallingList, by_both
-from tests.helpers.schedule_setup import DAY, FIRST, HOUR, ScheduledWorld, daily
+from tests.helpers.schedule_setup import DAY, DEVICES, FIRST, HOUR, METHOD, ScheduledWorld, daily
 from tests.helpers.transport_double import response
 
 SECOND = FIRST + DAY
@@ -140,6 +140,36 @@ def test_ctrl_c_while_a_claim_waits_leaves_it_to_the_next_look(world: ScheduledW
     assert left.what.value == "not-started" and "Ctrl-C" in (left.note or "")
     world.hub.slots = None
     assert [each.what.value for each in world.look(store)] == ["started"]
+
+
+def test_an_error_of_one_schedule_keeps_nobody_from_the_others(world: ScheduledWorld) -> None:
+    store = world.begin(daily())
+    world.save(store, definition_of(METHOD, DEVICES, Driver.CALLS), "a-first")
+    odd = replace(daily(), zone="Moon/Tranquility")
+    store.schedules.save("a-first", odd, at=world.clock.now(), by="ann", store_key=world.key)
+    world.clock.set_s += (FIRST - world.clock.now()).total_seconds()
+    happened = look_at_all(store.schedules.list_all(), world.due_context(store))
+    assert [(each.fleet_job_id, each.what.value) for each in happened] == [
+        ("a-first", "not-started"),
+        ("job", "started"),
+    ]
+    assert "Moon/Tranquility" in (happened[0].note or "")
+    with pytest.raises(BadValue, match="Moon/Tranquility"):
+        look_at_all(store.schedules.list_all()[:1], world.due_context(store))
+
+
+def test_a_claim_that_another_process_has_taken_over_is_left_to_it(world: ScheduledWorld) -> None:
+    store = world.begin(daily())
+
+    def slow(request: Any) -> Any:
+        later = world.clock.now() + timedelta(hours=1)
+        store.occurrences.claim("job", FIRST, replace(world.holder, machine="other"), later)
+        raise LinkLost("the hub is away")
+
+    world.hub.refuses = slow
+    assert world.look_at(store, FIRST) == [("not-started", FIRST)]
+    (other,) = store.occurrences.open("job", world.clock.now())
+    assert other.is_held
 
 
 def test_a_hub_that_is_away_is_said_and_the_next_look_starts_it(world: ScheduledWorld) -> None:

@@ -1,0 +1,35 @@
+"""`run-due --loop`: which schedules it starts processes for."""
+
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from azext_iotjobs.cli.fleet_job.context import FleetJobContext
+from azext_iotjobs.cli.fleet_job.schedule.looping import Child, _Looping
+from azext_iotjobs.model.fleet_job import Driver
+from tests.helpers.fleet_job_hub_double import definition_of
+from tests.helpers.schedule_setup import DEVICES, FIRST, METHOD, ScheduledWorld, daily
+
+
+def test_a_schedule_that_means_nothing_on_this_machine_is_looked_at_and_so_are_the_others(tmp_path: Path) -> None:
+    world = ScheduledWorld(tmp_path / "state")
+    store = world.begin(daily())
+    world.save(store, definition_of(METHOD, DEVICES, Driver.CALLS), "a-first")
+    odd = replace(daily(), zone="Moon/Tranquility")
+    store.schedules.save("a-first", odd, at=world.clock.now(), by="ann", store_key=world.key)
+    world.clock.set_s += (FIRST - world.clock.now()).total_seconds()
+    started: list[str] = []
+
+    def start(job: str) -> Child:
+        started.append(job)
+        return Child(subprocess.Popen([sys.executable, "-c", ""]), tempfile.TemporaryFile())
+
+    context = FleetJobContext(None, {}, str(tmp_path / "state"), None)
+    looping = _Looping(context, None, start, world.clock)
+    looping.look()
+    looping.look()
+    assert started == ["a-first", "job"], "each once, until its pause is over"
+    looping.stop()
+    context.store.close()
