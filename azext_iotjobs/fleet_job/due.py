@@ -162,9 +162,10 @@ def delay_of(stored: StoredSchedule) -> timedelta:
 
 
 def is_to_be_resumed(run: Run, now: datetime) -> bool:
-    """Whether a run continues by its schedule: its process is gone, it broke off, or its window had shut.
+    """Whether a run continues by its schedule: its process is gone, it broke off, or its schedule stopped it.
 
-    What a person, a threshold or a gate has stopped waits for a person.
+    A schedule stops a run when its window shuts, and when the process that starts what is due is stopped. What a
+    person, a threshold or a gate has stopped waits for a person.
     """
     if run.occurrence_at is None or not run.is_unattended(now):
         return False

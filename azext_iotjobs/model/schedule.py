@@ -11,7 +11,7 @@ from typing import NamedTuple
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.text import Field, Text
 
-BY_SCHEDULE = "its schedule"  # ends a run whose window has shut
+BY_SCHEDULE = "its schedule"  # stops a run whose window has shut, or whose process was stopped: it is resumed
 LAST_DAY = -1  # of a month
 MAX_TIMES = 10_000
 MAX_CATCH_UP_S = 30 * 86_400.0  # a hub knows for as long which occurrences were claimed: it keeps jobs for 30 days

@@ -52,7 +52,7 @@ class ScheduledWorld(World):
         return saved.set_schedule(store, "job", schedule, by="ann", at=self.clock.now(), new_key=lambda: self.key)
 
     def due_context(self, store: SqliteStore, stop: Any = None, **more: Any) -> DueContext:
-        flag = stop or StopDouble()
+        flag, stop_by = stop or StopDouble(), more.pop("stop_by", None)
         values: dict[str, Any] = {
             "store": store,
             "clock": self.clock,
@@ -60,7 +60,7 @@ class ScheduledWorld(World):
             "by": "ann@here",
             "stop": flag,
             "open_hub": lambda job: (self.client, None),
-            "run_context": lambda hub, shuts_at: replace(self.context(store, flag), shuts_at=shuts_at),
+            "run_context": lambda hub, shuts_at: replace(self.context(store, flag), shuts_at=shuts_at, stop_by=stop_by),
             "confirm_clock": self.confirm,
             "on_notice": self.notices.append,
         }

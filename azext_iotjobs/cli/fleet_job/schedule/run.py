@@ -26,6 +26,7 @@ from azext_iotjobs.model.errors import BadValue, MissingChoice, WrongState
 from azext_iotjobs.model.fleet_job import FleetJob
 from azext_iotjobs.model.occurrence import StoredSchedule
 from azext_iotjobs.model.outcome import Outcome, weightiest
+from azext_iotjobs.model.schedule import BY_SCHEDULE
 from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.model.tier import TierFacts
 from azext_iotjobs.operations.fleet_job import run_loop
@@ -57,7 +58,7 @@ def run_due(
 
         return looping.until_stopped(client, fleet_job_id, interval, assume_yes=our_yes)
     happened: list[Happened] = []
-    with stopped_by_ctrl_c() as flag, _Looks(cmd, client, flag, assume_yes=our_yes) as looks:
+    with stopped_by_ctrl_c() as flag, _Looks(cmd, client, flag, assume_yes=our_yes, stop_by=BY_SCHEDULE) as looks:
         for each in stored:
             if not flag.is_set():
                 happened += look(each, looks.context)
@@ -93,11 +94,15 @@ def run_past(
 class _Looks:
     """What looks at schedules are made with in this process; runs are shown as they are executed."""
 
-    def __init__(self, cmd: Any, client: FleetJobContext, flag: threading.Event, *, assume_yes: bool) -> None:
+    def __init__(
+        self, cmd: Any, client: FleetJobContext, flag: threading.Event, *, assume_yes: bool, stop_by: str | None = None
+    ) -> None:
+        """assume_yes: the machine's clock is trusted.  stop_by: in whose name Ctrl-C or a signal stops a run."""
         self._cmd = cmd
         self._client = client
         self._flag = flag
         self._assume_yes = assume_yes
+        self._stop_by = stop_by
         self._progress: Progress | None = None
         self.context = DueContext(
             store=client.store,
@@ -136,6 +141,7 @@ class _Looks:
             observer=RunObservers(progress, None),
             stop=self._flag,
             shuts_at=shuts_at,
+            stop_by=self._stop_by,
         )
 
     def _end_progress(self) -> None:

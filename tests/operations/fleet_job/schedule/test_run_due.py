@@ -209,6 +209,31 @@ def test_a_run_that_somebody_stopped_waits_for_somebody(
         assert world.look_at(store, SECOND + HOUR) == [("started", SECOND)], "now that the first has ended"
 
 
+@by_both
+def test_a_run_whose_process_a_signal_stopped_goes_on_at_the_next_look(world: ScheduledWorld, driver: Driver) -> None:
+    store = world.begin(daily(), driver)
+    (found,) = _at(world, store, FIRST, StopDouble(after=8), stop_by=BY_SCHEDULE)
+    assert found.run is not None and found.run.state is RunState.STOPPED
+    assert (found.run.ended_by, found.note) == (BY_SCHEDULE, "Stopped by Ctrl-C or a signal.")
+    assert [each.what.value for each in world.look(store)] == ["resumed"]
+    assert store.runs.get("job").state is RunState.COMPLETED and world.called() == {1}
+
+
+def test_a_run_that_a_second_ctrl_c_left_at_once_goes_on_at_the_next_look(world: ScheduledWorld) -> None:
+    store = world.begin(daily())
+
+    def second() -> bool:
+        if any(world.hub.operated.values()):
+            raise KeyboardInterrupt
+        return False
+
+    with pytest.raises(KeyboardInterrupt):
+        _at(world, store, FIRST, StopDouble(when=second), stop_by=BY_SCHEDULE)
+    run = store.runs.get("job")
+    assert (run.state, run.ended_by) == (RunState.STOPPED, BY_SCHEDULE)
+    assert [each.what.value for each in world.look(store)] == ["resumed"]
+
+
 def test_overlap_stop_stops_a_run_that_another_process_executes(world: ScheduledWorld) -> None:
     store = world.begin(daily(overlap=Overlap.STOP))
     _at(world, store, FIRST, StopDouble(after=8))
@@ -318,6 +343,6 @@ def test_a_backfill_ends_with_a_run_that_does_not_end(world: ScheduledWorld) -> 
     assert [each.at for each in done] == wanted[:1] and "was not started" in world.notices[0]
 
 
-def _at(world: ScheduledWorld, store: SqliteStore, at: datetime, stop: Any = None) -> list[Any]:
+def _at(world: ScheduledWorld, store: SqliteStore, at: datetime, stop: Any = None, **more: Any) -> list[Any]:
     world.clock.set_s += (at - world.clock.now()).total_seconds()
-    return world.look(store, stop)
+    return world.look(store, stop, **more)
