@@ -19,13 +19,15 @@ def az_command(context: FleetJobContext, words: Sequence[str]) -> list[str]:
 
     A connection string that was typed is not among it: others would see it. It goes by `environment_of`.
     """
-    options: list[str] = []
-    for dest, name in TYPED.items():
-        value = context.typed(dest)
-        options += [] if value is None else [name, value]
     folder = context.folder
-    options += [] if folder is None else ["--state-dir", os.path.abspath(folder)]
-    return [sys.executable, "-m", "azure.cli", *words, *options]
+    options = [] if folder is None else ["--state-dir", os.path.abspath(folder)]
+    return [sys.executable, "-m", "azure.cli", *words, *typed_options(context), *options]
+
+
+def typed_options(context: FleetJobContext) -> list[str]:
+    """What was typed of the hub, but for a connection string, as words of a command line."""
+    typed = {name: context.typed(dest) for dest, name in TYPED.items()}
+    return [word for name, value in typed.items() if value is not None for word in (name, value)]
 
 
 def environment_of(context: FleetJobContext) -> dict[str, str]:
