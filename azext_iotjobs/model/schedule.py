@@ -132,10 +132,20 @@ class Schedule:
         if self.jitter_s >= window.length_s:
             raise BadValue(Text(Field("jitter_s"), " is as long as ", Field("window"), f" {window} or longer."))
         at = self.rule.at
-        if at is not None and not is_within(window, at):
+        if at is None:
+            return
+        if not is_within(window, at):
             raise BadValue(
                 Text(Field("at"), f" {at:%H:%M} lies outside ", Field("window"), f" {window}."),
                 hint="A run starts when its occurrence is due: give a time at which the window is open.",
+            )
+        if self.jitter_s >= window._replace(opens=at).length_s:
+            raise BadValue(
+                Text.of(
+                    "{jitter_s} is as long as {window} {hours} is open from {at} {time} on, or longer.",
+                    hours=window,
+                    time=f"{at:%H:%M}",
+                )
             )
 
 

@@ -46,6 +46,7 @@ def main() -> int:
         by="a process of a test",
         stop=flag,
         open_hub=lambda job: (client, None),
+        limited=lambda job: job,
         run_context=lambda hub, shuts_at: run_loop.RunContext(
             store=store,
             make_driver=driver_factory(hub),

@@ -60,6 +60,7 @@ class ScheduledWorld(World):
             "by": "ann@here",
             "stop": flag,
             "open_hub": lambda job: (self.client, None),
+            "limited": lambda job: job,
             "run_context": lambda hub, shuts_at: replace(self.context(store, flag), shuts_at=shuts_at, stop_by=stop_by),
             "confirm_clock": self.confirm,
             "on_notice": self.notices.append,

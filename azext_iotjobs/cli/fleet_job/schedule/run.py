@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, time
 from typing import Any
 
@@ -9,6 +10,7 @@ from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
 from azext_iotjobs.cli.fleet_job.documents import render_run
+from azext_iotjobs.cli.fleet_job.dry_run import with_device_limit
 from azext_iotjobs.cli.fleet_job.event_log import RunObservers
 from azext_iotjobs.cli.fleet_job.progress import Progress, new_progress
 from azext_iotjobs.cli.fleet_job.run_foreground import CLOCK, judge
@@ -22,7 +24,7 @@ from azext_iotjobs.fleet_job.due import is_open, opens_at
 from azext_iotjobs.fleet_job.store.holder import current_user, this_process
 from azext_iotjobs.fleet_job.unfinished import check_ended
 from azext_iotjobs.model.clock import SystemClock, render_instant
-from azext_iotjobs.model.errors import BadValue, MissingChoice, WrongState
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, WrongState
 from azext_iotjobs.model.fleet_job import FleetJob
 from azext_iotjobs.model.occurrence import StoredSchedule
 from azext_iotjobs.model.outcome import Outcome, weightiest
@@ -38,6 +40,7 @@ from azext_iotjobs.operations.fleet_job.schedule.run_due import DueContext, Happ
 logger = get_logger(__name__)
 
 OUTCOMES = {What.MISSED: Outcome.MISSED, What.SKIPPED: Outcome.MISSED, What.NOT_STARTED: Outcome.JOB_FAILED}
+WOULD_START = "would-start"
 
 
 def run_due(
@@ -52,6 +55,8 @@ def run_due(
     """Start what is due, and resume what has been begun; gives what happened."""
     if interval is not None and not loop:
         raise MissingChoice("--interval goes with --loop.", hint="--loop --interval 1m")
+    if loop and exit_zero:
+        raise ConflictingChoice("--loop ends with exit code 0 anyway: leave --exit-zero out.")
     stored = _chosen(client, fleet_job_id)
     if loop:
         from azext_iotjobs.cli.fleet_job.schedule import looping
@@ -81,7 +86,9 @@ def run_past(
     if dry_run or not instants:
         if not instants:
             logger.warning("There is no occurrence in that time that has not run.")
-        return [{"id": fleet_job_id, "at": render_instant(each), "dryRun": True} for each in instants]
+        return [
+            {"id": fleet_job_id, "at": render_instant(each), "status": WOULD_START, "dryRun": True} for each in instants
+        ]
     unfinished = client.store.runs.last(fleet_job_id)
     if unfinished is not None:
         check_ended(unfinished, CLOCK.now())
@@ -111,6 +118,7 @@ class _Looks:
             by=current_user(),
             stop=flag,
             open_hub=self._hub_of,
+            limited=self._limited,
             run_context=self._run_context,
             confirm_clock=self._confirm,
             on_notice=lambda text: logger.warning("%s", text),
@@ -128,6 +136,9 @@ class _Looks:
     def _hub_of(self, job: FleetJob) -> tuple[HubClient, TierFacts | None]:
         hub = self._client.hub_of(job)
         return hub, self._client.tier
+
+    def _limited(self, job: FleetJob) -> FleetJob:
+        return replace(job, definition=with_device_limit(self._cmd, job.definition))
 
     def _run_context(self, hub: Callable[[], HubClient], shuts_at: datetime | None) -> run_loop.RunContext:
         self._end_progress()
@@ -213,7 +224,8 @@ def _document(happened: Happened) -> dict[str, Any]:
     return {
         "id": happened.fleet_job_id,
         "at": None if happened.at is None else render_instant(happened.at),
-        "what": happened.what.value,
+        "status": happened.what.value,
+        "run": None if happened.run is None else happened.run.number,
         "note": happened.note,
-        "run": None if happened.run is None else render_run(happened.run, CLOCK.now()),
+        "lastRun": None if happened.run is None else render_run(happened.run, CLOCK.now()),
     }

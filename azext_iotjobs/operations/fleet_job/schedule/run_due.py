@@ -73,6 +73,7 @@ class DueContext:
     by: str  # who makes runs, for people
     stop: StopFlag
     open_hub: Callable[[FleetJob], tuple[HubClient, TierFacts | None]]
+    limited: Callable[[FleetJob], FleetJob]  # with the limit of devices that is configured here, where it has none
     run_context: Callable[[Callable[[], HubClient], datetime | None], run_loop.RunContext]  # until a window shuts
     confirm_clock: Confirm
     on_notice: Callable[[str], None]
@@ -189,14 +190,14 @@ class _Look:
         claims = HubClaims(hub, self._stored, self._clock, lambda: self._napped(claim))
         owner = claims.taken_by(at, self._context.by, may_be_ours=claim.key.epoch > 1)
         if owner is not None:
-            note = f"It was started from another store, by {owner}."
+            note = f"It was started from another state folder, by {owner}."
             claim.settle(OccurrenceState.TAKEN, note, self._clock.now())
             self._happened.append(self._of(at, What.TAKEN, note))
             return None
         planned = planning.planned_run(
             self._store,
             hub,
-            self._job(),
+            self._context.limited(self._job()),
             by=self._context.by,
             at=self._clock.now(),
             tier=tier,

@@ -10,7 +10,7 @@ import pytest
 from azext_iotjobs.fleet_job.store.holder import Holder
 from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.errors import BadValue, LinkLost, NotFound
-from azext_iotjobs.model.fleet_job import Driver
+from azext_iotjobs.model.fleet_job import Driver, FleetJob
 from azext_iotjobs.model.occurrence import OccurrenceState
 from azext_iotjobs.model.rollout import Threshold, ThresholdAction
 from azext_iotjobs.model.run_state import RunEvent, RunState
@@ -44,6 +44,17 @@ def test_what_is_due_starts_once_and_its_devices_are_chosen_anew(world: Schedule
     assert [each.run_number for each in store.occurrences.list_all("job")] == [2, 1]
 
 
+def test_more_devices_than_are_allowed_here_are_not_operated(world: ScheduledWorld) -> None:
+    def to_three(job: FleetJob) -> FleetJob:
+        definition = job.definition
+        return replace(job, definition=replace(definition, targets=replace(definition.targets, max_devices=3)))
+
+    store = world.begin(daily())
+    (found,) = _at(world, store, FIRST, limited=to_three)
+    assert found.what.value == "not-started" and "3" in (found.note or "") and world.called() == {0}
+    assert [each.what.value for each in world.look(store)] == ["started"]
+
+
 def test_two_processes_on_one_store_start_it_once(world: ScheduledWorld) -> None:
     store = world.begin(daily())
     claim = store.occurrences.claim("job", FIRST, replace(world.holder, machine="other"), FIRST)
@@ -59,7 +70,7 @@ def test_of_two_stores_on_one_hub_one_starts_it(tmp_path: Path, world: Scheduled
     other_store = other.begin(daily(), Driver.CALLS)
     assert world.look_at(store, FIRST) == [("started", FIRST)]
     assert [(each.what.value, each.note) for each in other.look(other_store)] == [
-        ("taken", "It was started from another store, by ann@here.")
+        ("taken", "It was started from another state folder, by ann@here.")
     ]
     assert other.look(other_store) == [] and world.called() == {1}
     assert other.look_at(other_store, SECOND) == [("started", SECOND)], "the next is whoever's is quicker"
@@ -100,7 +111,7 @@ def test_a_foreign_job_of_that_id_takes_it_and_is_named(world: ScheduledWorld) -
     job = {"jobId": claim_id("job", FIRST), "type": "scheduleUpdateTwin", "status": "completed", "startTime": now}
     world.hub.jobs[claim_id("job", FIRST)] = {**job, "queryCondition": "*", "unseen": 3, "rows": []}
     (taken,) = _at(world, store, FIRST)
-    assert taken.note == "It was started from another store, by a job job-20260102t050000z that is no claim."
+    assert taken.note == "It was started from another state folder, by a job job-20260102t050000z that is no claim."
     assert world.called() == {0}
 
 
