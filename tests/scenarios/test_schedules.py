@@ -56,7 +56,7 @@ class Scheduled(FleetJobs):
         return shown
 
     def run_due(self, *more: str, code: int = 0) -> list[tuple[str, int | None]]:
-        """What happened in a look, and in which run."""
+        """What happened in a poll, and in which run."""
         found = self.ok("schedule run-due", *more, code=code)
         return [(each["status"], each["run"]) for each in found]
 

@@ -86,7 +86,7 @@ command(
     "job that is due is run by a process of its own. With --loop the exit code is 0 when Ctrl-C or a signal ends it; "
     "`schedule history` and the result say what came of the runs. Nobody is asked, however many devices there are: "
     "--max-devices of the fleet job limits them. Runs that a person, a threshold or a gate has stopped wait for a "
-    "person. A clock that was set back repeats nothing; one that is more than a day ahead of the last look is compared "
+    "person. A clock that was set back repeats nothing; one that is more than a day ahead of the last poll is compared "
     f"with the hub's. {CODES}",
 )
 command(

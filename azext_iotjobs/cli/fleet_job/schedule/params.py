@@ -64,7 +64,7 @@ POLICIES: Group = (
     extra(
         "catch_up",
         "--catch-up",
-        "One that is later than this is not caught up, 1m to 30d. Default: 24h.",
+        "One that is later than this is not caught up, 1m to 30d; not with --missed skip. Default: 24h.",
         group=ON_POLICY,
     ),
     extra(
@@ -81,11 +81,11 @@ ONE_OR_ALL: Group = (ID[0]._replace(settings={**ID[0].settings, "help": "Only th
 
 DUE: Group = (
     option("loop", "--loop", "Look again and again, until Ctrl-C or a termination signal.", action="store_true"),
-    option("interval", "--interval", "With --loop: how long between two looks, 1s or more. Default: 30s."),
+    option("interval", "--interval", "With --loop: how long between two polls, 1s or more. Default: 30s."),
     option(
         "our_yes",
         "--yes -y",
-        "Trust the clock of this machine, where it is far ahead of the last look and the hub cannot confirm it.",
+        "Trust the clock of this machine, where it is far ahead of the last poll and the hub cannot confirm it.",
         action="store_true",
     ),
     option(

@@ -35,7 +35,7 @@ from azext_iotjobs.operations.fleet_job import run_loop
 from azext_iotjobs.operations.fleet_job.drivers.factory import driver_factory
 from azext_iotjobs.operations.fleet_job.gate_checks import gate_checker_factory
 from azext_iotjobs.operations.fleet_job.schedule import saved
-from azext_iotjobs.operations.fleet_job.schedule.run_due import DueContext, Happened, What, backfill, look
+from azext_iotjobs.operations.fleet_job.schedule.run_due import DueContext, Happened, What, backfill, poll
 
 logger = get_logger(__name__)
 
@@ -63,10 +63,10 @@ def run_due(
 
         return looping.until_stopped(client, fleet_job_id, interval, assume_yes=our_yes)
     happened: list[Happened] = []
-    with stopped_by_ctrl_c() as flag, _Looks(cmd, client, flag, assume_yes=our_yes, stop_by=BY_SCHEDULE) as looks:
+    with stopped_by_ctrl_c() as flag, _Polling(cmd, client, flag, assume_yes=our_yes, stop_by=BY_SCHEDULE) as polling:
         for each in stored:
             if not flag.is_set():
-                happened += look(each, looks.context)
+                happened += poll(each, polling.context)
     return _reported(cmd, happened, exit_zero=exit_zero)
 
 
@@ -93,13 +93,13 @@ def run_past(
     if unfinished is not None:
         check_ended(unfinished, CLOCK.now())
     _check_window(stored)
-    with stopped_by_ctrl_c() as flag, _Looks(cmd, client, flag, assume_yes=True) as looks:
-        happened = backfill(stored, instants, looks.context)
+    with stopped_by_ctrl_c() as flag, _Polling(cmd, client, flag, assume_yes=True) as polling:
+        happened = backfill(stored, instants, polling.context)
     return _reported(cmd, happened, exit_zero=exit_zero)
 
 
-class _Looks:
-    """What looks at schedules are made with in this process; runs are shown as they are executed."""
+class _Polling:
+    """What schedules are polled with in this process; runs are shown as they are executed."""
 
     def __init__(
         self, cmd: Any, client: FleetJobContext, flag: threading.Event, *, assume_yes: bool, stop_by: str | None = None
@@ -124,13 +124,14 @@ class _Looks:
             on_notice=lambda text: logger.warning("%s", text),
         )
 
-    def __enter__(self) -> "_Looks":
+    def __enter__(self) -> "_Polling":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._end_progress()
         if kind is not None and issubclass(kind, KeyboardInterrupt):
-            logger.warning("Left at once. What was begun is recorded; the next look goes on with it.")
+            further = "`fleet-job resume`" if self._stop_by is None else "the next poll"
+            logger.warning("Left at once. What was begun is recorded; %s goes on with it.", further)
             raise SystemExit(int(Outcome.STOPPED))
 
     def _hub_of(self, job: FleetJob) -> tuple[HubClient, TierFacts | None]:
@@ -162,11 +163,9 @@ class _Looks:
 
     def _confirm(self, stored: StoredSchedule, hub_at: datetime | None) -> None:
         now = render_instant(CLOCK.now(), "seconds")
-        last = render_instant(stored.looked_at or stored.set_at, "seconds")
+        last = render_instant(stored.polled_at or stored.set_at, "seconds")
         says = "does not say its own" if hub_at is None else f"says {render_instant(hub_at, 'seconds')}"
-        what = (
-            f"This machine's clock says {now}; {stored.fleet_job_id} was looked at last at {last}, and the hub {says}"
-        )
+        what = f"This machine's clock says {now}; {stored.fleet_job_id} was polled last at {last}, and the hub {says}"
         if not agreed(f"{what}. Is the machine right?", what, assume_yes=self._assume_yes):
             raise BadValue("Nothing was started.", hint="Set the machine's clock.")
 

@@ -38,7 +38,7 @@ def occurrences(documents: Iterable[Any]) -> list[Row]:
 
 
 def happened(documents: Iterable[Any]) -> list[Row]:
-    """What a look at schedules came to."""
+    """What a poll of schedules came to."""
     rows = []
     for each in documents:
         run = each.get("lastRun") or {}

@@ -33,7 +33,7 @@ BY_OVERLAP = "its schedule's overlap policy"  # no reason to resume a run by its
 
 
 class What(Enum):
-    """What a look at a schedule came to."""
+    """What a poll of a schedule came to."""
 
     STARTED = "started"
     RESUMED = "resumed"
@@ -41,7 +41,7 @@ class What(Enum):
     SKIPPED = "skipped"
     WAITING = "waiting"
     TAKEN = "taken"  # another store has started it
-    NOT_STARTED = "not-started"  # its run could not be made; the next look tries again
+    NOT_STARTED = "not-started"  # its run could not be made; the next poll tries again
 
 
 OF_STATES = {
@@ -54,7 +54,7 @@ OF_STATES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Happened:
-    """One thing that a look at a schedule came to."""
+    """One thing that a poll of a schedule came to."""
 
     fleet_job_id: str
     at: datetime | None  # the occurrence
@@ -65,7 +65,7 @@ class Happened:
 
 @dataclass(frozen=True, kw_only=True)
 class DueContext:
-    """What schedules are looked at with."""
+    """What schedules are polled with."""
 
     store: FleetJobStore
     clock: Clock
@@ -79,12 +79,12 @@ class DueContext:
     on_notice: Callable[[str], None]
 
 
-def look(stored: StoredSchedule, context: DueContext) -> list[Happened]:
+def poll(stored: StoredSchedule, context: DueContext) -> list[Happened]:
     """Start what is due by a schedule, and resume what it had begun; gives what happened, in its order.
 
     Runs are executed until they end, break off or are stopped. Raises StateError; what the clock's check raises.
     """
-    return _Look(context, stored).all_steps()
+    return _Poll(context, stored).all_steps()
 
 
 def backfill(stored: StoredSchedule, instants: Sequence[datetime], context: DueContext) -> list[Happened]:
@@ -92,11 +92,11 @@ def backfill(stored: StoredSchedule, instants: Sequence[datetime], context: DueC
 
     instants: of them, ascending.  Raises StateError.
     """
-    return _Look(context, stored).backfill(instants)
+    return _Poll(context, stored).backfill(instants)
 
 
-class _Look:
-    """One look at one schedule."""
+class _Poll:
+    """One poll of one schedule."""
 
     def __init__(self, context: DueContext, stored: StoredSchedule) -> None:
         self._context = context
@@ -116,7 +116,7 @@ class _Look:
             return [self._of(None, What.NOT_STARTED, str(err))]
         if was_set_back:
             self._context.on_notice(f"{self._job_id}: the clock was set back; what has started is not started again.")
-        self._store.schedules.looked(self._job_id, now)
+        self._store.schedules.polled(self._job_id, now)
         while not self._context.stop.is_set() and self._step():
             pass
         return self._happened
@@ -231,7 +231,7 @@ class _Look:
             run_loop.stop(store, run, holder, by=BY_OVERLAP, reason=NEXT_IS_DUE, clock=clock)
 
     def _cancel(self, run: Run) -> None:
-        """Cancel an earlier run, and wait until it has ended; one that takes too long is left to the next look."""
+        """Cancel an earlier run, and wait until it has ended; one that takes too long is left to the next poll."""
         own = self._context.run_context(lambda: self._hub()[0], None)
         try:
             canceled = run_loop.cancel(run, own, by=BY_OVERLAP, reason=NEXT_IS_DUE)
@@ -240,7 +240,7 @@ class _Look:
         give_up_at = self._clock.monotonic() + CANCEL_LIMIT_S
         while not canceled.state.has_ended and not self._context.stop.is_set():
             if self._clock.monotonic() > give_up_at:
-                self._context.on_notice(f"{run.name} is still being canceled; the next look starts what is due.")
+                self._context.on_notice(f"{run.name} is still being canceled; the next poll starts what is due.")
                 return
             self._clock.sleep(NAP_S)
             canceled = self._store.runs.get_by_key(run.key)

@@ -18,7 +18,7 @@ from azext_iotjobs.model.errors import ConflictingChoice
 from azext_iotjobs.model.fleet_job import Driver, FleetJob
 from azext_iotjobs.model.occurrence import StoredSchedule
 from azext_iotjobs.model.run_state import RunState
-from azext_iotjobs.model.schedule import Frequency, Rule, Schedule, Window
+from azext_iotjobs.model.schedule import BY_SCHEDULE, Frequency, Rule, Schedule, Window
 from azext_iotjobs.operations.fleet_job.schedule.run_due import Happened, What
 from tests.fleet_job.test_engine import RUN
 from tests.helpers.fleet_job_hub_double import definition_of
@@ -50,8 +50,20 @@ def test_the_configured_limit_of_devices_counts(
     made: dict[str, Any] = {"created_at": NOW, "created_by": "ann", "edited_at": NOW, "edited_by": "ann"}
     job = FleetJob(fleet_job_id="job", host="h", version=1, definition=definition, **made)
     given = {} if configured is None else {"max_devices": configured}
-    with door._Looks(cmd(**given), context(tmp_path), threading.Event(), assume_yes=True) as looks:
-        assert looks.context.limited(job).definition.targets.max_devices == limit
+    with door._Polling(cmd(**given), context(tmp_path), threading.Event(), assume_yes=True) as polling:
+        assert polling.context.limited(job).definition.targets.max_devices == limit
+
+
+@pytest.mark.parametrize(("stop_by", "said"), [(BY_SCHEDULE, "the next poll"), (None, "`fleet-job resume`")])
+def test_a_run_is_stopped_in_the_name_of_who_goes_on_with_it(
+    tmp_path: Path, stop_by: str | None, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(SystemExit), caplog.at_level("WARNING"):
+        with door._Polling(cmd(), context(tmp_path), threading.Event(), assume_yes=True, stop_by=stop_by) as polling:
+            made = polling.context.run_context(lambda: pytest.fail("no hub is needed"), None)
+            assert made.stop_by == stop_by
+            raise KeyboardInterrupt
+    assert f"{said} goes on with it" in caplog.text
 
 
 def test_what_happened_has_its_status_and_its_run() -> None:

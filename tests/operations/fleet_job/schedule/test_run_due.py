@@ -1,4 +1,4 @@
-"""Looks at a schedule: what is due starts once, what cannot is said, windows and earlier runs are minded."""
+"""Polls of a schedule: what is due starts once, what cannot is said, windows and earlier runs are minded."""
 
 from dataclasses import replace
 from datetime import datetime, time, timedelta
@@ -36,10 +36,10 @@ def world(tmp_path: Path) -> ScheduledWorld:
 @by_both
 def test_what_is_due_starts_once_and_its_devices_are_chosen_anew(world: ScheduledWorld, driver: Driver) -> None:
     store = world.begin(daily(), driver)
-    assert world.look(store) == [] and world.called() == {0}
-    assert world.look_at(store, FIRST) == [("started", FIRST)]
-    assert world.look(store) == [] and world.called() == {1}
-    assert world.look_at(store, SECOND) == [("started", SECOND)] and world.called() == {2}
+    assert world.poll(store) == [] and world.called() == {0}
+    assert world.poll_at(store, FIRST) == [("started", FIRST)]
+    assert world.poll(store) == [] and world.called() == {1}
+    assert world.poll_at(store, SECOND) == [("started", SECOND)] and world.called() == {2}
     assert [(run.number, run.occurrence_at) for run in store.runs.list_all("job")] == [(2, SECOND), (1, FIRST)]
     assert [each.run_number for each in store.occurrences.list_all("job")] == [2, 1]
 
@@ -52,15 +52,15 @@ def test_more_devices_than_are_allowed_here_are_not_operated(world: ScheduledWor
     store = world.begin(daily())
     (found,) = _at(world, store, FIRST, limited=to_three)
     assert found.what.value == "not-started" and "3" in (found.note or "") and world.called() == {0}
-    assert [each.what.value for each in world.look(store)] == ["started"]
+    assert [each.what.value for each in world.poll(store)] == ["started"]
 
 
 def test_two_processes_on_one_store_start_it_once(world: ScheduledWorld) -> None:
     store = world.begin(daily())
     claim = store.occurrences.claim("job", FIRST, replace(world.holder, machine="other"), FIRST)
-    assert claim is not None and world.look_at(store, FIRST) == [], "the other one makes its run"
+    assert claim is not None and world.poll_at(store, FIRST) == [], "the other one makes its run"
     claim.release(None, FIRST)
-    assert world.look(store)[0].at == FIRST and world.called() == {1}
+    assert world.poll(store)[0].at == FIRST and world.called() == {1}
 
 
 @by_both
@@ -68,21 +68,21 @@ def test_of_two_stores_on_one_hub_one_starts_it(tmp_path: Path, world: Scheduled
     store = world.begin(daily(), driver)
     other = world.beside(tmp_path / "other")
     other_store = other.begin(daily(), Driver.CALLS)
-    assert world.look_at(store, FIRST) == [("started", FIRST)]
-    assert [(each.what.value, each.note) for each in other.look(other_store)] == [
+    assert world.poll_at(store, FIRST) == [("started", FIRST)]
+    assert [(each.what.value, each.note) for each in other.poll(other_store)] == [
         ("taken", "It was started from another state folder, by ann@here.")
     ]
-    assert other.look(other_store) == [] and world.called() == {1}
-    assert other.look_at(other_store, SECOND) == [("started", SECOND)], "the next is whoever's is quicker"
-    assert world.look(store)[0].what.value == "taken" and world.called() == {2}
+    assert other.poll(other_store) == [] and world.called() == {1}
+    assert other.poll_at(other_store, SECOND) == [("started", SECOND)], "the next is whoever's is quicker"
+    assert world.poll(store)[0].what.value == "taken" and world.called() == {2}
 
 
 def test_a_copy_of_a_store_is_another_store(world: ScheduledWorld, tmp_path: Path) -> None:
     store = world.begin(daily())
     copy = world.beside(tmp_path / "copy", key=world.key)
     copied = copy.begin(daily())
-    assert world.look_at(store, FIRST) == [("started", FIRST)]
-    assert [each.what.value for each in copy.look(copied)] == ["taken"] and world.called() == {1}
+    assert world.poll_at(store, FIRST) == [("started", FIRST)]
+    assert [each.what.value for each in copy.poll(copied)] == ["taken"] and world.called() == {1}
 
 
 def test_a_claim_whose_answer_was_lost_is_known_as_our_own(world: ScheduledWorld) -> None:
@@ -102,7 +102,7 @@ def test_a_claim_whose_answer_was_lost_is_known_as_our_own(world: ScheduledWorld
     ]
     (left,) = store.occurrences.open("job", FIRST)
     assert (left.state, left.note) == (OccurrenceState.CLAIMED, "the connection broke")
-    assert [each.what.value for each in world.look(store)] == ["started"] and world.called() == {1}
+    assert [each.what.value for each in world.poll(store)] == ["started"] and world.called() == {1}
 
 
 def test_a_foreign_job_of_that_id_takes_it_and_is_named(world: ScheduledWorld) -> None:
@@ -126,7 +126,7 @@ def test_while_all_job_slots_are_taken_a_claim_waits(world: ScheduledWorld) -> N
             world.hub.slots = None
         return False
 
-    assert [each.what.value for each in world.look(store, StopDouble(when=free))] == ["started"]
+    assert [each.what.value for each in world.poll(store, StopDouble(when=free))] == ["started"]
     assert 30 < world.clock.passed_s - since < 60
 
 
@@ -136,7 +136,7 @@ def test_ctrl_c_while_a_claim_waits_leaves_it_to_the_next_look(world: ScheduledW
     (left,) = _at(world, store, FIRST, StopDouble(after=1))
     assert left.what.value == "not-started" and "Ctrl-C" in (left.note or "")
     world.hub.slots = None
-    assert [each.what.value for each in world.look(store)] == ["started"]
+    assert [each.what.value for each in world.poll(store)] == ["started"]
 
 
 def test_a_hub_that_is_away_is_said_and_the_next_look_starts_it(world: ScheduledWorld) -> None:
@@ -146,18 +146,18 @@ def test_a_hub_that_is_away_is_said_and_the_next_look_starts_it(world: Scheduled
         raise LinkLost("the hub is away")
 
     world.hub.refuses = away
-    assert world.look_at(store, FIRST) == [("not-started", FIRST)]
+    assert world.poll_at(store, FIRST) == [("not-started", FIRST)]
     world.hub.refuses = lambda request: None
-    assert world.look_at(store, FIRST + HOUR) == [("started", FIRST)] and world.called() == {1}
+    assert world.poll_at(store, FIRST + HOUR) == [("started", FIRST)] and world.called() == {1}
 
 
 def test_what_could_not_start_until_the_next_was_due_is_missed(world: ScheduledWorld) -> None:
     store = world.begin(daily())
     refused = response({"Message": "no"}, status=403, iothub_errorcode="Forbidden")
     world.hub.refuses = lambda request: refused
-    assert world.look_at(store, FIRST) == [("not-started", FIRST)]
+    assert world.poll_at(store, FIRST) == [("not-started", FIRST)]
     world.hub.refuses = lambda request: None
-    assert world.look_at(store, SECOND) == [("missed", FIRST), ("started", SECOND)]
+    assert world.poll_at(store, SECOND) == [("missed", FIRST), ("started", SECOND)]
     note = store.occurrences.list_all("job")[1].note or ""
     assert note.startswith("It could not be started before the next was due.") and len(note) > 60
 
@@ -174,9 +174,9 @@ def test_after_three_days_off_each_policy_is_kept_and_nothing_is_unsaid(
     world: ScheduledWorld, missed: Missed, expected: list[tuple[str, int]]
 ) -> None:
     store = world.begin(daily(missed=missed, catch_up_s=30 * 3600.0))
-    found = world.look_at(store, FIRST + 2 * DAY + HOUR)
+    found = world.poll_at(store, FIRST + 2 * DAY + HOUR)
     assert found == [(what, FIRST + day * DAY) for what, day in expected]
-    assert world.look(store) == []
+    assert world.poll(store) == []
 
 
 def test_a_window_stops_a_run_and_it_goes_on_when_that_opens_again(world: ScheduledWorld) -> None:
@@ -186,15 +186,15 @@ def test_a_window_stops_a_run_and_it_goes_on_when_that_opens_again(world: Schedu
     assert first.run is not None
     assert (first.run.state, first.run.ended_by, first.run.tally.completed) == (RunState.STOPPED, BY_SCHEDULE, 3)
     assert first.note == "Its window has shut; it continues when that opens again."
-    assert world.look_at(store, FIRST + 2 * HOUR) == []
-    assert world.look_at(store, SECOND) == [("skipped", SECOND), ("resumed", FIRST)]
+    assert world.poll_at(store, FIRST + 2 * HOUR) == []
+    assert world.poll_at(store, SECOND) == [("skipped", SECOND), ("resumed", FIRST)]
     assert store.runs.get("job").state is RunState.COMPLETED and world.called() == {1}
 
 
 def test_outside_its_window_a_late_one_waits_for_it(world: ScheduledWorld) -> None:
     store = world.begin(daily(window=Window(time(4), time(6))))
-    assert world.look_at(store, FIRST + 2 * HOUR) == []
-    assert world.look_at(store, FIRST + 23 * HOUR) == [("started", FIRST)]
+    assert world.poll_at(store, FIRST + 2 * HOUR) == []
+    assert world.poll_at(store, FIRST + 23 * HOUR) == [("started", FIRST)]
 
 
 @pytest.mark.parametrize(
@@ -212,12 +212,12 @@ def test_a_run_that_somebody_stopped_waits_for_somebody(
     store = world.begin(daily(overlap=overlap))
     found = _at(world, store, FIRST, StopDouble(after=8))
     assert [each.run.state for each in found if each.run is not None] == [RunState.STOPPED]
-    assert world.look(store) == [], "Ctrl-C was somebody"
-    assert world.look_at(store, SECOND) == expected
+    assert world.poll(store) == [], "Ctrl-C was somebody"
+    assert world.poll_at(store, SECOND) == expected
     assert store.runs.get("job", 1).state is state
     if overlap is Overlap.WAIT:
         run_loop.resume(store.runs.get("job"), world.context(store))
-        assert world.look_at(store, SECOND + HOUR) == [("started", SECOND)], "now that the first has ended"
+        assert world.poll_at(store, SECOND + HOUR) == [("started", SECOND)], "now that the first has ended"
 
 
 @by_both
@@ -226,7 +226,7 @@ def test_a_run_whose_process_a_signal_stopped_goes_on_at_the_next_look(world: Sc
     (found,) = _at(world, store, FIRST, StopDouble(after=8), stop_by=BY_SCHEDULE)
     assert found.run is not None and found.run.state is RunState.STOPPED
     assert (found.run.ended_by, found.note) == (BY_SCHEDULE, "Stopped by Ctrl-C or a signal.")
-    assert [each.what.value for each in world.look(store)] == ["resumed"]
+    assert [each.what.value for each in world.poll(store)] == ["resumed"]
     assert store.runs.get("job").state is RunState.COMPLETED and world.called() == {1}
 
 
@@ -242,7 +242,7 @@ def test_a_run_that_a_second_ctrl_c_left_at_once_goes_on_at_the_next_look(world:
         _at(world, store, FIRST, StopDouble(when=second), stop_by=BY_SCHEDULE)
     run = store.runs.get("job")
     assert (run.state, run.ended_by) == (RunState.STOPPED, BY_SCHEDULE)
-    assert [each.what.value for each in world.look(store)] == ["resumed"]
+    assert [each.what.value for each in world.poll(store)] == ["resumed"]
 
 
 def test_overlap_stop_stops_a_run_that_another_process_executes(world: ScheduledWorld) -> None:
@@ -252,7 +252,7 @@ def test_overlap_stop_stops_a_run_that_another_process_executes(world: Scheduled
     other = Holder("bob@there", "another machine", 7)
     lease = store.take_lease(run, other, world.clock.now() + DAY)
     lease.begin(RunEvent.RESUME, SECOND, forgiven_of_run=0, forgiven_of_batch=0)
-    assert world.look_at(store, SECOND) == [("skipped", SECOND)]
+    assert world.poll_at(store, SECOND) == [("skipped", SECOND)]
     request = store.runs.get("job").stop_request
     assert request is not None and request.by == "its schedule's overlap policy"
 
@@ -263,19 +263,19 @@ def test_a_run_that_its_threshold_stopped_is_not_resumed(world: ScheduledWorld) 
     store = world.begin(daily(), threshold=threshold, sizes="1")
     (found,) = _at(world, store, FIRST)
     assert found.run is not None and found.run.state is RunState.STOPPED
-    assert world.look(store) == []
+    assert world.poll(store) == []
 
 
 def test_a_clock_that_went_back_repeats_nothing(world: ScheduledWorld) -> None:
     store = world.begin(daily())
-    assert world.look_at(store, SECOND)[-1] == ("started", SECOND)
-    assert world.look_at(store, FIRST - HOUR) == [] and world.look_at(store, SECOND + HOUR) == []
+    assert world.poll_at(store, SECOND)[-1] == ("started", SECOND)
+    assert world.poll_at(store, FIRST - HOUR) == [] and world.poll_at(store, SECOND + HOUR) == []
     assert world.called() == {1} and "set back" in world.notices[0]
 
 
 def test_a_clock_that_is_far_ahead_is_compared_with_the_hubs(world: ScheduledWorld) -> None:
     store = world.begin(daily())
-    assert world.look_at(store, FIRST) == [("started", FIRST)] and world.asked == []
+    assert world.poll_at(store, FIRST) == [("started", FIRST)] and world.asked == []
     ahead = FIRST + 9 * DAY
     hub_says = {"date": "Fri, 02 Jan 2026 05:10:00 GMT"}
     world.hub.refuses = lambda request: response({}, date=hub_says["date"]) if request.path.endswith("/clock") else None
@@ -284,19 +284,19 @@ def test_a_clock_that_is_far_ahead_is_compared_with_the_hubs(world: ScheduledWor
         raise BadValue(f"the hub says {at}")
 
     with pytest.raises(BadValue, match="2026-01-02 05:10"):
-        world.look_at(store, ahead, confirm_clock=refuse)
+        world.poll_at(store, ahead, confirm_clock=refuse)
     assert world.called() == {1} and len(store.occurrences.list_all("job")) == 1, "nothing has changed"
     with pytest.raises(BadValue):
-        world.look_at(store, ahead, confirm_clock=refuse)
+        world.poll_at(store, ahead, confirm_clock=refuse)
     hub_says["date"] = "Sun, 11 Jan 2026 05:10:00 GMT"
-    assert world.look_at(store, ahead, confirm_clock=refuse)[-1] == ("started", ahead), "it is right: nobody is asked"
+    assert world.poll_at(store, ahead, confirm_clock=refuse)[-1] == ("started", ahead), "it is right: nobody is asked"
 
 
 def test_a_clock_that_nobody_can_confirm_is_asked_about(world: ScheduledWorld) -> None:
     store = world.begin(daily())
-    world.look_at(store, FIRST + 9 * DAY)
+    world.poll_at(store, FIRST + 9 * DAY)
     assert world.asked == [None]
-    world.look_at(store, FIRST + 9 * DAY + HOUR)
+    world.poll_at(store, FIRST + 9 * DAY + HOUR)
     assert len(world.asked) == 1
 
 
@@ -306,7 +306,7 @@ def test_a_schedule_that_is_changed_or_removed_says_what_had_not_started(world: 
     assert not world.set_schedule(store, daily()).is_new
     changed = world.set_schedule(store, daily(overlap=Overlap.WAIT))
     assert [(each.at, each.note) for each in changed.missed] == [(FIRST, "The schedule was changed before it started.")]
-    assert world.look(store) == [] and world.look_at(store, SECOND)[0] == ("started", SECOND)
+    assert world.poll(store) == [] and world.poll_at(store, SECOND)[0] == ("started", SECOND)
     world.clock.set_s += DAY.total_seconds()
     assert [each.at for each in saved.remove(store, "job", by="ann", at=world.clock.now())] == [SECOND + DAY]
     with pytest.raises(NotFound, match="has no schedule"):
@@ -325,14 +325,14 @@ def test_a_schedule_that_means_nothing_more_is_refused_and_the_old_one_stays(wor
 
 def test_after_its_last_time_nothing_is_due(world: ScheduledWorld) -> None:
     store = world.begin(daily(times=1))
-    assert world.look_at(store, FIRST + timedelta(minutes=1)) == [("started", FIRST)]
-    assert world.look_at(store, FIRST + 5 * DAY) == []
+    assert world.poll_at(store, FIRST + timedelta(minutes=1)) == [("started", FIRST)]
+    assert world.poll_at(store, FIRST + 5 * DAY) == []
 
 
 def test_a_backfill_runs_what_has_not_run_and_moves_nothing_else(world: ScheduledWorld) -> None:
     store = world.begin(daily(missed=Missed.SKIP))
-    assert world.look_at(store, FIRST + HOUR) == [("missed", FIRST)]
-    assert world.look_at(store, SECOND) == [("started", SECOND)]
+    assert world.poll_at(store, FIRST + HOUR) == [("missed", FIRST)]
+    assert world.poll_at(store, SECOND) == [("started", SECOND)]
     stored = saved.get(store, "job")
     before = FIRST - 2 * DAY
     wanted = saved.past_occurrences(store, stored, before, SECOND + DAY)
@@ -341,7 +341,7 @@ def test_a_backfill_runs_what_has_not_run_and_moves_nothing_else(world: Schedule
     assert [(each.what.value, each.at) for each in done] == [("started", at) for at in wanted]
     assert world.called() == {4} and store.occurrences.last_at("job") == SECOND
     assert saved.past_occurrences(store, stored, before, SECOND) == []
-    assert world.look_at(store, SECOND + DAY) == [("started", SECOND + DAY)]
+    assert world.poll_at(store, SECOND + DAY) == [("started", SECOND + DAY)]
     with pytest.raises(BadValue, match="More than 100"):
         saved.past_occurrences(store, stored, FIRST - 200 * DAY, SECOND)
 
@@ -356,4 +356,4 @@ def test_a_backfill_ends_with_a_run_that_does_not_end(world: ScheduledWorld) -> 
 
 def _at(world: ScheduledWorld, store: SqliteStore, at: datetime, stop: Any = None, **more: Any) -> list[Any]:
     world.clock.set_s += (at - world.clock.now()).total_seconds()
-    return world.look(store, stop, **more)
+    return world.poll(store, stop, **more)
