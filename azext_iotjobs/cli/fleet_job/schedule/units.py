@@ -132,7 +132,7 @@ def github_actions(calling: Calling) -> list[UnitFile]:
 # history and what was missed; it starts nothing twice, as the hub knows what was started.
 # Sign-in: a federated credential of an app registration with the role IoT Hub Data Contributor on the hub. The
 # repository's variables are its ids. Or remove the step Sign in and `--auth-type login`, and give the step
-# Run what is due `env: {{{SECRET}: ${{{{ secrets.{SECRET} }}}}}}`.
+# Run what is due `env: {{{SECRET}: "${{{{ secrets.{SECRET} }}}}"}}`.
 # GitHub starts late when it is busy: what is late is caught up as --missed and --catch-up of each schedule say.
 name: {json.dumps(calling.name)}
 on:

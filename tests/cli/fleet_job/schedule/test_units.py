@@ -152,7 +152,10 @@ def test_a_pipeline_signs_in_as_was_typed() -> None:
 
 def test_a_workflow_says_where_a_connection_string_goes() -> None:
     text = only(units.github_actions(calling())).text
-    assert "# Run what is due `env: {IOTJOBS_CONNECTION_STRING: ${{ secrets.IOTJOBS_CONNECTION_STRING }}}`." in text
+    found = re.search(r"^# Run what is due `(env: .*)`\.$", text, re.MULTILINE)
+    assert found is not None and "Run what is due" in text.rpartition("steps:")[2]
+    secret = "${{ secrets.IOTJOBS_CONNECTION_STRING }}"
+    assert yaml.safe_load(found[1]) == {"env": {"IOTJOBS_CONNECTION_STRING": secret}}, "as it stands"
 
 
 def test_a_cron_job_finds_the_extension_that_its_image_has() -> None:
