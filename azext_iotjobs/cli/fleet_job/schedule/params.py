@@ -91,7 +91,7 @@ DUE: Group = (
     option(
         "exit_zero",
         "--exit-zero",
-        "End with exit code 0 whatever the runs came to.",
+        "End with exit code 0 whatever the runs came to; not with --loop, which does so anyway.",
         action="store_true",
     ),
 )
