@@ -209,6 +209,15 @@ class Definition:
                 Text.of("A device that is offline waits to connect ({when_online}), and is not tried again before."),
                 hint=Text.of("Leave offline out of {retry}."),
             )
+        is_method = self.action.method is not None
+        if self.delivery.when_online_s is not None and not is_method and self.verification is None:
+            raise ConflictingChoice(
+                Text.of(
+                    "{when_online} has nothing to wait for: the hub keeps a twin patch or content for devices that are "
+                    "offline."
+                ),
+                hint=Text.of("Give {verify}, or leave it out."),
+            )
         if self.delivery.driver is Driver.JOBS and self.action.job_type is None:
             raise ConflictingChoice(
                 Text.of("{driver} jobs: no job of a hub applies configuration content; give calls or auto.")
