@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from itertools import islice
+from itertools import islice, takewhile
 from typing import NamedTuple
 
 from azext_iotjobs.fleet_job.calendar import next_opening, occurrences, window_at, zone_of
@@ -133,6 +133,8 @@ def due_now(view: View) -> Due:
     allowed_s = min(GRACE_S, schedule.catch_up_s) if schedule.missed is Missed.SKIP else schedule.catch_up_s
     in_time = [at for at in newest if late_s[at] <= allowed_s]
     to_start = in_time if schedule.missed is Missed.ALL else in_time[-1:]
+    if count > len(newest) == len(to_start):
+        to_start = to_start[1:]  # the first is recorded, and says how many there were before it
     missed = [
         Decided(at, OccurrenceState.MISSED, _why_missed(late_s[at], is_last=at == newest[-1]))
         for at in newest
@@ -149,9 +151,15 @@ def next_occurrences(stored: StoredSchedule, last_at: datetime | None, now: date
 
     last_at: the newest that is recorded; None: none is.
     """
-    begins = max(stored.set_at, now - delay_of(stored))
-    after = begins if last_at is None else max(begins, last_at)
-    return list(islice(occurrences(stored.schedule, stored.set_at, after), count))
+    return list(islice(_not_due(stored, last_at, now), count))
+
+
+def delayed(stored: StoredSchedule, last_at: datetime | None, now: datetime) -> list[datetime]:
+    """The occurrences that have come and are not due yet: their delay is not over.
+
+    last_at: the newest that is recorded; None: none is.
+    """
+    return list(takewhile(lambda at: at <= now, _not_due(stored, last_at, now)))
 
 
 def delay_of(stored: StoredSchedule) -> timedelta:
@@ -171,7 +179,9 @@ def is_to_be_resumed(run: Run, now: datetime) -> bool:
         return False
     if run.state is RunState.STOPPED:
         return run.ended_by == BY_SCHEDULE
-    return run.state in (RunState.PENDING, RunState.RUNNING, RunState.FAILED)
+    if run.state is RunState.FAILED:
+        return run.ended_by is None  # else it broke off while it was being canceled
+    return run.state in (RunState.PENDING, RunState.RUNNING)
 
 
 def is_open(schedule: Schedule, now: datetime) -> bool:
@@ -180,9 +190,11 @@ def is_open(schedule: Schedule, now: datetime) -> bool:
 
 
 def shuts_at(schedule: Schedule, now: datetime) -> datetime | None:
-    """When the window that is open shuts; None: there is none."""
-    hours = None if schedule.window is None else window_at(schedule.window, zone_of(schedule.zone), now)
-    return None if hours is None else hours.shuts_at
+    """When the window shuts: now where it is shut already; None: there is none."""
+    if schedule.window is None:
+        return None
+    hours = window_at(schedule.window, zone_of(schedule.zone), now)
+    return now if hours is None else hours.shuts_at
 
 
 def opens_at(schedule: Schedule, now: datetime) -> datetime | None:
@@ -197,6 +209,12 @@ def clock_doubt(stored: StoredSchedule, now: datetime) -> ClockDoubt | None:
     if passed_s > TRUSTED_S:
         return ClockDoubt.AHEAD
     return ClockDoubt.BACK if passed_s < -SET_BACK_S else None
+
+
+def _not_due(stored: StoredSchedule, last_at: datetime | None, now: datetime) -> Iterator[datetime]:
+    begins = max(stored.set_at, now - delay_of(stored))
+    after = begins if last_at is None else max(begins, last_at)
+    return occurrences(stored.schedule, stored.set_at, after)
 
 
 def _given_up(view: View, due: Due) -> Iterator[Decided]:

@@ -139,6 +139,16 @@ def test_very_many_that_were_missed_are_counted() -> None:
     assert f"So were {total - MAX_MISSED} before it." in found.decided[0].note
 
 
+def test_very_many_that_are_all_in_time_start_but_for_those_that_are_counted() -> None:
+    rule = Rule(frequency=Frequency.CRON, cron="* * * * *")
+    now = SET_AT + (MAX_MISSED + 5) * MINUTE
+    more: dict[str, Any] = {"rule": rule, "missed": Missed.ALL, "catch_up_s": 7 * 86_400.0}
+    found = step(now, **more)
+    assert isinstance(found, Record) and recorded(found) == [(SET_AT + 6 * MINUTE, MISSED)]
+    assert found.decided[0].note.endswith("So were 5 before it.")
+    assert step(now, last_at=found.decided[0].at, **more) == Start(SET_AT + 7 * MINUTE)
+
+
 @pytest.mark.parametrize(
     ("overlap", "expected"),
     [(Overlap.SKIP, SKIPPED), (Overlap.WAIT, WAITING), (Overlap.STOP, StopEarlier), (Overlap.CANCEL, CancelEarlier)],
@@ -198,6 +208,12 @@ def test_what_is_caught_up_one_after_the_other_waits_for_its_turn() -> None:
     lost = replace(first, lease=None)
     assert step(now, last_at=FIRST, run=lost, **more) == Resume(lost)
     assert recorded(step(now, last_at=FIRST + DAY, run=first, **more)) == [(FIRST + 2 * DAY, SKIPPED)], "a later one"
+
+
+def test_what_broke_off_is_resumed_but_not_while_somebody_cancels_it() -> None:
+    failed = run(RunState.FAILED)
+    assert step(FIRST + HOUR, last_at=FIRST, run=failed) == Resume(failed)
+    assert step(FIRST + HOUR, last_at=FIRST, run=replace(failed, ended_by="ann")) == Nothing()
 
 
 def test_outside_its_window_nothing_starts_or_continues() -> None:

@@ -21,6 +21,8 @@ def az_command(context: FleetJobContext, words: Sequence[str]) -> list[str]:
     """
     folder = context.folder
     options = [] if folder is None else ["--state-dir", os.path.abspath(folder)]
+    if context.subscription is not None:
+        options += ["--subscription", context.subscription]
     return [sys.executable, "-m", "azure.cli", *words, *typed_options(context), *options]
 
 

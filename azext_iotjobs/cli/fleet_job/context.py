@@ -94,6 +94,12 @@ class FleetJobContext:
         return value
 
     @property
+    def subscription(self) -> str | None:
+        """The subscription that was typed; None: az has its own."""
+        typed: str | None = self._cli_ctx.data.get("subscription_id")
+        return typed
+
+    @property
     def names_hub(self) -> bool:
         """Whether a hub was typed."""
         return any(self._arguments.get(each) is not None for each in ("our_hub_name", "our_login"))

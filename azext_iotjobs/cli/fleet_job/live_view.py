@@ -11,6 +11,7 @@ from azext_iotjobs.model.in_progress import Awaited
 from azext_iotjobs.model.rollout import Rollout, Scope
 from azext_iotjobs.model.run import Batch, Run, Tally
 from azext_iotjobs.model.run_state import BatchState
+from azext_iotjobs.model.text import printable
 
 BAR = 30  # characters
 
@@ -45,7 +46,7 @@ def changes(before: Seen | None, now: Seen) -> Iterator[str]:
     """What has changed, a line for each."""
     run = now.run
     if before is None or before.run.state is not run.state:
-        why = "" if run.reason is None else f" {run.reason}"
+        why = "" if run.reason is None else f" {printable(run.reason)}"
         yield f"{run.name} is {run.state.value}: {counts(run.tally)}.{why}"
     known = {} if before is None else {each.ordinal: each for each in before.batches}
     for batch in now.batches:

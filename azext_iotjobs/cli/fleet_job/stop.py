@@ -24,6 +24,7 @@ from azext_iotjobs.model.fleet_job import FleetJob
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.run_state import RunState
+from azext_iotjobs.model.schedule import BY_SCHEDULE
 from azext_iotjobs.operations.fleet_job import run_loop
 from azext_iotjobs.operations.fleet_job.drivers.factory import driver_factory
 from azext_iotjobs.operations.fleet_job.gate_checks import gate_checker_factory
@@ -45,10 +46,13 @@ def stop(
     reason: str | None = None,
     our_poll_duration: int = 60,
 ) -> dict[str, Any]:
-    """Stop the last run of a fleet job, whichever process executes it. One that is stopped stays so."""
+    """Stop the last run of a fleet job, whichever process executes it. One that is stopped stays so.
+
+    One that its schedule has stopped is not resumed by it any more.
+    """
     client.check(client.store.definitions.get(fleet_job_id))
     last = client.store.runs.get(fleet_job_id)
-    if last.state is RunState.STOPPED:
+    if last.state is RunState.STOPPED and last.ended_by != BY_SCHEDULE:
         logger.warning("%s is already stopped%s.", last.name, f" by {last.ended_by}" if last.ended_by else "")
 
     def request(run: Run) -> Run:
@@ -159,7 +163,8 @@ def _await_end(context: FleetJobContext, request: RequestEnd, run: Run, limit_s:
                 _report_awaited(context, seen)
             CLOCK.sleep(POLL_S)
             seen = runs.get_by_key(run.key)
-        if for_good and seen.state is RunState.STOPPED:  # by somebody else, when we requested it
+        is_others = for_good or seen.ended_by == BY_SCHEDULE
+        if is_others and seen.state is RunState.STOPPED:  # by somebody else, when we requested it
             seen = request(seen)
     except KeyboardInterrupt:
         seen = runs.get_by_key(run.key)  # the request stands

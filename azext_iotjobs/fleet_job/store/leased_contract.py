@@ -194,6 +194,9 @@ class LeasedRun(Protocol):
     def withdraw_request(self, now: datetime, delivery: Delivery) -> None:
         """Remove what was requested of the run. delivery: how its devices are reached from here on."""
 
+    def stay_stopped(self, now: datetime, *, reason: str | None, by: str) -> None:
+        """A run that is stopped stays so by another's request. reason: for people.  by: who requested it."""
+
     def end(self, event: RunEvent, now: datetime, *, reason: str | None, by: str | None) -> None:
         """The run ends or breaks off; the lease is given back with it.
 

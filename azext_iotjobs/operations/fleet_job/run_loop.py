@@ -45,6 +45,7 @@ from azext_iotjobs.model.run_events import (
     Waiting,
 )
 from azext_iotjobs.model.run_state import RunEvent, RunState
+from azext_iotjobs.model.schedule import BY_SCHEDULE
 from azext_iotjobs.operations.fleet_job.gate_steps import GateSteps
 from azext_iotjobs.operations.fleet_job.progress_reports import ProgressReports
 
@@ -93,18 +94,24 @@ def stop(store: FleetJobStore, run: Run, holder: Holder, *, by: str, reason: str
     """Request a stop. A process that executes the run sees it within a second; without one, it is stopped here.
 
     holder: this process.  by: who requests it, for people.  reason: for people.
-    A run that is stopped already is given back as it is. Raises WrongState for one that has ended or has failed.
+    A run that is stopped already is given back as it is; one that its schedule has stopped is from here on stopped by
+    who requests it, so that the schedule does not resume it. Raises WrongState for one that has ended or has failed.
     """
-    if run.state is RunState.STOPPED:
+    if run.state is not RunState.STOPPED:
+        next_state(run, RunEvent.STOP)
+    elif run.ended_by != BY_SCHEDULE:
         return run
-    next_state(run, RunEvent.STOP)
     request = StopRequest(kind=RequestKind.STOP, by=by, reason=reason, at=clock.now())
     try:
         leased = store.take_lease(run, holder, clock.now())
     except LeaseHeld:
         store.runs.request_stop(run, request)
     else:
-        _end(store, leased, RunEvent.STOP, request, clock)
+        seen = store.runs.get_by_key(run.key)
+        if seen.state is RunState.STOPPED:
+            _stay_stopped(leased, seen, request)
+        else:
+            _end(store, leased, RunEvent.STOP, request, clock)
     return store.runs.get_by_key(run.key)
 
 
@@ -133,6 +140,15 @@ def cancel(run: Run, context: RunContext, *, by: str, reason: str | None) -> Run
     ended = store.runs.get_by_key(run.key)
     context.observer.on_event(RunEnded(at=clock.now(), run=ended))
     return ended
+
+
+def _stay_stopped(leased: LeasedRun, run: Run, request: StopRequest) -> None:
+    """Record who has a stopped run stay so, unless somebody else has it already."""
+    try:
+        if run.ended_by == BY_SCHEDULE:
+            leased.stay_stopped(request.at, reason=request.reason, by=request.by)
+    finally:
+        leased.release()
 
 
 def _end(store: FleetJobStore, leased: LeasedRun, event: RunEvent, request: StopRequest, clock: Clock) -> None:

@@ -88,3 +88,9 @@ def test_without_a_terminal_each_change_is_a_line() -> None:
     ended = replace(RUN, state=RunState.CANCELED, reason="Too many failed.", tally=Tally(completed=6, failed=14))
     said = list(changes(seen(), seen(run=ended, awaited=())))
     assert said[0] == "Run 2 of fleet job fw-7 is canceled: 20 devices: 6 completed, 14 failed. Too many failed."
+
+
+def test_a_reason_cannot_control_the_terminal() -> None:
+    ended = replace(RUN, state=RunState.STOPPED, reason="the gate said \x1b[2Jall is well\nRun 3 is completed")
+    said = next(changes(seen(), seen(run=ended)))
+    assert "\x1b" not in said and "\n" not in said and "all is well" in said

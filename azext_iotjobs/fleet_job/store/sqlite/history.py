@@ -8,11 +8,10 @@ from azext_iotjobs.fleet_job.store.sqlite.run_store import RunStore
 from azext_iotjobs.fleet_job.unfinished import check_not_running
 
 IS_OLD = "ended_at < ? AND state IN ('completed', 'canceled', 'failed', 'stopped')"
-# The newest occurrence stays: no earlier one is ever due.
+# The newest occurrence stays: no earlier one is ever due. So does what has run: a backfill must not run it again.
 IS_PAST = """
-    state NOT IN ('claimed', 'waiting') AND at < (
+    state IN ('missed', 'skipped') AND at < (
         SELECT max(at) FROM occurrence AS other WHERE other.fleet_job = occurrence.fleet_job AND is_backfill = 0)
-    AND NOT EXISTS (SELECT 1 FROM run WHERE run.fleet_job = occurrence.fleet_job AND number = occurrence.run)
 """
 
 
@@ -61,4 +60,9 @@ class HistoryStore:
     def _delete_run(self, key: int) -> None:
         for table in ("device", "tally", "part", "batch"):
             self._database.change(f"DELETE FROM {table} WHERE run = ?", (key,))
+        self._database.change(
+            "UPDATE occurrence SET run = NULL "
+            "WHERE (fleet_job, run) = (SELECT fleet_job, number FROM run WHERE key = ?)",
+            (key,),
+        )
         self._database.change("DELETE FROM run WHERE key = ?", (key,))

@@ -99,6 +99,14 @@ class SqliteLeasedRun:
                 (render_delivery(delivery), self.key),
             )
 
+    def stay_stopped(self, now: datetime, *, reason: str | None, by: str) -> None:
+        """A run that is stopped stays so by another's request."""
+        with self._lease.transaction(now):
+            self._database.change(
+                "UPDATE run SET reason = ?, ended_by = ? WHERE key = ? AND state = 'stopped'",
+                (text(reason), text(by), self.key),
+            )
+
     def end(self, event: RunEvent, now: datetime, *, reason: str | None, by: str | None) -> None:
         """The run ends or breaks off; the lease is given back with it."""
         with self._lease.transaction(now):

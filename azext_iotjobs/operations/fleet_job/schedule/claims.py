@@ -5,9 +5,11 @@ instant. A hub takes an id once, and keeps jobs for 30 days. The job's condition
 spaces, so it means none.
 """
 
+import hashlib
 import re
 from collections.abc import Callable
 from datetime import datetime, timezone
+from typing import NamedTuple
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.plan import AS_DASHES
@@ -27,6 +29,13 @@ SLOT_WAIT_S, NAP_S = 600.0, 2.0
 OWNER = re.compile(r"claim of store (\w{8}) by (.*)'", re.DOTALL)
 
 
+class Claimer(NamedTuple):
+    """Whose a claim is."""
+
+    store_key: str  # "": it is no claim
+    by: str  # for people
+
+
 class HubClaims:
     """Claims occurrences of one fleet job."""
 
@@ -37,11 +46,12 @@ class HubClaims:
         self._clock = clock
         self._on_nap = on_nap
 
-    def taken_by(self, at: datetime, by: str, *, may_be_ours: bool) -> str | None:
-        """Claim an occurrence on the hub; gives who has it instead, for people; None: it is ours.
+    def taken_by(self, at: datetime, by: str, *, may_be_ours: bool) -> Claimer | None:
+        """Claim an occurrence on the hub; gives who has it instead; None: it is ours.
 
         at: aware UTC.  by: who claims it, for people.
-        may_be_ours: a process of this store may have claimed it before, and ended.
+        may_be_ours: a process of this store may have claimed it before, and ended. Else one that has the key of this
+        store was a process of a copy of it.
         Raises HubAnswer, LinkError: it may have been claimed.
         """
         job_id = claim_id(self._stored.fleet_job_id, at)
@@ -59,7 +69,7 @@ class HubClaims:
             self._create(request)
         except Conflict:
             owner = self._owner(job_id)
-            return None if may_be_ours and owner[0] == self._stored.store_key else owner[1]
+            return None if may_be_ours and owner.store_key == self._stored.store_key else owner
         return None
 
     def _create(self, request: JobRequest) -> None:
@@ -76,18 +86,22 @@ class HubClaims:
             self._on_nap()
             self._clock.sleep(NAP_S)
 
-    def _owner(self, job_id: str) -> tuple[str, str]:
-        """The store key of a claim that the hub has, and who made it."""
+    def _owner(self, job_id: str) -> Claimer:
+        """Whose a claim is that the hub has."""
         for _ in range(LOOKS):
             found = self._client.jobs.get(job_id)
             if found.status is not JobStatus.UNKNOWN:
                 named = OWNER.search(found.condition or "")
-                return (named[1], printable(named[2])) if named else ("", f"a job {job_id} that is no claim")
+                return (
+                    Claimer(named[1], printable(named[2])) if named else Claimer("", f"a job {job_id} that is no claim")
+                )
             self._on_nap()
             self._clock.sleep(LOOK_PAUSE_S)
         raise HubAnswer(f"The hub has a job {job_id} and does not show it yet.", status=409)
 
 
 def claim_id(fleet_job_id: str, at: datetime) -> str:
-    """The id of the job that claims an occurrence: the same from every store."""
-    return f"{fleet_job_id.translate(AS_DASHES)}-{at.astimezone(timezone.utc):%Y%m%dt%H%M%Sz}"
+    """The id of the job that claims an occurrence: the same from every store, and another for every fleet job."""
+    name = fleet_job_id.translate(AS_DASHES)
+    apart = hashlib.blake2b(fleet_job_id.encode(), digest_size=3).hexdigest()  # fw.eu, fw_eu and fw-eu have one name
+    return f"{name}-{at.astimezone(timezone.utc):%Y%m%dt%H%M%Sz}-{apart}"

@@ -23,7 +23,7 @@ from azext_iotjobs.model.occurrence import Decided, OccurrenceState, StoredSched
 from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.tier import TierFacts
 from azext_iotjobs.operations.fleet_job import planning, run_loop
-from azext_iotjobs.operations.fleet_job.schedule.claims import HubClaims
+from azext_iotjobs.operations.fleet_job.schedule.claims import Claimer, HubClaims
 from azext_iotjobs.operations.fleet_job.schedule.clock_check import Confirm, check_clock
 from azext_iotjobs.operations.fleet_job.schedule.saved import view_of
 
@@ -125,6 +125,9 @@ class _Poll:
         for at in instants:
             if self._context.stop.is_set():
                 break
+            if not due.is_open(self._stored.schedule, self._clock.now()):
+                self._context.on_notice(f"The window of {self._job_id} has shut: what is left was not started.")
+                break
             self._start(at, is_backfill=True)
             last = self._store.runs.last(self._job_id)
             if last is not None and not last.state.has_ended:
@@ -148,7 +151,7 @@ class _Poll:
                 self._start(at)
             case due.Resume(run):
                 self._tried.add(run.key)
-                self._resume(run)
+                self._execute(What.RESUMED, run)
             case due.StopEarlier(run, decided):
                 self._stop(run)
                 return self._record((decided,))
@@ -181,7 +184,7 @@ class _Poll:
             raise
         else:
             if made is not None:
-                self._execute(What.STARTED, made, run_loop.execute)
+                self._execute(What.STARTED, made)
 
     def _made(self, claim: Claim) -> Run | None:
         """The run of a claimed occurrence; None: another store has started it."""
@@ -190,9 +193,7 @@ class _Poll:
         claims = HubClaims(hub, self._stored, self._clock, lambda: self._napped(claim))
         owner = claims.taken_by(at, self._context.by, may_be_ours=claim.key.epoch > 1)
         if owner is not None:
-            note = f"It was started from another state folder, by {owner}."
-            claim.settle(OccurrenceState.TAKEN, note, self._clock.now())
-            self._happened.append(self._of(at, What.TAKEN, note))
+            self._leave(claim, owner)
             return None
         planned = planning.planned_run(
             self._store,
@@ -205,19 +206,26 @@ class _Poll:
         )
         return self._store.runs.add(replace(planned, claim=claim.key))
 
+    def _leave(self, claim: Claim, owner: Claimer) -> None:
+        """Record that another store has claimed it. Of a copy of this store it is not known whether it started it."""
+        state, note = OccurrenceState.TAKEN, f"It was started from another state folder, by {owner.by}."
+        if owner.store_key == self._stored.store_key:
+            state = OccurrenceState.MISSED
+            note = f"It was claimed by a copy of this state folder, by {owner.by}; look there whether it ran."
+        claim.settle(state, note, self._clock.now())
+        self._happened.append(self._of(claim.key.at, OF_STATES[state], note))
+
     def _napped(self, claim: Claim) -> None:
         claim.beat(self._clock.now())
         if self._context.stop.is_set():
             raise WrongState("Stopped by Ctrl-C or a signal before it was started.")
 
-    def _resume(self, run: Run) -> None:
-        self._execute(What.RESUMED, run, run_loop.resume)
-
-    def _execute(self, what: What, run: Run, execute: Callable[[Run, run_loop.RunContext], Run]) -> None:
+    def _execute(self, what: What, run: Run) -> None:
+        """Execute a run, or execute it further; what somebody has requested of it counts."""
         shuts_at = due.shuts_at(self._stored.schedule, self._clock.now())
         self._tried.add(run.key)
         try:
-            ended = execute(run, self._context.run_context(lambda: self._hub()[0], shuts_at))
+            ended = run_loop.execute(run, self._context.run_context(lambda: self._hub()[0], shuts_at))
         except (LeaseHeld, LeaseLost) as err:  # another process executes it
             self._context.on_notice(str(err))
         except (HubAnswer, LinkError, UserError) as err:  # the hub could not be opened

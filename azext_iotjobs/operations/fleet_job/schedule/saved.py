@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from azext_iotjobs.fleet_job.calendar import check_rule, occurrences, zone_of
-from azext_iotjobs.fleet_job.due import View, due_now, next_occurrences
+from azext_iotjobs.fleet_job.due import View, delayed, due_now, next_occurrences
 from azext_iotjobs.fleet_job.store.contract import FleetJobStore
 from azext_iotjobs.model.errors import BadValue, NotFound
 from azext_iotjobs.model.occurrence import Decided, Occurrence, OccurrenceState, StoredSchedule
@@ -111,13 +111,14 @@ def view_of(store: FleetJobStore, stored: StoredSchedule, now: datetime, tried: 
 def _missed(
     store: FleetJobStore, before: StoredSchedule | None, how: str, by: str, at: datetime
 ) -> tuple[Occurrence, ...]:
-    """Record what was due by a schedule that goes, and had not started."""
+    """Record what was due by a schedule that goes, or was delayed, and had not started."""
     if before is None:
         return ()
     view = view_of(store, before, at, frozenset())
     due = due_now(view)
     note = f"The schedule was {how} before it started."
-    started_late = [Decided(each, OccurrenceState.MISSED, note) for each in due.to_start]
+    coming = [*due.to_start, *delayed(before, view.last_at, at)]
+    not_started = [Decided(each, OccurrenceState.MISSED, note) for each in coming]
     left = [Decided(each.at, OccurrenceState.MISSED, note) for each in view.open if not each.is_held]
-    decided = [*due.missed, *left, *started_late]
+    decided = [*due.missed, *left, *not_started]
     return tuple(store.occurrences.record(before.fleet_job_id, decided, now=at, by=by))

@@ -198,7 +198,7 @@ def test_many_at_once_start_one_run(store: SqliteStore, tmp_path: Path) -> None:
     assert [run.number for run in store.runs.list_all("job")] == [1]
 
 
-def test_old_history_goes_and_the_newest_occurrence_stays(store: SqliteStore) -> None:
+def test_old_history_goes_and_what_has_run_and_the_newest_occurrence_stay(store: SqliteStore) -> None:
     claim = store.occurrences.claim("job", AT, HOLDER, NOW)
     assert claim is not None
     run = new_run(store, claim=claim.key)
@@ -208,6 +208,9 @@ def test_old_history_goes_and_the_newest_occurrence_stays(store: SqliteStore) ->
         "job", [Decided(AT + DAY, MISSED, ""), Decided(AT + 2 * DAY, MISSED, "")], now=NOW, by="me"
     )
     assert store.history.prune(AT + 90 * DAY) == 1
-    assert [each.at for each in store.occurrences.list_all("job")] == [AT + 2 * DAY]
+    assert [(each.at, each.state, each.run_number) for each in store.occurrences.list_all("job")] == [
+        (AT + 2 * DAY, MISSED, None),
+        (AT, OccurrenceState.STARTED, None),
+    ], "a backfill must not run it again"
     store.history.delete_fleet_job("job")
     assert store.occurrences.list_all("job") == [] and store.schedules.list_all() == []

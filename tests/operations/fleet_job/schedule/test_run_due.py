@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 
+from azext_iotjobs.fleet_job.due import delay_of
 from azext_iotjobs.fleet_job.store.holder import Holder
 from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.errors import BadValue, LinkLost, NotFound
 from azext_iotjobs.model.fleet_job import Driver, FleetJob
+from azext_iotjobs.model.ids import JOB, can_be
 from azext_iotjobs.model.occurrence import OccurrenceState
 from azext_iotjobs.model.rollout import Threshold, ThresholdAction
+from azext_iotjobs.model.run import RequestKind, StopRequest
+from azext_iotjobs.model.run_events import RunEnded
 from azext_iotjobs.model.run_state import RunEvent, RunState
 from azext_iotjobs.model.schedule import BY_SCHEDULE, Frequency, Missed, Overlap, Rule, Schedule, Window
 from azext_iotjobs.model.share import parse_share
@@ -21,7 +25,7 @@ from azext_iotjobs.operations.fleet_job.schedule import saved
 from azext_iotjobs.operations.fleet_job.schedule.claims import claim_id
 from azext_iotjobs.operations.fleet_job.schedule.run_due import backfill
 from tests.helpers.fleet_job_hub_double import StopDouble
-from tests.helpers.fleet_job_setup import OFFLINE, by_both
+from tests.helpers.fleet_job_setup import OFFLINE, CallingList, by_both
 from tests.helpers.schedule_setup import DAY, FIRST, HOUR, ScheduledWorld, daily
 from tests.helpers.transport_double import response
 
@@ -77,12 +81,22 @@ def test_of_two_stores_on_one_hub_one_starts_it(tmp_path: Path, world: Scheduled
     assert world.poll(store)[0].what.value == "taken" and world.called() == {2}
 
 
-def test_a_copy_of_a_store_is_another_store(world: ScheduledWorld, tmp_path: Path) -> None:
+def test_a_copy_of_a_store_starts_nothing_again_and_says_whose_it_was(world: ScheduledWorld, tmp_path: Path) -> None:
     store = world.begin(daily())
     copy = world.beside(tmp_path / "copy", key=world.key)
     copied = copy.begin(daily())
     assert world.poll_at(store, FIRST) == [("started", FIRST)]
-    assert [each.what.value for each in copy.poll(copied)] == ["taken"] and world.called() == {1}
+    (left,) = copy.poll(copied)
+    note = "It was claimed by a copy of this state folder, by ann@here; look there whether it ran."
+    assert (left.what.value, left.note) == ("missed", note) and world.called() == {1}
+    assert copy.poll(copied) == []
+
+
+def test_fleet_jobs_with_names_that_a_hub_cannot_tell_apart_have_claims_of_their_own() -> None:
+    names = ("fw.eu", "fw_eu", "fw-eu")
+    claims = [claim_id(each, FIRST) for each in names]
+    assert len(set(claims)) == 3 and all(each.startswith("fw-eu-20260102t050000z-") for each in claims)
+    assert can_be(JOB, claim_id("x" * 40, FIRST)), "of the longest name"
 
 
 def test_a_claim_whose_answer_was_lost_is_known_as_our_own(world: ScheduledWorld) -> None:
@@ -111,7 +125,9 @@ def test_a_foreign_job_of_that_id_takes_it_and_is_named(world: ScheduledWorld) -
     job = {"jobId": claim_id("job", FIRST), "type": "scheduleUpdateTwin", "status": "completed", "startTime": now}
     world.hub.jobs[claim_id("job", FIRST)] = {**job, "queryCondition": "*", "unseen": 3, "rows": []}
     (taken,) = _at(world, store, FIRST)
-    assert taken.note == "It was started from another state folder, by a job job-20260102t050000z that is no claim."
+    assert (
+        taken.note == f"It was started from another state folder, by a job {claim_id('job', FIRST)} that is no claim."
+    )
     assert world.called() == {0}
 
 
@@ -191,6 +207,23 @@ def test_a_window_stops_a_run_and_it_goes_on_when_that_opens_again(world: Schedu
     assert store.runs.get("job").state is RunState.COMPLETED and world.called() == {1}
 
 
+def test_a_window_that_shuts_while_a_run_is_made_lets_no_device_be_operated(world: ScheduledWorld) -> None:
+    store = world.begin(daily(window=Window(time(5), time(5, 2))))
+    world.hub.slots = 0
+    world.clock.set_s += (FIRST - world.clock.now()).total_seconds()
+
+    def free() -> bool:
+        if world.clock.now() > FIRST + timedelta(minutes=3):
+            world.hub.slots = None
+        return False
+
+    (found,) = world.poll(store, StopDouble(when=free))
+    assert found.run is not None and world.called() == {0}
+    assert (found.run.state, found.run.ended_by) == (RunState.STOPPED, BY_SCHEDULE)
+    assert world.poll_at(store, FIRST + DAY - HOUR) == [] and world.called() == {0}
+    assert world.poll_at(store, SECOND)[-1] == ("resumed", FIRST) and world.called() == {1}
+
+
 def test_outside_its_window_a_late_one_waits_for_it(world: ScheduledWorld) -> None:
     store = world.begin(daily(window=Window(time(4), time(6))))
     assert world.poll_at(store, FIRST + 2 * HOUR) == []
@@ -266,6 +299,34 @@ def test_a_run_that_its_threshold_stopped_is_not_resumed(world: ScheduledWorld) 
     assert world.poll(store) == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "state"), [(RequestKind.STOP, RunState.STOPPED), (RequestKind.CANCEL, RunState.CANCELED)]
+)
+def test_what_a_person_requested_of_a_run_whose_process_is_gone_is_done(
+    world: ScheduledWorld, kind: RequestKind, state: RunState
+) -> None:
+    store = world.begin(daily(), sizes="1")
+    _at(world, store, FIRST, StopDouble(when=lambda: bool(world.hub.operated)))
+    run = store.runs.get("job")
+    lease = store.take_lease(run, world.holder, world.clock.now())
+    lease.begin(RunEvent.RESUME, world.clock.now(), forgiven_of_run=0, forgiven_of_batch=0)
+    store.runs.request_stop(run, StopRequest(kind=kind, by="bob", reason="enough", at=world.clock.now()))
+    (found,) = world.poll(store)
+    assert found.run is not None and (found.run.state, found.run.ended_by) == (state, "bob")
+    assert found.run.tally.completed == 1 and world.poll(store) == []
+
+
+def test_who_stops_a_run_that_waits_for_its_window_keeps_it_stopped(world: ScheduledWorld) -> None:
+    store = world.begin(daily(window=Window(time(5), time(5, 2))), sizes="1", pause_s=50)
+    _at(world, store, FIRST)
+    paused = store.runs.get("job")
+    stopped = run_loop.stop(store, paused, world.holder, by="bob", reason="not tonight", clock=world.clock)
+    assert (stopped.state, stopped.ended_by, stopped.reason) == (RunState.STOPPED, "bob", "not tonight")
+    assert stopped.is_unattended(world.clock.now()) and stopped.tally == paused.tally
+    assert world.poll_at(store, FIRST + DAY - 4 * HOUR) == []
+    assert world.poll_at(store, SECOND) == [("skipped", SECOND)]
+
+
 def test_a_clock_that_went_back_repeats_nothing(world: ScheduledWorld) -> None:
     store = world.begin(daily())
     assert world.poll_at(store, SECOND)[-1] == ("started", SECOND)
@@ -313,6 +374,18 @@ def test_a_schedule_that_is_changed_or_removed_says_what_had_not_started(world: 
         saved.get(store, "job")
 
 
+def test_one_whose_delay_is_not_over_is_said_too(world: ScheduledWorld) -> None:
+    store = world.begin(daily(jitter_s=3_600.0))
+    delay = delay_of(saved.get(store, "job"))
+    assert delay > timedelta(seconds=1)
+    assert world.poll_at(store, FIRST + delay - timedelta(seconds=1)) == []
+    changed = world.set_schedule(store, daily(jitter_s=3_600.0, overlap=Overlap.WAIT))
+    assert [(each.at, each.note) for each in changed.missed] == [(FIRST, "The schedule was changed before it started.")]
+    assert world.poll_at(store, FIRST + delay) == [] and world.called() == {0}
+    assert world.poll_at(store, SECOND + delay) == [("started", SECOND)]
+    assert saved.remove(store, "job", by="ann", at=SECOND + DAY - HOUR) == ()
+
+
 def test_a_schedule_that_means_nothing_more_is_refused_and_the_old_one_stays(world: ScheduledWorld) -> None:
     store = world.begin(daily())
     past = Rule(frequency=Frequency.ONCE, at=time(5), on_date=FIRST.date() - DAY)
@@ -344,6 +417,21 @@ def test_a_backfill_runs_what_has_not_run_and_moves_nothing_else(world: Schedule
     assert world.poll_at(store, SECOND + DAY) == [("started", SECOND + DAY)]
     with pytest.raises(BadValue, match="More than 100"):
         saved.past_occurrences(store, stored, FIRST - 200 * DAY, SECOND)
+
+
+def test_a_backfill_begins_nothing_more_when_its_window_has_shut(world: ScheduledWorld) -> None:
+    store = world.begin(daily(window=Window(time(5), time(5, 2))), sizes="4")
+    stored = saved.get(store, "job")
+    world.clock.set_s += (FIRST - DAY - world.clock.now()).total_seconds()
+    wanted = saved.past_occurrences(store, stored, FIRST - 9 * DAY, FIRST - DAY)
+
+    def shut(event: Any) -> None:
+        world.clock.set_s += 600 if isinstance(event, RunEnded) else 0
+
+    world.events = CallingList(shut)
+    done = backfill(stored, wanted, world.due_context(store))
+    assert [(each.at, each.run and each.run.state) for each in done] == [(wanted[0], RunState.COMPLETED)]
+    assert store.occurrences.get("job", wanted[1]) is None and "window" in world.notices[0]
 
 
 def test_a_backfill_ends_with_a_run_that_does_not_end(world: ScheduledWorld) -> None:
