@@ -45,7 +45,7 @@ format: $(STAMPS)/check
 
 # A file of tests is one worker's: what its tests share is theirs. Most wait for hubs and for az, so that there may be
 # more workers than cores. `make test WORKERS=0` runs all in one process. tests/conftest.py orders the files.
-WORKERS := 8
+WORKERS := 6
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=25
 
 test: check $(STAMPS)/tests $(STAMPS)/extension $(STAMPS)/sdk $(STAMPS)/node

@@ -22,7 +22,7 @@ from azext_iotjobs.model.schedule import BY_SCHEDULE, Missed, Overlap, Schedule
 
 GRACE_S = 15 * 60.0  # one that starts within this was not missed: timers look every few minutes
 MAX_MISSED = 1_000  # that are recorded one by one; earlier ones are counted
-TRUSTED_S = 24 * 3_600.0  # a clock that went ahead by more since the last look is compared with the hub's
+TRUSTED_S = 24 * 3_600.0  # a clock that went ahead by more since the last poll is compared with the hub's
 SET_BACK_S = 60.0  # further, and a clock has been set back
 
 
@@ -85,7 +85,7 @@ Step = Record | Start | Resume | StopEarlier | CancelEarlier | Nothing
 class ClockDoubt(Enum):
     """What is odd about the machine's clock."""
 
-    AHEAD = "ahead"  # by more than a day since the last look: set wrongly, or nobody has looked
+    AHEAD = "ahead"  # by more than a day since the last poll: set wrongly, or nobody has looked
     BACK = "back"
 
 
@@ -170,9 +170,10 @@ def delay_of(stored: StoredSchedule) -> timedelta:
 
 
 def is_to_be_resumed(run: Run, now: datetime) -> bool:
-    """Whether a run continues by its schedule: its process is gone, it broke off, or its window had shut.
+    """Whether a run continues by its schedule: its process is gone, it broke off, or its schedule stopped it.
 
-    What a person, a threshold or a gate has stopped waits for a person.
+    A schedule stops a run when its window shuts, and when the process that starts what is due is stopped. What a
+    person, a threshold or a gate has stopped waits for a person.
     """
     if run.occurrence_at is None or not run.is_unattended(now):
         return False
@@ -202,8 +203,8 @@ def opens_at(schedule: Schedule, now: datetime) -> datetime | None:
 
 
 def clock_doubt(stored: StoredSchedule, now: datetime) -> ClockDoubt | None:
-    """What is odd about the clock, by the last look."""
-    last = stored.set_at if stored.looked_at is None else stored.looked_at
+    """What is odd about the clock, by the last poll."""
+    last = stored.set_at if stored.polled_at is None else stored.polled_at
     passed_s = (now - last).total_seconds()
     if passed_s > TRUSTED_S:
         return ClockDoubt.AHEAD

@@ -47,10 +47,11 @@ class View:
     retry_round: int  # how often that was done before, and 1
     in_flight_count: int  # calls of this process, or hub jobs that have to be settled
     unsettled_count: int  # hub jobs whose end a cancelled run has to await; in_flight_count for calls
-    is_stopping: bool  # Ctrl-C
+    is_stopping: bool  # Ctrl-C or a signal
     trouble: str | None  # why the driver cannot continue
     now: datetime
     shuts_at: datetime | None = None  # when the window of its schedule shuts; None: there is none
+    stop_by: str | None = None  # in whose name Ctrl-C or a signal stops it; None: of nobody but who pressed it
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,7 @@ def _ending(view: View) -> End | None:
     if request is not None:
         return End(RunEvent.STOP, request.reason, request.by)
     if view.is_stopping:
-        return End(RunEvent.STOP, "Stopped by Ctrl-C or a signal.", None)
+        return End(RunEvent.STOP, "Stopped by Ctrl-C or a signal.", view.stop_by)
     if view.shuts_at is not None and view.now >= view.shuts_at:
         return End(RunEvent.STOP, "Its window has shut; it continues when that opens again.", BY_SCHEDULE)
     if view.trouble is not None:

@@ -13,7 +13,7 @@ def check_ended(run: Run, now: datetime) -> None:
     if run.state.has_ended:
         return
     job = run.fleet_job_id
-    first, verb = ("Resume it: ", "resume") if run.is_unattended(now) else ("Watch it: ", "show")
+    first, verb = ("Resume it: ", "resume") if run.is_unattended(now) else ("Watch it: ", "watch")
     raise RunUnfinished(
         f"{run.name} is {run.state.value}{by_whom(run, now)}; another can begin when it has ended."
         f"{'' if run.reason is None else f' Why: {run.reason}'}",

@@ -203,15 +203,28 @@ class Definition:
                 Text.of("{bake} alone is a pause: nothing is looked at when it is over."),
                 hint=Text.of("Give {verify} or another gate with {bake}, or {batch_pause_s} for a pause."),
             )
+        if self.delivery.when_online_s is not None:
+            self._check_when_online()
+        if self.delivery.driver is Driver.JOBS and self.action.job_type is None:
+            raise ConflictingChoice(
+                Text.of("{driver} jobs: no job of a hub applies configuration content; give calls or auto.")
+            )
+
+    def _check_when_online(self) -> None:
+        """Raise ConflictingChoice where no device can wait to connect."""
         retry = self.rollout.retry
-        if self.delivery.when_online_s is not None and retry is not None and ErrorClass.OFFLINE.value in retry.tries:
+        if retry is not None and ErrorClass.OFFLINE.value in retry.tries:
             raise ConflictingChoice(
                 Text.of("A device that is offline waits to connect ({when_online}), and is not tried again before."),
                 hint=Text.of("Leave offline out of {retry}."),
             )
-        if self.delivery.driver is Driver.JOBS and self.action.job_type is None:
+        if self.action.kind is not ActionKind.METHOD and self.verification is None:
             raise ConflictingChoice(
-                Text.of("{driver} jobs: no job of a hub applies configuration content; give calls or auto.")
+                Text.of(
+                    "{when_online} has nothing to wait for: the hub keeps a twin patch or content for devices that are "
+                    "offline."
+                ),
+                hint=Text.of("Give {verify}, or leave it out."),
             )
 
 

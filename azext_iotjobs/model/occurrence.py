@@ -57,4 +57,4 @@ class StoredSchedule:
     set_at: datetime  # no earlier occurrence is ever due
     set_by: str
     store_key: str  # 8 of a-z, 0-9: names the store in claims on the hub
-    looked_at: datetime | None = None  # when somebody last looked for due occurrences
+    polled_at: datetime | None = None  # when somebody last looked for due occurrences

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.text import Field, Text
 
-BY_SCHEDULE = "its schedule"  # ends a run whose window has shut
+BY_SCHEDULE = "its schedule"  # stops a run whose window has shut, or whose process was stopped: it is resumed
 LAST_DAY = -1  # of a month
 MAX_TIMES = 10_000
 MAX_CATCH_UP_S = 30 * 86_400.0  # a hub knows for as long which occurrences were claimed: it keeps jobs for 30 days
@@ -132,10 +132,20 @@ class Schedule:
         if self.jitter_s >= window.length_s:
             raise BadValue(Text(Field("jitter_s"), " is as long as ", Field("window"), f" {window} or longer."))
         at = self.rule.at
-        if at is not None and not is_within(window, at):
+        if at is None:
+            return
+        if not is_within(window, at):
             raise BadValue(
                 Text(Field("at"), f" {at:%H:%M} lies outside ", Field("window"), f" {window}."),
                 hint="A run starts when its occurrence is due: give a time at which the window is open.",
+            )
+        if self.jitter_s >= window._replace(opens=at).length_s:
+            raise BadValue(
+                Text.of(
+                    "{jitter_s} is as long as {window} {hours} is open from {at} {time} on, or longer.",
+                    hours=window,
+                    time=f"{at:%H:%M}",
+                )
             )
 
 

@@ -263,10 +263,10 @@ def test_the_next_ones_are_those_that_are_not_due_yet() -> None:
 
 
 def test_a_clock_that_jumps_is_doubted() -> None:
-    looked = replace(stored(), looked_at=FIRST)
-    assert clock_doubt(looked, FIRST + 24 * HOUR) is None
-    assert clock_doubt(looked, FIRST + 25 * HOUR) is ClockDoubt.AHEAD
-    assert clock_doubt(looked, FIRST - 2 * MINUTE) is ClockDoubt.BACK
+    polled = replace(stored(), polled_at=FIRST)
+    assert clock_doubt(polled, FIRST + 24 * HOUR) is None
+    assert clock_doubt(polled, FIRST + 25 * HOUR) is ClockDoubt.AHEAD
+    assert clock_doubt(polled, FIRST - 2 * MINUTE) is ClockDoubt.BACK
 
 
 @pytest.mark.parametrize("seed", range(4))

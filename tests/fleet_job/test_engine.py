@@ -243,6 +243,11 @@ ROWS: list[tuple[str, dict[str, Any], Any]] = [
     ),
     ("Ctrl-C", {"is_stopping": True}, End(RunEvent.STOP, "Stopped by Ctrl-C or a signal.", None)),
     (
+        "Ctrl-C, in somebody's name",
+        {"is_stopping": True, "stop_by": "its schedule"},
+        End(RunEvent.STOP, "Stopped by Ctrl-C or a signal.", "its schedule"),
+    ),
+    (
         "also in a pause",
         {"is_stopping": True, "run": replace(RUN, next_batch_at=SOON)},
         End(RunEvent.STOP, "Stopped by Ctrl-C or a signal.", None),

@@ -18,7 +18,7 @@ from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.operations.fleet_job import run_loop
 from azext_iotjobs.operations.fleet_job.drivers.factory import driver_factory
 from azext_iotjobs.operations.fleet_job.gate_checks import gate_checker_factory
-from azext_iotjobs.operations.fleet_job.schedule.run_due import DueContext, What, look
+from azext_iotjobs.operations.fleet_job.schedule.run_due import DueContext, What, poll
 
 
 class Silent:
@@ -46,6 +46,7 @@ def main() -> int:
         by="a process of a test",
         stop=flag,
         open_hub=lambda job: (client, None),
+        limited=lambda job: job,
         run_context=lambda hub, shuts_at: run_loop.RunContext(
             store=store,
             make_driver=driver_factory(hub),
@@ -62,7 +63,7 @@ def main() -> int:
     assert stored is not None
     sys.stdout.write("looks\n")
     sys.stdout.flush()
-    happened = look(stored, context)
+    happened = poll(stored, context)
     return 1 if any(each.what is What.NOT_STARTED for each in happened) else 0
 
 

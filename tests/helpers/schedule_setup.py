@@ -12,7 +12,7 @@ from azext_iotjobs.model.occurrence import StoredSchedule
 from azext_iotjobs.model.rollout import parse_batch_sizes
 from azext_iotjobs.model.schedule import Frequency, Rule, Schedule
 from azext_iotjobs.operations.fleet_job.schedule import saved
-from azext_iotjobs.operations.fleet_job.schedule.run_due import DueContext, Happened, look
+from azext_iotjobs.operations.fleet_job.schedule.run_due import DueContext, Happened, poll
 from tests.helpers.clock_double import START
 from tests.helpers.fleet_job_hub_double import StopDouble, World, definition_of
 
@@ -52,7 +52,7 @@ class ScheduledWorld(World):
         return saved.set_schedule(store, "job", schedule, by="ann", at=self.clock.now(), new_key=lambda: self.key)
 
     def due_context(self, store: SqliteStore, stop: Any = None, **more: Any) -> DueContext:
-        flag = stop or StopDouble()
+        flag, stop_by = stop or StopDouble(), more.pop("stop_by", None)
         values: dict[str, Any] = {
             "store": store,
             "clock": self.clock,
@@ -60,7 +60,8 @@ class ScheduledWorld(World):
             "by": "ann@here",
             "stop": flag,
             "open_hub": lambda job: (self.client, None),
-            "run_context": lambda hub, shuts_at: replace(self.context(store, flag), shuts_at=shuts_at),
+            "limited": lambda job: job,
+            "run_context": lambda hub, shuts_at: replace(self.context(store, flag), shuts_at=shuts_at, stop_by=stop_by),
             "confirm_clock": self.confirm,
             "on_notice": self.notices.append,
         }
@@ -69,17 +70,17 @@ class ScheduledWorld(World):
     def confirm(self, stored: StoredSchedule, at: datetime | None) -> None:
         self.asked.append(at)
 
-    def look(self, store: SqliteStore, stop: Any = None, **more: Any) -> list[Happened]:
+    def poll(self, store: SqliteStore, stop: Any = None, **more: Any) -> list[Happened]:
         stored = store.schedules.get("job")
         assert stored is not None
-        return look(stored, self.due_context(store, stop, **more))
+        return poll(stored, self.due_context(store, stop, **more))
 
-    def look_at(
+    def poll_at(
         self, store: SqliteStore, at: datetime, stop: Any = None, **more: Any
     ) -> list[tuple[str, datetime | None]]:
-        """What comes of a look at an instant, in short."""
+        """What comes of a poll at an instant, in short."""
         self.clock.set_s += (at - self.clock.now()).total_seconds()
-        return [(each.what.value, each.at) for each in self.look(store, stop, **more)]
+        return [(each.what.value, each.at) for each in self.poll(store, stop, **more)]
 
     def called(self) -> set[int]:
         """How often devices were operated."""

@@ -150,6 +150,7 @@ def test_a_command_decides_and_is_told_what_it_is_about(
         "create", "-n", jobs.hub.name, "-j", "tool", *TARGETS, *BATCHES, "--gate-command", "no-such", "--run"
     )
     assert none.code == 1 and "--gate-command: there is no program 'no-such'" in none.stderr and not calls
+    assert jobs.run("show", "-j", "tool").code == 3, "it is not saved"
     stopped = jobs.create("tooled", *TARGETS, *BATCHES, "--gate-command", line, "--run", code=6)
     why = "batch 2: 1 failed, secret is None (exit code 2)"
     assert stopped["reason"] == f"Gate command after batch 2: inconclusive; {why}" and len(calls) == 25

@@ -140,7 +140,7 @@ def test_a_run_that_is_killed_while_devices_are_verified_is_resumed_and_operates
     running.send_signal(signal.SIGKILL)
     running.wait(30)
     waits_for = jobs.ok("show", "-j", "killed")["lastRun"]["awaited"]
-    assert [each["verification"] for each in waits_for] == [True] and SILENT in waits_for[0]["devices"]
+    assert [each["verifying"] for each in waits_for] == [True] and SILENT in waits_for[0]["devices"]
     resuming = jobs.hub.az.start(*jobs.words("resume", "-j", "killed"), output=tmp_path / "again")
     try:
         wait_until("it is resumed", lambda: "are being verified" in (tmp_path / "again.err").read_text())

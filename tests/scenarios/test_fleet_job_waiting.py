@@ -53,7 +53,7 @@ def test_by_hub_jobs_a_device_that_is_away_is_named_and_nothing_false_is_shown(
         assert "InProgress" in table and "EndedByHub" in table and "Version" in table
         other = jobs.run("run", "-j", name)
         assert other.code == 9 and f"process {running.pid}" in other.stderr and "is running" in other.stderr
-        assert f"fleet-job show -j {name}" in other.stderr and "--if-unfinished" in other.stderr
+        assert f"fleet-job watch -j {name}" in other.stderr and "--if-unfinished" in other.stderr
         stopped = jobs.run("stop", "-j", name, "--reason", "lunch")
         assert stopped.code == 0 and running.wait(30) == 6
         assert counts(stopped.json["progress"]) == (0, 0, 0, 8) and stopped.json["progress"]["inProgress"] == 5

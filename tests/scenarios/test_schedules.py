@@ -56,9 +56,9 @@ class Scheduled(FleetJobs):
         return shown
 
     def run_due(self, *more: str, code: int = 0) -> list[tuple[str, int | None]]:
-        """What happened in a look, and in which run."""
+        """What happened in a poll, and in which run."""
         found = self.ok("schedule run-due", *more, code=code)
-        return [(each["what"], None if each["run"] is None else each["run"]["run"]) for each in found]
+        return [(each["status"], each["run"]) for each in found]
 
 
 @pytest.fixture
@@ -141,14 +141,14 @@ def test_scheduled_jobs_always_run_on_the_devices_in_a_device_group_even_if_the_
     place.ok("group create", "-n", hub.name, "--group", "night", "-q", "tags.site = 'night'")
     place.create("grouped", "--desired", "light=45", "--group", "night")
     place.set("grouped")
-    assert place.ok("schedule run-due")[0]["run"]["progress"]["completed"] == 3
+    assert place.ok("schedule run-due")[0]["lastRun"]["progress"]["completed"] == 3
     hub.new_device("s-4")
     assert (
         hub.az.run("iot hub device-twin update", "-n", hub.name, "-d", "s-4", "--tags", '{"site": "night"}').code == 0
     )
     place.set("grouped", "--at", clock(now() - timedelta(minutes=1)), "--daily")
     second = place.ok("schedule run-due")
-    assert (second[0]["run"]["run"], second[0]["run"]["progress"]["completed"]) == (2, 4)
+    assert (second[0]["run"], second[0]["lastRun"]["progress"]["completed"]) == (2, 4)
     assert hub.az.run("iot hub device-identity delete", "-n", hub.name, "-d", "s-4").code == 0
 
 
@@ -181,7 +181,7 @@ def test_of_two_folders_on_one_hub_one_starts_it(place: Scheduled, tmp_path: Pat
     assert place.run_due() == [("started", 1)]
     assert other.run_due() == [("taken", None)] and other.run_due() == []
     (taken,) = other.ok("schedule history", "-j", "twice")
-    assert "It was started from another store, by " in taken["note"]
+    assert "It was started from another state folder, by " in taken["note"]
     assert other.ok("show", "-j", "twice")["lastRun"] is None
 
 
@@ -189,14 +189,16 @@ def test_what_was_missed_while_the_machine_was_off_is_said_and_has_an_exit_code_
     place.save("missed")
     place.set("missed", ago=3 * DAY - HOUR)
     ran = place.run("schedule run-due")
-    assert ran.code == 10 and [each["what"] for each in ran.json] == ["missed", "missed", "started"]
+    assert ran.code == 10 and [each["status"] for each in ran.json] == ["missed", "missed", "started"]
     assert ran.stderr.count("missed. Nobody looked for it until a later one was due") == 2
     assert [each["status"] for each in place.ok("schedule history", "-j", "missed")] == ["started", "missed", "missed"]
     since = f"{now() - 4 * DAY:%Y-%m-%d}"
     planned = place.ok("schedule backfill", "-j", "missed", "--since", since, "--dry-run")
-    assert len(planned) in (3, 4) and all(each["dryRun"] for each in planned), "also before it was set"
+    assert len(planned) in (3, 4) and all(
+        (each["status"], each["dryRun"]) == ("would-start", True) for each in planned
+    ), "also before it was set"
     done = place.ok("schedule backfill", "-j", "missed", "--since", since)
-    assert [each["what"] for each in done] == ["started"] * len(planned)
+    assert [each["status"] for each in done] == ["started"] * len(planned)
     assert place.ok("schedule backfill", "-j", "missed", "--since", since) == [] and place.run_due() == []
 
 
@@ -222,8 +224,8 @@ def test_a_run_stops_when_its_window_shuts_and_goes_on_when_that_opens_again(pla
     opens = clock(began - TWO_MINUTES)
     place.set("windowed", "--daily", "--at", opens, "--window", f"{opens}-{shuts}")
     (stopped,) = place.ok("schedule run-due", code=6)
-    assert (stopped["run"]["status"], stopped["run"]["endedBy"]) == ("stopped", "its schedule")
-    assert "window has shut" in stopped["run"]["reason"] and stopped["run"]["progress"]["completed"] in (1, 2)
+    assert (stopped["lastRun"]["status"], stopped["lastRun"]["endedBy"]) == ("stopped", "its schedule")
+    assert "window has shut" in stopped["lastRun"]["reason"] and stopped["lastRun"]["progress"]["completed"] in (1, 2)
     assert place.run_due() == [], "it is shut"
     later = clock(now() + HOUR)
     place.ok("schedule set", "-j", "windowed", "--daily", "--at", opens, "--window", f"{opens}-{later}", "--tz", "UTC")

@@ -180,8 +180,8 @@ def test_one_device_that_is_called_is_verified(updated: ScenarioHub) -> None:
     ran = call(updated, "-d", "u-1", *update("6"))
     assert ran.code == 0, ran.stderr
     assert (ran.json["status"], ran.json["payload"]) == (202, {"accepted": True})
-    found = ran.json["verification"]
-    assert found["status"] == "completed" and found["verified"] is not None
+    found = ran.json["verification"]["result"]
+    assert found["status"] == "completed" and found["verified"] is not None and found["deviceId"] == "u-1"
     assert found["reported"]["properties.reported.fw.version"] == "6"
     ran = call(updated, "-d", FAILING, *update("6"), "-o", "table")
     assert ran.code == 4 and "ReportedFailure" in ran.stdout and "202" in ran.stdout, ran.stderr
@@ -210,7 +210,7 @@ def test_ctrl_c_leaves_and_names_what_is_still_being_verified(updated: ScenarioH
     assert "Traceback" not in told
     if what == "one":
         answered = json.loads((tmp_path / "o").read_text())
-        assert answered["status"] == 202 and answered["verification"]["status"] == "verifying"
+        assert answered["status"] == 202 and answered["verification"]["result"]["status"] == "verifying"
         return
     assert "still being verified" in told
     found = of([json.loads(line) for line in rows.read_text().splitlines()])

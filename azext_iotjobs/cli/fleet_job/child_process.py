@@ -19,15 +19,17 @@ def az_command(context: FleetJobContext, words: Sequence[str]) -> list[str]:
 
     A connection string that was typed is not among it: others would see it. It goes by `environment_of`.
     """
-    options: list[str] = []
-    for dest, name in TYPED.items():
-        value = context.typed(dest)
-        options += [] if value is None else [name, value]
-    subscription = context.subscription
-    options += [] if subscription is None else ["--subscription", subscription]
     folder = context.folder
-    options += [] if folder is None else ["--state-dir", os.path.abspath(folder)]
-    return [sys.executable, "-m", "azure.cli", *words, *options]
+    options = [] if folder is None else ["--state-dir", os.path.abspath(folder)]
+    if context.subscription is not None:
+        options += ["--subscription", context.subscription]
+    return [sys.executable, "-m", "azure.cli", *words, *typed_options(context), *options]
+
+
+def typed_options(context: FleetJobContext) -> list[str]:
+    """What was typed of the hub, but for a connection string, as words of a command line."""
+    typed = {name: context.typed(dest) for dest, name in TYPED.items()}
+    return [word for name, value in typed.items() if value is not None for word in (name, value)]
 
 
 def environment_of(context: FleetJobContext) -> dict[str, str]:

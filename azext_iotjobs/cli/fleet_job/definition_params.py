@@ -276,8 +276,8 @@ WHEN_ONLINE: Group = (
     extra(
         "when_online",
         "--when-online",
-        "A device that is offline does not fail, and holds up neither its batch nor the run: it waits, and is operated "
-        "when it connects, for as long as this after it was found offline: 10s to 30d, such as 7d. `none`: it fails.",
+        "How long a device that is offline may take to connect, 10s to 30d, such as 7d. It does not fail and holds up "
+        "neither its batch nor the run; it is operated when it connects. `none`: it fails.",
         group=ON_DELIVERY,
     ),
 )

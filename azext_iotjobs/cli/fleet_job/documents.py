@@ -149,7 +149,7 @@ def render_awaited(awaited: Awaited) -> Document:
     return {
         "batch": awaited.batch,
         "jobId": awaited.job_id,
-        "verification": awaited.is_verification,
+        "verifying": awaited.is_verification,
         "devices": list(awaited.device_ids),
         "count": awaited.count,
         "since": render_millis(awaited.since),
@@ -169,8 +169,8 @@ def render_waiting(waiting: WaitingToConnect | None) -> Document | None:
             {
                 "deviceId": each.device_id,
                 "moduleId": each.module_id,
-                "since": render_millis(each.since),
-                "until": render_millis(each.until),
+                "offlineSince": render_millis(each.since),
+                "waitsUntil": render_millis(each.until),
             }
             for each in waiting.devices
         ],

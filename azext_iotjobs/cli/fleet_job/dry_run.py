@@ -38,7 +38,7 @@ def show_plan(cmd: Any, context: FleetJobContext, hub: HubClient, job: FleetJob)
         "batchSizes": found.batch_sizes,
         "pausesSeconds": found.pauses_s,
         "gates": render_gates(found.gates),
-        **({} if found.gate_query_count is None else {"gateQueryCount": found.gate_query_count}),
+        "gateQueryCount": found.gate_query_count,
         "driver": found.driver,
         "driverReason": found.driver_reason,
         "estimates": [render_estimate(each) for each in found.estimates],
@@ -48,9 +48,9 @@ def show_plan(cmd: Any, context: FleetJobContext, hub: HubClient, job: FleetJob)
 
 
 def _verification(definition: Definition, verified_count: int | None) -> dict[str, Any]:
-    """What verifies the devices, and how many of the whole hub meet that already; nothing where nothing does."""
+    """What verifies the devices, and how many of the whole hub meet that already; None where nothing does."""
     if definition.verification is None:
-        return {}
+        return {"verification": None}
     return render_plan(definition.verification, verified_count)
 
 

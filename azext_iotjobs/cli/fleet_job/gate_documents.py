@@ -18,7 +18,7 @@ def render_gates(gates: Gates) -> Document | None:
     document = gates_document(gates)
     query, command = document["query"], document["command"]
     return {
-        "bakeSeconds": document["bake_s"],
+        "bakeSeconds": document["bake_s"] or None,
         "success": _share_or_none(document["success"]),
         "query": None if query is None else _query(query),
         "command": None if command is None else _command(command),

@@ -5,13 +5,14 @@ from typing import Any, NamedTuple
 
 from azext_iotjobs.cli.input.durations import duration_s
 from azext_iotjobs.cli.input.option_groups import is_any_typed
-from azext_iotjobs.model.errors import MissingChoice
+from azext_iotjobs.model.errors import BadValue, MissingChoice
 from azext_iotjobs.model.gates import CommandGate, Gates, QueryGate
-from azext_iotjobs.model.share import Unit, parse_share
+from azext_iotjobs.model.share import Share, Unit, parse_share
 from azext_iotjobs.operations.fleet_job.gate_command import program_of
 
 NONE = "none"  # takes a gate, or a bound, away
 MANUAL = "manual"
+SUCCESS = "--gate-success"
 
 
 class QueryGateOptions(NamedTuple):
@@ -87,11 +88,21 @@ class GateOptions(NamedTuple):
         if self.gate is not None:
             changes["is_manual"] = self.gate == MANUAL
         if self.gate_success is not None:
-            is_gone = self.gate_success == NONE
-            changes["success"] = None if is_gone else parse_share(self.gate_success, "--gate-success", Unit.PERCENT)
+            changes["success"] = None if self.gate_success == NONE else _percent(self.gate_success)
         if self.bake is not None:
             changes["bake_s"] = 0.0 if self.bake == NONE else duration_s(self.bake, "--bake")
         return replace(old, **changes)
+
+
+def _percent(text: str) -> Share:
+    """What has to complete. Raises BadValue, also for a part of 1 such as 0.95, which would be less than a percent."""
+    share = parse_share(text, SUCCESS, Unit.PERCENT)
+    if 0 < share.value < 1 and "%" not in text:
+        raise BadValue(
+            f"{SUCCESS} {text.strip()} is less than 1%: write {Share(share.value * 100, Unit.PERCENT)}.",
+            hint=f"If it is what you mean: {SUCCESS} {share}",
+        )
+    return share
 
 
 def _check_company(changes: dict[str, Any], text: str) -> None:

@@ -11,13 +11,14 @@ GATES: Group = (
         "gate_success",
         "--gate-success",
         "Percent of a batch's devices that must have completed, such as 95%, before the next batch begins; if fewer "
-        "have, the run is stopped. `none` removes the gate, as for the others.",
+        "have, the run is stopped. A number is percent, too. `none` removes it.",
         group=ON_GATES,
     ),
     extra(
         "bake",
         "--bake",
-        "Time that passes after a batch before its other gates are evaluated, such as 30m.",
+        "Time to wait after a batch, such as 30m, at most 30d; its other gates come after it. With --verify, devices "
+        "that do not meet the condition any more by then have failed. Alone it needs --verify. `none` removes it.",
         group=ON_GATES,
     ),
     extra(
@@ -31,21 +32,27 @@ GATES: Group = (
         "gate_query",
         "--gate-query",
         'The WHERE part of a twin query, for example "properties.reported.errors > 0": how many devices of the hub '
-        "it matches after a batch must be within the bounds given.",
+        "it matches after a batch must be within the bounds given. `none` removes it.",
         group=ON_GATES,
     ),
     extra(
         "gate_query_max",
         "--gate-query-max",
-        "How many it may match at most: a number, or a percentage of the hub's devices such as 1%.",
+        "How many it may match at most: a number, or a percentage of the hub's devices such as 1%. `none` removes it.",
         group=ON_GATES,
     ),
-    extra("gate_query_min", "--gate-query-min", "How many it must match at least, in the same way.", group=ON_GATES),
+    extra(
+        "gate_query_min",
+        "--gate-query-min",
+        "How many it must match at least, in the same way. `none` removes it.",
+        group=ON_GATES,
+    ),
     extra(
         "gate_command",
         "--gate-command",
         "A program with its arguments that is run after a batch, without a shell. Exit code 0: the next batch begins, "
-        "1: the run is stopped, any other: the run is stopped as inconclusive. Its last line of output is the reason.",
+        "1: the run is stopped, any other: the run is stopped as inconclusive. Its last line of output is the reason. "
+        "Give a whole path where a schedule starts the runs. `none` removes it.",
         group=ON_GATES,
     ),
     extra(
@@ -57,7 +64,7 @@ GATES: Group = (
     extra(
         "gate_command_shell",
         "--gate-command-shell",
-        "Give the line to a shell as it stands.",
+        "Have a shell run --gate-command, with pipes and variables.",
         group=ON_GATES,
         arg_type=get_three_state_flag(),
     ),

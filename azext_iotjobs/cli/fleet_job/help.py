@@ -23,14 +23,15 @@ WHEN_ONLINE = (
     "With --when-online a device that is offline is `waiting`: it has not failed, counts in no threshold, and holds up "
     "neither its batch nor the run. It is looked for by queries, and operated when it connects, in the batch that runs "
     "then or, after the last one, in a batch of its own. The command stays until nobody waits; `stop` and `resume` "
-    "leave them waiting. A twin is kept by the hub for a device that is offline: there it is --verify that waits."
+    "leave them waiting. The hub itself keeps a twin patch or content for a device that is offline; there "
+    "--when-online gives the verification that time, and needs --verify."
 )
 GATES = (
     "Gates stand between two batches, none after the last. They are evaluated when all devices of a batch have ended: "
     "first --bake, then --gate-success, --gate-query, --gate-command and --gate manual. One that does not say go stops "
     "the run, and `show` says which and why. `resume` accepts a stop; what was inconclusive is evaluated again, and "
-    "what was rejected has to be approved anew. With --verify, devices that are not as they were verified when the "
-    "batch has baked have failed."
+    "what was rejected has to be approved anew. With --verify, the devices of a batch are looked at once more when "
+    "--bake is over: those that no longer meet the condition have failed."
 )
 NO_HUB = "No hub needs to be given, because a fleet job knows its hub. A hub that is given must be the same one."
 
@@ -100,7 +101,7 @@ command(
     (
         "A program of your own decides after each batch; its environment says of which batch, and how it ended.",
         "az iot hub fleet-job create -n localhost -j fw-12 --method-name update --query-condition 'tags.ring = 1' "
-        '--batch 10% --gate-command "./check-alarms.sh --site north" --gate-command-timeout 10m',
+        '--batch 10% --gate-command "/opt/fleet/check-alarms.sh --site north" --gate-command-timeout 10m',
     ),
     long=f"{DIFFERENCE} One of --method-name, --twin-patch (or --desired and --tags) and --content says what to do. "
     f"{VERIFYING} {WHEN_ONLINE} {GATES} The rest applies to --run. {RUNNING}",
@@ -130,12 +131,14 @@ command(
 command(
     "iot hub fleet-job watch",
     "Watch a run that another process executes, until it ends.",
-    ("Start a run in a process of its own, and watch it.", "az iot hub fleet-job watch -j fw-7"),
+    ("Watch it.", "az iot hub fleet-job watch -j fw-7"),
     ("Wait in a script; a line for each change goes to stderr.", "az iot hub fleet-job watch -j fw-7 -o none"),
-    long="On a terminal: batches as bars (# completed, x failed or uncertain, > under way), how much of the threshold "
-    "is used, failures by class, and who is awaited. Elsewhere: a line for each change. It ends with the run, by its "
-    "exit code: 0 all devices completed, 4 some or all failed or are uncertain, 5 the run was canceled or broke off, 6 "
-    "it was stopped, or has lost its process, 8 there is no device. Ctrl-C ends the watching alone: exit code 7. "
+    long="`run --detach` leaves a run to a process of its own. On a terminal: batches as bars (# completed, x "
+    "failed or uncertain, > under way), how much of the threshold is used, failures by class, and who is "
+    "awaited. Elsewhere: a line for each change. It ends with the run, by its exit code: 0 all devices "
+    "completed, 4 some or all failed or are uncertain, 5 the run was canceled or broke off, 6 it was stopped, "
+    "has lost its process, or was not begun by one, 8 there is no device. Ctrl-C ends the watching alone: "
+    "exit code 7. "
     f"{NO_HUB}",
 )
 command(
@@ -159,8 +162,8 @@ command(
         "On the first ten that failed, but not on the one that is being repaired.",
         "az iot hub fleet-job rerun -j fw-7 --limit 10 --exclude pump-3",
     ),
-    long="The new fleet job records the id of its parent. Uncertain devices may have been operated: they are included "
-    f"only with --on uncertain. {RUNNING}",
+    long="The new fleet job records the id of its parent. The schedule is not copied. Uncertain devices may "
+    f"have been operated: they are included only with --on uncertain. {RUNNING}",
 )
 command(
     "iot hub fleet-job approve",
@@ -236,7 +239,7 @@ command(
     ),
     (
         "What devices reported that were not verified.",
-        "az iot hub fleet-job results -j fw-10 --error-class not-verified --columns deviceId,errorCode,reported "
+        "az iot hub fleet-job results -j fw-8 --error-class not-verified --columns deviceId,errorCode,reported "
         "-o table",
     ),
     long="A device is pending, in progress, verifying, waiting, completed, failed or uncertain. Uncertain: whether the "
@@ -254,7 +257,8 @@ command(
         "The same for another site.",
         "az iot hub fleet-job copy -j fw-7 --new-fleet-job-id fw-7-south --query-condition \"tags.site = 'south'\"",
     ),
-    long="Its display name ends in Copy unless one is given. With -n the copy belongs to that hub. Nothing runs.",
+    long="Its display name ends in Copy unless one is given. With -n the copy belongs to that hub. The schedule is not "
+    "copied. Nothing runs.",
 )
 command(
     "iot hub fleet-job update",
@@ -264,12 +268,12 @@ command(
         "az iot hub fleet-job update -j fw-7 --batch 5% --cancellation-threshold none",
     ),
     ("Offline devices have two days to connect.", "az iot hub fleet-job update -j reboot-8 --when-online 2d"),
-    ("More time to report.", "az iot hub fleet-job update -j fw-10 --verify-within 2h"),
+    ("More time to report.", "az iot hub fleet-job update -j fw-8 --verify-within 2h"),
     long="What is not given stays as it is. A run keeps the version that it executes.",
 )
 command(
     "iot hub fleet-job delete",
-    "Delete a fleet job with its runs and results, or old runs of all of them.",
+    "Delete a fleet job with its schedule, runs and results, or old runs of all of them.",
     ("Delete one.", "az iot hub fleet-job delete -j fw-7"),
     (
         "Delete runs that ended more than 90 days ago, without confirmation.",

@@ -123,7 +123,8 @@ DETACH: Group = (
     option(
         "detach",
         "--detach",
-        "Leave the run to a process of its own once it has begun; `watch` shows how it goes on.",
+        "Leave the run to a process of its own once it has begun; `watch` shows how it goes on. Exit code 0: it has "
+        "begun. Its messages go to a .log file in the state folder.",
         action="store_true",
     ),
 )

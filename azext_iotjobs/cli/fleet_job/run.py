@@ -20,7 +20,7 @@ from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.fleet_job.plan import parse_words
 from azext_iotjobs.fleet_job.store.holder import current_user
 from azext_iotjobs.fleet_job.unfinished import check_ended
-from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 from azext_iotjobs.model.fleet_job import Definition, DevicesOfRun, FleetJob, Targets
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.run import Run
@@ -46,6 +46,8 @@ def run(
     running: RunOptions,
 ) -> dict[str, Any]:
     """Run a fleet job. limits, delivery: in place of the definition's, for this run."""
+    if detach and if_unfinished == RESUME:
+        raise ConflictingChoice("--detach starts a new run; --if-unfinished resume continues one.")
     job = client.store.definitions.get(fleet_job_id)
     hub = client.hub_of(job)
     narrowed = limits.narrowed(job.definition.targets)

@@ -23,7 +23,7 @@ from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.text import counted
 from azext_iotjobs.operations.fleet_job import definitions as operation
 from azext_iotjobs.operations.fleet_job import planning
-from azext_iotjobs.operations.fleet_job.gate_checks import count_of_query_gate
+from azext_iotjobs.operations.fleet_job.gate_checks import check_gates, count_of_query_gate
 from azext_iotjobs.operations.fleet_job.planning import host_of
 
 logger = get_logger(__name__)
@@ -54,8 +54,10 @@ def create(
         return show_plan(cmd, client, hub, _unsaved(fleet_job_id, host_of(hub), new))
     if run:
         running.check()
-    planning.check_verification(hub, new)  # a typo in it would leave a fleet job that has to be changed
-    if not run:
+    planning.check_verification(hub, new)  # a typo in it or in a gate would leave a fleet job that has to be changed
+    if run:
+        check_gates(hub, new.rollout.gates)
+    else:
         _report_count(hub, client.store, new.targets)
         _report_gate_count(hub, new.rollout.gates)
     job = operation.create(client.store, fleet_job_id, host_of(hub), new, by=current_user(), at=CLOCK.now())

@@ -7,14 +7,14 @@ from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_job import live_view
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
-from azext_iotjobs.cli.fleet_job.documents import render_run
+from azext_iotjobs.cli.fleet_job.documents import render_run, render_waiting
 from azext_iotjobs.cli.fleet_job.run_foreground import judge
 from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
 from azext_iotjobs.cli.output.status_block import StatusBlock
 from azext_iotjobs.cli.output.streams import wrote
-from azext_iotjobs.fleet_job.awaited import awaited
+from azext_iotjobs.fleet_job.awaited import MAX_AWAITED, awaited
 from azext_iotjobs.fleet_job.store.contract import Runs
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.outcome import Outcome
@@ -25,6 +25,7 @@ logger = get_logger(__name__)
 
 CLOCK = SystemClock()
 INTERVAL_S = 0.5
+NEW_S = 60.0  # a run that was made so recently may be about to begin
 BEFORE, SHOWN = 3, 10  # batches: before the first that has not ended, and in all
 UNDER_WAY = (RunState.PENDING, RunState.RUNNING)
 
@@ -50,7 +51,8 @@ def watch(
             CLOCK.sleep(INTERVAL_S)
             before, seen = seen, _seen(client, seen.run, max(0, seen.batches[0].ordinal - 1) if seen.batches else 0)
     leave_with(cmd, _outcome(seen, was_left=flag.is_set()), exit_zero=exit_zero)
-    return render_run(seen.run, CLOCK.now())
+    waiting = client.store.runs.waiting_to_connect(seen.run, MAX_AWAITED)
+    return {**render_run(seen.run, CLOCK.now()), "waiting": render_waiting(waiting)}
 
 
 def _seen(context: FleetJobContext, run: Run, first: int) -> live_view.Seen:
@@ -79,9 +81,10 @@ def _batches(runs: Runs, run: Run, first: int) -> list[Batch]:
 
 
 def _goes_on(seen: live_view.Seen) -> bool:
-    """Whether more is to come: one that is running and has lost its process waits for somebody."""
+    """Whether more is to come: one that no process executes waits for somebody, unless it was made just now."""
     run = seen.run
-    return run.state is RunState.PENDING or (run.state is RunState.RUNNING and not run.is_unattended(seen.at))
+    is_new = run.state is RunState.PENDING and (seen.at - run.created_at).total_seconds() < NEW_S
+    return run.state in UNDER_WAY and (is_new or not run.is_unattended(seen.at))
 
 
 def _outcome(seen: live_view.Seen, *, was_left: bool) -> Outcome:
@@ -90,7 +93,7 @@ def _outcome(seen: live_view.Seen, *, was_left: bool) -> Outcome:
         logger.warning("%s goes on.", run.name)
         return Outcome.WAIT_OVER
     if run.state not in (RunState.COMPLETED, RunState.CANCELED):
-        lost = " No process executes it." if run.state is RunState.RUNNING else ""
+        lost = " No process executes it." if run.state in UNDER_WAY else ""
         resume = suggestion("iot hub fleet-job resume", fleet_job_id=run.fleet_job_id)
         logger.warning("%s is %s.%s Resume it: %s", run.name, run.state.value, lost, resume)
     return judge(run)

@@ -25,6 +25,13 @@ class VerificationOptions(NamedTuple):
 
     def read(self) -> "Verification | None":
         """What was typed, where there is nothing to change; None: nothing. Raises UserError, naming the option."""
+        for option, condition in (("--verify", self.verify), ("--verify-failed", self.verify_failed)):
+            if condition == NONE:
+                from azext_iotjobs.model.errors import BadValue
+
+                raise BadValue(
+                    f"{option} none: nothing is saved here that it could remove.", hint=f"Leave out {option}."
+                )
         return None if self == VerificationOptions() else self.onto(None)
 
     def onto(self, old: "Verification | None") -> "Verification | None":

@@ -11,7 +11,7 @@ from azext_iotjobs.cli.output.device_row_line import short_row
 from azext_iotjobs.cli.output.dry_run import show_plan
 from azext_iotjobs.cli.output.exit_code import end_without_result, leave_with
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
-from azext_iotjobs.cli.output.result_rows import render_verified_result
+from azext_iotjobs.cli.output.result_rows import CALL_COLUMNS, VERIFIED_COLUMNS, render_verified_result
 from azext_iotjobs.cli.output.terminal_safe import print_now
 from azext_iotjobs.cli.output.verification import VERIFYING, render_verification
 from azext_iotjobs.clients.hub import HubClient
@@ -30,7 +30,7 @@ from azext_iotjobs.operations.method.invoke_many import CallPlan
 logger = get_logger(__name__)
 
 Document = dict[str, Any]
-SHOWN = ("status", "errorClass", "errorCode", "errorText", "verified", "reported")  # of the row of a verified device
+SHOWN = (*CALL_COLUMNS, *VERIFIED_COLUMNS)  # of the row of a verified device
 
 
 def call(cmd: Any, client: HubClient, address: Address, wanted: MethodCall, guards: GuardOptions) -> Document:
@@ -60,7 +60,7 @@ def call(cmd: Any, client: HubClient, address: Address, wanted: MethodCall, guar
         return response.document
     ended = Call(address=address, began_at=began_at, ended_at=SystemClock().now(), answer=response)
     row, trouble = _verified(cmd, client, result_of(ended, success), verification)
-    document = {**response.document, "verification": {**render_verification(verification), **_shown(row)}}
+    document = {**response.document, "verification": {**render_verification(verification), "result": _shown(row)}}
     if trouble is not None:
         print_now(cmd, document)  # an error leaves no result
         raise trouble

@@ -25,9 +25,10 @@ def _answer(document: Row) -> Row:
     verification = document.get("verification")
     if not isinstance(verification, dict):
         return row
+    result = verification["result"]  # its row
     return {
         **row,
-        "Verification": cell(verification.get("status")),
-        "ErrorCode": cell(verification.get("errorCode")),
-        "Reported": cell(verification.get("reported"), LONG_CELL),
+        "Verification": cell(result["status"]),
+        "ErrorCode": cell(result["errorCode"]),
+        "Reported": cell(result["reported"], LONG_CELL),
     }

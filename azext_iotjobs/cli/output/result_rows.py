@@ -71,7 +71,7 @@ def render_group(group: Group) -> dict[str, Any]:
         "payload": group.payload,
         "errorClass": group.error_class.value if group.error_class else None,
         "errorCode": group.error_code,
-        **({"verifying": True} if group.is_verifying else {}),
+        "verifying": group.is_verifying,
         "count": group.count,
         "devices": group.devices,
     }

@@ -24,9 +24,9 @@ SHORT = 18  # a text is made no shorter than this; a column that would have to b
 WHOLE = "Id JobId ParentJobId DeviceId ModuleId HostName Name Etag DataDirectory Hub".split()
 # What matters most first. Columns that are not named here follow, in the order in which they stand.
 IMPORTANT = """
-    Id JobId DeviceId Name Batch Run ModuleId Status Failed Completed Succeeded Answered Uncertain InProgress Verifying
-    EndedByHub Devices Pending Running ErrorClass MethodStatus Reason ErrorText Reported Payload Seconds HostName
-    HttpsPort MqttPort QueryCondition
+    Id JobId DeviceId Name Batch Run Next What Local ModuleId Status Gate Failed Completed Succeeded Answered Uncertain
+    InProgress Verifying Waiting EndedByHub Devices Pending Running ErrorClass MethodStatus Reason ErrorText Reported
+    Payload Seconds HostName HttpsPort MqttPort QueryCondition
 """.split()
 LEAST = ("Hub", "Version", "Driver", "Type", "Progress", "DurationSeconds", "Finished", "Ended", "End")
 

@@ -41,7 +41,7 @@ class Schedules(Protocol):
     def remove(self, fleet_job_id: str) -> None:
         """Remove the schedule of a fleet job; what is recorded of its occurrences stays."""
 
-    def looked(self, fleet_job_id: str, now: datetime) -> None:
+    def polled(self, fleet_job_id: str, now: datetime) -> None:
         """Record that somebody looked for due occurrences."""
 
 

@@ -64,6 +64,7 @@ class RunContext:
     stop: StopFlag  # Ctrl-C: once it is set, calls in flight are awaited; a KeyboardInterrupt leaves at once
     holder: Holder = field(default_factory=this_process)  # of the run's lease
     shuts_at: datetime | None = None  # when the window of its schedule shuts; None: there is none
+    stop_by: str | None = None  # in whose name Ctrl-C or a signal stops it; None: of nobody but who pressed it
 
 
 def execute(run: Run, context: RunContext) -> Run:
@@ -217,6 +218,7 @@ class _RunLoop:
             trouble=None if driver.trouble is None else str(driver.trouble),
             now=now,
             shuts_at=self._context.shuts_at,
+            stop_by=self._context.stop_by,
         )
         return self._execute(view, snapshot, driver)
 
@@ -232,7 +234,8 @@ class _RunLoop:
         run = self._runs.get_by_key(self._leased.key)
         if run.state is RunState.RUNNING:
             self._leased.settle_own(now, is_repeatable=self._definition.action.kind.is_repeatable)
-            self._leased.end(RunEvent.STOP, now, reason="Left at once, by a second Ctrl-C.", by=None)
+            reason = "Left at once, by a second Ctrl-C."
+            self._leased.end(RunEvent.STOP, now, reason=reason, by=self._context.stop_by)
 
     def _execute(self, view: View, snapshot: RunSnapshot, driver: BatchDriver) -> bool:
         now, leased = view.now, self._leased

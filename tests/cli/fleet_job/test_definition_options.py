@@ -12,6 +12,7 @@ from azext_iotjobs.cli.fleet_job.definition_options import DefinitionOptions, Ru
 from azext_iotjobs.cli.fleet_job.target_options import LimitOptions
 from azext_iotjobs.cli.input.durations import duration_s
 from azext_iotjobs.cli.input.option_groups import fields_of, taken_from
+from azext_iotjobs.cli.input.verification_options import VerificationOptions
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, UserError
 from azext_iotjobs.model.fleet_job import Action, ActionKind, Definition, Delivery, DevicesOfRun, Driver, Targets
 from azext_iotjobs.model.gates import CommandGate, Gates, QueryGate
@@ -125,6 +126,7 @@ def test_gates_are_changed_part_by_part_and_taken_away() -> None:
         ({"batch": "5", "bake": "31d", "gate": "manual"}, BadValue, "bake: 2678400 seconds; give 0 to 30 days"),
         ({"batch": "5", "gate_success": "0"}, BadValue, "gate_success: give more than 0% and at most 100%"),
         ({"batch": "5", "gate_success": "101%"}, BadValue, "--gate-success 101%"),
+        ({"batch": "5", "gate_success": "0.95"}, BadValue, "--gate-success 0.95 is less than 1%: write 95%."),
         ({"batch": "5", "gate_query": " "}, MissingChoice, "gate_query is blank"),
         ({"batch": "5", "gate_query": "tags.a = 1"}, MissingChoice, "gate_query has no bound"),
         ({"batch": "5", "gate_query": "(tags.a = 1", "gate_query_max": "1"}, BadValue, "is not closed"),
@@ -149,6 +151,11 @@ def test_gates_are_changed_part_by_part_and_taken_away() -> None:
 def test_what_makes_no_gate_is_refused(typed: dict[str, Any], kind: type[UserError], text: str) -> None:
     with pytest.raises(kind, match=text):
         new(**typed)
+
+
+def test_a_share_below_one_percent_is_one_where_the_sign_says_so() -> None:
+    assert new(batch="5", gate_success="0.5%").rollout.gates.success == Share(Fraction(1, 2), Unit.PERCENT)
+    assert new(batch="5", gate_success="1").rollout.gates.success == percent(1)
 
 
 def test_retries_are_changed_part_by_part_and_taken_away() -> None:
@@ -387,3 +394,26 @@ def test_verification_is_typed_kept_changed_and_taken_away() -> None:
 def test_what_goes_with_verify_is_refused_without_it(typed: dict[str, Any]) -> None:
     with pytest.raises(MissingChoice, match="go with --verify"):
         new(**typed)
+
+
+PATCH: dict[str, Any] = {"our_method_name": None, "our_desired": ["light=5"]}
+
+
+def test_what_a_hub_keeps_for_offline_devices_waits_only_to_be_verified() -> None:
+    with pytest.raises(
+        ConflictingChoice, match="when_online has nothing to wait for: the hub keeps a twin patch"
+    ) as no:
+        new(**PATCH, when_online="7d")
+    assert str(no.value.hint) == "Give verify, or leave it out."
+    made = new(**PATCH, when_online="7d", verify="properties.reported.light = 5")
+    assert made.delivery.when_online_s == 7 * 86_400
+    with pytest.raises(ConflictingChoice, match="has nothing to wait for"):
+        edited(made, verify="none")
+    assert new(when_online="7d").verification is None, "a method is called when the device connects"
+
+
+@pytest.mark.parametrize("typed", [{"verify": "none"}, {"verify": "tags.a = 1", "verify_failed": "none"}])
+def test_none_is_an_error_where_no_verification_is_saved(typed: dict[str, str]) -> None:
+    with pytest.raises(BadValue, match="none: nothing is saved here that it could remove"):
+        VerificationOptions(**typed).read()
+    assert VerificationOptions().read() is None

@@ -8,11 +8,19 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.cli.fleet_job.documents import render_batch, render_event, render_fleet_job, render_run
-from azext_iotjobs.cli.output.result_rows import COLUMNS
+from azext_iotjobs.cli.fleet_job.documents import (
+    render_batch,
+    render_event,
+    render_fleet_job,
+    render_run,
+    render_waiting,
+)
+from azext_iotjobs.cli.output.result_rows import COLUMNS, render_group
 from azext_iotjobs.model import run_events as events
 from azext_iotjobs.model.fleet_job import Definition, FleetJob, Origin
 from azext_iotjobs.model.gates import Gates
+from azext_iotjobs.model.grouping import Groups
+from azext_iotjobs.model.in_progress import WaitingToConnect, WaitsToConnect
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from azext_iotjobs.model.run import Batch, Lease, Narrowed, RequestKind, StopRequest, Tally
@@ -157,3 +165,19 @@ def test_events_are_json_objects(event: events.Event, parts: dict[str, Any]) -> 
 
 def test_an_ended_device_has_the_columns_of_results() -> None:
     assert set(COLUMNS) <= set(render_event(events.DeviceEnded(at=NOW, result=ROW, batch=1, tries=1), NOW))
+
+
+def test_devices_that_wait_have_the_names_of_their_rows() -> None:
+    until = NOW + timedelta(days=7)
+    device = WaitsToConnect(device_id="d", module_id=None, since=NOW, until=until)
+    shown = render_waiting(WaitingToConnect(count=1, devices=(device,), until=until))
+    assert shown is not None
+    times = {"offlineSince": shown["since"], "waitsUntil": shown["until"]}
+    assert shown["devices"] == [{"deviceId": "d", "moduleId": None, **times}]
+
+
+@pytest.mark.parametrize("status", ["completed", "verifying"])
+def test_a_group_says_whether_its_devices_are_being_verified(status: str) -> None:
+    groups = Groups()
+    groups.add(replace(ROW, status=status, error_class=None))
+    assert [render_group(each)["verifying"] for each in groups.ranked()] == [status == "verifying"]

@@ -13,6 +13,8 @@ from azext_iotjobs.cli.commands import table_of
 from azext_iotjobs.cli.fleet_job import answer, completers, read
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
 from azext_iotjobs.cli.fleet_job.documents import render_batch, render_event
+from azext_iotjobs.cli.fleet_job.dry_run import show_plan
+from azext_iotjobs.cli.fleet_job.gate_documents import render_gates
 from azext_iotjobs.cli.fleet_job.progress import Progress
 from azext_iotjobs.fleet_job.store.contract import Access
 from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
@@ -97,6 +99,28 @@ def test_the_table_of_a_run_without_gates_has_no_column_for_them() -> None:
     assert [row["Gate"] for row in table_of(words, document)] == ["", "", "success: stop"]
     document["lastRun"]["batchList"] = batches[:1]
     assert all("Gate" not in row for row in table_of(words, document))
+
+
+def test_gates_without_a_bake_have_no_time_for_one() -> None:
+    for gates, seconds in ((GATES, 60), (Gates(is_manual=True), None)):
+        document = render_gates(gates)
+        assert document is not None and document["bakeSeconds"] == seconds
+
+
+def test_a_preview_says_so_where_nothing_verifies_and_no_query_is_a_gate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path / "state")
+    store = world.open()
+    job = world.save(store, definition_of(METHOD, ids(6), Driver.CALLS))
+    store.close()
+    monkeypatch.setattr("azext_iotjobs.cli.fleet_job.dry_run.not_registered", lambda *_: {})
+    settings = SimpleNamespace(get=lambda *_, **__: None)
+    cmd = SimpleNamespace(cli_ctx=SimpleNamespace(only_show_errors=True, config=settings))
+    client = context(tmp_path / "state")
+    plan = show_plan(cmd, client, world.client, job)
+    client.store.close()
+    assert (plan["deviceCount"], plan["verification"], plan["gateQueryCount"]) == (6, None, None)
 
 
 def context(folder: Path, access: Access = Access.CHANGE) -> FleetJobContext:

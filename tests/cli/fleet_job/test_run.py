@@ -105,6 +105,25 @@ def test_overwrite_needs_a_file_of_events() -> None:
         RunOptions(overwrite=True).check()
 
 
+def test_a_run_that_is_resumed_is_not_detached(tmp_path: Path) -> None:
+    with pytest.raises(ConflictingChoice, match="--detach starts a new run; --if-unfinished resume continues one"):
+        verbs.run(CMD, context_of(tmp_path), "a", if_unfinished="resume", detach=True)
+
+
+def test_a_gate_that_cannot_be_is_refused_before_the_fleet_job_is_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = HubTarget(host="myhub.azure-devices.net")
+    client = HubClient.open(far, SasKey(policy="owner", key="a2V5"), SystemClock())
+    monkeypatch.setattr(FleetJobContext, "hub", lambda _: client)
+    where = context_of(tmp_path)
+    typed = {"our_method_name": "reboot", "our_device_ids": "a,b", "batch": "1", "gate_command": "no-such-program"}
+    with pytest.raises(BadValue, match="there is no program 'no-such-program'"):
+        save.create(CMD, where, "a", run=True, **typed)
+    assert not where.store.definitions.list_all()
+    where.store.close()
+
+
 def test_groups_are_listed_and_forgotten_without_a_hub(tmp_path: Path) -> None:
     where = context_of(tmp_path)
     for host, name in (("far.example", "north"), ("near.example", "north"), ("near.example", "south")):

@@ -219,7 +219,7 @@ def test_progress_is_told_with_the_hubs_counts_and_who_is_awaited() -> None:
         {
             "batch": 2,
             "jobId": "x-b2",
-            "verification": False,
+            "verifying": False,
             "devices": ["d-007"],
             "count": 1,
             "since": "2026-05-01T08:00:00.000Z",

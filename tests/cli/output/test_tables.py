@@ -172,3 +172,10 @@ def test_what_query_picks_keeps_its_order_and_numbers() -> None:
         ("b", 1),
         ("a\\n", ["\\x1b", None]),
     ]
+
+
+def test_the_answer_of_one_device_has_what_became_of_its_verification() -> None:
+    result = {"deviceId": "d", "status": "failed", "errorCode": "NotInTime", "reported": {"fw": 1}}
+    answer = {"status": 202, "payload": None, "verification": {"condition": "fw = 2", "result": result}}
+    [row] = table_of("iot hub invoke-device-method", answer)
+    assert (row["Status"], row["Verification"], row["ErrorCode"]) == ("202", "failed", "NotInTime")

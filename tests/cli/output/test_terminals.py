@@ -107,6 +107,16 @@ SHOWN = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("matters", "less"),
+    [("Gate", "Failed"), ("Waiting", "EndedByHub"), ("Next", "ModuleId"), ("What", "ModuleId"), ("Local", "ModuleId")],
+)
+def test_what_a_run_or_a_schedule_waits_for_matters_more_than_counts(matters: str, less: str) -> None:
+    rows = [{"Id": "fw-7", less: "x" * 20, matters: "y" * 20}]
+    kept, left_out = narrowed(rows, 34)
+    assert list(kept[0]) == ["Id", matters] and left_out == [less]
+
+
 class Terminal:
     """A pty of some width in the place of a stream of this process; `text` is what came to it."""
 

@@ -30,7 +30,7 @@ def render_schedule(stored: StoredSchedule, next_at: Sequence[datetime], zone: t
         **_policies(schedule),
         "set": render_millis(stored.set_at),
         "setBy": stored.set_by,
-        "looked": render_millis(stored.looked_at),
+        "polled": render_millis(stored.polled_at),
         "next": [render_both(each, zone) for each in next_at],
     }
 

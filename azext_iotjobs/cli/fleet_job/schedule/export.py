@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from knack.log import get_logger
 
+from azext_iotjobs.cli.fleet_job.child_process import typed_options
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
 from azext_iotjobs.cli.fleet_job.schedule import units
 from azext_iotjobs.cli.input.durations import duration_s
@@ -66,14 +67,17 @@ def export(
     """Give the files that have `run-due` called every few minutes, and write them into a folder."""
     if overwrite and output_dir is None:
         raise MissingChoice("--overwrite goes with --output-dir.", hint="--output-dir . --overwrite")
+    if client.typed("our_login") is not None:
+        raise ConflictingChoice("No file has a secret: leave --login out.", hint="Each file says where its own goes.")
     name = NAME
     if fleet_job_id is not None:
-        saved.get(client.store, check_id(fleet_job_id, "--fleet-job-id"))
+        client.check(client.store.definitions.get(check_id(fleet_job_id, "--fleet-job-id")))
+        saved.get(client.store, fleet_job_id)
         name = f"{NAME}-{fleet_job_id.replace('.', '-').replace('_', '-')}"[:LONGEST_NAME].rstrip("-")
     only = () if fleet_job_id is None else ("-j", fleet_job_id)
     az = shutil.which("az")
     calling = units.Calling(
-        words=("iot", "hub", "fleet-job", "schedule", "run-due", *only),
+        words=("iot", "hub", "fleet-job", "schedule", "run-due", *only, *typed_options(client)),
         az=(os.path.abspath(az),) if az is not None else (sys.executable, "-m", "azure.cli"),
         folder=str(client.state_folder.absolute()),
         minutes=units.minutes_of(duration_s(every, "--every")),

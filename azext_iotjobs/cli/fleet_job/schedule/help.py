@@ -50,7 +50,7 @@ command(
     "iot hub fleet-job schedule show",
     "Show the schedule of a fleet job, with its next occurrences in its time zone and in UTC.",
     ("Show it.", "az iot hub fleet-job schedule show -j fw-7"),
-    ("When it runs next.", "az iot hub fleet-job schedule show -j fw-7 --query next[0].utc -o tsv"),
+    ("When it runs next.", "az iot hub fleet-job schedule show -j fw-7 --query 'next[0].utc' -o tsv"),
 )
 command(
     "iot hub fleet-job schedule list",
@@ -73,7 +73,8 @@ command(
         "az iot hub fleet-job schedule history -j fw-7 --query \"[?status=='missed'].[local,note]\" -o tsv",
     ),
     long="An occurrence is claimed (its run is being made), waiting (for an earlier run), started, skipped (an earlier "
-    "run had not ended), missed (nobody started it in time) or taken (another state folder has started it).",
+    "run had not ended), missed (nobody started it in time) or taken (another state folder has started it). Without a "
+    "schedule, local is UTC.",
 )
 command(
     "iot hub fleet-job schedule run-due",
@@ -82,18 +83,25 @@ command(
     ("As a service.", "az iot hub fleet-job schedule run-due --loop"),
     ("One fleet job alone.", "az iot hub fleet-job schedule run-due -j fw-7 -o table"),
     long=f"{ONCE} It may be called as often as you like: where nothing is due, it ends at once. With --loop each fleet "
-    "job that is due is run by a process of its own. Runs that a person, a threshold or a gate has stopped wait for a "
-    "person. A clock that was set back repeats nothing; one that is more than a day ahead of the last look is compared "
+    "job that is due is run by a process of its own. With --loop the exit code is 0 when Ctrl-C or a signal ends it; "
+    "`schedule history` and the result say what came of the runs. Nobody is asked, however many devices there are: "
+    "--max-devices of the fleet job limits them. Runs that a person, a threshold or a gate has stopped wait for a "
+    "person. A clock that was set back repeats nothing; one that is more than a day ahead of the last poll is compared "
     f"with the hub's. {CODES}",
 )
 command(
     "iot hub fleet-job schedule backfill",
     "Run past occurrences that have not run, one after the other.",
     (
-        "See which ones, then run them.",
+        "See which ones.",
         "az iot hub fleet-job schedule backfill -j fw-7 --since 2026-12-01 --until 2026-12-07 --dry-run",
     ),
-    long=f"Also those from before the schedule was set. It ends with a run that does not end. {ONCE} {CODES}",
+    (
+        "Run them.",
+        "az iot hub fleet-job schedule backfill -j fw-7 --since 2026-12-01 --until 2026-12-07",
+    ),
+    long="Also those from before the schedule was set. It ends with a run that does not end. Nobody is asked, however "
+    f"many devices there are: --max-devices of the fleet job limits them. {ONCE} {CODES}",
 )
 command(
     "iot hub fleet-job schedule export",
@@ -102,7 +110,7 @@ command(
         "A service and a timer of systemd.",
         "az iot hub fleet-job schedule export --systemd --output-dir ~/.config/systemd/user",
     ),
-    ("A line of a crontab.", "az iot hub fleet-job schedule export --cron --query [0].content -o tsv"),
+    ("A line of a crontab.", "az iot hub fleet-job schedule export --cron --query '[0].content' -o tsv"),
     (
         "A workflow of GitHub Actions that looks every quarter of an hour.",
         "az iot hub fleet-job schedule export --github-actions --every 15m --output-dir .github/workflows",

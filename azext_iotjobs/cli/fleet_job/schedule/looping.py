@@ -55,7 +55,7 @@ def until_stopped(
     looping = _Looping(client, fleet_job_id, lambda job: _started(client, job, more), CLOCK)
     with stopped_by_ctrl_c() as flag:
         while not flag.is_set():
-            looping.look()
+            looping.poll()
             give_up_at = CLOCK.monotonic() + interval_s
             while not flag.is_set() and CLOCK.monotonic() < give_up_at:
                 looping.reap()
@@ -76,7 +76,7 @@ class _Looping:
         self._not_before: dict[str, float] = {}  # monotonic
         self.happened: deque[dict[str, Any]] = deque(maxlen=MAX_SHOWN)
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Start a process for each schedule of which something is due."""
         for stored in self._client.store.schedules.list_all():
             job = stored.fleet_job_id
@@ -107,7 +107,7 @@ class _Looping:
         view = view_of(self._client.store, stored, self._clock.now(), frozenset())
         try:
             return not isinstance(decide(view), Nothing)
-        except IotJobsError:  # the process that looks at it says why, and the others are looked at
+        except IotJobsError:  # the process that polls it says why, and the others are polled
             return True
 
     def _take(self, job: str, child: Child) -> None:

@@ -22,6 +22,7 @@ from azext_iotjobs.model.schedule import (
 UTC = "UTC"
 WALL = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::00)?)?(Z|[+-]\d\d:?\d\d)?", re.IGNORECASE | re.ASCII)
 END_OF_DAY = time(23, 59, 59)
+DAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
 class RuleOptions(NamedTuple):
@@ -39,7 +40,7 @@ class RuleOptions(NamedTuple):
         """The rule. Raises UserError. window: its opening is the time, where none is typed."""
         kind = self._frequency()
         if kind is Frequency.ONCE:
-            return self._once()
+            return self._once(window)
         at = None if self.at is None else time_of(self.at, "--at")
         if at is None and kind is not Frequency.CRON and window is not None:
             at = window.opens
@@ -82,12 +83,20 @@ class RuleOptions(NamedTuple):
             raise ConflictingChoice(f"Give one of {names}.")
         return chosen[0]
 
-    def _once(self) -> Rule:
-        day, at, _ = _wall(self.once or "", "--once")
+    def _once(self, window: Window | None) -> Rule:
+        once = self.once or ""
+        day, at, offset = _wall(once, "--once")
+        if offset is not None and offset.upper() != "Z":
+            raise BadValue(
+                f"--once {shown(once)}: leave {offset} out, and name the zone.",
+                hint="--time-zone Europe/Berlin, or --time-zone UTC",
+            )
         if at is not None and self.at is not None:
             raise ConflictingChoice("--once has a time, and --at is given: give one of them.")
         if self.at is not None:
             at = time_of(self.at, "--at")
+        if at is None and window is not None:
+            at = window.opens
         return Rule(frequency=Frequency.ONCE, on_date=day, at=at)
 
 
@@ -106,6 +115,8 @@ class ScheduleOptions(NamedTuple):
 
     def schedule(self) -> Schedule:
         """The schedule. Raises UserError."""
+        if self.catch_up is not None and self.missed == Missed.SKIP.value:
+            raise ConflictingChoice("--missed skip catches up nothing: leave --catch-up out.")
         window = None if self.window is None else _window(self.window)
         return Schedule(
             rule=self.due.rule(window),
@@ -158,11 +169,10 @@ def _window(text: str) -> Window:
 
 
 def _weekdays(text: str) -> tuple[int, ...]:
-    words = [each.strip().lower()[:3] for each in text.split(",") if each.strip()]
-    unknown = [each for each in words if each not in WEEKDAYS]
-    if unknown:
+    words = [each.strip().lower() for each in text.split(",") if each.strip()]
+    if not set(words) <= {*WEEKDAYS, *DAY_NAMES}:
         raise BadValue(f"--weekly {shown(text)}: give days out of {', '.join(WEEKDAYS)}.", hint="--weekly mon,thu")
-    return tuple(sorted({WEEKDAYS.index(each) for each in words}))
+    return tuple(sorted({WEEKDAYS.index(each[:3]) for each in words}))
 
 
 def _month_days(text: str) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from azext_iotjobs.model.schedule import Missed, Overlap
 ON_TIME, ON_SPAN, ON_POLICY = "When", "From when and how long", "Policies"  # headings in the help
 
 RULE: Group = (
-    extra("once", "--once", "One date and time, such as 2026-12-01T02:00.", group=ON_TIME),
+    extra("once", "--once", "One date and time, such as 2027-12-01T02:00.", group=ON_TIME),
     extra("daily", "--daily", "Each day, at --at.", action="store_true", group=ON_TIME),
     extra("weekly", "--weekly", "On some days of each week, such as mon,thu.", group=ON_TIME),
     extra(
@@ -20,11 +20,14 @@ RULE: Group = (
         group=ON_TIME,
     ),
     extra("cron", "--cron", "As a cron expression of five fields says, such as '30 2 * * 1-5'.", group=ON_TIME),
-    extra("at", "--at", "The time of day, such as 02:30. Default: when --window opens.", group=ON_TIME),
+    extra(
+        "at", "--at", "The time of day, such as 02:30. Default: when --window opens; not with --cron.", group=ON_TIME
+    ),
     extra(
         "time_zone",
         "--time-zone --tz",
-        "The time zone of all times given here, by its IANA name, such as Europe/Berlin or UTC.",
+        "The time zone of all times given here, by its IANA name, such as Europe/Berlin or UTC. Needed "
+        "unless --once ends in Z.",
         group=ON_TIME,
     ),
 )
@@ -32,7 +35,7 @@ RULE: Group = (
 SPAN: Group = (
     extra("starts", "--starts", "Nothing before this date, or date and time, counts.", group=ON_SPAN),
     extra("ends", "--ends", "The last day, or date and time, that counts.", group=ON_SPAN),
-    extra("times", "--times", "How many occurrences it has from its start.", type=int, group=ON_SPAN),
+    extra("times", "--times", "How many occurrences it has from its start, 1 to 10000.", type=int, group=ON_SPAN),
     extra(
         "window",
         "--window",
@@ -46,8 +49,8 @@ POLICIES: Group = (
     extra(
         "jitter",
         "--jitter",
-        "Start up to so much later, such as 10m: by the same delay each time, which is another one for another fleet "
-        "job.",
+        "Start up to so much later, such as 10m, at most 12h: by the same delay each time, which is another one for "
+        "another fleet job.",
         group=ON_POLICY,
     ),
     extra(
@@ -58,7 +61,12 @@ POLICIES: Group = (
         arg_type=get_enum_type([each.value for each in Missed]),
         group=ON_POLICY,
     ),
-    extra("catch_up", "--catch-up", "One that is later than this is not caught up. Default: 24h.", group=ON_POLICY),
+    extra(
+        "catch_up",
+        "--catch-up",
+        "One that is later than this is not caught up, 1m to 30d; not with --missed skip. Default: 24h.",
+        group=ON_POLICY,
+    ),
     extra(
         "overlap",
         "--overlap",
@@ -73,17 +81,17 @@ ONE_OR_ALL: Group = (ID[0]._replace(settings={**ID[0].settings, "help": "Only th
 
 DUE: Group = (
     option("loop", "--loop", "Look again and again, until Ctrl-C or a termination signal.", action="store_true"),
-    option("interval", "--interval", "With --loop: how long between two looks. Default: 30s."),
+    option("interval", "--interval", "With --loop: how long between two polls, 1s or more. Default: 30s."),
     option(
         "our_yes",
         "--yes -y",
-        "Trust the clock of this machine, where it is far ahead of the last look and the hub cannot confirm it.",
+        "Trust the clock of this machine, where it is far ahead of the last poll and the hub cannot confirm it.",
         action="store_true",
     ),
     option(
         "exit_zero",
         "--exit-zero",
-        "End with exit code 0 whatever the runs came to.",
+        "End with exit code 0 whatever the runs came to; not with --loop, which does so anyway.",
         action="store_true",
     ),
 )

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, time
 from typing import Any
 
@@ -9,6 +10,7 @@ from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
 from azext_iotjobs.cli.fleet_job.documents import render_run
+from azext_iotjobs.cli.fleet_job.dry_run import with_device_limit
 from azext_iotjobs.cli.fleet_job.event_log import RunObservers
 from azext_iotjobs.cli.fleet_job.progress import Progress, new_progress
 from azext_iotjobs.cli.fleet_job.run_foreground import CLOCK, judge
@@ -22,21 +24,23 @@ from azext_iotjobs.fleet_job.due import is_open, opens_at
 from azext_iotjobs.fleet_job.store.holder import current_user, this_process
 from azext_iotjobs.fleet_job.unfinished import check_ended
 from azext_iotjobs.model.clock import SystemClock, render_instant
-from azext_iotjobs.model.errors import BadValue, MissingChoice, WrongState
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, WrongState
 from azext_iotjobs.model.fleet_job import FleetJob
 from azext_iotjobs.model.occurrence import StoredSchedule
 from azext_iotjobs.model.outcome import Outcome, weightiest
+from azext_iotjobs.model.schedule import BY_SCHEDULE
 from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.model.tier import TierFacts
 from azext_iotjobs.operations.fleet_job import run_loop
 from azext_iotjobs.operations.fleet_job.drivers.factory import driver_factory
 from azext_iotjobs.operations.fleet_job.gate_checks import gate_checker_factory
 from azext_iotjobs.operations.fleet_job.schedule import saved
-from azext_iotjobs.operations.fleet_job.schedule.run_due import DueContext, Happened, What, backfill, look_at_all
+from azext_iotjobs.operations.fleet_job.schedule.run_due import DueContext, Happened, What, backfill, poll_all
 
 logger = get_logger(__name__)
 
 OUTCOMES = {What.MISSED: Outcome.MISSED, What.SKIPPED: Outcome.MISSED, What.NOT_STARTED: Outcome.JOB_FAILED}
+WOULD_START = "would-start"
 
 
 def run_due(
@@ -51,13 +55,15 @@ def run_due(
     """Start what is due, and resume what has been begun; gives what happened."""
     if interval is not None and not loop:
         raise MissingChoice("--interval goes with --loop.", hint="--loop --interval 1m")
+    if loop and exit_zero:
+        raise ConflictingChoice("--loop ends with exit code 0 anyway: leave --exit-zero out.")
     stored = _chosen(client, fleet_job_id)
     if loop:
         from azext_iotjobs.cli.fleet_job.schedule import looping
 
         return looping.until_stopped(client, fleet_job_id, interval, assume_yes=our_yes)
-    with stopped_by_ctrl_c() as flag, _Looks(cmd, client, flag, assume_yes=our_yes) as looks:
-        happened = look_at_all(stored, looks.context)
+    with stopped_by_ctrl_c() as flag, _Polling(cmd, client, flag, assume_yes=our_yes, stop_by=BY_SCHEDULE) as polling:
+        happened = poll_all(stored, polling.context)
     return _reported(cmd, happened, exit_zero=exit_zero)
 
 
@@ -77,24 +83,30 @@ def run_past(
     if dry_run or not instants:
         if not instants:
             logger.warning("There is no occurrence in that time that has not run.")
-        return [{"id": fleet_job_id, "at": render_instant(each), "dryRun": True} for each in instants]
+        return [
+            {"id": fleet_job_id, "at": render_instant(each), "status": WOULD_START, "dryRun": True} for each in instants
+        ]
     unfinished = client.store.runs.last(fleet_job_id)
     if unfinished is not None:
         check_ended(unfinished, CLOCK.now())
     _check_window(stored)
-    with stopped_by_ctrl_c() as flag, _Looks(cmd, client, flag, assume_yes=True) as looks:
-        happened = backfill(stored, instants, looks.context)
+    with stopped_by_ctrl_c() as flag, _Polling(cmd, client, flag, assume_yes=True) as polling:
+        happened = backfill(stored, instants, polling.context)
     return _reported(cmd, happened, exit_zero=exit_zero)
 
 
-class _Looks:
-    """What looks at schedules are made with in this process; runs are shown as they are executed."""
+class _Polling:
+    """What schedules are polled with in this process; runs are shown as they are executed."""
 
-    def __init__(self, cmd: Any, client: FleetJobContext, flag: threading.Event, *, assume_yes: bool) -> None:
+    def __init__(
+        self, cmd: Any, client: FleetJobContext, flag: threading.Event, *, assume_yes: bool, stop_by: str | None = None
+    ) -> None:
+        """assume_yes: the machine's clock is trusted.  stop_by: in whose name Ctrl-C or a signal stops a run."""
         self._cmd = cmd
         self._client = client
         self._flag = flag
         self._assume_yes = assume_yes
+        self._stop_by = stop_by
         self._progress: Progress | None = None
         self.context = DueContext(
             store=client.store,
@@ -103,23 +115,28 @@ class _Looks:
             by=current_user(),
             stop=flag,
             open_hub=self._hub_of,
+            limited=self._limited,
             run_context=self._run_context,
             confirm_clock=self._confirm,
             on_notice=lambda text: logger.warning("%s", text),
         )
 
-    def __enter__(self) -> "_Looks":
+    def __enter__(self) -> "_Polling":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._end_progress()
         if kind is not None and issubclass(kind, KeyboardInterrupt):
-            logger.warning("Left at once. What was begun is recorded; the next look goes on with it.")
+            further = "`fleet-job resume`" if self._stop_by is None else "the next poll"
+            logger.warning("Left at once. What was begun is recorded; %s goes on with it.", further)
             raise SystemExit(int(Outcome.STOPPED))
 
     def _hub_of(self, job: FleetJob) -> tuple[HubClient, TierFacts | None]:
         hub = self._client.hub_of(job)
         return hub, self._client.tier
+
+    def _limited(self, job: FleetJob) -> FleetJob:
+        return replace(job, definition=with_device_limit(self._cmd, job.definition))
 
     def _run_context(self, hub: Callable[[], HubClient], shuts_at: datetime | None) -> run_loop.RunContext:
         self._end_progress()
@@ -133,6 +150,7 @@ class _Looks:
             observer=RunObservers(progress, None),
             stop=self._flag,
             shuts_at=shuts_at,
+            stop_by=self._stop_by,
         )
 
     def _end_progress(self) -> None:
@@ -142,11 +160,9 @@ class _Looks:
 
     def _confirm(self, stored: StoredSchedule, hub_at: datetime | None) -> None:
         now = render_instant(CLOCK.now(), "seconds")
-        last = render_instant(stored.looked_at or stored.set_at, "seconds")
+        last = render_instant(stored.polled_at or stored.set_at, "seconds")
         says = "does not say its own" if hub_at is None else f"says {render_instant(hub_at, 'seconds')}"
-        what = (
-            f"This machine's clock says {now}; {stored.fleet_job_id} was looked at last at {last}, and the hub {says}"
-        )
+        what = f"This machine's clock says {now}; {stored.fleet_job_id} was polled last at {last}, and the hub {says}"
         if not agreed(f"{what}. Is the machine right?", what, assume_yes=self._assume_yes):
             raise BadValue("Nothing was started.", hint="Set the machine's clock.")
 
@@ -204,7 +220,8 @@ def _document(happened: Happened) -> dict[str, Any]:
     return {
         "id": happened.fleet_job_id,
         "at": None if happened.at is None else render_instant(happened.at),
-        "what": happened.what.value,
+        "status": happened.what.value,
+        "run": None if happened.run is None else happened.run.number,
         "note": happened.note,
-        "run": None if happened.run is None else render_run(happened.run, CLOCK.now()),
+        "lastRun": None if happened.run is None else render_run(happened.run, CLOCK.now()),
     }

@@ -9,14 +9,15 @@ from knack.log import get_logger
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
 from azext_iotjobs.cli.fleet_job.schedule.documents import render_occurrence
 from azext_iotjobs.cli.fleet_job.schedule.options import ScheduleOptions
-from azext_iotjobs.cli.fleet_job.schedule.read import CLOCK, say_next, shown
+from azext_iotjobs.cli.fleet_job.schedule.read import CLOCK, SHOWN_NEXT, say_next, shown
 from azext_iotjobs.cli.input.option_groups import takes_option_groups
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.fleet_job import plan
 from azext_iotjobs.fleet_job.calendar import zone_of
+from azext_iotjobs.fleet_job.due import delay_of, is_open, next_occurrences
 from azext_iotjobs.fleet_job.store.holder import current_user
 from azext_iotjobs.model.clock import render_instant
-from azext_iotjobs.model.occurrence import Occurrence
+from azext_iotjobs.model.occurrence import Occurrence, StoredSchedule
 from azext_iotjobs.model.schedule import Rule
 from azext_iotjobs.operations.fleet_job.schedule import saved
 
@@ -35,6 +36,7 @@ def set_schedule(cmd: Any, client: FleetJobContext, fleet_job_id: str, *, schedu
         logger.warning("The schedule is as it was.")
     _warn_of_missed(done.missed)
     _warn_of_short_months(wanted.rule)
+    _warn_of_shut_windows(done.stored)
     document = shown(client, done.stored)
     say_next(document)
     if done.is_new:
@@ -73,3 +75,16 @@ def _warn_of_short_months(rule: Rule) -> None:
     days = [str(each) for each in rule.month_days if each > DAYS_OF_SHORT_MONTHS]
     if days:
         logger.warning("Months without a day %s are passed over; `last` is the last day of each.", ", ".join(days))
+
+
+def _warn_of_shut_windows(stored: StoredSchedule) -> None:
+    """Say when the window is shut as an occurrence of a cron expression is due; other rules are refused then."""
+    schedule, delay = stored.schedule, delay_of(stored)
+    for at in next_occurrences(stored, None, CLOCK.now(), SHOWN_NEXT):
+        if not is_open(schedule, at + delay):
+            logger.warning(
+                "Its window %s is shut at %s, when it is due: it starts once that opens, if it is not missed by then.",
+                schedule.window,
+                render_instant(at + delay),
+            )
+            return

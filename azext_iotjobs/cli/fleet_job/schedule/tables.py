@@ -38,18 +38,18 @@ def occurrences(documents: Iterable[Any]) -> list[Row]:
 
 
 def happened(documents: Iterable[Any]) -> list[Row]:
-    """What a look at schedules came to."""
+    """What a poll of schedules came to."""
     rows = []
     for each in documents:
-        run = each.get("run") or {}
+        run = each.get("lastRun") or {}
         counts = run.get("progress") or {}
         rows.append(
             {
                 "Id": cell(each.get("id"), LONG_CELL),
                 "At": time_cell(each.get("at")),
-                "What": cell(each.get("what")),
-                "Run": cell(run.get("run")),
-                "Status": cell(run.get("status")),
+                "Status": cell(each.get("status")),
+                "Run": cell(each.get("run")),
+                "RunStatus": cell(run.get("status")),
                 **{name.title(): cell(counts.get(name)) for name in ("total", "completed", "failed", "uncertain")},
                 "Note": cell(each.get("note"), LONG_CELL),
             }

@@ -43,6 +43,11 @@ class Calling(NamedTuple):
         """The command for a shell. folder: the state folder where it runs."""
         return f"{az} {shlex.join(self.words)} --state-dir {folder}"
 
+    def pipeline_line(self, folder: str) -> str:
+        """The command for a step of a pipeline, which is signed in unless something else was typed."""
+        sign_in = "" if "--auth-type" in self.words else " --auth-type login"
+        return f"{self.line(folder)}{sign_in} -o table"
+
 
 def minutes_of(seconds: float) -> int:
     """How often, in minutes. Raises BadValue for what a cron expression cannot say."""
@@ -126,7 +131,8 @@ def github_actions(calling: Calling) -> list[UnitFile]:
 # by `fleet-job create` and `schedule set` with --state-dir .fleet-jobs in a step before. A cache that is lost forgets
 # history and what was missed; it starts nothing twice, as the hub knows what was started.
 # Sign-in: a federated credential of an app registration with the role IoT Hub Data Contributor on the hub. The
-# repository's variables are its ids. Or, in place of the step Sign in, a secret {SECRET}.
+# repository's variables are its ids. Or remove the step Sign in and `--auth-type login`, and give the step
+# Run what is due `env: {{{SECRET}: "${{{{ secrets.{SECRET} }}}}"}}`.
 # GitHub starts late when it is busy: what is late is caught up as --missed and --catch-up of each schedule say.
 name: {json.dumps(calling.name)}
 on:
@@ -144,10 +150,10 @@ jobs:
     runs-on: ubuntu-latest
     steps:
       - name: State
-        uses: actions/cache@v4
+        uses: actions/cache/restore@v4
         with:
           path: .fleet-jobs
-          key: {calling.name}-${{{{ github.run_id }}}}
+          key: {calling.name}-${{{{ github.run_id }}}}-${{{{ github.run_attempt }}}}
           restore-keys: {calling.name}-
       - name: Sign in
         uses: azure/login@v2
@@ -160,7 +166,13 @@ jobs:
         env:
           IOTJOBS_WHEEL: ${{{{ vars.IOTJOBS_WHEEL }}}}
       - name: Run what is due
-        run: {json.dumps(calling.line(".fleet-jobs") + " --auth-type login -o table")}
+        run: {json.dumps(calling.pipeline_line(".fleet-jobs"))}
+      - name: Save state
+        if: always()
+        uses: actions/cache/save@v4
+        with:
+          path: .fleet-jobs
+          key: {calling.name}-${{{{ github.run_id }}}}-${{{{ github.run_attempt }}}}
 """
     return [UnitFile(f"{calling.name}.yml", text)]
 
@@ -186,22 +198,40 @@ schedules:
     batch: "true"
 pool:
   vmImage: ubuntu-latest
-steps:
-  - task: Cache@2
-    displayName: State
-    inputs:
-      key: '"{calling.name}" | "$(Build.BuildId)"'
-      restoreKeys: '"{calling.name}"'
-      path: $(Pipeline.Workspace)/fleet-jobs
-  - task: AzureCLI@2
+jobs:
+  - job: runs
     displayName: Run what is due
-    inputs:
-      azureSubscription: $(serviceConnection)
-      scriptType: bash
-      scriptLocation: inlineScript
-      inlineScript: |
-        az extension add --yes --source "$(iotjobsWheel)"
-        {calling.line('"$(Pipeline.Workspace)/fleet-jobs"')} --auth-type login -o table
+    steps:
+      - task: Cache@2
+        displayName: State
+        inputs:
+          key: '"{calling.name}" | "$(Build.BuildId)" | "$(System.JobAttempt)"'
+          restoreKeys: '"{calling.name}"'
+          path: $(Pipeline.Workspace)/fleet-jobs
+      - task: AzureCLI@2
+        name: due
+        displayName: Run what is due
+        inputs:
+          azureSubscription: $(serviceConnection)
+          scriptType: bash
+          scriptLocation: inlineScript
+          # The cache is saved only where no step fails: the exit code is that of the next job.
+          inlineScript: |
+            az extension add --yes --source "$(iotjobsWheel)"
+            code=0
+            {calling.pipeline_line('"$(Pipeline.Workspace)/fleet-jobs"')} || code=$?
+            echo "##vso[task.setvariable variable=code;isOutput=true]$code"
+  - job: outcome
+    displayName: What it came to
+    dependsOn: runs
+    variables:
+      code: $[ dependencies.runs.outputs['due.code'] ]
+    steps:
+      - checkout: none
+      - script: exit "$CODE"
+        displayName: End with its exit code
+        env:
+          CODE: $(code)
 """
     return [UnitFile(f"{calling.name}.azure-pipelines.yml", text)]
 
@@ -250,8 +280,6 @@ spec:
               image: iotjobs:latest
               command: {json.dumps(list(words))}
               env:
-                - name: AZURE_CONFIG_DIR
-                  value: /state/azure
                 - name: {SECRET}
                   valueFrom:
                     secretKeyRef:

@@ -88,7 +88,7 @@ def _is_held(run: Run, holder: Holder, until: datetime) -> LeaseHeld:
         "process lives.",
         hint=Text(
             "Watch it: ",
-            command("iot hub fleet-job show", fleet_job_id=run.fleet_job_id),
+            command("iot hub fleet-job watch", fleet_job_id=run.fleet_job_id),
             ". End it: ",
             command("iot hub fleet-job stop", fleet_job_id=run.fleet_job_id),
         ),

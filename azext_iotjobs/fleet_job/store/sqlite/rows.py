@@ -215,7 +215,7 @@ def schedule_of(row: StoredRow) -> StoredSchedule:
         set_at=instant(row["set_at"]),
         set_by=row["set_by"],
         store_key=row["store_key"],
-        looked_at=instant_or_none(row["looked_at"]),
+        polled_at=instant_or_none(row["looked_at"]),
     )
 
 

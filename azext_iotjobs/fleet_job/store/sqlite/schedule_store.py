@@ -50,7 +50,7 @@ class ScheduleStore:
         with self._database.transaction():
             self._database.change("UPDATE schedule SET document = NULL WHERE fleet_job = ?", (fleet_job_id,))
 
-    def looked(self, fleet_job_id: str, now: datetime) -> None:
+    def polled(self, fleet_job_id: str, now: datetime) -> None:
         """Record that somebody looked for due occurrences."""
         with self._database.transaction():
             self._database.change(

@@ -17,12 +17,12 @@ Confirm = Callable[[StoredSchedule, datetime | None], None]
 
 
 def check_clock(stored: StoredSchedule, now: datetime, open_hub: Callable[[], HubClient], confirm: Confirm) -> bool:
-    """Compare the clock with the hub's, where it is ahead of the last look by more than a day.
+    """Compare the clock with the hub's, where it is ahead of the last poll by more than a day.
 
     now: by the clock.  open_hub: it is only called then.
     confirm: is called with the hub's time, None where the hub does not say it, unless that is close; it raises where
     nobody agrees.
-    Gives whether the clock was set back since the last look. Raises HubAnswer, LinkError.
+    Gives whether the clock was set back since the last poll. Raises HubAnswer, LinkError.
     """
     doubt = clock_doubt(stored, now)
     if doubt is ClockDoubt.AHEAD:

@@ -33,7 +33,7 @@ BY_OVERLAP = "its schedule's overlap policy"  # no reason to resume a run by its
 
 
 class What(Enum):
-    """What a look at a schedule came to."""
+    """What a poll of a schedule came to."""
 
     STARTED = "started"
     RESUMED = "resumed"
@@ -41,7 +41,7 @@ class What(Enum):
     SKIPPED = "skipped"
     WAITING = "waiting"
     TAKEN = "taken"  # another store has started it
-    NOT_STARTED = "not-started"  # its run could not be made; the next look tries again
+    NOT_STARTED = "not-started"  # its run could not be made; the next poll tries again
 
 
 OF_STATES = {
@@ -54,7 +54,7 @@ OF_STATES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Happened:
-    """One thing that a look at a schedule came to."""
+    """One thing that a poll of a schedule came to."""
 
     fleet_job_id: str
     at: datetime | None  # the occurrence
@@ -65,7 +65,7 @@ class Happened:
 
 @dataclass(frozen=True, kw_only=True)
 class DueContext:
-    """What schedules are looked at with."""
+    """What schedules are polled with."""
 
     store: FleetJobStore
     clock: Clock
@@ -73,30 +73,31 @@ class DueContext:
     by: str  # who makes runs, for people
     stop: StopFlag
     open_hub: Callable[[FleetJob], tuple[HubClient, TierFacts | None]]
+    limited: Callable[[FleetJob], FleetJob]  # with the limit of devices that is configured here, where it has none
     run_context: Callable[[Callable[[], HubClient], datetime | None], run_loop.RunContext]  # until a window shuts
     confirm_clock: Confirm
     on_notice: Callable[[str], None]
 
 
-def look(stored: StoredSchedule, context: DueContext) -> list[Happened]:
+def poll(stored: StoredSchedule, context: DueContext) -> list[Happened]:
     """Start what is due by a schedule, and resume what it had begun; gives what happened, in its order.
 
     Runs are executed until they end, break off or are stopped. Raises StateError; what the clock's check raises.
     """
-    return _Look(context, stored).all_steps()
+    return _Poll(context, stored).all_steps()
 
 
-def look_at_all(schedules: Sequence[StoredSchedule], context: DueContext) -> list[Happened]:
-    """Look at one schedule after the other; gives what happened, in its order.
+def poll_all(schedules: Sequence[StoredSchedule], context: DueContext) -> list[Happened]:
+    """Poll one schedule after the other; gives what happened, in its order.
 
-    Of several, an error of one is what happened of it, and the others are looked at. Raises of one what `look` raises.
+    Of several, an error of one is what happened of it, and the others are polled. Raises of one what `poll` raises.
     """
     if len(schedules) == 1:
-        return look(schedules[0], context)
+        return poll(schedules[0], context)
     happened: list[Happened] = []
     for each in schedules:
         if not context.stop.is_set():
-            happened += _Look(context, each).all_steps_or_why_not()
+            happened += _Poll(context, each).all_steps_or_why_not()
     return happened
 
 
@@ -105,11 +106,11 @@ def backfill(stored: StoredSchedule, instants: Sequence[datetime], context: DueC
 
     instants: of them, ascending.  Raises StateError.
     """
-    return _Look(context, stored).backfill(instants)
+    return _Poll(context, stored).backfill(instants)
 
 
-class _Look:
-    """One look at one schedule."""
+class _Poll:
+    """One poll of one schedule."""
 
     def __init__(self, context: DueContext, stored: StoredSchedule) -> None:
         self._context = context
@@ -129,7 +130,7 @@ class _Look:
             return [self._of(None, What.NOT_STARTED, str(err))]
         if was_set_back:
             self._context.on_notice(f"{self._job_id}: the clock was set back; what has started is not started again.")
-        self._store.schedules.looked(self._job_id, now)
+        self._store.schedules.polled(self._job_id, now)
         while not self._context.stop.is_set() and self._step():
             pass
         return self._happened
@@ -217,7 +218,7 @@ class _Look:
         planned = planning.planned_run(
             self._store,
             hub,
-            self._job(),
+            self._context.limited(self._job()),
             by=self._context.by,
             at=self._clock.now(),
             tier=tier,
@@ -231,7 +232,7 @@ class _Look:
 
     def _leave(self, claim: Claim, owner: Claimer) -> None:
         """Record that another store has claimed it. Of a copy of this store it is not known whether it started it."""
-        state, note = OccurrenceState.TAKEN, f"It was started from another store, by {owner.by}."
+        state, note = OccurrenceState.TAKEN, f"It was started from another state folder, by {owner.by}."
         if owner.store_key == self._stored.store_key:
             state = OccurrenceState.MISSED
             note = f"It was claimed by a copy of this state folder, by {owner.by}; look there whether it ran."
@@ -262,7 +263,7 @@ class _Look:
             run_loop.stop(store, run, holder, by=BY_OVERLAP, reason=NEXT_IS_DUE, clock=clock)
 
     def _cancel(self, run: Run) -> None:
-        """Cancel an earlier run, and wait until it has ended; one that takes too long is left to the next look."""
+        """Cancel an earlier run, and wait until it has ended; one that takes too long is left to the next poll."""
         own = self._context.run_context(lambda: self._hub()[0], None)
         try:
             canceled = run_loop.cancel(run, own, by=BY_OVERLAP, reason=NEXT_IS_DUE)
@@ -271,7 +272,7 @@ class _Look:
         give_up_at = self._clock.monotonic() + CANCEL_LIMIT_S
         while not canceled.state.has_ended and not self._context.stop.is_set():
             if self._clock.monotonic() > give_up_at:
-                self._context.on_notice(f"{run.name} is still being canceled; the next look starts what is due.")
+                self._context.on_notice(f"{run.name} is still being canceled; the next poll starts what is due.")
                 return
             self._clock.sleep(NAP_S)
             canceled = self._store.runs.get_by_key(run.key)

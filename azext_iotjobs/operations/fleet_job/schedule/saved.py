@@ -76,7 +76,7 @@ def get(store: FleetJobStore, fleet_job_id: str) -> StoredSchedule:
 def past_occurrences(store: FleetJobStore, stored: StoredSchedule, since: datetime, until: datetime) -> list[datetime]:
     """The occurrences from `since` to `until`, both inclusive, that have not run, ascending.
 
-    Also those before the schedule was set; not those that the next look decides on. Raises BadValue for very many.
+    Also those before the schedule was set; not those that the next poll decides on. Raises BadValue for very many.
     """
     last = max(filter(None, (stored.set_at, store.occurrences.last_at(stored.fleet_job_id))))
     rule = replace(stored.schedule, times=None)  # which counts from when it was set

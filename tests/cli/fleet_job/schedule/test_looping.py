@@ -13,7 +13,7 @@ from tests.helpers.fleet_job_hub_double import definition_of
 from tests.helpers.schedule_setup import DEVICES, FIRST, METHOD, ScheduledWorld, daily
 
 
-def test_a_schedule_that_means_nothing_on_this_machine_is_looked_at_and_so_are_the_others(tmp_path: Path) -> None:
+def test_a_schedule_that_means_nothing_on_this_machine_is_polled_and_so_are_the_others(tmp_path: Path) -> None:
     world = ScheduledWorld(tmp_path / "state")
     store = world.begin(daily())
     world.save(store, definition_of(METHOD, DEVICES, Driver.CALLS), "a-first")
@@ -28,8 +28,8 @@ def test_a_schedule_that_means_nothing_on_this_machine_is_looked_at_and_so_are_t
 
     context = FleetJobContext(None, {}, str(tmp_path / "state"), None)
     looping = _Looping(context, None, start, world.clock)
-    looping.look()
-    looping.look()
+    looping.poll()
+    looping.poll()
     assert started == ["a-first", "job"], "each once, until its pause is over"
     looping.stop()
     context.store.close()

@@ -99,7 +99,7 @@ def test_a_workflow_calls_it_from_a_folder_that_is_kept() -> None:
     document = yaml.safe_load(only(units.github_actions(calling(15))).text)
     assert document[True]["schedule"] == [{"cron": "*/15 * * * *"}]  # YAML 1.1 reads `on` so
     steps = document["jobs"]["run-due"]["steps"]
-    last = shlex.split(steps[-1]["run"])
+    last = shlex.split(steps[-2]["run"])
     assert last[1 : len(WORDS) + 1] == list(WORDS) and last[last.index("--state-dir") + 1] == steps[0]["with"]["path"]
     assert document["permissions"] == {"contents": "read", "id-token": "write"}
 
@@ -107,10 +107,59 @@ def test_a_workflow_calls_it_from_a_folder_that_is_kept() -> None:
 def test_a_pipeline_calls_it_from_a_folder_that_is_kept() -> None:
     document = yaml.safe_load(only(units.azure_pipelines(calling())).text)
     assert document["schedules"][0]["cron"] == "*/5 * * * *" and document["schedules"][0]["always"] == "true"
-    cache, run = document["steps"]
-    last = shlex.split(run["inputs"]["inlineScript"].splitlines()[-1])
+    cache, run = document["jobs"][0]["steps"]
+    (line,) = [each for each in run["inputs"]["inlineScript"].splitlines() if "run-due" in each]
+    last = shlex.split(line)
     assert last[1 : len(WORDS) + 1] == list(WORDS)
     assert last[last.index("--state-dir") + 1] == cache["inputs"]["path"].replace("$(Pipeline", "$(Pipeline")
+
+
+def test_a_workflow_saves_its_state_also_after_a_step_that_failed() -> None:
+    steps = yaml.safe_load(only(units.github_actions(calling())).text)["jobs"]["run-due"]["steps"]
+    first, last = steps[0], steps[-1]
+    assert (first["uses"], last["uses"]) == ("actions/cache/restore@v4", "actions/cache/save@v4")
+    assert last["if"] == "always()" and last["with"] == {each: first["with"][each] for each in ("path", "key")}
+    assert first["with"]["key"].startswith(first["with"]["restore-keys"])
+    assert "github.run_attempt" in last["with"]["key"], "a second attempt has a key of its own"
+
+
+@pytest.mark.parametrize("code", [0, 4, 10])
+def test_a_pipeline_saves_its_state_and_ends_with_the_exit_code_of_run_due(tmp_path: Path, code: int) -> None:
+    runs, outcome = yaml.safe_load(only(units.azure_pipelines(calling())).text)["jobs"]
+    az = tmp_path / "az"
+    az.write_text(f'#!/bin/sh\ncase "$*" in *run-due*) exit {code};; esac\n')
+    az.chmod(0o755)
+    script = runs["steps"][-1]["inputs"]["inlineScript"].replace("$(", "$(echo ")  # Azure replaces $(variable)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    ran = subprocess.run(["bash", "-ec", script], capture_output=True, text=True, env=environment, check=True)
+    found = re.search(r"##vso\[task.setvariable variable=code;isOutput=true\](\d+)$", ran.stdout, re.MULTILINE)
+    assert found is not None, "the step succeeds, so the cache is saved"
+    step = runs["steps"][-1]["name"]
+    assert outcome["variables"]["code"] == f"$[ dependencies.{runs['job']}.outputs['{step}.code'] ]"
+    assert outcome["dependsOn"] == runs["job"]
+    last = outcome["steps"][-1]
+    assert last["env"] == {"CODE": "$(code)"}
+    assert subprocess.run(["bash", "-c", last["script"]], env={"CODE": found[1]}, check=False).returncode == code
+
+
+def test_a_pipeline_signs_in_as_was_typed() -> None:
+    for write in (units.github_actions, units.azure_pipelines):
+        assert "run-due -j fw-7" in only(write(calling())).text
+        text = only(write(calling()._replace(words=(*WORDS, "--auth-type", "key")))).text
+        (line,) = [each for each in text.splitlines() if " run-due " in each]
+        assert "--auth-type key" in line and "--auth-type login" not in line
+
+
+def test_a_workflow_says_where_a_connection_string_goes() -> None:
+    text = only(units.github_actions(calling())).text
+    found = re.search(r"^# Run what is due `(env: .*)`\.$", text, re.MULTILINE)
+    assert found is not None and "Run what is due" in text.rpartition("steps:")[2]
+    secret = "${{ secrets.IOTJOBS_CONNECTION_STRING }}"
+    assert yaml.safe_load(found[1]) == {"env": {"IOTJOBS_CONNECTION_STRING": secret}}, "as it stands"
+
+
+def test_a_cron_job_finds_the_extension_that_its_image_has() -> None:
+    assert "AZURE_CONFIG_DIR" not in only(units.kubernetes(calling())).text
 
 
 def test_a_cron_job_calls_it_from_a_volume() -> None:

@@ -90,11 +90,11 @@ def test_a_schedule_is_stored_whole(store: SqliteStore, schedule: Schedule) -> N
 
 def test_another_one_takes_its_place_and_the_store_keeps_its_key(store: SqliteStore) -> None:
     store.schedules.save("job", SCHEDULE, at=NOW, by="ann", store_key="aaaaaaaa")
-    store.schedules.looked("job", NOW)
+    store.schedules.polled("job", NOW)
     store.schedules.remove("job")
     assert store.schedules.get("job") is None and store.schedules.list_all() == []
     again = store.schedules.save("job", DAILY, at=NOW + DAY, by="bob", store_key="bbbbbbbb")
-    assert (again.schedule, again.set_by, again.store_key, again.looked_at) == (DAILY, "bob", "aaaaaaaa", None)
+    assert (again.schedule, again.set_by, again.store_key, again.polled_at) == (DAILY, "bob", "aaaaaaaa", None)
 
 
 def test_a_fleet_job_that_is_not_there_has_no_schedule(store: SqliteStore) -> None:

@@ -29,7 +29,7 @@ def looks_until_crash(world: ScheduledWorld, at: datetime, points: Points) -> bo
     world.clock.passed_s = max(world.clock.passed_s, (at - START).total_seconds())  # also at the hub
     store = world.open(points)
     try:
-        world.look(store)
+        world.poll(store)
     except Crash:
         return True
     finally:

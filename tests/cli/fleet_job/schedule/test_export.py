@@ -1,0 +1,41 @@
+"""`schedule export` at the door: what was typed of the hub is in the command, and no secret is."""
+
+import json
+import shlex
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from azext_iotjobs.cli.fleet_job.context import FleetJobContext
+from azext_iotjobs.cli.fleet_job.schedule.export import export
+from azext_iotjobs.fleet_job.store.contract import Access
+from azext_iotjobs.model.errors import ConflictingChoice
+
+TARGETS = ("systemd", "cron", "github_actions", "azure_pipelines", "kubernetes")
+TYPED = {"our_hub_name": "myhub", "resource_group": "rg 1", "auth_type": "key"}
+LOGIN = "HostName=myhub.azure-devices.net;SharedAccessKeyName=owner;SharedAccessKey=a2V5"
+
+
+def exported(folder: Path, target: str, typed: dict[str, Any]) -> str:
+    context = FleetJobContext(SimpleNamespace(), typed, str(folder), None, Access.READ)
+    files: list[dict[str, str]] = export(SimpleNamespace(), context, **{target: True})
+    return files[0]["content"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_was_typed_of_the_hub_is_in_the_command(tmp_path: Path, target: str) -> None:
+    text = exported(tmp_path, target, TYPED)
+    (line,) = [each for each in text.splitlines() if "run-due" in each and "--state-dir" in each]
+    command = line.partition("run: ")[2]
+    words = shlex.split(json.loads(command) if command else line.replace(",", " "))
+    for option, value in (("--hub-name", "myhub"), ("--resource-group", "rg 1"), ("--auth-type", "key")):
+        assert words[words.index(option) + 1] == value
+    assert "login" not in words
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_connection_string_goes_into_no_file(tmp_path: Path, target: str) -> None:
+    with pytest.raises(ConflictingChoice, match="No file has a secret: leave --login out"):
+        exported(tmp_path, target, {"our_login": LOGIN})
