@@ -104,8 +104,8 @@ class _Looping:
     def _is_due(self, stored: StoredSchedule) -> bool:
         if self._clock.monotonic() < self._not_before.get(stored.fleet_job_id, 0.0):
             return False
-        view = view_of(self._client.store, stored, self._clock.now(), frozenset())
         try:
+            view = view_of(self._client.store, stored, self._clock.now(), frozenset())
             return not isinstance(decide(view), Nothing)
         except IotJobsError:  # the process that polls it says why, and the others are polled
             return True
