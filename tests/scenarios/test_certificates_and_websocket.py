@@ -109,7 +109,7 @@ def test_what_is_no_ca_certificate_is_refused(own_hub: ScenarioHub, tmp_path: Pa
         ("both.pem", "private key"),
         ("device.pem", "not a CA"),
         ("root.der", "PEM"),
-        ("nowhere.pem", "not a file"),
+        ("nowhere.pem", "there is no file"),
     ):
         ran = own_hub.az.run(
             "iot local-hub certificate create --name bad",

@@ -89,7 +89,7 @@ def test_one_stopped_night_does_not_block_the_nights_that_follow(
         wait_until("it is held", lambda: len(calls) >= 4 or running.poll() is not None)
         stop = jobs.run("stop", "-j", "nightly", "--poll-duration", "2")
         assert stop.code == 7 and "1 call is under way: d-003" in stop.stderr and "at the latest" in stop.stderr
-        assert f"process {running.pid} sees to it" in stop.stderr
+        assert f"process {running.pid} takes care of it" in stop.stderr
         devices.gate.set()
         assert running.wait(30) == 6
     devices.hold(len(ALL) + 1)

@@ -59,13 +59,13 @@ def export(
     client: FleetJobContext,
     fleet_job_id: str | None = None,
     every: str = "5m",
-    output_dir: str | None = None,
+    our_output_dir: str | None = None,
     overwrite: bool = False,
     *,
     target: TargetOptions,
 ) -> list[dict[str, Any]]:
     """Give the files that have `run-due` called every few minutes, and write them into a folder."""
-    if overwrite and output_dir is None:
+    if overwrite and our_output_dir is None:
         raise MissingChoice("--overwrite goes with --output-dir.", hint="--output-dir . --overwrite")
     if client.typed("our_login") is not None:
         raise ConflictingChoice("No file has a secret: leave --login out.", hint="Each file says where its own goes.")
@@ -84,8 +84,8 @@ def export(
         name=name,
     )
     files = target.write(calling)
-    if output_dir is not None:
-        _write(files, output_dir, overwrites=overwrite)
+    if our_output_dir is not None:
+        _write(files, our_output_dir, overwrites=overwrite)
     return [{"name": each.name, "content": each.text} for each in files]
 
 

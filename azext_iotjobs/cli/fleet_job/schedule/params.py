@@ -118,7 +118,7 @@ TARGET: Group = (
 
 FILES: Group = (
     option("every", "--every", "How often `run-due` is called, such as 1m, 15m or 1h. Default: 5m."),
-    option("output_dir", "--output-dir", "Folder that the files are written into. Default: they are only shown."),
+    option("our_output_dir", "--output-dir", "Folder that the files are written into. Default: they are only shown."),
     option("overwrite", "--overwrite", "With --output-dir: replace existing files.", action="store_true"),
 )
 
