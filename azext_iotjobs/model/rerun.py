@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.query import in_lists, of_module
-from azext_iotjobs.model.result import ENDED, OF_JOBS
+from azext_iotjobs.model.result import ENDED, ErrorClass
 from azext_iotjobs.model.text import Field, Text
 
 ON = Field("on")  # which devices of the job, or of the run
 JOB_ID_CHARACTERS = 64
 FAILED, PENDING, ALL = "failed", "pending", "all"
-WORDS = (FAILED, PENDING, ALL, *(each.value for each in OF_JOBS))
+WORDS = (FAILED, PENDING, ALL, *(each.value for each in ErrorClass))  # a file of results may say not-verified
 
 
 @dataclass(frozen=True)

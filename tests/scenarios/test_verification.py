@@ -135,7 +135,7 @@ def test_a_job_that_has_ended_is_verified_by_who_waits_for_it_and_its_rows_go_in
         SILENT: "NotInTime",
     }
     there = job(updated, "wait", "u-job", *verify, "--output-file", str(path))
-    assert there.code == 1 and "is there already" in there.stderr
+    assert there.code == 1 and "already exists" in there.stderr
     old = ("--verify", "properties.reported.fw.version = '1'", "--verify-within", "10s")
     table = job(updated, "wait", "u-job", *old, "--exit-zero", "-o", "table")
     assert table.code == 0 and "Reported" in table.stdout.splitlines()[0], table.stderr

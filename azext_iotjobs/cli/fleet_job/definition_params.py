@@ -9,8 +9,8 @@ from azext_iotjobs.cli.fleet_job import completers
 from azext_iotjobs.cli.fleet_job.gate_params import GATES
 from azext_iotjobs.cli.input.options import Group, extra
 from azext_iotjobs.cli.input.shared_params import (
-    ERROR_CLASSES,
     JSON_FORMS,
+    RUN_ERROR_CLASSES,
     device_ids,
     devices_file,
     exclude,
@@ -20,7 +20,6 @@ from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS
 
 # Headings in the help.
 ON_ACTION, ON_DEVICES, ON_ROLLOUT, ON_DELIVERY = "Action", "Devices", "Rollout", "Delivery"
-RUN_ERROR_CLASSES = (*ERROR_CLASSES[:-1], "not-verified", ERROR_CLASSES[-1])
 
 
 def timeouts(default: str, group: str) -> Group:

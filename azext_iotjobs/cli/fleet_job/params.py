@@ -16,7 +16,6 @@ from azext_iotjobs.cli.fleet_job.definition_params import (
     ON_DELIVERY,
     PACE,
     ROLLOUT,
-    RUN_ERROR_CLASSES,
     VERIFICATION,
     timeouts,
 )
@@ -25,6 +24,7 @@ from azext_iotjobs.cli.input.options import Group, Options, extra, option
 from azext_iotjobs.cli.input.shared_params import (
     AUTH_TYPE,
     HUB,
+    RUN_ERROR_CLASSES,
     failed_by,
     rows,
 )

@@ -12,6 +12,7 @@ from azext_iotjobs.cli.input.options import ETAG, Group, extra, option
 
 # Those of model.result and model.outcome, which are not imported here: every command starts with this file.
 ERROR_CLASSES = ("offline", "timeout", "throttled", "not-found", "rejected", "other")  # of a hub's jobs
+RUN_ERROR_CLASSES = (*ERROR_CLASSES[:-1], "not-verified", ERROR_CLASSES[-1])  # where devices are verified
 SUCCESS_STATUS = "200-399"
 
 ID_LIST = "with commas between them; one that holds a comma stands in double quotes."

@@ -5,11 +5,11 @@ from azure.cli.core.commands.parameters import get_enum_type, get_three_state_fl
 from azext_iotjobs.cli.input.options import Group, Options, extra, option
 from azext_iotjobs.cli.input.shared_params import (
     AUTH_TYPE,
-    ERROR_CLASSES,
     GUARDS,
     HUB,
     JSON_FORMS,
     OUTCOME,
+    RUN_ERROR_CLASSES,
     SELECTION,
     SUCCESS,
     exclude,
@@ -22,7 +22,7 @@ from azext_iotjobs.cli.input.shared_params import (
 from azext_iotjobs.cli.job import completers
 
 # Those of model.rerun and operations.job.results, which are not imported here: every command starts with this file.
-RERUN_WORDS = ("failed", "pending", "all", *ERROR_CLASSES)
+RERUN_WORDS = ("failed", "pending", "all", *RUN_ERROR_CLASSES)
 DEVICE_STATUSES = ("pending", "scheduled", "running", "completed", "failed", "canceled")
 JOB_TYPES = ("scheduleDeviceMethod", "scheduleUpdateTwin")
 LISTED_JOB_TYPES = (*JOB_TYPES, "export", "import")
