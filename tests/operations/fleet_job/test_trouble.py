@@ -236,7 +236,7 @@ def test_edge_devices_get_configuration_content_by_calls(setup: FleetJobSetup) -
     run = setup.run(Driver.AUTO, ids(2), Action(content=content))
     assert (run.state, run.driver, run.tally.completed) == (RunState.COMPLETED, Driver.CALLS, 2)
     assert sorted(sent) == [(f"/devices/d00{n}/applyConfigurationContent", content) for n in (0, 1)]
-    with pytest.raises(ConflictingChoice, match="no job for configuration content"):
+    with pytest.raises(ConflictingChoice, match="no job of a hub applies configuration content"):
         definition_of(Action(content=content), ids(2), Driver.JOBS)
 
 
