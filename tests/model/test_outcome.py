@@ -9,7 +9,7 @@ from azext_iotjobs.model.outcome import PRECEDENCE, Outcome, SuccessStatus, pars
 
 
 def test_of_any_outcomes_together_the_one_that_says_most_counts() -> None:
-    assert [int(each) for each in PRECEDENCE] == [6, 7, 5, 8, 4]
+    assert [int(each) for each in PRECEDENCE] == [6, 7, 5, 8, 4, 10]
     for count in range(1, len(PRECEDENCE) + 1):
         for held in itertools.combinations(PRECEDENCE, count):
             assert weightiest(held) is weightiest(reversed(held)) is weightiest([*held, Outcome.SUCCESS]) is held[0]

@@ -272,7 +272,7 @@ def test_another_run_is_refused_with_the_one_that_has_not_ended_its_state_and_wh
         )
     assert f"Run 1 of fleet job job {said}" in str(raised.value)
     is_led = holder == this_process()
-    for way in ("show" if is_led else "resume", "cancel", "run"):
+    for way in ("watch" if is_led else "resume", "cancel", "run"):
         assert f"az iot hub fleet-job {way} fleet_job_id=job" in str(raised.value.hint)
     for way in ("resume", "cancel"):
         assert f"az iot hub fleet-job run fleet_job_id=job if_unfinished={way}" in str(raised.value.hint)
