@@ -15,29 +15,11 @@ import pytest
 
 from tests.conftest import ScenarioHub
 from tests.helpers.fleet_job_scenario import FleetJobs
+from tests.helpers.updated_devices import FAILED, RULES
 from tests.helpers.waiting import wait_until
 
 GOOD, FAILING, SILENT = ["v-0", "v-1", "v-2"], "v-3", "v-4"
 ALL = [*GOOD, FAILING, SILENT]
-RULES = """
-reported: {fw: {version: "1", state: idle}}
-methods:
-  update:
-    status: 202
-    payload: {accepted: true}
-    then:
-      - report: {fw: {state: busy}}
-      - wait: 1s
-      - report: {fw: {version: "${request.version}", state: idle}}
-groups:
-  failing:
-    tags: {kind: failing}
-    methods: {update: {then: [{wait: 500ms}, {report: {fw: {state: failed}}}]}}
-  silent:
-    tags: {kind: silent}
-    methods: {update: {then: []}}
-"""
-FAILED = ("--verify-failed", "properties.reported.fw.state = 'failed'")
 UPDATE = ("--mn", "update", "-q", "STARTSWITH(deviceId, 'v-')", *FAILED)
 
 

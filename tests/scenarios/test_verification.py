@@ -15,30 +15,11 @@ import pytest
 
 from tests.conftest import ScenarioHub
 from tests.helpers.az import Ran
+from tests.helpers.updated_devices import FAILED, RULES
 from tests.helpers.waiting import wait_until
 
 GOOD, FAILING, SILENT = ["u-0", "u-1"], "u-2", "u-3"
 ALL = [*GOOD, FAILING, SILENT]
-RULES = """
-reported: {fw: {version: "1", state: idle}}
-methods:
-  update:
-    status: 202
-    payload: {accepted: true}
-    then:
-      - report: {fw: {state: busy}}
-      - wait: 1s
-      - report: {fw: {version: "${request.version}", state: idle}}
-  refuse: {status: 501, payload: {why: never}}
-groups:
-  failing:
-    tags: {kind: failing}
-    methods: {update: {then: [{wait: 500ms}, {report: {fw: {state: failed}}}]}}
-  silent:
-    tags: {kind: silent}
-    methods: {update: {then: []}}
-"""
-FAILED = ("--verify-failed", "properties.reported.fw.state = 'failed'")
 JOB = ("--job-type", "scheduleDeviceMethod")
 
 

@@ -3,8 +3,6 @@
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -33,8 +31,9 @@ from azext_iotjobs.simulator.durations import Uniform
 from azext_iotjobs.simulator.template import compiled
 from tests.helpers.devices_on_thread import DevicesOnThread, client_of
 from tests.helpers.hub_process import HubProcess
+from tests.helpers.killable_process import started
 
-PROGRAM = Path(__file__).parents[2] / "helpers" / "fleet_job_process.py"
+PROGRAM = "fleet_job_process.py"
 DEVICES = tuple(f"dev-{number:02}" for number in range(24))
 STORIES = 50 if os.environ.get("IOTJOBS_TORTURE") else 5  # by each driver: a hundred, or a tenth of them
 CLOCK = SystemClock()
@@ -95,17 +94,6 @@ def context_of(store: SqliteStore, client: HubClient, observer: RunObserver) -> 
     )
 
 
-def executed(folder: Path, process: HubProcess) -> "subprocess.Popen[str]":
-    words = [str(folder), process.info["caCertificatePath"], str(process.info["httpsPort"]), process.key()]
-    return subprocess.Popen(
-        [sys.executable, str(PROGRAM), *words],
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        env={**os.environ, "PYTHONPATH": str(PROGRAM.parents[2])},
-    )
-
-
 @pytest.mark.parametrize("seed", range(STORIES))
 @pytest.mark.parametrize("driver", [Driver.JOBS, Driver.CALLS])
 def test_killed_again_and_again(
@@ -155,7 +143,7 @@ def killed(folder: Path, process: HubProcess, chance: random.Random) -> int:
     """Processes that execute a run until it has ended, the first four killed; gives how many were."""
     kills = 0
     while kills < 4:
-        running = executed(folder, process)
+        running = started(PROGRAM, folder, process)
         assert running.stdout is not None
         running.stdout.readline()
         time.sleep(chance.random() * 0.6)
@@ -167,7 +155,7 @@ def killed(folder: Path, process: HubProcess, chance: random.Random) -> int:
         if has_ended:
             break
     else:
-        running = executed(folder, process)
+        running = started(PROGRAM, folder, process)
         running.communicate(timeout=LIMIT_S)
         assert running.returncode == 0
     return kills
@@ -176,7 +164,7 @@ def killed(folder: Path, process: HubProcess, chance: random.Random) -> int:
 def test_a_second_process_is_refused_while_the_first_lives(tmp_path: Path, process: HubProcess) -> None:
     folder = tmp_path / "state"
     begin(folder, process, Driver.CALLS)
-    running = executed(folder, process)
+    running = started(PROGRAM, folder, process)
     assert running.stdout is not None and running.stdout.readline() == "begun\n"
     store = SqliteStore.open(folder)
     observer = KillsHub(process)  # it is notified of nothing

@@ -25,9 +25,10 @@ from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.operations.fleet_job import approval, definitions, planning
 from tests.helpers.devices_on_thread import DevicesOnThread, client_of
 from tests.helpers.hub_process import HubProcess
+from tests.helpers.killable_process import started
 from tests.helpers.waiting import wait_until
 
-PROGRAM = Path(__file__).parents[2] / "helpers" / "fleet_job_process.py"
+PROGRAM = "fleet_job_process.py"
 DEVICES = tuple(f"dev-{number:02}" for number in range(6))
 CLOCK = SystemClock()
 LIMIT_S = 60
@@ -77,17 +78,6 @@ def begin(folder: Path, process: HubProcess, gates: Gates) -> SqliteStore:
     return store
 
 
-def executed(folder: Path, process: HubProcess) -> "subprocess.Popen[str]":
-    words = [str(folder), process.info["caCertificatePath"], str(process.info["httpsPort"]), process.key()]
-    return subprocess.Popen(
-        [sys.executable, str(PROGRAM), *words],
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        env={**os.environ, "PYTHONPATH": str(PROGRAM.parents[2])},
-    )
-
-
 def kill(running: "subprocess.Popen[str]") -> None:
     os.killpg(running.pid, signal.SIGKILL)
     running.communicate(timeout=LIMIT_S)
@@ -119,12 +109,12 @@ def test_killed_while_a_command_runs_it_is_run_again(
     line = f"'{sys.executable}' '{tool}' '{said}' '{may_end}'"
     store = begin(tmp_path / "state", process, Gates(command=CommandGate(line=line)))
     for times in (1, 2):
-        running = executed(tmp_path / "state", process)
+        running = started(PROGRAM, tmp_path / "state", process)
         wait_until("the command runs", partial(has_run, said, times))
         assert sum(devices.calls.values()) == 3, "the second batch has not begun"
         kill(running)
     may_end.touch()
-    running = executed(tmp_path / "state", process)
+    running = started(PROGRAM, tmp_path / "state", process)
     running.communicate(timeout=LIMIT_S)
     assert running.returncode == 0 and said.read_text() == "1\n" * 3
     check_completed(store, devices)
@@ -136,7 +126,7 @@ def test_killed_while_somebody_has_to_approve_it_waits_on_and_the_answer_counts(
 ) -> None:
     store = begin(tmp_path / "state", process, Gates(is_manual=True))
     for _ in range(2):
-        running = executed(tmp_path / "state", process)
+        running = started(PROGRAM, tmp_path / "state", process)
         assert running.stdout is not None and running.stdout.readline() == "begun\n"
         wait_until("it waits for approval", lambda: gated(store) is not None)
         kill(running)
@@ -145,7 +135,7 @@ def test_killed_while_somebody_has_to_approve_it_waits_on_and_the_answer_counts(
     run = store.runs.get("job")
     batch = approval.answer(store, run, this_process(), given, CLOCK)
     assert not approval.await_seen(store, run, batch, CLOCK), "no process executes it"
-    running = executed(tmp_path / "state", process)
+    running = started(PROGRAM, tmp_path / "state", process)
     running.communicate(timeout=LIMIT_S)
     assert running.returncode == 0
     check_completed(store, devices)
@@ -156,7 +146,7 @@ def test_an_answer_is_seen_by_the_process_that_executes_the_run(
     tmp_path: Path, process: HubProcess, devices: DevicesOnThread
 ) -> None:
     store = begin(tmp_path / "state", process, Gates(is_manual=True))
-    running = executed(tmp_path / "state", process)
+    running = started(PROGRAM, tmp_path / "state", process)
     wait_until("it waits for approval", lambda: gated(store) is not None)
     run = store.runs.get("job")
     given = GateAnswer(is_approved=False, by="ann", reason="alarms", at=CLOCK.now())

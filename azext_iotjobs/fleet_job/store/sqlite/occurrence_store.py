@@ -5,7 +5,7 @@ from datetime import datetime
 
 from azext_iotjobs.fleet_job.store.holder import Holder
 from azext_iotjobs.fleet_job.store.schedule_contract import ClaimKey
-from azext_iotjobs.fleet_job.store.sqlite import rows
+from azext_iotjobs.fleet_job.store.sqlite import rows, schedule_rows
 from azext_iotjobs.fleet_job.store.sqlite.database import Database
 from azext_iotjobs.fleet_job.store.sqlite.stored_row import StoredRow, instant_or_none, text
 from azext_iotjobs.model.errors import LeaseLost
@@ -33,14 +33,14 @@ class OccurrenceStore:
     def get(self, fleet_job_id: str, at: datetime) -> Occurrence | None:
         """One of them; None: nothing is recorded of it."""
         row = self._row_of(fleet_job_id, at)
-        return None if row is None else rows.occurrence_of(row, at)
+        return None if row is None else schedule_rows.occurrence_of(row, at)
 
     def open(self, fleet_job_id: str, now: datetime) -> list[Occurrence]:
         """Those whose runs can still be made, ascending."""
         found = self._database.rows(
             f"SELECT * FROM occurrence WHERE fleet_job = ? AND {IS_OPEN} ORDER BY at", (fleet_job_id,)
         )
-        return [rows.occurrence_of(each, now) for each in found]
+        return [schedule_rows.occurrence_of(each, now) for each in found]
 
     def list_all(self, fleet_job_id: str, limit: int | None = None) -> list[Occurrence]:
         """Those of a fleet job, the newest first, at most `limit`."""
@@ -48,7 +48,7 @@ class OccurrenceStore:
             "SELECT * FROM occurrence WHERE fleet_job = ? ORDER BY at DESC LIMIT ?",
             (fleet_job_id, -1 if limit is None else limit),
         )
-        return [rows.occurrence_of(each, None) for each in found]
+        return [schedule_rows.occurrence_of(each, None) for each in found]
 
     def record(self, fleet_job_id: str, decided: Sequence[Decided], *, now: datetime, by: str) -> list[Occurrence]:
         """Record what became of occurrences; gives those of which another process had not decided before."""
@@ -145,6 +145,6 @@ def take_over(database: Database, fleet_job_id: str, key: ClaimKey, assignments:
 
 
 def _is_free(row: StoredRow, now: datetime, *, is_backfill: bool = False) -> bool:
-    found = rows.occurrence_of(row, now)
+    found = schedule_rows.occurrence_of(row, now)
     is_made_up_for = is_backfill and found.state in (OccurrenceState.MISSED, OccurrenceState.SKIPPED)
     return is_made_up_for or (found.state.is_open and not found.is_held)

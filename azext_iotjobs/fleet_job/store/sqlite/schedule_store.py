@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from azext_iotjobs.fleet_job.store.sqlite import rows
+from azext_iotjobs.fleet_job.store.sqlite import schedule_rows
 from azext_iotjobs.fleet_job.store.sqlite.database import Database
 from azext_iotjobs.fleet_job.store.sqlite.definition_store import DefinitionStore
 from azext_iotjobs.fleet_job.store.sqlite.stored_row import text
@@ -24,12 +24,12 @@ class ScheduleStore:
     def get(self, fleet_job_id: str) -> StoredSchedule | None:
         """The schedule of a fleet job; None: it has none."""
         row = self._database.row(f"{WITH_HOST} WHERE fleet_job = ? AND document IS NOT NULL", (fleet_job_id,))
-        return None if row is None else rows.schedule_of(row)
+        return None if row is None else schedule_rows.schedule_of(row)
 
     def list_all(self) -> list[StoredSchedule]:
         """Those of all hubs, by the ids of their fleet jobs."""
         found = self._database.rows(f"{WITH_HOST} WHERE document IS NOT NULL ORDER BY fleet_job")
-        return [rows.schedule_of(each) for each in found]
+        return [schedule_rows.schedule_of(each) for each in found]
 
     def save(self, fleet_job_id: str, schedule: Schedule, *, at: datetime, by: str, store_key: str) -> StoredSchedule:
         """Set the schedule of a fleet job. Raises NotFound."""

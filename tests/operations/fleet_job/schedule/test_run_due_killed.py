@@ -6,8 +6,6 @@ No occurrence runs twice, none is lost; no device is called twice for one.
 import os
 import random
 import signal
-import subprocess
-import sys
 import time as wall
 from collections import Counter
 from collections.abc import Iterator
@@ -30,8 +28,9 @@ from azext_iotjobs.operations.fleet_job import definitions, planning
 from azext_iotjobs.operations.fleet_job.schedule.saved import set_schedule
 from tests.helpers.devices_on_thread import DevicesOnThread, client_of
 from tests.helpers.hub_process import HubProcess
+from tests.helpers.killable_process import started
 
-PROGRAM = Path(__file__).parents[3] / "helpers" / "schedule_process.py"
+PROGRAM = "schedule_process.py"
 DEVICES = tuple(f"dev-{number:02}" for number in range(8))
 STORIES = 10 if os.environ.get("IOTJOBS_TORTURE") else 1  # by each driver; each has some kills
 DAYS = 3  # occurrences that are due
@@ -75,17 +74,6 @@ def begin(folder: Path, process: HubProcess, driver: Driver, set_at: datetime, n
     store.close()
 
 
-def looking(folder: Path, process: HubProcess, name: str) -> "subprocess.Popen[str]":
-    words = [str(folder), process.info["caCertificatePath"], str(process.info["httpsPort"]), process.key(), name]
-    return subprocess.Popen(
-        [sys.executable, str(PROGRAM), *words],
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        env={**os.environ, "PYTHONPATH": str(PROGRAM.parents[2])},
-    )
-
-
 @pytest.mark.parametrize("seed", range(STORIES))
 @pytest.mark.parametrize("driver", [Driver.JOBS, Driver.CALLS])
 def test_killed_again_and_again_on_two_hosts(
@@ -100,7 +88,7 @@ def test_killed_again_and_again_on_two_hosts(
         begin(folder, process, driver, set_at, name)
     kills = 0
     while kills < MAX_KILLS:
-        running = [looking(folder, process, name) for folder in folders]
+        running = [started(PROGRAM, folder, process, name) for folder in folders]
         for each in running:
             assert each.stdout is not None
             each.stdout.readline()
@@ -115,7 +103,7 @@ def test_killed_again_and_again_on_two_hosts(
         if not is_alive:
             break
     for folder in (*folders, *folders):
-        last = looking(folder, process, name)
+        last = started(PROGRAM, folder, process, name)
         last.communicate(timeout=LIMIT_S)
         assert last.returncode == 0
     check(folders, devices, name, kills)
