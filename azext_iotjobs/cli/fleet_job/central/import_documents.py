@@ -1,0 +1,127 @@
+"""Handler of az iot hub fleet-job import: documents of IoT Central's become device groups, fleet jobs and schedules."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from knack.log import get_logger
+
+from azext_iotjobs.central.report import Member, WantedGroup, WantedJob
+from azext_iotjobs.central.translation import translate
+from azext_iotjobs.cli.fleet_job.central.files import filter_choices, read_documents
+from azext_iotjobs.cli.fleet_job.context import FleetJobContext
+from azext_iotjobs.cli.fleet_job.schedule.save import new_store_key
+from azext_iotjobs.cli.output.exit_code import leave_with
+from azext_iotjobs.cli.output.hints import spelled, suggestion
+from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.fleet_job.calendar import described
+from azext_iotjobs.fleet_job.store.holder import current_user
+from azext_iotjobs.model.clock import SystemClock, render_instant
+from azext_iotjobs.model.occurrence import Occurrence
+from azext_iotjobs.model.outcome import Outcome
+from azext_iotjobs.model.selection import Selection
+from azext_iotjobs.model.text import counted, printable
+from azext_iotjobs.operations.fleet_job.central_import import (
+    Effect,
+    ImportPolicy,
+    ImportStep,
+    plan_import,
+    save_import,
+)
+from azext_iotjobs.operations.fleet_job.planning import host_of
+
+logger = get_logger(__name__)
+
+CLOCK = SystemClock()
+MAX_SHOWN = 10  # refused documents on stderr; the result has all
+
+
+def import_documents(
+    cmd: Any,
+    client: FleetJobContext,
+    from_central: list[str],
+    our_map: list[str] | None = None,
+    assume: list[str] | None = None,
+    overwrite: bool = False,
+    dry_run: bool = False,
+) -> list[dict[str, Any]]:
+    """Import documents of IoT Central's; with --dry-run show what would become of them."""
+    choices = filter_choices(our_map, assume)
+    documents = read_documents(from_central)
+    hub = client.hub()
+    host, now = host_of(hub), CLOCK.now()
+    saved_groups = [each.name for each in client.store.groups.list_all() if each.host == host]
+    translated = translate(documents, choices, saved_groups)
+    steps = plan_import(client.store, host, translated, _counter(hub), ImportPolicy(overwrite, now))
+    if not dry_run:
+        _warn_of_missed(save_import(client.store, host, steps, by=current_user(), at=now, new_key=new_store_key))
+    _report(steps, is_saved=not dry_run)
+    is_part = any(each.effect is Effect.REFUSED for each in steps)
+    leave_with(cmd, Outcome.DEVICES_FAILED if is_part else Outcome.SUCCESS, exit_zero=False)
+    more = {"dryRun": True} if dry_run else {}
+    return [{**_document(each), **more} for each in steps]
+
+
+def _counter(hub: HubClient) -> Any:
+    return lambda condition: hub.selections.count(Selection(condition=condition))
+
+
+def _warn_of_missed(missed: Iterable[Occurrence]) -> None:
+    for each in missed:
+        logger.warning("%s was due and had not started: it is recorded as missed.", render_instant(each.at))
+
+
+def _report(steps: Sequence[ImportStep], *, is_saved: bool) -> None:
+    """Say on stderr what a person has to mind: what was refused, groups without devices, what calls schedules."""
+    found = [each for each in steps if each.effect is Effect.REFUSED]
+    for step in found[:MAX_SHOWN]:
+        where, reason = step.translated.place, spelled(step.translated.reason)
+        logger.warning("%s is not imported: %s", printable(where), printable(reason))
+    if len(found) > MAX_SHOWN:
+        logger.warning("%s more are not imported; the result has all.", len(found) - MAX_SHOWN)
+    for step in steps:
+        if step.device_count == 0 and isinstance(step.translated.wanted, WantedGroup):
+            name = printable(step.translated.wanted.name)
+            logger.warning("Device group %s selects no device now: do its names mean what they should?", name)
+    scheduled = [each for each in steps if _has_new_schedule(each)]
+    if scheduled and is_saved:
+        what, due = (
+            counted(len(scheduled), "schedule is", "schedules are"),
+            suggestion("iot hub fleet-job schedule run-due"),
+        )
+        logger.warning("%s set, and nothing starts by itself: have this called every few minutes: %s", what, due)
+
+
+def _has_new_schedule(step: ImportStep) -> bool:
+    wanted = step.translated.wanted
+    is_saved = step.effect in (Effect.CREATED, Effect.OVERWRITTEN)
+    return is_saved and isinstance(wanted, WantedJob) and wanted.schedule is not None
+
+
+def _document(step: ImportStep) -> dict[str, Any]:
+    translated = step.translated
+    return {
+        "document": translated.place,
+        "id": translated.central_id,
+        "kind": translated.kind.value,
+        "result": step.effect.value,
+        "reason": spelled(translated.reason) or None,
+        "became": _became(translated.wanted),
+        "deviceCount": step.device_count,
+        "members": [_member(each) for each in translated.members],
+        "notImported": [each.name for each in translated.members if each.became is None],
+    }
+
+
+def _became(wanted: WantedGroup | WantedJob | None) -> dict[str, str] | None:
+    if wanted is None:
+        return None
+    if isinstance(wanted, WantedGroup):
+        return {"group": wanted.name}
+    became = {"fleetJob": wanted.fleet_job_id}
+    if wanted.schedule is not None:
+        became["schedule"] = f"{described(wanted.schedule.rule)} {wanted.schedule.zone}"
+    return became
+
+
+def _member(member: Member) -> dict[str, str | None]:
+    return {"member": member.name, "became": member.became, "note": spelled(member.note) or None}
