@@ -11,6 +11,7 @@ from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.fleet_job import FLEET_JOB_ID
 
 MAX_CHARACTERS = 40
+RULE = f"ids of fleet jobs have at most {MAX_CHARACTERS} small letters, digits, - . _, and a letter or digit first"
 MAX_CENTRAL_ID = 255  # IoT Central data plane: letters, digits, dash and underscore
 
 
@@ -22,11 +23,3 @@ def fleet_job_id_of(central_id: str) -> str:
     if not FLEET_JOB_ID.fullmatch(small):
         raise BadValue(f"id {shown(central_id)} has no letter or digit that the id of a fleet job could begin with.")
     return small
-
-
-def how_it_changed(central_id: str, fleet_job_id: str) -> str:
-    """What a note says of an id that became another one; "" for one that did not."""
-    if central_id == fleet_job_id:
-        return ""
-    shorter = len(central_id) > len(fleet_job_id)
-    return f"ids of fleet jobs have small letters{', and at most 40 characters' if shorter else ''}"

@@ -58,7 +58,7 @@ def _id(document: Mapping[str, Any], members: MemberList) -> str:
     if not central_id:
         raise BadValue("id is missing: a fleet job is named after it.")
     fleet_job_id = ids.fleet_job_id_of(central_id)
-    members.became("id", f"fleet job {fleet_job_id}", ids.how_it_changed(central_id, fleet_job_id))
+    members.became("id", f"fleet job {fleet_job_id}", "" if central_id == fleet_job_id else ids.RULE)
     return fleet_job_id
 
 

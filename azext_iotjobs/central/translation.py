@@ -6,7 +6,7 @@ refused with a reason; what refers to a refused one is refused, too.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from azext_iotjobs.central.documents import kind_of, name_of, others, shown, text_of, type_of
@@ -30,21 +30,17 @@ class KnownGroups(NamedTuple):
 
 
 def translate(sources: Iterable[Source], choices: FilterChoices, saved_groups: Iterable[str]) -> list[Translated]:
-    """What documents are to become, in their order; of equal documents the first alone.
+    """What documents are to become: device groups, then the others, in their order; of equal documents the first alone.
 
     choices: what filters do not say.  saved_groups: names of groups that the hub has here; one that is named as a
     group's id in IoT Central stands for it.
     """
     distinct = _distinct(sources)
-    are_groups = [_kind(each) is Kind.DEVICE_GROUP for each in distinct]
-    groups = [_group(each, choices) for each, is_group in zip(distinct, are_groups, strict=True) if is_group]
-    groups = _without_equal_names(groups)
+    groups = [_group(each, choices) for each in distinct if _kind(each) is Kind.DEVICE_GROUP]
+    groups = _without_equal(_without_equal(groups, _central_id, "id"), _group_name, "displayName")
     known = _known(groups, saved_groups)
-    ready = iter(groups)
-    found = [
-        next(ready) if is_group else _other(each, known) for each, is_group in zip(distinct, are_groups, strict=True)
-    ]
-    return _without_equal_ids(found)
+    jobs = [_other(each, known) for each in distinct if _kind(each) is not Kind.DEVICE_GROUP]
+    return [*groups, *_without_equal(jobs, _fleet_job_id, "id")]
 
 
 def _distinct(sources: Iterable[Source]) -> list[Source]:
@@ -81,17 +77,29 @@ def _why_not(name: str) -> str:
     return "a device group has a name alone" if name == "description" else LEFT_OUT.get(name, "not known")
 
 
-def _without_equal_names(groups: Sequence[Translated]) -> list[Translated]:
-    """The same, with groups refused that have the same name."""
-    counted = Counter(each.wanted.name for each in groups if isinstance(each.wanted, WantedGroup))
+def _without_equal(
+    found: Sequence[Translated], name_of: Callable[[Translated], str | None], member: str
+) -> list[Translated]:
+    """The same, with documents refused that would have the same name here. member: of the document, that gives it."""
+    counted = Counter(name_of(each) for each in found)
     return [
-        refused(
-            each, f"{counted[each.wanted.name]} device groups are named {shown(each.wanted.name)}: change displayName."
-        )
-        if isinstance(each.wanted, WantedGroup) and counted[each.wanted.name] > 1
+        refused(each, f"{counted[name]} documents would be {shown(name)} here: change {member} in the files.")
+        if (name := name_of(each)) is not None and counted[name] > 1
         else each
-        for each in groups
+        for each in found
     ]
+
+
+def _central_id(translated: Translated) -> str | None:
+    return None if translated.wanted is None else translated.central_id
+
+
+def _group_name(translated: Translated) -> str | None:
+    return translated.wanted.name if isinstance(translated.wanted, WantedGroup) else None
+
+
+def _fleet_job_id(translated: Translated) -> str | None:
+    return translated.wanted.fleet_job_id if isinstance(translated.wanted, WantedJob) else None
 
 
 def _known(groups: Iterable[Translated], saved: Iterable[str]) -> KnownGroups:
@@ -117,7 +125,7 @@ def _other(source: Source, known: KnownGroups) -> Translated:
         return found._replace(is_history=True)
     members = MemberList()
     try:
-        wanted = job_of(document, _group_name(document, known), members)
+        wanted = job_of(document, _group_of(document, known), members)
     except UserError as err:
         return _refused(source, err)
     return Translated(source.place, kind, _id_of(document), members.all(), wanted)
@@ -127,7 +135,7 @@ def _is_what(source: Source) -> str:
     return f"is {type_of(source.content)}"
 
 
-def _group_name(document: Mapping[str, Any], known: KnownGroups) -> str:
+def _group_of(document: Mapping[str, Any], known: KnownGroups) -> str:
     """The name of a job's device group here. Raises BadValue."""
     central_id = text_of(document, "group", MAX_CENTRAL_ID)
     if not central_id:
@@ -143,21 +151,6 @@ def _group_name(document: Mapping[str, Any], known: KnownGroups) -> str:
             )
         )
     return known.names[central_id]
-
-
-def _without_equal_ids(found: Sequence[Translated]) -> list[Translated]:
-    """The same, with documents refused that would become the same fleet job."""
-    counted = Counter(each.wanted.fleet_job_id for each in found if isinstance(each.wanted, WantedJob))
-    return [
-        refused(
-            each,
-            f"{counted[each.wanted.fleet_job_id]} documents would become fleet job {each.wanted.fleet_job_id}: "
-            "change id in the files.",
-        )
-        if isinstance(each.wanted, WantedJob) and counted[each.wanted.fleet_job_id] > 1
-        else each
-        for each in found
-    ]
 
 
 def refused(translated: Translated, reason: str) -> Translated:

@@ -34,6 +34,11 @@ class Effect(Enum):
     REFUSED = "refused"
     HISTORY = "history"  # a run of the past: not imported, and no fault
 
+    @property
+    def is_saved(self) -> bool:
+        """Whether something is saved."""
+        return self in (Effect.CREATED, Effect.OVERWRITTEN)
+
 
 class ImportStep(NamedTuple):
     """A document, and what is done with it."""
@@ -59,16 +64,11 @@ def plan_import(
 ) -> list[ImportStep]:
     """What is to be done with each document, in their order; nothing is saved.
 
-    host: of the hub that the fleet jobs belong to, canonical.
+    host: of the hub that the fleet jobs belong to, canonical.  translated: groups before what refers to them.
     count: how many devices of it a condition means; raises BadRequest for one that it cannot read.
     """
     planner = _Planner(store, host, count, policy)
-    groups = {
-        number: planner.group(each, each.wanted)
-        for number, each in enumerate(translated)
-        if isinstance(each.wanted, WantedGroup)
-    }
-    return [groups.get(number) or planner.other(each) for number, each in enumerate(translated)]
+    return [planner.step(each) for each in translated]
 
 
 def save_import(
@@ -83,19 +83,14 @@ def save_import(
     missed: list[Occurrence] = []
     with store.transaction():
         for each in steps:
-            wanted = each.translated.wanted
-            if each.effect not in (Effect.CREATED, Effect.OVERWRITTEN):
+            if not each.effect.is_saved:
                 continue
+            wanted = each.translated.wanted
             if isinstance(wanted, WantedGroup):
-                save = store.groups.add if each.effect is Effect.CREATED else store.groups.save
-                save(host, wanted.name, wanted.condition)
+                store.groups.save(host, wanted.name, wanted.condition)
             elif wanted is not None:
                 _save_job(store, host, wanted, each.effect, by, at)
-                if wanted.schedule is not None:
-                    done = saved.set_schedule(
-                        store, wanted.fleet_job_id, wanted.schedule, by=by, at=at, new_key=new_key
-                    )
-                    missed += done.missed
+                missed += _set_schedule(store, wanted, by, at, new_key)
     return missed
 
 
@@ -106,8 +101,17 @@ def _save_job(store: FleetJobStore, host: str, wanted: WantedJob, effect: Effect
         definitions.edit(store, wanted.fleet_job_id, wanted.definition, by=by, at=at)
 
 
+def _set_schedule(
+    store: FleetJobStore, wanted: WantedJob, by: str, at: datetime, new_key: Callable[[], str]
+) -> tuple[Occurrence, ...]:
+    """Set its schedule, where it has one; gives what was due by the one before."""
+    if wanted.schedule is None:
+        return ()
+    return saved.set_schedule(store, wanted.fleet_job_id, wanted.schedule, by=by, at=at, new_key=new_key).missed
+
+
 class _Planner:
-    """Groups first: what refers to one that is refused is refused, too."""
+    """Decides document by document: what refers to a group that is refused is refused, too."""
 
     def __init__(self, store: FleetJobStore, host: str, count: Callable[[str], int], policy: ImportPolicy) -> None:
         self._store = store
@@ -117,7 +121,14 @@ class _Planner:
         self._groups = {each.name: each.condition for each in store.groups.list_all() if each.host == host}
         self._refused_groups: set[str] = set()
 
-    def group(self, translated: Translated, wanted: WantedGroup) -> ImportStep:
+    def step(self, translated: Translated) -> ImportStep:
+        if isinstance(translated.wanted, WantedGroup):
+            return self._group(translated, translated.wanted)
+        if isinstance(translated.wanted, WantedJob):
+            return self._job(translated, translated.wanted)
+        return ImportStep(translated, Effect.HISTORY if translated.is_history else Effect.REFUSED)
+
+    def _group(self, translated: Translated, wanted: WantedGroup) -> ImportStep:
         there = self._groups.get(wanted.name)
         effect = self._effect(there is not None, [] if there == wanted.condition else ["condition"])
         if effect is Effect.REFUSED:
@@ -132,10 +143,7 @@ class _Planner:
         self._refused_groups.add(wanted.name)
         return _refused(translated, reason)
 
-    def other(self, translated: Translated) -> ImportStep:
-        wanted = translated.wanted
-        if not isinstance(wanted, WantedJob):
-            return ImportStep(translated, Effect.HISTORY if translated.is_history else Effect.REFUSED)
+    def _job(self, translated: Translated, wanted: WantedJob) -> ImportStep:
         there = self._saved(wanted.fleet_job_id)
         if there is not None and there.host != self._host:
             return _refused(translated, f"A fleet job {there.fleet_job_id} is there, of {there.host}.")

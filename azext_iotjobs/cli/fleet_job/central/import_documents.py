@@ -93,8 +93,7 @@ def _report(steps: Sequence[ImportStep], *, is_saved: bool) -> None:
 
 def _has_new_schedule(step: ImportStep) -> bool:
     wanted = step.translated.wanted
-    is_saved = step.effect in (Effect.CREATED, Effect.OVERWRITTEN)
-    return is_saved and isinstance(wanted, WantedJob) and wanted.schedule is not None
+    return step.effect.is_saved and isinstance(wanted, WantedJob) and wanted.schedule is not None
 
 
 def _document(step: ImportStep) -> dict[str, Any]:
