@@ -70,12 +70,34 @@ def action_of(data: object, members: MemberList) -> Action:
     return _method(entries[0], members)
 
 
+def paths_set_by(data: object) -> dict[str, str]:
+    """Where the properties that a job sets are in twins, by their names: what a filter does not say of a name.
+
+    A cloud property is a tag; a writable property is reported with its value one level down.
+    Source: IoT Plug and Play conventions, "writable properties".
+    """
+    found = {}
+    for entry in data if isinstance(data, list) else ():
+        word, path = (entry.get("type"), entry.get("path")) if isinstance(entry, dict) else (None, None)
+        if isinstance(word, str) and isinstance(path, str):
+            kind = _plain(word)
+            if kind == DataType.CLOUD_PROPERTY.value:
+                found[path] = f"tags.{path}"
+            elif kind == DataType.PROPERTY.value:
+                found[path] = f"properties.reported.{path}.value"
+    return found
+
+
 def _type_of(entry: Mapping[str, Any], where: str) -> DataType:
     word = entry.get("type")
-    plain = word.lower().removesuffix(SUFFIX) if isinstance(word, str) else ""
+    plain = _plain(word) if isinstance(word, str) else ""
     if plain not in [each.value for each in DataType]:
         raise BadValue(f"{where}.type is none of property, cloudProperty and command.")
     return DataType(plain)
+
+
+def _plain(word: str) -> str:
+    return word.lower().removesuffix(SUFFIX)
 
 
 def _method(entry: Mapping[str, Any], members: MemberList) -> Action:
@@ -101,7 +123,11 @@ def _patch(entries: list[Mapping[str, Any]], types: list[DataType], members: Mem
         _set(tags if is_tag else desired, names, entry["value"], {} if is_tag else COMPONENT_MARKER, where)
         path = ".".join(names)
         _record(entry, where, "a tag" if is_tag else "a desired property", members)
-        members.became(f"{where}.path", f"tags.{path}" if is_tag else path, OF_COMPONENT if len(names) > 1 else "")
+        members.became(
+            f"{where}.path",
+            f"tags.{path}" if is_tag else f"properties.desired.{path}",
+            OF_COMPONENT if len(names) > 1 else "",
+        )
         is_removed = entry["value"] is None
         members.became(
             f"{where}.value", "null, which removes it" if is_removed else "its value", _note_on(entry["value"])

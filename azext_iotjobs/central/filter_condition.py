@@ -43,15 +43,16 @@ OF_PROPERTY = Text.of(
     "property, which is a tag, give its path with {map}"
 )
 
+SET_BY_JOBS = "read as a reported property; but jobs in the files set it, so give {map} {name}={path}"
+
 
 @dataclass(frozen=True)
 class FilterChoices:
     """What a filter does not say. Raises BadValue for what no twin or no device has."""
 
     paths: Mapping[str, str] = field(default_factory=dict)  # names in filters -> paths in twins
-    states: Mapping[str, bool] = field(
-        default_factory=dict
-    )  # $provisioned, $simulated -> what every device of a hub is
+    states: Mapping[str, bool] = field(default_factory=dict)  # of STATES -> what every device of the hub is
+    likely: Mapping[str, str] = field(default_factory=dict)  # names -> paths to suggest, which are not taken
 
     def __post_init__(self) -> None:
         for name, path in self.paths.items():
@@ -132,11 +133,7 @@ class _Translator:
         if not isinstance(node.literal.value, bool) or node.operator not in ("=", "!=", "<>"):
             raise BadValue(f"filter compares {node.path} with something other than true and false.")
         is_so = (known is node.literal.value) is (node.operator == "=")
-        self._members.became(
-            f"filter: {node.path}",
-            str(is_so).lower(),
-            Text.of("{name} is {value} for every device: {assume}", name=node.path, value=str(known).lower()),
-        )
+        self._members.became(f"filter: {node.path}", str(is_so).lower(), Text.of("as {assume} says, for every device"))
         return TRUE if is_so else FALSE
 
     def _path(self, name: str) -> str:
@@ -160,7 +157,8 @@ class _Translator:
                     "filter names {name}, which a hub does not know: say where it is in twins, with {map}.", name=name
                 )
             )
-        return f"{REPORTED}.{name}", OF_PROPERTY
+        likely = self._choices.likely.get(name)
+        return f"{REPORTED}.{name}", OF_PROPERTY if likely is None else Text.of(SET_BY_JOBS, name=name, path=likely)
 
 
 def _joined(parts: list[Translation], word: str, binds: int) -> Translation:

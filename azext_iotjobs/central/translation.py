@@ -7,8 +7,10 @@ refused with a reason; what refers to a refused one is refused, too.
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
+from azext_iotjobs.central.action import paths_set_by
 from azext_iotjobs.central.documents import kind_of, name_of, others, shown, text_of, type_of
 from azext_iotjobs.central.filter_condition import FilterChoices, condition_of
 from azext_iotjobs.central.ids import MAX_CENTRAL_ID
@@ -36,6 +38,7 @@ def translate(sources: Iterable[Source], choices: FilterChoices, saved_groups: I
     group's id in IoT Central stands for it.
     """
     distinct = _distinct(sources)
+    choices = replace(choices, likely=_set_by_jobs(distinct))
     groups = [_group(each, choices) for each in distinct if _kind(each) is Kind.DEVICE_GROUP]
     groups = _without_equal(_without_equal(groups, _central_id, "id"), _group_name, "displayName")
     known = _known(groups, saved_groups)
@@ -48,6 +51,11 @@ def _distinct(sources: Iterable[Source]) -> list[Source]:
     for each in sources:
         found.setdefault(json.dumps(each.content, sort_keys=True), each)
     return list(found.values())
+
+
+def _set_by_jobs(sources: Iterable[Source]) -> dict[str, str]:
+    """Where the properties that jobs set are in twins, by their names."""
+    return {name: path for each in sources for name, path in paths_set_by(_document(each).get("data")).items()}
 
 
 def _kind(source: Source) -> Kind:

@@ -251,7 +251,7 @@ def test_each_member_is_reported_with_what_it_became_or_why_not() -> None:
         "group": "device group Thermostats",
         "data[0].type": "a desired property",
         "data[0].target": None,
-        "data[0].path": "targetTemperature",
+        "data[0].path": "properties.desired.targetTemperature",
         "data[0].value": "its value",
         "batch": "batches of 25%",
         "cancellationThreshold": "canceled by more than 5 of each batch",

@@ -138,6 +138,20 @@ def test_what_a_job_did_is_no_run_of_ours(status: str) -> None:
     assert members["status"].became is None and "no run of a fleet job" in members["status"].note
 
 
+def test_what_jobs_set_is_suggested_for_filters_and_not_taken() -> None:
+    data = [
+        {"type": "CloudPropertyJobData", "path": "Company", "value": "Contoso"},
+        {"type": "property", "path": "light", "value": 45},
+    ]
+    filter_ = "SELECT * FROM devices WHERE Company = 'Contoso' AND light = 45 AND serial = 7"
+    group, _ = translated({**GROUP, "filter": filter_}, {**JOB, "data": data})
+    notes = {each.name: each.note for each in group.members if each.name.startswith("filter: ")}
+    assert "Company=tags.Company" in notes["filter: Company"]
+    assert "light=properties.reported.light.value" in notes["filter: light"]
+    assert "a writable one" in notes["filter: serial"]
+    assert isinstance(group.wanted, WantedGroup) and "properties.reported.Company = 'Contoso'" in group.wanted.condition
+
+
 # -- any JSON ----------------------------------------------------------------------------------------------------------
 
 NAMES = st.sampled_from(

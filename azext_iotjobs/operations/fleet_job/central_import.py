@@ -132,12 +132,12 @@ class _Planner:
         there = self._groups.get(wanted.name)
         effect = self._effect(there is not None, [] if there == wanted.condition else ["condition"])
         if effect is Effect.REFUSED:
-            text = f"A device group {wanted.name!r} is there, with another condition: {there}. "
+            text = f"a device group {wanted.name!r} is there, with another condition: {there}. "
             return self._refused_group(translated, wanted, Text(text, OVERWRITE))
         try:
             return ImportStep(translated, effect, self._count(wanted.condition))
         except BadRequest as err:
-            return self._refused_group(translated, wanted, Text("The hub cannot read its condition: ", err.message))
+            return self._refused_group(translated, wanted, Text("the hub cannot read its condition: ", err.message))
 
     def _refused_group(self, translated: Translated, wanted: WantedGroup, reason: str) -> ImportStep:
         self._refused_groups.add(wanted.name)
@@ -146,13 +146,13 @@ class _Planner:
     def _job(self, translated: Translated, wanted: WantedJob) -> ImportStep:
         there = self._saved(wanted.fleet_job_id)
         if there is not None and there.host != self._host:
-            return _refused(translated, f"A fleet job {there.fleet_job_id} is there, of {there.host}.")
+            return _refused(translated, f"fleet job {there.fleet_job_id} is there, and belongs to {there.host}.")
         stored = self._store.schedules.get(wanted.fleet_job_id)
         translated, wanted = self._without_past(translated, wanted, stored)
         differs = [] if there is None else _differences(there.definition, wanted, stored)
         effect = self._effect(there is not None, differs)
         if effect is Effect.REFUSED:
-            text = f"A fleet job {wanted.fleet_job_id} is there, and differs in {', '.join(differs)}. "
+            text = f"fleet job {wanted.fleet_job_id} is there, and differs in {', '.join(differs)}. "
             return _refused(translated, Text(text, OVERWRITE))
         group = wanted.definition.targets.group
         if effect is not Effect.UNCHANGED and group in self._refused_groups:

@@ -8,7 +8,7 @@ from azext_iotjobs.central.documents import MAX_DOCUMENTS, documents_in, has_nex
 from azext_iotjobs.central.filter_condition import STATES, FilterChoices
 from azext_iotjobs.central.report import Source
 from azext_iotjobs.cli.input import stdin
-from azext_iotjobs.cli.input.scalars import bytes_of_file, shown, text_of
+from azext_iotjobs.cli.input.scalars import shown, text_of, text_of_file
 from azext_iotjobs.cli.input.strict_json import NotAllowed, parse_json
 from azext_iotjobs.model.errors import BadValue
 
@@ -50,18 +50,26 @@ def filter_choices(typed_paths: Sequence[str] | None, typed_states: Sequence[str
 
 
 def _documents_of(path: str) -> list[Source]:
-    name = "standard input" if path == stdin.MARK else path
-    content = stdin.read(FILES) if path == stdin.MARK else bytes_of_file(path, FILES)
+    if path.lstrip().startswith(("{", "[")):  # @file: az has put the file's content in its place
+        name, text = "JSON", path
+    elif path == stdin.MARK:
+        name = "standard input"
+        text = text_of(stdin.read(FILES), FILES, name)
+    else:
+        name, text = path, text_of_file(path, FILES)
     where = f"{FILES} {name}"
     try:
-        value = parse_json(text_of(content, FILES, name))
+        value = parse_json(text)
     except NotAllowed as err:
         raise BadValue(f"{where}: {err}.") from None
     except ValueError as err:
         raise BadValue(f"{where} is not JSON: {err}.") from None
     if has_next_page(value):
         logger.warning("%s: more documents are behind its nextLink; this is one page of several.", where)
-    return [each._replace(place=each.place.removeprefix(f"{FILES} ")) for each in documents_in(value, where)]
+    try:
+        return list(documents_in(value, name))
+    except BadValue as err:
+        raise BadValue(f"{FILES}: {err.message}", hint=err.hint) from None
 
 
 def _pairs(typed: Sequence[str] | None, option: str, example: str) -> dict[str, str]:
