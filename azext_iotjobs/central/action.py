@@ -119,23 +119,23 @@ def _patch(entries: list[Mapping[str, Any]], types: list[DataType], members: Mem
         names = _names(entry, where)
         if "value" not in entry:
             raise BadValue(f"{where}.value is missing: it is what the property is set to.")
-        is_tag = kind is DataType.CLOUD_PROPERTY
-        _set(tags if is_tag else desired, names, entry["value"], {} if is_tag else COMPONENT_MARKER, where)
-        path = ".".join(names)
-        _record(entry, where, "a tag" if is_tag else "a desired property", members)
-        members.became(
-            f"{where}.path",
-            f"tags.{path}" if is_tag else f"properties.desired.{path}",
-            OF_COMPONENT if len(names) > 1 else "",
-        )
-        is_removed = entry["value"] is None
-        members.became(
-            f"{where}.value", "null, which removes it" if is_removed else "its value", _note_on(entry["value"])
-        )
+        if kind is DataType.CLOUD_PROPERTY:
+            _set(tags, names, entry["value"], {}, where)
+            _record(entry, where, "a tag", members)
+            _record_property(where, ["tags", *names], entry["value"], members)
+        else:
+            _set(desired, names, entry["value"], COMPONENT_MARKER, where)
+            _record(entry, where, "a desired property", members)
+            _record_property(where, ["properties.desired", *names], entry["value"], members)
     document: dict[str, Any] = {"tags": tags} if tags else {}
     if desired:
         document["properties"] = {"desired": desired}
     return Action(patch=TwinPatch(document=document))
+
+
+def _record_property(where: str, path: list[str], value: Any, members: MemberList) -> None:
+    members.became(f"{where}.path", ".".join(path), OF_COMPONENT if len(path) > 2 else "")
+    members.became(f"{where}.value", "null, which removes it" if value is None else "its value", _note_on(value))
 
 
 def _names(entry: Mapping[str, Any], where: str) -> list[str]:

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from azext_iotjobs.central.filter_parser import (
-    Both,
+    AllOf,
     Comparison,
     Literal,
     Membership,
+    Negation,
     Node,
-    Opposite,
     parse_filter,
 )
 from azext_iotjobs.central.report import MemberList
@@ -42,7 +42,6 @@ OF_PROPERTY = Text.of(
     "read as a reported property; for a writable one, whose value devices report one level down (.value), or a cloud "
     "property, which is a tag, give its path with {map}"
 )
-
 SET_BY_JOBS = "read as a reported property; but jobs in the files set it, so give {map} {name}={path}"
 
 
@@ -63,8 +62,8 @@ class FilterChoices:
                 )
 
 
-class Translation(NamedTuple):
-    """A part of a condition; a value that is the same for all devices is one of `is_true`."""
+class Clause(NamedTuple):
+    """A part of a condition; one that is the same for all devices says so."""
 
     text: str
     binds: int  # how tightly: LOOSE, MIDDLE, TIGHT
@@ -72,7 +71,7 @@ class Translation(NamedTuple):
 
 
 LOOSE, MIDDLE, TIGHT = range(3)  # OR, AND, a comparison
-TRUE, FALSE = Translation(ALL, TIGHT, True), Translation("", TIGHT, False)
+TRUE, FALSE = Clause(ALL, TIGHT, True), Clause("", TIGHT, False)
 
 
 def condition_of(text: str, choices: FilterChoices, members: MemberList) -> str:
@@ -98,18 +97,18 @@ class _Translator:
         self._members = members
         self._paths: dict[str, str] = {}
 
-    def translate(self, node: Node) -> Translation:
+    def translate(self, node: Node) -> Clause:
         if isinstance(node, Comparison):
             return self._comparison(node)
         if isinstance(node, Membership):
             values = ", ".join(map(_rendered, node.literals))
-            return Translation(f"{self._path(node.path)} IN [{values}]", TIGHT)
-        if isinstance(node, Opposite):
-            return _opposite(self.translate(node.part))
+            return Clause(f"{self._path(node.path)} IN [{values}]", TIGHT)
+        if isinstance(node, Negation):
+            return _negated(self.translate(node.part))
         parts = [self.translate(each) for each in node.parts]
-        return _joined(parts, "AND", MIDDLE) if isinstance(node, Both) else _joined(parts, "OR", LOOSE)
+        return _joined(parts, "AND", MIDDLE) if isinstance(node, AllOf) else _joined(parts, "OR", LOOSE)
 
-    def _comparison(self, node: Comparison) -> Translation:
+    def _comparison(self, node: Comparison) -> Clause:
         if node.path in STATES and node.path not in self._choices.paths:
             return self._state(node)
         path = self._path(node.path)
@@ -117,9 +116,9 @@ class _Translator:
             self._members.became(
                 f"filter: {node.path}", "text", "it is compared with a number in quotes: the value stays text"
             )
-        return Translation(f"{path} {node.operator} {_rendered(node.literal)}", TIGHT)
+        return Clause(f"{path} {node.operator} {_rendered(node.literal)}", TIGHT)
 
-    def _state(self, node: Comparison) -> Translation:
+    def _state(self, node: Comparison) -> Clause:
         known = self._choices.states.get(node.path)
         if known is None:
             raise BadValue(
@@ -161,7 +160,7 @@ class _Translator:
         return f"{REPORTED}.{name}", OF_PROPERTY if likely is None else Text.of(SET_BY_JOBS, name=name, path=likely)
 
 
-def _joined(parts: list[Translation], word: str, binds: int) -> Translation:
+def _joined(parts: list[Clause], word: str, binds: int) -> Clause:
     """Parts with AND or OR between them; of those that are the same for all devices only what decides is left."""
     decides = word == "OR"  # one that is true decides an OR, one that is false an AND
     if any(each.is_true is decides for each in parts):
@@ -171,16 +170,16 @@ def _joined(parts: list[Translation], word: str, binds: int) -> Translation:
         return FALSE if decides else TRUE
     if len(left) == 1:
         return left[0]
-    return Translation(f" {word} ".join(_in_parentheses(each, binds) for each in left), binds)
+    return Clause(f" {word} ".join(_in_parentheses(each, binds) for each in left), binds)
 
 
-def _opposite(part: Translation) -> Translation:
+def _negated(part: Clause) -> Clause:
     if part.is_true is not None:
         return FALSE if part.is_true else TRUE
-    return Translation(f"NOT ({part.text})", TIGHT)
+    return Clause(f"NOT ({part.text})", TIGHT)
 
 
-def _in_parentheses(part: Translation, binds: int) -> str:
+def _in_parentheses(part: Clause, binds: int) -> str:
     return f"({part.text})" if part.binds < binds else part.text
 
 
@@ -194,5 +193,5 @@ def _rendered(literal: Literal) -> str:
 
 def _bracketed(path: str) -> str:
     """A path whose names that are words of the query language stand in double brackets."""
-    words = RESERVED | PERHAPS_RESERVED | {"ORDER", "HAVING"}
+    words = RESERVED | PERHAPS_RESERVED
     return ".".join(f"[[{each}]]" if each.upper() in words else each for each in path.split("."))

@@ -43,27 +43,27 @@ class Membership:
 
 
 @dataclass(frozen=True)
-class Both:
+class AllOf:
     """One AND another, and so on."""
 
     parts: tuple["Node", ...]
 
 
 @dataclass(frozen=True)
-class Either:
+class AnyOf:
     """One OR another, and so on."""
 
     parts: tuple["Node", ...]
 
 
 @dataclass(frozen=True)
-class Opposite:
+class Negation:
     """NOT something."""
 
     part: "Node"
 
 
-Node = Comparison | Membership | Both | Either | Opposite
+Node = Comparison | Membership | AllOf | AnyOf | Negation
 
 
 def parse_filter(text: str) -> Node | None:
@@ -89,22 +89,22 @@ class _Parser:
         if self._here.kind == "end":
             return None
         self._expect("WHERE")
-        found = self._either()
+        found = self._any_of()
         if self._here.kind != "end":
             raise BadValue(f"filter has {self._here.where}, where it should end.")
         return found
 
-    def _either(self) -> Node:
-        parts = [self._both()]
+    def _any_of(self) -> Node:
+        parts = [self._all_of()]
         while self._takes("OR"):
-            parts.append(self._both())
-        return parts[0] if len(parts) == 1 else Either(tuple(parts))
+            parts.append(self._all_of())
+        return parts[0] if len(parts) == 1 else AnyOf(tuple(parts))
 
-    def _both(self) -> Node:
+    def _all_of(self) -> Node:
         parts = [self._single()]
         while self._takes("AND"):
             parts.append(self._single())
-        return parts[0] if len(parts) == 1 else Both(tuple(parts))
+        return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
 
     def _single(self) -> Node:
         self._depth += 1
@@ -112,9 +112,9 @@ class _Parser:
             raise BadValue(f"filter is nested more than {MAX_DEPTH} levels deep.")
         try:
             if self._takes("NOT"):
-                return Opposite(self._single())
+                return Negation(self._single())
             if self._takes("("):
-                inner = self._either()
+                inner = self._any_of()
                 self._expect(")")
                 return inner
             return self._comparison()

@@ -66,8 +66,9 @@ def _group(source: Source, choices: FilterChoices) -> Translated:
     document = _document(source)
     members = MemberList()
     try:
-        central_id = text_of(document, "id", MAX_CENTRAL_ID)
-        name = name_of(document, "displayName", MAX_NAME_CHARACTERS).strip() or central_id
+        central_id = name_of(document, "id", MAX_CENTRAL_ID)
+        name = name_of(document, "displayName", MAX_NAME_CHARACTERS)
+        name = name if name.strip() else central_id
         if not name:
             raise BadValue("displayName and id are missing: a device group is named after them.")
         if central_id and central_id != name:
@@ -125,8 +126,9 @@ def _other(source: Source, known: KnownGroups) -> Translated:
     """What a document that is no device group is to become."""
     kind = _kind(source)
     if kind is Kind.UNRECOGNISED:
-        what = "has none of data, schedule and filter" if isinstance(source.content, dict) else _is_what(source)
-        return _refused(source, BadValue(f"it {what}: neither a job nor a scheduled job nor a device group."))
+        is_object = isinstance(source.content, dict)
+        seen = "has neither data nor a filter" if is_object else f"is {type_of(source.content)}"
+        return _refused(source, BadValue(f"it {seen}: no job, no scheduled job and no device group."))
     document = _document(source)
     if kind is Kind.JOB and document.get(RUN_OF) is not None:
         found = _refused(source, BadValue(f"it is a run of the scheduled job {shown(str(document[RUN_OF]))}."))
@@ -137,10 +139,6 @@ def _other(source: Source, known: KnownGroups) -> Translated:
     except UserError as err:
         return _refused(source, err)
     return Translated(source.place, kind, _id_of(document), members.all(), wanted)
-
-
-def _is_what(source: Source) -> str:
-    return f"is {type_of(source.content)}"
 
 
 def _group_of(document: Mapping[str, Any], known: KnownGroups) -> str:

@@ -1,6 +1,6 @@
 """Handler of az iot hub fleet-job import: documents of IoT Central's become device groups, fleet jobs and schedules."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from knack.log import get_logger
@@ -32,6 +32,7 @@ from azext_iotjobs.operations.fleet_job.planning import host_of
 logger = get_logger(__name__)
 
 CLOCK = SystemClock()
+PART_DONE = Outcome.DEVICES_FAILED  # the code of what was done in part
 MAX_SHOWN = 10  # refused documents on stderr; the result has all
 
 
@@ -54,14 +55,16 @@ def import_documents(
     steps = plan_import(client.store, host, translated, _counter(hub), ImportPolicy(overwrite, now))
     if not dry_run:
         _warn_of_missed(save_import(client.store, host, steps, by=current_user(), at=now, new_key=new_store_key))
-    _report(steps, is_saved=not dry_run)
-    is_part = any(each.effect is Effect.REFUSED for each in steps)
-    leave_with(cmd, Outcome.DEVICES_FAILED if is_part else Outcome.SUCCESS, exit_zero=False)
+        _say_what_starts_schedules(steps)
+    _warn_of_refused(steps)
+    _warn_of_groups_without_devices(steps)
+    if any(each.effect is Effect.REFUSED for each in steps):
+        leave_with(cmd, PART_DONE, exit_zero=False)
     more = {"dryRun": True} if dry_run else {}
     return [{**_document(each), **more} for each in steps]
 
 
-def _counter(hub: HubClient) -> Any:
+def _counter(hub: HubClient) -> Callable[[str], int]:
     return lambda condition: hub.selections.count(Selection(condition=condition))
 
 
@@ -70,25 +73,27 @@ def _warn_of_missed(missed: Iterable[Occurrence]) -> None:
         logger.warning("%s was due and had not started: it is recorded as missed.", render_instant(each.at))
 
 
-def _report(steps: Sequence[ImportStep], *, is_saved: bool) -> None:
-    """Say on stderr what a person has to mind: what was refused, groups without devices, what calls schedules."""
-    found = [each for each in steps if each.effect is Effect.REFUSED]
-    for step in found[:MAX_SHOWN]:
-        where, reason = step.translated.place, spelled(step.translated.reason)
-        logger.warning("%s is not imported: %s", printable(where), printable(reason))
+def _warn_of_refused(steps: Sequence[ImportStep]) -> None:
+    found = [each.translated for each in steps if each.effect is Effect.REFUSED]
+    for each in found[:MAX_SHOWN]:
+        logger.warning("%s is not imported: %s", printable(each.place), printable(spelled(each.reason)))
     if len(found) > MAX_SHOWN:
-        logger.warning("%s more are not imported; the result has all.", len(found) - MAX_SHOWN)
-    for step in steps:
-        if step.device_count == 0 and isinstance(step.translated.wanted, WantedGroup):
-            name = printable(step.translated.wanted.name)
-            logger.warning("Device group %s selects no device now: do its names mean what they should?", name)
-    scheduled = [each for each in steps if _has_new_schedule(each)]
-    if scheduled and is_saved:
-        what, due = (
-            counted(len(scheduled), "schedule is", "schedules are"),
-            suggestion("iot hub fleet-job schedule run-due"),
-        )
-        logger.warning("%s set, and nothing starts by itself: have this called every few minutes: %s", what, due)
+        logger.warning("%d more are not imported; the result has all.", len(found) - MAX_SHOWN)
+
+
+def _warn_of_groups_without_devices(steps: Iterable[ImportStep]) -> None:
+    for each in steps:
+        if each.device_count == 0 and isinstance(each.translated.wanted, WantedGroup):
+            name = printable(each.translated.wanted.name)
+            logger.warning("Device group %s selects no device now: are its names where its condition has them?", name)
+
+
+def _say_what_starts_schedules(steps: Iterable[ImportStep]) -> None:
+    count = sum(map(_has_new_schedule, steps))
+    if count:
+        due = suggestion("iot hub fleet-job schedule run-due")
+        set_ = counted(count, "schedule is set", "schedules are set")
+        logger.warning("%s. Nothing starts by itself: have this called every few minutes: %s", set_, due)
 
 
 def _has_new_schedule(step: ImportStep) -> bool:
