@@ -134,6 +134,8 @@ class _Planner:
         if effect is Effect.REFUSED:
             text = f"a device group {wanted.name!r} is there, with another condition: {there}. "
             return self._refused_group(translated, wanted, Text(text, OVERWRITE))
+        if effect is Effect.UNCHANGED:  # its devices were counted before: each count is a query of the hub's quota
+            return ImportStep(translated, effect)
         try:
             return ImportStep(translated, effect, self._count(wanted.condition))
         except BadRequest as err:

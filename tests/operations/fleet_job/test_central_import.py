@@ -81,6 +81,7 @@ def test_the_same_again_is_unchanged(importing: Importing) -> None:
     assert importing.effects(GROUP, JOB, SCHEDULED) == [Effect.CREATED] * 3
     assert importing.effects(GROUP, JOB, SCHEDULED) == [Effect.UNCHANGED] * 3
     assert importing.store.definitions.get("light").version == 1
+    assert importing.counted == ["deviceId = 'pump-1'"], "a query for what is new alone"
 
 
 @pytest.mark.parametrize(
