@@ -114,8 +114,9 @@ def _schedule(document: Mapping[str, Any], fleet_job_id: str, members: MemberLis
         members.left_out("schedule", Text.of("it is not enabled in IoT Central; to have it run: {set}", set=set_it))
         return None
     members.extend(recorded)
-    if document.get("enabled") is not None:
-        members.became("enabled", "its schedule")
+    members.became(
+        "enabled", "its schedule", "" if document.get("enabled") else "the document does not say it: taken as so"
+    )
     return schedule
 
 

@@ -107,8 +107,13 @@ def test_what_iot_central_does_not_run_gets_no_schedule(more: dict[str, Any], sa
 
 def test_an_enabled_one_is_set() -> None:
     schedule, members = imported({"start": START}, enabled=True, completed=False, etag='"8800"')
-    assert schedule is not None and members["enabled"].became == "its schedule"
+    assert schedule is not None and members["enabled"] == ("enabled", "its schedule", "")
     assert members["completed"].became is None and members["etag"].note == "of IoT Central's own use"
+
+
+def test_one_that_does_not_say_whether_it_is_enabled_is_set_with_a_note() -> None:
+    schedule, members = imported({"start": START})
+    assert schedule is not None and "the document does not say it" in members["enabled"].note
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,15 @@ def test_of_a_document_that_is_refused_no_member_became_anything() -> None:
     assert "device template" in job.reason
 
 
+def test_a_member_that_is_null_is_as_if_it_were_not_there() -> None:
+    nothing = dict.fromkeys(
+        ("description", "displayName", "batch", "cancellationThreshold", "status", "schedule", "scheduledJobId")
+    )
+    group, job = translated({**GROUP, "description": None, "organizations": None}, {**JOB, **nothing})
+    plain = translated(GROUP, JOB)
+    assert [group[1:], job[1:]] == [each[1:] for each in plain]
+
+
 def test_equal_documents_are_one() -> None:
     group, job = translated(GROUP, JOB, dict(reversed(JOB.items())), GROUP)
     assert (group.place, job.place) == ("f[1]", "f[2]")
