@@ -98,7 +98,7 @@ def _steps(text: str, where: str) -> list[str | int]:
     at = 0
     while at < len(text):
         found = STEP.match(text, at)
-        if found is None or (at == 0 and found["number"] is not None):
+        if found is None or (at == 0 and (found["number"] is not None or text[0] == ".")):
             raise BadValue(f"{where}: {text[:MAX_SHOWN]!r} is not a path.", hint=_hint_for(text))
         number = found["number"]
         steps.append(int(number) if number is not None else str(found["escaped"] or found["name"]).strip())
@@ -122,7 +122,7 @@ def _hint_for(text: str) -> str:
     first, _, rest = text.partition(".")
     if first.lower() in SECTIONS:
         return f"Write properties.{first.lower()}.{rest or 'fw'}"
-    close = get_close_matches(first, ("tags", "properties", *FACTS), 1)
+    close = get_close_matches(first, ("tags", "properties", *FACTS), 1, cutoff=0.75)
     if close and close[0] != first:
         return f"Write {'.'.join((close[0], *([rest] if rest else ())))}"
     return f"Of twins there are: {EXAMPLES}."

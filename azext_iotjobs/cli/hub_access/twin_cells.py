@@ -5,13 +5,19 @@ from collections.abc import Sequence
 from azext_iotjobs.cli.hub_access.tiers import pace_of
 from azext_iotjobs.cli.output.twin_cells import TwinCells
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.model.clock import StopFlag
+from azext_iotjobs.model.clock import StopFlag, SystemClock
+from azext_iotjobs.model.query_pace import QueryPace
 from azext_iotjobs.model.twin_columns import TwinColumn
+from azext_iotjobs.operations.twin_columns.reader import TwinReader
 
 
-def cells_of(client: HubClient, columns: Sequence[TwinColumn], stop: StopFlag | None = None) -> TwinCells:
-    """The cells of columns, read at the pace of the hub's tier.
+def cells_of(
+    client: HubClient, columns: Sequence[TwinColumn], pace: QueryPace | None = None, stop: StopFlag | None = None
+) -> TwinCells:
+    """The cells of columns.
 
-    columns: 1 or more.  stop: once it is set, queries that have to wait are not made.
+    columns: 1 or more.  pace: of another one, with which the queries are shared; None: that of the hub's tier.
+    stop: once it is set, queries that have to wait are not made.
     """
-    return TwinCells(client.queries, columns, pace_of(client), stop)
+    shared = pace_of(client) if pace is None else pace.shared()
+    return TwinCells(TwinReader(client.queries, columns, shared, SystemClock(), stop))

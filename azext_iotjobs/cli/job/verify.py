@@ -29,6 +29,7 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import Clock, StopFlag, SystemClock
 from azext_iotjobs.model.errors import IotJobsError
 from azext_iotjobs.model.outcome import Outcome, SuccessStatus
+from azext_iotjobs.model.query_pace import QueryPace
 from azext_iotjobs.model.result import DeviceResult
 from azext_iotjobs.model.text import counted
 from azext_iotjobs.operations.job import results
@@ -72,7 +73,7 @@ def verify(
         jobs = JobRows(client, job_ids, plan.success, stop)
         pace, clock = pace_of(client), SystemClock()
         verifier = ResultVerifier(client.queries, verifying.verification, pace, clock, stop, progress)
-        rows, trouble = _collect(verifier, jobs, verifying, progress, _cells(client, verifying, stop))
+        rows, trouble = _collect(verifier, jobs, verifying, progress, _cells(client, verifying, pace, stop))
     progress.end(None if verifying.target is None else verifying.target.name)
     shown = {**render_verification(verifying.verification), **progress.counts.document(), "results": rows}
     document = {**document, "verification": shown}
@@ -136,13 +137,13 @@ def _collect(
     return None if plan.target is not None else kept, verifier.trouble or trouble
 
 
-def _cells(client: HubClient, plan: VerifyingPlan, stop: StopFlag) -> "TwinCells | None":
-    """What fills the columns of twins."""
+def _cells(client: HubClient, plan: VerifyingPlan, pace: QueryPace, stop: StopFlag) -> "TwinCells | None":
+    """What fills the columns of twins. pace: of the verification."""
     if not plan.of_twins:
         return None
     from azext_iotjobs.cli.hub_access.twin_cells import cells_of  # here: most rows need no twin
 
-    return cells_of(client, plan.of_twins, stop)
+    return cells_of(client, plan.of_twins, pace, stop)
 
 
 def _report_early_end(job_ids: Sequence[str], jobs: JobRows, plan: VerifyingPlan, verifying_count: int) -> None:

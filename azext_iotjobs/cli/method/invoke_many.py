@@ -25,6 +25,7 @@ from azext_iotjobs.model.clock import StopFlag, SystemClock
 from azext_iotjobs.model.grouping import Groups
 from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.outcome import Outcome, weightiest
+from azext_iotjobs.model.query_pace import QueryPace
 from azext_iotjobs.model.result import DeviceResult
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.text import counted
@@ -94,9 +95,12 @@ def call(
     )
     with stopped_by_ctrl_c() as stop:
         run = CallMany(client, plan.plan, SystemClock(), stop, progress.say)
-        verifier = None if plan.verification is None else verifier_of(client, plan.verification, stop, progress)
+        pace = pace_of(client)
+        verifier = None if plan.verification is None else verifier_of(client, plan.verification, pace, stop, progress)
         rows = run.rows(_addresses(client, selection, module_id))
-        cells = _cells(client, plan, stop, total)
+        cells = _cells(client, plan, pace, stop)
+        if cells is not None:
+            cells.expect(total or 0)
         result = _collect(rows, verifier, plan, progress, stop, cells)
     progress.end(None if plan.target is None else plan.target.name)
     outcome = _outcome(run, progress, total, was_stopped=stop.is_set())
@@ -121,10 +125,10 @@ def check_verification(client: HubClient, verification: Verification | None, *, 
 
 
 def verifier_of(
-    client: HubClient, verification: Verification, stop: StopFlag, progress: CallProgress
+    client: HubClient, verification: Verification, pace: QueryPace, stop: StopFlag, progress: CallProgress
 ) -> ResultVerifier:
-    """What verifies the devices that are called."""
-    return ResultVerifier(client.queries, verification, pace_of(client), SystemClock(), stop, progress)
+    """What verifies the devices that are called. pace: of its queries."""
+    return ResultVerifier(client.queries, verification, pace, SystemClock(), stop, progress)
 
 
 def shown_request(plan: CallPlan, module_id: str | None) -> dict[str, Any]:
@@ -189,15 +193,13 @@ def _collect(
     return result if plan.target is None else None
 
 
-def _cells(client: HubClient, plan: InvokePlan, stop: StopFlag, total: int | None) -> "TwinCells | None":
-    """What fills the columns of twins; None: there are none, or no row is shown. total: devices, where it is known."""
+def _cells(client: HubClient, plan: InvokePlan, pace: QueryPace, stop: StopFlag) -> "TwinCells | None":
+    """What fills the columns of twins; None: there are none, or no row is shown. pace: of the verification."""
     if not plan.of_twins or not plan.shows_rows:
         return None
     from azext_iotjobs.cli.hub_access.twin_cells import cells_of  # here: most rows need no twin
 
-    cells = cells_of(client, plan.of_twins, stop)
-    cells.expect(total or 0)
-    return cells
+    return cells_of(client, plan.of_twins, pace, stop)
 
 
 def _outcome(run: CallMany, progress: CallProgress, total: int | None, *, was_stopped: bool) -> Outcome:

@@ -7,11 +7,8 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.output.hints import suggestion
-from azext_iotjobs.clients.queries import QueriesClient
-from azext_iotjobs.model.clock import StopFlag, SystemClock
 from azext_iotjobs.model.errors import IotJobsError
 from azext_iotjobs.model.ids import Address, name_of
-from azext_iotjobs.model.query_pace import QueryPace
 from azext_iotjobs.model.text import counted
 from azext_iotjobs.model.twin_columns import DEVICES_A_QUERY, TwinColumn
 from azext_iotjobs.operations.twin_columns.reader import TwinReader
@@ -28,19 +25,16 @@ SLOW_S = 60.0  # from here on it is said that reading takes long
 class TwinCells:
     """Puts the cells of the columns into rows."""
 
-    def __init__(
-        self, hub: QueriesClient, columns: Sequence[TwinColumn], pace: QueryPace, stop: StopFlag | None = None
-    ) -> None:
-        """columns: 1 or more.  pace: of the queries.  stop: once it is set, queries that have to wait are not made."""
-        self._columns = columns
-        self._reader = TwinReader(hub, columns, pace, SystemClock(), stop)
+    def __init__(self, reader: TwinReader) -> None:
+        self._columns = reader.columns
+        self._reader = reader
         self._example: Address | None = None  # the first that has a twin
         self._found_count = 0
         self._gone: list[str] = []  # the first of those that have no twin
         self._gone_count = 0
         self._unread_count = 0
         self._trouble: IotJobsError | None = None
-        self._is_empty = {each.name: True for each in columns}
+        self._is_empty = {each.name: True for each in reader.columns}
 
     def expect(self, most: int) -> None:
         """Say so when the twins of so many devices take long to read."""

@@ -28,9 +28,11 @@ class TwinReader:
         clock: Clock,
         stop: StopFlag | None = None,
     ) -> None:
-        """pace: of the queries; it counts them.  stop: once it is set, a time for a query is not waited for."""
+        """columns: 1 or more.  pace: of the queries; it counts them.
+
+        stop: once it is set, a time for a query is not waited for."""
         self._hub = hub
-        self._columns = columns
+        self.columns = columns
         self._pace = pace
         self._clock = clock
         self._stop = stop
@@ -46,7 +48,7 @@ class TwinReader:
         found: dict[Address, Mapping[str, Any]] = {}
         try:
             for module_id, ids in by_module.items():
-                for text in queries(self._columns, module_id, tuple(ids)):
+                for text in queries(self.columns, module_id, tuple(ids)):
                     found |= {Address(device, module_id): values for device, values in self._rows(text)}
         except _Stopped:
             return None
@@ -62,7 +64,7 @@ class TwinReader:
         while True:
             self._await_turn()
             page = next(pages)
-            yield from ((parse_device_id(row), parse_values(row, self._columns)) for row in page.items)
+            yield from ((parse_device_id(row), parse_values(row, self.columns)) for row in page.items)
             if not page.next_token:
                 return
 
