@@ -1,4 +1,4 @@
-"""Results with columns from twins, and with details of the run: at the handler, on real files and a function for a hub."""
+"""Results with columns from twins, and with details of the run: at the handler, on real files; the hub is a double."""
 
 import csv
 import json
