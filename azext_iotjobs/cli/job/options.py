@@ -47,7 +47,7 @@ class VerifyingOptions(NamedTuple):
         if verification is None:
             self._refuse_rows()
             return None
-        from azext_iotjobs.cli.output.columns import chosen_columns, twin_columns  # here: few jobs are verified
+        from azext_iotjobs.cli.input.columns import chosen_columns, twin_columns  # here: few jobs are verified
         from azext_iotjobs.cli.output.result_rows import CALL_COLUMNS, VERIFIED_COLUMNS
         from azext_iotjobs.cli.output.row_output import OPTION, STDOUT, RowOutputOptions
 

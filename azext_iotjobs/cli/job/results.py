@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from knack.log import get_logger
 
+from azext_iotjobs.cli.input.columns import chosen_columns, twin_columns
 from azext_iotjobs.cli.input.option_groups import takes_option_groups
 from azext_iotjobs.cli.input.scalars import chosen_words
 from azext_iotjobs.cli.output import row_writer
 from azext_iotjobs.cli.output.cells import NO_TIME
-from azext_iotjobs.cli.output.columns import chosen_columns, twin_columns
 from azext_iotjobs.cli.output.result_rows import COLUMNS, JOB_DETAILS, render_result
 from azext_iotjobs.cli.output.row_output import RowOutputOptions, warn_of_many_rows
 from azext_iotjobs.clients.hub import HubClient

@@ -3,11 +3,11 @@
 from itertools import chain
 from typing import Any
 
+from azext_iotjobs.cli.input.columns import chosen_columns, twin_columns
 from azext_iotjobs.cli.input.device_selection import SelectionOptions, most_devices
 from azext_iotjobs.cli.input.option_groups import takes_option_groups, typed_options
 from azext_iotjobs.cli.method import invoke_many, invoke_one
 from azext_iotjobs.cli.method.options import CallOptions, GuardOptions
-from azext_iotjobs.cli.output.columns import chosen_columns, twin_columns
 from azext_iotjobs.cli.output.result_rows import CALL_COLUMNS, VERIFIED_COLUMNS
 from azext_iotjobs.cli.output.row_output import OPTION, STDOUT, RowOutputOptions
 from azext_iotjobs.clients.hub import HubClient
