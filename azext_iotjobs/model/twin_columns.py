@@ -57,11 +57,6 @@ def parse_twin_column(text: str, where: str) -> TwinColumn:
     return TwinColumn(text, path, tuple(own[number:]))
 
 
-def column_of_tag(name: str, tag: str, where: str) -> TwinColumn:
-    """The column `name` for a tag, which may be a path below tags. where: what gave the tag. Raises BadValue."""
-    return parse_twin_column(f"tags.{tag}", where)._replace(name=name)
-
-
 def check_length(columns: Sequence[TwinColumn], where: str) -> None:
     """Raise BadValue for columns that leave no room for devices in a query. where: what gave them."""
     if (size := len(_selected(columns))) > MOST_CHARACTERS:

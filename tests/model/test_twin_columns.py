@@ -8,7 +8,6 @@ from azext_iotjobs.model.twin_columns import (
     FACTS,
     TwinColumn,
     check_length,
-    column_of_tag,
     parse_twin_column,
     queries,
 )
@@ -127,10 +126,7 @@ def test_columns_that_leave_no_room_for_devices_are_refused() -> None:
         check_length(columns, WHERE)
 
 
-def test_a_tag_may_stand_under_a_name_of_its_own() -> None:
-    column = column_of_tag("displayName", "name.short", WHERE)
-    assert column == TwinColumn("displayName", ("tags", "name", "short"))
-    assert column.title == "displayName (tags.name.short)"
+def test_a_name_that_is_no_path_is_told_with_the_path() -> None:
+    assert TwinColumn("displayName", ("tags", "name", "short")).title == "displayName (tags.name.short)"
     assert parse_twin_column("tags.site", WHERE).title == "tags.site"
-    with pytest.raises(BadValue, match=WHERE):
-        column_of_tag("displayName", "a..b", WHERE)
+    assert parse_twin_column("modelId", WHERE).title == "modelId"

@@ -1,6 +1,7 @@
 """Help of fleet jobs."""
 
-from azext_iotjobs.cli.output.help_text import command, group
+from azext_iotjobs.cli.output.help_text import TWIN_COLUMNS, command, group
+from azext_iotjobs.cli.output.result_rows import RUN_DETAILS
 
 DIFFERENCE = (
     "A job is one job that the hub runs. A fleet job is many of them, or calls to each device, in batches, with "

@@ -7,6 +7,7 @@ from azext_iotjobs.cli.output.result_rows import ALL_COLUMNS
 from azext_iotjobs.model.errors import BadValue
 
 if TYPE_CHECKING:  # most results have no columns from twins
+    from azext_iotjobs.model.condition_paths import Path
     from azext_iotjobs.model.twin_columns import TwinColumn
 
 OPTION, KEPT = "--columns", "iotjobs.columns"
@@ -37,23 +38,22 @@ def twin_columns(cmd: Any, columns: tuple[str, ...]) -> "tuple[TwinColumn, ...]"
     names = [name for name in columns if name not in ALL_COLUMNS]
     if not names:
         return ()
-    from azext_iotjobs.model.twin_columns import check_length, column_of_tag, parse_twin_column
+    from azext_iotjobs.model.twin_columns import TwinColumn, check_length, parse_twin_column
 
-    tag = display_name_tag(cmd)
     found = tuple(
-        column_of_tag(name, tag, "iotjobs.display_name_tag")
-        if name == DISPLAY_NAME
-        else parse_twin_column(name, OPTION)
+        TwinColumn(name, ("tags", *_display_name_tag(cmd))) if name == DISPLAY_NAME else parse_twin_column(name, OPTION)
         for name in names
     )
     check_length(found, OPTION)
     return found
 
 
-def display_name_tag(cmd: Any) -> str:
-    """The tag that holds a device's display name."""
-    tag: str = cmd.cli_ctx.config.get("iotjobs", "display_name_tag", fallback=None) or DISPLAY_NAME
-    return tag
+def _display_name_tag(cmd: Any) -> "Path":
+    """Where the display name is, below tags. Raises BadValue for a configured path that no tag has."""
+    from azext_iotjobs.model.twin_columns import parse_twin_column
+
+    configured = cmd.cli_ctx.config.get("iotjobs", "display_name_tag", fallback=None) or DISPLAY_NAME
+    return parse_twin_column(f"tags.{configured}", "iotjobs.display_name_tag").path[1:]
 
 
 def _listed(text: str, there: tuple[str, ...], where: str = OPTION) -> tuple[str, ...]:

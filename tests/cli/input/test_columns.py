@@ -85,6 +85,11 @@ def test_the_display_name_is_a_tag(config: dict[str, str], path: tuple[str, ...]
     assert (column.name, column.path) == ("displayName", path)
 
 
+def test_a_configured_tag_that_none_can_be_is_refused() -> None:
+    with pytest.raises(BadValue, match=r"iotjobs\.display_name_tag"):
+        twin_columns(az(display_name_tag="a..b"), ("displayName",))
+
+
 def test_no_column_of_results_has_the_name_of_one_of_twins() -> None:
     assert not {each.lower() for each in ALL_COLUMNS} & {each.lower() for each in (*FACTS, "displayName")}
     for name in ALL_COLUMNS:

@@ -16,7 +16,7 @@ from azext_iotjobs.cli.output.twin_cells import TwinCells
 from azext_iotjobs.clients.queries import QueriesClient
 from azext_iotjobs.model.errors import Forbidden
 from azext_iotjobs.model.query_pace import QueryPace
-from azext_iotjobs.model.twin_columns import column_of_tag, parse_twin_column
+from azext_iotjobs.model.twin_columns import TwinColumn, parse_twin_column
 from azext_iotjobs.operations.twin_columns.reader import TwinReader
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.clock_double import ClockDouble
@@ -174,7 +174,7 @@ def test_columns_with_long_names_stay_apart_in_a_table() -> None:
 
 def test_a_display_name_is_told_with_its_tag(said: pytest.LogCaptureFixture) -> None:
     world = World(a=None)
-    column = column_of_tag("displayName", "name", "")
+    column = TwinColumn("displayName", ("tags", "name"))
     cells = TwinCells(TwinReader(QueriesClient(world), [column], QueryPace(None), ClockDouble()))
     cells.fill(rows_of("a"))
     cells.report()
