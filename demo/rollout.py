@@ -50,6 +50,7 @@ class Rollout:
         say(f"$ cd {self.folder}")
         say(f'$ export PATH="{Path(sys.executable).parent}:$PATH"')
         for name in ("AZURE_CONFIG_DIR", "AZURE_EXTENSION_DIR"):
+            check(f"{name} is set: this is started by `make demo-rollout`", name in os.environ, quietly=True)
             say(f"$ export {name}={os.environ[name]}")
         output = self.folder / "hub.txt"
         start = ("iot", "local-hub", "start", "--in-memory", "--data-dir", "hub", *free_ports())
@@ -167,7 +168,7 @@ class Rollout:
 
 
 class MovedClock:
-    """The clock of what looks at the schedule: the machine's, set ahead; moved_clock/sitecustomize.py reads the file."""
+    """The clock of what looks at the schedule: the machine's, set ahead. Who reads the file: moved_clock/."""
 
     def __init__(self, file: Path) -> None:
         self.file = file

@@ -43,7 +43,7 @@ def test_after_a_process_that_could_not_do_all_there_is_a_pause(tmp_path: Path, 
     world = ScheduledWorld(tmp_path / "state")
     world.begin(daily()).close()
     world.clock.set_s += (FIRST - world.clock.now()).total_seconds()
-    started: list["subprocess.Popen[bytes]"] = []
+    started: list[subprocess.Popen[bytes]] = []
 
     def start(job: str) -> Child:
         started.append(subprocess.Popen([sys.executable, "-c", f"raise SystemExit({code})"]))
