@@ -128,6 +128,7 @@ def test_when_the_scheduled_job_runs_you_will_see_a_list_of_the_job_instances(pl
     place.set("listed")
     assert place.run_due() == [("started", 1)] and place.run_due() == []
     (run,) = place.ok("list-runs", "-j", "listed")
+    assert [each["lastRun"]["run"] for each in place.ok("list", "--since", "30d")] == [1], "in the last 30 days"
     (occurrence,) = place.ok("schedule history", "-j", "listed")
     assert run["occurrence"] == occurrence["at"] and occurrence["run"] == 1 and occurrence["status"] == "started"
     table = place.run("schedule history", "-j", "listed", "-o", "table").stdout
