@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 AZ = str(Path(sys.executable).with_name("az"))
-WAIT_LIMIT_S = 60.0  # for anything that is waited for; on a busy machine an az call alone takes seconds
+WAIT_LIMIT_S = 120.0  # for anything that is waited for; on a busy machine an az call alone takes seconds
 COMMAND_LIMIT_S = 300.0
 INTERRUPTED = 130  # the exit code of what Ctrl-C has ended
 
