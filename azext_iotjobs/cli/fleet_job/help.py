@@ -189,7 +189,8 @@ command(
     long="Calls under way are awaited, then the run is stopped. A hub job that runs cannot be stopped: it continues, "
     "and `resume` reads its results. Exit code 7: something is still under way; the run stops when that has ended. "
     "While the command waits, it reports what is still under way, and until when. A run that is already stopped "
-    f"stays stopped. {NO_HUB}",
+    "stays stopped. A run that broke off, or that its schedule has stopped, is stopped for good: its schedule does not "
+    f"resume it any more, `resume` does. {NO_HUB}",
 )
 command(
     "iot hub fleet-job cancel",
