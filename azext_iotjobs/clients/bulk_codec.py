@@ -4,21 +4,35 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from azext_iotjobs.clients.identity_codec import render_sign_in
+from azext_iotjobs.clients.identity_codec import render_new_identity, render_sign_in
 from azext_iotjobs.model.bulk import BulkFailure, BulkResult, NewDevice
+from azext_iotjobs.model.identity import Identity, NewIdentity
 from azext_iotjobs.model.text import printable
+
+KEPT = ("capabilities", "deviceScope", "parentScopes")  # of a record that is replaced: what is left out is removed
 
 
 def render_creation(new: NewDevice) -> dict[str, Any]:
     """The item that registers a device with its tags, if there is none of its id."""
+    body = render_new_identity(new.identity)
+    return {"id": body.pop("deviceId"), "importMode": "create", **body, "tags": dict(new.tags)}
+
+
+def render_change(now: Identity, new: NewIdentity) -> dict[str, Any]:
+    """The item that gives a device the status and the sign-in of `new`, if its identity still has the etag of `now`."""
+    kept = {name: now.document[name] for name in KEPT if now.document.get(name) is not None}
     return {
-        "id": new.device_id,
-        "importMode": "create",
-        "status": "enabled",
+        "id": now.device_id,
+        "importMode": "updateIfMatchETag",
+        "eTag": now.etag,
+        **kept,
+        "status": "enabled" if new.is_enabled else "disabled",
+        **({} if new.status_reason is None else {"statusReason": new.status_reason}),
         "authentication": render_sign_in(
-            new.sign_in, keys=(new.primary_key, new.secondary_key), thumbprints=(new.thumbprint, new.thumbprint)
+            new.sign_in,
+            keys=(new.primary_key, new.secondary_key),
+            thumbprints=(new.primary_thumbprint, new.secondary_thumbprint),
         ),
-        "tags": dict(new.tags),
     }
 
 
