@@ -5,9 +5,8 @@ from typing import Any
 
 from azext_iotjobs.clients import bulk_codec
 from azext_iotjobs.clients.response import document
-from azext_iotjobs.model.bulk import BulkResult, NewDevice
+from azext_iotjobs.model.bulk import BulkResult, IdentityChange, NewDevice
 from azext_iotjobs.model.errors import HubFault
-from azext_iotjobs.model.identity import Identity, NewIdentity
 from azext_iotjobs.transport.http import Request, Transport
 
 TELLS_EACH = (200, 400)  # all, or not all: the body says what became of each
@@ -31,9 +30,9 @@ class BulkClient:
         """
         return self._post([bulk_codec.render_creation(each) for each in new], may_repeat=may_repeat)
 
-    def change(self, changes: Sequence[tuple[Identity, NewIdentity]]) -> BulkResult:
-        """Give devices that are there another status and sign-in, if they are as they were read. Raises as `create`."""
-        return self._post([bulk_codec.render_change(now, new) for now, new in changes])
+    def change(self, changes: Sequence[IdentityChange]) -> BulkResult:
+        """Change the identities of devices that are as they were read. Raises as `create`."""
+        return self._post([bulk_codec.render_change(each) for each in changes])
 
     def delete(self, etags: Mapping[str, str]) -> BulkResult:
         """Remove devices and their twins whose identities still have these etags. Raises as `create`."""

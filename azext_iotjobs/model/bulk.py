@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from azext_iotjobs.model.identity import NewIdentity
+from azext_iotjobs.model.identity import Identity, NewIdentity
 
 MAX_IN_BULK = 100  # devices in one request, IoT Hub REST "bulk registry"
 
@@ -26,6 +26,15 @@ class NewDevice:
     def device_id(self) -> str:
         """Its id."""
         return self.identity.device_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdentityChange:
+    """What becomes of a device that is registered, if it still has the etag with which it was read."""
+
+    now: Identity
+    sign_in: NewIdentity | None = None  # what it is to sign in with; None: as now
+    status: NewIdentity | None = None  # whether it may connect, and why not; None: as now
 
 
 @dataclass(frozen=True, kw_only=True)

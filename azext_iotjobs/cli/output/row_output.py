@@ -27,6 +27,7 @@ class RowTarget:
     columns: tuple[str, ...]
     request: str  # which rows they are: an unfinished file is resumed only for the same ones
     overwrites: bool
+    option: str = OPTION  # that named the file, for errors
 
     @property
     def name(self) -> str:
