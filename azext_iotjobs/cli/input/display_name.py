@@ -21,3 +21,17 @@ def display_name(tags: Any, path: TagPath) -> str | None:
     """The display name in a device's tags; None where it has none. A name is text: other values are none."""
     found = tag_at(tags, path)
     return found if isinstance(found, str) and found else None
+
+
+_noted: TagPath = (DEFAULT,)  # az runs one command a process
+
+
+def note(cli_ctx: Any) -> None:
+    """Remember where the display name is, for tables: they are made of documents alone. Raises as above."""
+    global _noted
+    _noted = display_name_tag(cli_ctx)
+
+
+def noted_display_name(document: Any) -> str | None:
+    """The display name in a twin, or in what else has its tags."""
+    return display_name(document.get("tags"), _noted)
