@@ -209,12 +209,13 @@ class _Collected:
             yield [_result_row(each) for each in results], next_token
 
     def _failed(self, row: RowResult) -> None:
+        assert row.fault is not None
         if len(self.failures) < MAX_LISTED:
             self.failures.append(row)
         if self._shown < MAX_SHOWN:
             self._progress.end()
-            shown = _shown_fault(row)
-            logger.warning("line %s: %s: %s", row.line, printable(row.device_id), printable(shown["errorText"]))
+            who = f"{printable(row.device_id)}: " if row.device_id else ""
+            logger.warning("Line %d: %s%s", row.line, who, printable(row.fault.text))
         elif self._shown == MAX_SHOWN:
             logger.warning("More rows that failed are not shown here.")
         self._shown += 1
