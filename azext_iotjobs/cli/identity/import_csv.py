@@ -70,7 +70,7 @@ class ImportCsvOptions(NamedTuple):
         request = json.dumps([hub, digest, self.existing, self.replace_keys, sorted(self.map or ())])
         return RowTarget(
             path=self.results_file,
-            form=form_of(self.results_file, None),
+            form=form_of(self.results_file, None, RESULTS_FILE),
             columns=RESULT_COLUMNS,
             request=request,
             overwrites=self.overwrite,

@@ -38,7 +38,8 @@ class CsvFile(NamedTuple):
         except UnicodeDecodeError as err:
             raise self._not_text(err) from None
         finally:
-            text.detach()  # the file stays open
+            if not self.file.closed:  # as it is when an error ends whoever reads
+                text.detach()  # the file stays open
 
     def digest(self) -> str:
         """A fingerprint of the content."""

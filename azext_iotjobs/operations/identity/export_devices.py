@@ -16,7 +16,7 @@ from azext_iotjobs.clients.selections import conditions
 from azext_iotjobs.clients.throttling import outlasting_throttling
 from azext_iotjobs.clients.twin_codec import parse_twin, sign_in_of
 from azext_iotjobs.model.clock import Clock
-from azext_iotjobs.model.errors import NotFound
+from azext_iotjobs.model.errors import HubFault, NotFound
 from azext_iotjobs.model.identity import Identity, SignIn
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.twin import Twin
@@ -59,6 +59,8 @@ def _pages(client: HubClient, selection: Selection, clock: Clock) -> Iterator[li
             yield [parse_twin(each) for each in page.items]
             if not page.next_token:
                 break
+            if page.next_token == token:
+                raise HubFault("The hub's pages repeat themselves.", status=200)
             token = page.next_token
 
 

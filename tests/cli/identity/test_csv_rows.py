@@ -7,7 +7,7 @@ import string
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from azext_iotjobs.cli.identity.csv_columns import columns_of, parse_map
@@ -238,6 +238,7 @@ def exported(identity: NewIdentity, device_tags: dict[str, Any]) -> ExportedDevi
     return ExportedDevice(parse_twin(twin), known)
 
 
+@settings(max_examples=60)
 @given(identities(), st.dictionaries(TAG_NAMES | st.just("displayName"), VALUES, max_size=4))
 def test_a_device_that_is_exported_and_imported_is_the_same(identity: NewIdentity, device_tags: dict[str, Any]) -> None:
     columns = export_columns(None, NAME_TAG, with_keys=True)

@@ -2,7 +2,6 @@
 
 import tracemalloc
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -12,57 +11,10 @@ from azext_iotjobs.model.errors import Throttled
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.operations.identity.export_devices import ExportedDevice, exported_pages
-from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.clock_double import ClockDouble
-from tests.helpers.transport_double import response
+from tests.helpers.many_devices import PAGE, ManyDevices
 
-PAGE = 100
 EVERY = Selection(condition="*")
-NOT_FOUND = {"Message": "ErrorCode:DeviceNotFound;none such"}
-
-
-class ManyDevices:
-    """A hub with numbered devices, at the transport's seam: none of them is kept."""
-
-    def __init__(self, count: int, *, is_x509: bool = False) -> None:
-        self.count = count
-        self.gone: set[str] = set()
-        self.paths: list[str] = []
-        self.throttled = 0  # queries that are refused, from now on
-        self._sign_in = "selfSigned" if is_x509 else "sas"
-
-    def send(self, request: Request) -> Response:
-        if request.path == "/devices/query":
-            return self._page(int(request.headers.get("x-ms-continuation", 0)))
-        self.paths.append(request.path)
-        if request.path == "/devices":
-            assert request.query == {"top": str(MAX_LISTED)}
-            return response([self._record(f"d{number}") for number in range(min(MAX_LISTED, self.count))])
-        name = request.path.rpartition("/")[2]
-        if name in self.gone:
-            return response(NOT_FOUND, status=404, iothub_errorcode="DeviceNotFound")
-        return response(self._record(name))
-
-    def _page(self, start: int) -> Response:
-        if self.throttled:
-            self.throttled -= 1
-            return response({"Message": "ErrorCode:ThrottlingBacklogTimeout;wait"}, status=429)
-        end = min(start + PAGE, self.count)
-        twins = [self._twin(f"d{number}") for number in range(start, end)]
-        return response(twins, x_ms_continuation=str(end)) if end < self.count else response(twins)
-
-    def _twin(self, name: str) -> dict[str, Any]:
-        reported = {"firmware": "2.0.1", "filler": "x" * 300}
-        return {
-            "deviceId": name,
-            "authenticationType": self._sign_in,
-            "tags": {"site": "north"},
-            "properties": {"reported": reported},
-        }
-
-    def _record(self, name: str) -> dict[str, Any]:
-        keys = {"primaryKey": f"key of {name}", "secondaryKey": f"other of {name}"}
-        return {"deviceId": name, "etag": "e", "authentication": {"type": "sas", "symmetricKey": keys}}
 
 
 def pages(hub: ManyDevices, clock: ClockDouble | None = None, *, with_keys: bool) -> Iterator[list[ExportedDevice]]:
