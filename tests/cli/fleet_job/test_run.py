@@ -35,9 +35,9 @@ from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoic
 from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, Driver, FleetJob, Targets
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import Outcome
-from azext_iotjobs.model.run import Batch, Lease, Run, Tally
+from azext_iotjobs.model.run import Batch, Lease, RequestKind, Run, Tally
 from azext_iotjobs.model.run_events import BatchEnded, Notice, Progressed, RunBegan, RunEnded
-from azext_iotjobs.model.run_state import BatchState, RunState
+from azext_iotjobs.model.run_state import BatchState, RunEvent, RunState
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
@@ -408,6 +408,34 @@ def test_events_are_lines_of_json_and_a_full_disk_does_not_end_the_run(
         full.add(BatchEnded(at=NOW, batch=batch))
     full.close()
     assert caplog.text.count("can no longer be written") == 1
+
+
+def test_a_stop_that_met_a_run_that_broke_off_is_asked_again(tmp_path: Path) -> None:
+    """Else its schedule would go on with it."""
+    answers = [a_run(RunState.FAILED, pending=1), a_run(RunState.STOPPED, pending=1)]
+    ended = _until_ended(CMD, context_of(tmp_path), lambda _: answers.pop(0), a_run(RunState.FAILED), 60)
+    assert ended["status"] == "stopped" and answers == []
+
+
+def test_a_stop_that_a_process_will_see_once_it_resumes_the_run_is_awaited(tmp_path: Path) -> None:
+    codes: list[Any] = []
+    cmd = SimpleNamespace(cli_ctx=SimpleNamespace(register_event=lambda _, leave: codes.append(leave)))
+    job, where = a_job(), context_of(tmp_path)
+    definitions.create(where.store, "a", job.host, job.definition, by="me", at=NOW)
+    client = HubClient.open(HubTarget(host=job.host), SasKey(policy="owner", key="a2V5"), ClockDouble())
+    planning.new_run(where.store, client, where.store.definitions.get("a"), by="me", at=NOW)
+    run = where.store.runs.get("a")
+    leased = where.store.take_lease(run, this_process(), NOW)
+    leased.begin(RunEvent.START, NOW, forgiven_of_run=0, forgiven_of_batch=0)
+    leased.end(RunEvent.BREAK, NOW, reason="The hub is away.", by=None)
+    where.store.take_lease(run, this_process(), datetime.now(timezone.utc))  # a schedule's process, about to resume it
+    assert stopping.stop(cmd, where, "a", our_poll_duration=1)["status"] == "failed"
+    asked = where.store.runs.get("a").stop_request
+    assert asked is not None and asked.kind is RequestKind.STOP
+    where.store.close()
+    with pytest.raises(SystemExit) as left:
+        codes[0]()
+    assert left.value.code == int(Outcome.WAIT_OVER)
 
 
 def test_a_cancel_that_met_a_stop_is_asked_again_and_one_that_broke_off_has_a_code(tmp_path: Path) -> None:
