@@ -83,6 +83,14 @@ def object_of(value: object, name: str) -> Mapping[str, Any]:
     return value
 
 
+def flag_of(document: Mapping[str, Any], name: str) -> bool | None:
+    """A member that is true or false; None where there is none. Raises BadValue."""
+    value = document.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise BadValue(f"{name} is {type_of(value)}, and not true or false.")
+    return value
+
+
 def type_of(value: object) -> str:
     """The JSON type of a value, in words."""
     if value is None:

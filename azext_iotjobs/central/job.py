@@ -9,7 +9,7 @@ from typing import Any
 
 from azext_iotjobs.central import ids
 from azext_iotjobs.central.action import action_of
-from azext_iotjobs.central.documents import name_of, object_of, others, text_of, type_of
+from azext_iotjobs.central.documents import flag_of, name_of, object_of, others, text_of, type_of
 from azext_iotjobs.central.report import MemberList, WantedJob
 from azext_iotjobs.central.schedule import schedule_of
 from azext_iotjobs.model.errors import BadValue
@@ -72,9 +72,7 @@ def _rollout(document: Mapping[str, Any], members: MemberList) -> Rollout:
         return rollout
     threshold = object_of(document["cancellationThreshold"], "cancellationThreshold")
     share = _share(threshold, "cancellationThreshold", "batch")
-    is_of_batch = False if threshold.get("batch") is None else threshold["batch"]
-    if not isinstance(is_of_batch, bool):
-        raise BadValue(f"cancellationThreshold.batch is {type_of(is_of_batch)}, and not true or false.")
+    is_of_batch = flag_of(threshold, "batch")
     of_what = "each batch" if is_of_batch else "the run"
     members.became(
         "cancellationThreshold", f"canceled by more than {share} of {of_what}", "uncertain devices count, too"
@@ -103,20 +101,19 @@ def _share(value: object, name: str, *more: str) -> Share:
 
 def _schedule(document: Mapping[str, Any], fleet_job_id: str, members: MemberList) -> Schedule | None:
     """The schedule; None for one that IoT Central does not run either."""
-    if document.get("completed") is True:
+    is_enabled = flag_of(document, "enabled")
+    if flag_of(document, "completed"):
         members.left_out("schedule", "it has ended")
         return None
     recorded = MemberList()
     schedule = schedule_of(document["schedule"], recorded)
-    if document.get("enabled") is False:
+    if is_enabled is False:
         set_it = command("iot hub fleet-job schedule set", fleet_job_id=fleet_job_id)
         members.became("enabled", "no schedule")
         members.left_out("schedule", Text.of("it is not enabled in IoT Central; to have it run: {set}", set=set_it))
         return None
     members.extend(recorded)
-    members.became(
-        "enabled", "its schedule", "" if document.get("enabled") else "the document does not say it: taken as so"
-    )
+    members.became("enabled", "its schedule", "the document does not say it: taken as so" if is_enabled is None else "")
     return schedule
 
 

@@ -19,9 +19,7 @@ UTC = "UTC"
 END_OF_DAY = time(23, 59, 59)
 SHORT_MONTH = 28
 RECURRENCES = {each.value: each for each in Frequency if each is not Frequency.CRON}
-NO_RECURRENCE = "once"
-END_TYPES = {"date": "date", "datejobscheduleend": "date", "occurrences": "occurrences"}
-END_TYPES["occurrencesjobscheduleend"] = "occurrences"
+END_SUFFIX = "jobscheduleend"  # DateJobScheduleEnd is date, as the API's reference and its definition have it
 IN_UTC = "in UTC, as IoT Central keeps it"
 NO_SECONDS = f"{IN_UTC}; to the minute: seconds are left out"
 SHORT_MONTHS = "months without that day are passed over"
@@ -92,7 +90,7 @@ def _end(value: object, members: MemberList) -> dict[str, Any]:
         return {}
     document = object_of(value, "schedule.end")
     word = document.get("type")
-    kind = END_TYPES.get(word.lower()) if isinstance(word, str) else None
+    kind = word.lower().removesuffix(END_SUFFIX) if isinstance(word, str) else ""
     for name in others(document, ("type", "date", "occurrences")):
         members.left_out(f"schedule.end.{name}", "not known")
     if kind == "occurrences":

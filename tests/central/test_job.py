@@ -181,6 +181,11 @@ def test_a_share_that_is_none_is_refused(member: str, value: Any, said: str) -> 
         imported(job(**{member: value}))
 
 
+def test_whom_a_threshold_counts_is_true_or_false() -> None:
+    with pytest.raises(BadValue, match="batch is a number, and not true or false"):
+        imported(job(cancellationThreshold={"type": "number", "value": 1, "batch": 1}))
+
+
 def test_a_batch_of_nothing_is_refused() -> None:
     with pytest.raises(BadValue, match="0 is not a size"):
         imported(job(batch={"type": "number", "value": 0}))

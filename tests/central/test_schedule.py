@@ -116,6 +116,12 @@ def test_one_that_does_not_say_whether_it_is_enabled_is_set_with_a_note() -> Non
     assert schedule is not None and "the document does not say it" in members["enabled"].note
 
 
+@pytest.mark.parametrize("member", ["enabled", "completed"])
+def test_what_is_neither_true_nor_false_is_refused(member: str) -> None:
+    with pytest.raises(UserError, match=f"{member} is text, and not true or false"):
+        imported({"start": START}, **{member: "no"})
+
+
 @pytest.mark.parametrize(
     ("schedule", "said"),
     [

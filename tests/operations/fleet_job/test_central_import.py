@@ -143,6 +143,16 @@ def test_a_schedule_that_is_over_is_not_set_and_the_fleet_job_is_saved(importing
     assert importing.effects(GROUP, OVER) == [Effect.UNCHANGED] * 2
 
 
+@pytest.mark.parametrize("start", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+@pytest.mark.parametrize("recurrence", ["once", "daily", "weekly", "monthly"])
+@pytest.mark.parametrize("end", [None, {"type": "occurrences", "occurrences": 999}])
+def test_a_schedule_at_either_end_of_the_calendar_is_imported_or_over(
+    importing: Importing, start: str, recurrence: str, end: Any
+) -> None:
+    schedule = {"start": start, "recurrence": recurrence, "end": end}
+    assert importing.effects(GROUP, {**SCHEDULED, "schedule": schedule}) == [Effect.CREATED] * 2
+
+
 def test_a_schedule_of_its_own_stays_where_none_is_imported(importing: Importing) -> None:
     importing.effects(GROUP, SCHEDULED)
     assert importing.effects(GROUP, {**SCHEDULED, "enabled": False}) == [Effect.UNCHANGED] * 2
