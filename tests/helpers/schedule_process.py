@@ -17,7 +17,7 @@ from azext_iotjobs.operations.fleet_job.schedule.run_due import DueContext, What
 from tests.helpers.fleet_job_process import client_at
 from tests.helpers.killable_process import HubAddress
 
-LOOKED, NOT_STARTED = 0, 1  # exit codes: nothing is due any more; something could not be started
+LOOKED, NOT_STARTED = 0, 4  # exit codes: nothing is due any more; something could not be started
 
 
 class Silent:
