@@ -101,7 +101,7 @@ class TwoHosts:
             running = [self._start(each) for each in self._folders for _ in range(self._chance.choice([1, 1, 2]))]
             self._kill_some(running)
             assert all(each.end() in (LOOKED, NOT_STARTED, -9) for each in running), "a process has failed"
-        self._pass()
+        self._at = self.looked_at + timedelta(minutes=5)
         while not is_open(self.stored.schedule, self._at + timedelta(minutes=30)):
             self._at += timedelta(hours=1)
         for _ in looks("all runs end", limit_s=300):
@@ -181,7 +181,7 @@ def check_outcomes(history: dict[datetime, Occurrence], runs: list[Run]) -> None
 
 
 def check_devices(hosts: TwoHosts, devices: DevicesOnThread) -> None:
-    """Devices count as many calls as the runs of both folders."""
+    """Devices count as many calls as the runs of both folders; what may have been called is said."""
     completed: Counter[str] = Counter()
     uncertain: Counter[str] = Counter()
     for store in hosts.stores:
@@ -190,11 +190,14 @@ def check_devices(hosts: TwoHosts, devices: DevicesOnThread) -> None:
             rows: list[Any] = [row for page in store.results.pages(run, ResultFilter()) for row in page.rows]
             assert sorted(row.device_id for row in rows) == sorted(DEVICES)
             completed.update(row.device_id for row in rows if row.status == "completed")
-            uncertain.update(row.device_id for row in rows if row.status == "uncertain")
+            left = [row.device_id for row in rows if row.status == "uncertain"]
+            # Of a hub job that was being sent, nobody knows once its run is canceled: it is not sent again.
+            assert not left or run.driver is Driver.CALLS or run.state is RunState.CANCELED, rows
+            uncertain.update(left)
     for device in DEVICES:
         most = completed[device] + uncertain[device]
         assert completed[device] <= devices.calls[device] <= most, (device, completed, uncertain, devices.calls)
-    assert uncertain.total() <= (2 * hosts.kills if Driver.CALLS.value in hosts.name else 0)
+    assert uncertain.total() <= 3 * hosts.kills, "a batch, or two calls, for each process that was killed"
 
 
 @pytest.mark.parametrize("seed", range(STORIES))
