@@ -1,8 +1,8 @@
 """A run whose processes are killed at random moments, at a real local hub, until it has ended: what it is, and how.
 
-Everything is drawn from a seed: the fleet job, how many processes execute it at a time, which of them is killed and when,
-how its gates answer. Real processes and devices are not that exact: the same seed meets the same trouble, at nearly the
-same moments.
+Everything is drawn from a seed: the fleet job, how many processes execute it at a time, which of them is killed and
+when, how its gates answer. Real processes and devices are not that exact: the same seed meets the same trouble, at
+nearly the same moments.
 """
 
 import random
@@ -67,7 +67,9 @@ def verified(name: str) -> Verification:
     )
 
 
-def definition_of(name: str, devices: tuple[str, ...], driver: Driver, chance: random.Random, **more: Any) -> Definition:
+def definition_of(
+    name: str, devices: tuple[str, ...], driver: Driver, chance: random.Random, **more: Any
+) -> Definition:
     rollout = Rollout(
         sizes=parse_batch_sizes(more.pop("sizes", chance.choice(["3", "4", "1,5"])), "--batch"),
         retry=more.pop("retry", None),
@@ -153,9 +155,7 @@ class KilledRun:
         (folder / "gate.sh").write_text(GATE_SCRIPT)
         (folder / "codes").write_text("".join(f"{code}\n" for code in story.codes))
         self.store = SqliteStore.open(self._folder)
-        job = definitions.create(
-            self.store, "job", planning.host_of(client), story.definition, by="me", at=CLOCK.now()
-        )
+        job = definitions.create(self.store, "job", planning.host_of(client), story.definition, by="me", at=CLOCK.now())
         planning.new_run(self.store, client, job, by="me", at=CLOCK.now(), tier=TierFacts(UNLIMITED))
 
     @property

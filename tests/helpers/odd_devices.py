@@ -1,6 +1,7 @@
 """Devices of every kind that a run can meet, by the beginnings of their ids: what they do when `update` is called.
 
-Each accepts it at once but for slow ones, and reports what it was called with a little later: under `done`, or `failed`.
+Each accepts it at once but for slow ones, and reports what it was called with a little later: under `done`, or
+`failed`.
 """
 
 from collections.abc import Mapping

@@ -1,12 +1,13 @@
-"""Real processes that look at random schedules are killed at random moments; two state folders, one hub, a moving clock.
+"""Real processes that look at random schedules are killed at random moments: two hosts, one hub, clocks that move.
 
-On each host one process or two look at an hourly schedule, hours after the last ones or minutes before them, and some of
-them are killed. At the end each folder has recorded each occurrence once, with an outcome; each has started in one of
+On each host one process or two look at an hourly schedule, hours after the last ones or minutes before them, and some
+of them are killed. At the end each host has recorded each occurrence once, with an outcome; each has started on one of
 them at most; no device was operated more often than runs say. A story that fails is told again by its id: `-k CALLS-3`.
 """
 
 import os
 import random
+import sys
 import time as wall
 from collections import Counter
 from collections.abc import Iterator
@@ -212,4 +213,4 @@ def test_no_occurrence_runs_twice_and_none_is_lost_unsaid(
     outcomes = Counter(each.state.value for store in hosts.stores for each in store.occurrences.list_all(hosts.name))
     for store in hosts.stores:
         store.close()
-    print(f"{hosts.name}: killed {hosts.kills}, {dict(outcomes)}")
+    sys.stdout.write(f"{hosts.name}: killed {hosts.kills}, {dict(outcomes)}\n")
