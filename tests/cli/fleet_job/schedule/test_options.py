@@ -1,18 +1,40 @@
 """Schedules as they are typed: what is meant is taken, and what would be left unsaid is refused."""
 
-from datetime import time
+from datetime import datetime, time, timezone
 from typing import Any
 
 import pytest
 
 from azext_iotjobs.cli.fleet_job.schedule.options import RuleOptions, ScheduleOptions
 from azext_iotjobs.cli.fleet_job.schedule.read import say_next
+from azext_iotjobs.fleet_job.calendar import occurrences
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, UserError
 from azext_iotjobs.model.schedule import Schedule
 
 
 def typed(rule: dict[str, Any], **more: Any) -> Schedule:
     return ScheduleOptions(due=RuleOptions(**{"time_zone": "UTC"} | rule), **more).schedule()
+
+
+START = datetime(2027, 1, 29, 12, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("rule", "more", "days"),
+    [
+        ({"once": "2027-02-01"}, {}, ["02-01"]),
+        ({"daily": True}, {"starts": "2027-02-01", "ends": "2027-02-03"}, ["02-01", "02-02", "02-03"]),
+        ({"weekly": "mon,thu"}, {"times": 3}, ["02-01", "02-04", "02-08"]),
+        ({"monthly": "1,last"}, {"times": 3}, ["01-31", "02-01", "02-28"]),
+    ],
+)
+def test_one_time_daily_weekly_and_monthly_from_a_day_to_a_day_or_so_many_times(
+    rule: dict[str, Any], more: dict[str, Any], days: list[str]
+) -> None:
+    schedule = typed({"at": "02:30", "time_zone": "Europe/Berlin"} | rule, **more)
+    found = list(occurrences(schedule, START, START))
+    assert [f"{each:%m-%d}" for each in found] == days
+    assert {f"{each:%H:%M}" for each in found} == {"01:30"}, "of the schedule's zone; in UTC an hour earlier"
 
 
 @pytest.mark.parametrize("offset", ["+05:00", "-0330", "+00:00"])

@@ -85,6 +85,18 @@ def test_what_lies_ahead_is_not_made_up_for() -> None:
         door._span(stored, "2999-01-01", None)
 
 
+@pytest.mark.parametrize(("ended_by", "is_said"), [(None, True), ("bob", False)])
+def test_who_sees_a_run_break_off_is_told_how_to_end_it(
+    ended_by: str | None, is_said: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    failed = replace(RUN, state=RunState.FAILED, reason="The hub is away.", ended_by=ended_by)
+    typed = cmd()
+    typed.cli_ctx.register_event = lambda *_: None
+    with caplog.at_level("WARNING"):
+        door._reported(typed, [Happened(fleet_job_id="job", at=NOW, what=What.RESUMED, run=failed)], exit_zero=False)
+    assert ("unless somebody ends it: az iot hub fleet-job stop -j job" in caplog.text) is is_said
+
+
 @pytest.mark.parametrize(("cron", "is_said"), [("30 2 * * *", False), ("30 2,5 * * *", True)])
 def test_a_cron_expression_that_means_hours_in_which_the_window_is_shut_is_warned_of(
     cron: str, is_said: bool, caplog: pytest.LogCaptureFixture
