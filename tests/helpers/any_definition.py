@@ -32,8 +32,26 @@ from azext_iotjobs.model.verification import Verification
 # What YAML, JSON and parameters have a meaning for.
 TRICKY = (
     *("", "null", "~", "true", "off", "1e5", "1.5e3", "1e+16", "1.0e+05", "007", "12:30", "2026-01-01", "1_000", "-"),
-    *("<<", "=", "- a", "a: b", "# a", "'", '"', "${x}", "$${", "${", "\\", "\t", " a ", "a\nb", "\x85", "\u2028", "*a"),
-    *("&a", "!a", "%a", "@a", "`a`", "{a}", "[a]", "a #b", "a:", "?", "|", ">", "\x7f", "\ufeff", "\U0001f600", "0x1f"),
+    *(
+        "<<",
+        "=",
+        "- a",
+        "a: b",
+        "# a",
+        "'",
+        '"',
+        "${x}",
+        "$${",
+        "${",
+        "\\",
+        "\t",
+        " a ",
+        "a\nb",
+        "\x85",
+        "\u2028",
+        "*a",
+    ),
+    *("&a", "!a", "%a", "@a", "`a`", "{a}", "[a]", "a #b", "a:", "?", "|", ">", "\x7f", "\ufeff", "\U0001f600"),
 )
 TEXTS = st.sampled_from(TRICKY) | st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 LINES = TEXTS.filter(str.isprintable)
@@ -61,6 +79,7 @@ def optional(of: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.none() | of
 
 
+PARTS = st.fixed_dictionaries({"tags": optional(OBJECTS)}, optional={"properties": st.builds(dict, desired=OBJECTS)})
 ACTIONS = st.one_of(
     st.builds(
         Action,
@@ -73,20 +92,14 @@ ACTIONS = st.one_of(
         ),
         success=st.sampled_from(("200-399", "200", "-5--1,7,200-299")).map(parse_success_status),
     ),
-    st.builds(
-        Action,
-        patch=st.builds(
-            TwinPatch,
-            document=st.fixed_dictionaries(
-                {"tags": optional(OBJECTS)}, optional={"properties": st.fixed_dictionaries({"desired": optional(OBJECTS)})}
-            ),
-        ),
-    ),
+    st.builds(Action, patch=st.builds(TwinPatch, document=PARTS)),
     st.builds(
         Action, content=st.fixed_dictionaries({"modulesContent": st.dictionaries(TEXTS, JSON, min_size=1, max_size=3)})
     ),
 )
-SELECTIONS = st.builds(Selection, condition=CONDITIONS, excluded=IDS) | st.builds(Selection, device_ids=IDS.filter(bool))
+SELECTIONS = st.builds(Selection, condition=CONDITIONS, excluded=IDS) | st.builds(
+    Selection, device_ids=IDS.filter(bool)
+)
 OF_RUNS = st.builds(
     DevicesOfRun,
     fleet_job_id=st.sampled_from(("fw-7", "007")),
@@ -102,7 +115,11 @@ LIMITS: dict[str, st.SearchStrategy[Any]] = {
 @st.composite
 def targets(draw: st.DrawFn) -> Targets:
     """Which devices."""
-    kinds = ({"selection": SELECTIONS}, {"group": LINES.filter(bool), "excluded": IDS}, {"of_run": OF_RUNS, "excluded": IDS})
+    kinds = (
+        {"selection": SELECTIONS},
+        {"group": LINES.filter(bool), "excluded": IDS},
+        {"of_run": OF_RUNS, "excluded": IDS},
+    )
     fewer = draw(st.sampled_from(({}, {"limit": st.integers(1, 10**6)}, {"sample_percent": PERCENTS})))
     given = {**draw(st.sampled_from(kinds)), **fewer, **LIMITS}
     return Targets(**{name: draw(each) for name, each in given.items()})
@@ -215,7 +232,9 @@ def schedules(draw: st.DrawFn) -> Schedule:
     if draw(st.booleans()):
         return Schedule(rule=Rule(frequency=Frequency.ONCE, on_date=draw(DAYS), at=draw(TIMES)), **policies)
     rule = draw(RULES)
-    ends = draw(st.sampled_from(({}, {"times": st.integers(1, 100)}, {"ends": WALLS.map(lambda at: at.replace(year=2060))})))
+    ends = draw(
+        st.sampled_from(({}, {"times": st.integers(1, 100)}, {"ends": WALLS.map(lambda at: at.replace(year=2060))}))
+    )
     opens = rule.at or time(2)
     windows = st.none() | st.just(Window(opens, opens.replace(hour=(opens.hour + 5) % 24)))
     return Schedule(
@@ -223,6 +242,6 @@ def schedules(draw: st.DrawFn) -> Schedule:
         starts=draw(optional(WALLS)),
         window=draw(windows),
         jitter_s=draw(st.just(0.0) | st.floats(0, 3600)),
-        **{name: draw(each) for name, each in ends.items()},
+        **{name: draw(each) for name, each in draw(st.sampled_from(ends)).items()},
         **policies,
     )

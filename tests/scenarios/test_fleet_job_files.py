@@ -75,7 +75,7 @@ def test_every_problem_of_a_file_is_said_with_its_place_and_nothing_is_written(
     file = tmp_path / "wrong.yaml"
     file.write_text(
         "id: files-new\naction: {methodName: update}\ntargets: {queryCondition: '*'}\n---\n"
-        "id: Wrong\nacton: {}\naction: {methodName: a}\ntargets: {queryCondition: \"tags.a = 'x\"}\n"
+        'id: Wrong\nacton: {}\naction: {methodName: a}\ntargets: {queryCondition: "tags.a = \'x"}\n'
     )
     ran = place.run("apply", "-n", place.hub.name, "-f", str(file), "--set", "x=1")
     assert ran.code == 1
@@ -93,9 +93,13 @@ def test_what_the_hub_cannot_read_is_refused_at_its_place_before_anything_is_wri
     file = tmp_path / "hub.yaml"
     file.write_text(
         "id: files-fine\naction: {methodName: update}\ntargets: {queryCondition: '*'}\n---\n"
-        "id: files-not\naction: {methodName: update}\ntargets: {queryCondition: '*'}\n"
-        "verification: {condition: 'properties.reported.fw == 2'}\n"
+        "id: files-not\naction: {methodName: update}\ntargets: {queryCondition: 'tags.a = = 1'}\n"
+        "verification: {condition: 'properties.reported.fw = 2'}\n---\n"
+        "id: files-nor\naction: {methodName: update}\ntargets: {deviceIds: [f-1]}\n"
+        "verification: {condition: 'properties.reported.fw = = 2'}\n"
     )
     ran = place.run("apply", "-n", place.hub.name, "-f", str(file))
-    assert ran.code == 1 and f"{file}:8:28: verification.condition" in ran.stderr, ran.stderr
+    text = " ".join(ran.stderr.split())
+    assert ran.code == 1 and f"{file}:7:27: targets.queryCondition: the hub cannot read this condition" in text, text
+    assert f"{file}:13:27: verification.condition: the hub cannot read this condition" in text, text
     assert place.run("show", "-j", "files-fine").code == 3

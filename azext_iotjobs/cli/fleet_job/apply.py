@@ -20,8 +20,10 @@ from azext_iotjobs.cli.input.scalars import bytes_of_file, text_of
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.store.holder import current_user
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.errors import ConflictingChoice, NotFound
+from azext_iotjobs.model.errors import BadRequest, BadValue, ConflictingChoice, NotFound
 from azext_iotjobs.model.fleet_job import FleetJob
+from azext_iotjobs.model.selection import CONDITION
+from azext_iotjobs.model.text import Text
 from azext_iotjobs.operations.fleet_job import definitions as operation
 from azext_iotjobs.operations.fleet_job import planning
 from azext_iotjobs.operations.fleet_job.schedule.saved import check_schedule
@@ -166,7 +168,10 @@ def _ask(context: FleetJobContext, hubs: _Hubs, planned: Planned) -> None:
         of_run = definition.targets.of_run
         if of_run is not None:
             context.store.runs.get(of_run.fleet_job_id, of_run.run_number)
-        report_count(hub, context.store, definition.targets, of=wanted.fleet_job_id)
+        try:
+            report_count(hub, context.store, definition.targets, of=wanted.fleet_job_id)
+        except BadRequest as err:
+            raise BadValue(Text(CONDITION, f": the hub cannot read this condition. {err}"), hint=err.hint) from err
     if "verification" in new:
         planning.check_verification(hub, definition)
     if "gates.query" in new:

@@ -76,6 +76,20 @@ class Text(NamedTuple):
         return {"type": ["string", "number", "boolean"]}
 
 
+class Condition(NamedTuple):
+    """The condition of a query; a parameter within its quotes stands for a text, whatever is in it."""
+
+    def read(self, item: Item, problems: Problems) -> str:
+        """The condition."""
+        if item.is_object or item.is_list or item.is_null:
+            item.refuse("a condition")
+        return item.condition
+
+    def schema(self) -> Schema:
+        """As JSON schema."""
+        return {"type": ["string", "number", "boolean"]}
+
+
 class Number(NamedTuple):
     """A number within bounds."""
 
@@ -210,7 +224,7 @@ class Given(dict[str, Any]):
         self.is_fine = True  # nothing is wrong with the form of anything in it
 
     def place(self, path: str) -> Item:
-        """The item of a member, such as rule.at; where it is not there, what it would be in."""
+        """The item of a member, such as rule.at; where it is not there, what it would be in. "": the object itself."""
         name, _, rest = path.partition(".")
         item = self.items_of.get(name)
         if item is None:

@@ -39,6 +39,18 @@ class Parameters:
         whole = _MARK.fullmatch(text)
         return _MARK.sub(self._value, text), whole is not None and whole["inner"] is not None
 
+    def filled_condition(self, text: str) -> str:
+        """A query's condition with values in the place of parameters; within quotes a value stays a text.
+
+        Raises Unfit, as `filled`.
+        """
+        parts, quote, end = [], "", 0
+        for found in _MARK.finditer(text):
+            before, value = text[end : found.start()], self._value(found)
+            quote, end = _open_quote(before, quote), found.end()
+            parts += [before, value if found[0] == LITERAL else _escaped(value, quote)]
+        return "".join([*parts, text[end:]])
+
     def note(self, text: str) -> None:
         """Count the parameters of a text as needed, whether it is read or not."""
         if BEGINS in text:
@@ -86,3 +98,20 @@ def parse_values(pairs: Sequence[str], option: str) -> dict[str, str]:
 
 def _name(inner: str) -> str:
     return inner.partition(DEFAULT)[0]
+
+
+def _open_quote(text: str, quote: str) -> str:
+    """The quote that is open behind a part of a condition; "": none. quote: the one that is open before it."""
+    letters = iter(text)
+    for letter in letters:
+        if not quote:
+            quote = letter if letter in "'\"" else ""
+        elif letter == "\\":
+            next(letters, None)
+        elif letter == quote:
+            quote = ""
+    return quote
+
+
+def _escaped(value: str, quote: str) -> str:
+    return value.replace("\\", "\\\\").replace(quote, f"\\{quote}") if quote else value

@@ -6,9 +6,9 @@ are followed within bounds. Texts are read by yaml_reader.py.
 
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import yaml
 
@@ -16,6 +16,8 @@ from azext_iotjobs.cli.input.parameters import Parameters, Unfit
 from azext_iotjobs.cli.input.scalars import shown
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.similar import did_you_mean
+
+Filled = TypeVar("Filled")
 
 CONSTANTS = {"null": None, "~": None, "": None, "true": True, "false": False}
 WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
@@ -147,12 +149,21 @@ class Item:
         text, is_plain = str(self.node.value), self.node.style is None
         if self.source.parameters is None:
             return Written(text, is_plain)
-        try:
-            filled, is_parameter = self.source.parameters.filled(text)
-        except Unfit as err:
-            raise self.wrong(str(err)) from None
+        filled, is_parameter = self._with_values(self.source.parameters.filled)
         is_as_before = filled == text and not is_parameter
         return Written(filled, is_plain and (is_as_before or is_parameter), is_parameter)
+
+    @property
+    def condition(self) -> str:
+        """The same, as the condition of a query: within its quotes a value stays a text."""
+        parameters = self.source.parameters
+        return str(self.node.value) if parameters is None else self._with_values(parameters.filled_condition)
+
+    def _with_values(self, fill: Callable[[str], Filled]) -> Filled:
+        try:
+            return fill(str(self.node.value))
+        except Unfit as err:
+            raise self.wrong(str(err)) from None
 
     def scalar(self) -> Any:
         """A text, number, true, false or None. Only for an item that is neither an object nor a list."""

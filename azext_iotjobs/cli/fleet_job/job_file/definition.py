@@ -127,17 +127,17 @@ def _rollout(given: Given, maker: Maker) -> Rollout | None:
         part = given.get(name)
         if isinstance(part, Given):
             parts[field] = maker.made(part, partial(make, part))
-    if None in parts.values() or not given.is_fine:
-        return None
+    if given.get("batch") is not None:
+        parts["sizes"] = maker.tried(given, lambda: _sizes(given["batch"]), at="batch")
     if "batchPauseSeconds" in given:
         parts["pause_s"] = given["batchPauseSeconds"]
-    return maker.made(given, lambda: _with_sizes(given, parts))
+    if None in parts.values() or not given.is_fine:
+        return None
+    return maker.made(given, lambda: Rollout(**parts))
 
 
-def _with_sizes(given: Given, parts: dict[str, Any]) -> Rollout:
-    if "batch" not in given:
-        return Rollout(**parts)
-    return Rollout(sizes=BatchSizes(tuple(_share(each, Field("batch")) for each in given["batch"])), **parts)
+def _sizes(given: list[Any]) -> BatchSizes:
+    return BatchSizes(tuple(_share(each, Field("batch")) for each in given))
 
 
 def _threshold(given: Given) -> Threshold:

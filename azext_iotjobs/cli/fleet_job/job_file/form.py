@@ -9,6 +9,7 @@ from typing import NamedTuple
 from azext_iotjobs.cli.input.document_form import (
     DEFINITIONS,
     PARAMETER,
+    Condition,
     Listed,
     Mapped,
     Member,
@@ -56,7 +57,7 @@ DAYS = tuple(map(str, range(1, 32)))
 MAX_COUNT = 10**15
 MAX_SEED = 2**63 - 1
 SHARE_TEXT = re.compile(r"[0-9]{1,7}|([0-9]{1,2}(\.[0-9]{1,6})?|100)%")
-LINE, TEXT = Text(), Text(is_line=False)
+LINE, TEXT, CONDITION = Text(), Text(is_line=False), Condition()
 COUNT = Number(1, MAX_COUNT, is_whole=True)
 RESPONSE_S, CONNECT_S = Number(*RESPONSE_TIMEOUT_S, is_whole=True), Number(*CONNECT_TIMEOUT_S, is_whole=True)
 PAUSE_S = Number(0, MAX_PAUSE_S, is_above=True)
@@ -134,7 +135,7 @@ OF_RUN = Members(
 TARGETS = Members(
     {
         "queryCondition": Member(
-            TEXT, "The WHERE part of a twin query that selects the devices when a run starts; * is all devices."
+            CONDITION, "The WHERE part of a twin query that selects the devices when a run starts; * is all devices."
         ),
         "deviceIds": Member(Listed(LINE, MAX_DEVICES), "The devices by name."),
         "group": Member(LINE, "Name of a device group, as `fleet-job group create` saved it."),
@@ -182,7 +183,7 @@ RETRY = Members(
 )
 QUERY_GATE = Members(
     {
-        "condition": Member(TEXT, "The WHERE part of a twin query on devices.", is_required=True),
+        "condition": Member(CONDITION, "The WHERE part of a twin query on devices.", is_required=True),
         "min": Member(Share(), "How many devices of the hub have to match it."),
         "max": Member(Share(), "How many devices of the hub may match it."),
     }
@@ -224,12 +225,12 @@ DELIVERY = Members(
 VERIFICATION = Members(
     {
         "condition": Member(
-            TEXT, "A device has completed when its twin meets it: WHERE part of a twin query.", is_required=True
+            CONDITION, "A device has completed when its twin meets it: WHERE part of a twin query.", is_required=True
         ),
         "withinSeconds": Member(
             Number(MIN_WITHIN_S, MAX_WITHIN_S), "It has failed when it does not by then. Default: 600."
         ),
-        "failedCondition": Member(TEXT, "It has failed when its twin meets this one."),
+        "failedCondition": Member(CONDITION, "It has failed when its twin meets this one."),
     }
 )
 RULE = Members(

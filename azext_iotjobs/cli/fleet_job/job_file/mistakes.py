@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from azext_iotjobs.cli.input.document_form import Given, Problems
+from azext_iotjobs.cli.input.yaml_items import Item
 from azext_iotjobs.model.errors import UserError
 from azext_iotjobs.model.text import Field, parts_of
 
@@ -76,18 +77,21 @@ class Maker:
         """What `make` gives; None where it is wrong. part: what it is made of."""
         return self.tried(part, make) if part.is_fine else None
 
-    def tried(self, part: Given, make: Callable[[], Made]) -> Made | None:
-        """The same, where what it is made of is fine whatever else is in `part`."""
+    def tried(self, part: Given, make: Callable[[], Made], at: str = "") -> Made | None:
+        """The same, where what it is made of is fine whatever else is in `part`.
+
+        part: what errors are about that name no field.  at: the member of it that they are about.
+        """
         try:
             return make()
         except UserError as err:
-            self._note(err, part)
+            self._note(err, part.place(at))
             return None
 
-    def _note(self, err: UserError, part: Given) -> None:
+    def _note(self, err: UserError, part: Item) -> None:
         path = MEMBERS_OF_FIELDS.get(err.field or "")
-        place = part.item if path is None else self._top.place(path)
-        prefix = f"{part.item.path}: " if path is None and part.item.path else ""
+        place = part if path is None else self._top.place(path)
+        prefix = f"{part.path}: " if path is None and part.path else ""
         self._problems.note(place.misplaced(f"{prefix}{_in_words_of_file(err.message)}", _hint(err)))
 
 
