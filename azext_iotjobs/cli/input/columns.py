@@ -7,7 +7,6 @@ from azext_iotjobs.cli.output.result_rows import ALL_COLUMNS
 from azext_iotjobs.model.errors import BadValue
 
 if TYPE_CHECKING:  # most results have no columns from twins
-    from azext_iotjobs.model.condition_paths import Path
     from azext_iotjobs.model.twin_columns import TwinColumn
 
 OPTION, KEPT = "--columns", "iotjobs.columns"
@@ -38,22 +37,17 @@ def twin_columns(cmd: Any, columns: tuple[str, ...]) -> "tuple[TwinColumn, ...]"
     names = [name for name in columns if name not in ALL_COLUMNS]
     if not names:
         return ()
+    from azext_iotjobs.cli.input.display_name import display_name_tag
     from azext_iotjobs.model.twin_columns import TwinColumn, check_length, parse_twin_column
 
     found = tuple(
-        TwinColumn(name, ("tags", *_display_name_tag(cmd))) if name == DISPLAY_NAME else parse_twin_column(name, OPTION)
+        TwinColumn(name, ("tags", *display_name_tag(cmd.cli_ctx)))
+        if name == DISPLAY_NAME
+        else parse_twin_column(name, OPTION)
         for name in names
     )
     check_length(found, OPTION)
     return found
-
-
-def _display_name_tag(cmd: Any) -> "Path":
-    """Where the display name is, below tags. Raises BadValue for a configured path that no tag has."""
-    from azext_iotjobs.model.twin_columns import parse_twin_column
-
-    configured = cmd.cli_ctx.config.get("iotjobs", "display_name_tag", fallback=None) or DISPLAY_NAME
-    return parse_twin_column(f"tags.{configured}", "iotjobs.display_name_tag").path[1:]
 
 
 def _listed(text: str, there: tuple[str, ...], where: str = OPTION) -> tuple[str, ...]:
