@@ -150,6 +150,11 @@ GROUPS = (
         Command("results", "results:show_results", "RESULTS", reading_store, JOB, "device_rows"),
     ),
     _group(
+        "iot hub fleet-job",
+        "fleet_job.central",
+        Command("import", "import_documents:import_documents", "IMPORT", making_store, JOB, "imported"),
+    ),
+    _group(
         "iot hub fleet-job group",
         "fleet_job",
         Command("create", "groups:create", "CREATE_GROUP", making_store, JOB),

@@ -46,9 +46,9 @@ def test_devices_move_from_iot_central_to_a_hub_and_on_to_another_with_their_key
     assert exported["deviceCount"] == 3
     assert stat.S_IMODE(moved.stat().st_mode) == 0o600
 
-    words = ("iot hub device-identity import-csv", "-n", own_hub.name, "-f", str(moved))
-    assert own_hub.az.json(*words)["created"] == 3
-    assert own_hub.az.json(*words)["skipped"] == 3, "the devices that are there stay as they are"
+    into_other = ("iot hub device-identity import-csv", "-n", own_hub.name, "-f", str(moved))
+    assert own_hub.az.json(*into_other)["created"] == 3
+    assert own_hub.az.json(*into_other)["skipped"] == 3, "the devices that are there stay as they are"
     own_hub.az.json(
         "iot hub device-identity export-csv", "-n", own_hub.name, "-f", str(again), "--keys", "-q", SELECTED
     )

@@ -1,5 +1,6 @@
 """A device -> the cells of its row in a table of devices. Pure."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,17 +13,20 @@ from azext_iotjobs.cli.identity.csv_columns import (
     WITH_KEYS,
     WITHOUT_KEYS,
 )
+from azext_iotjobs.cli.input.columns import COMMA
 from azext_iotjobs.cli.input.device_tables import ID_NAMES, plain_name
 from azext_iotjobs.cli.input.display_name import display_name
 from azext_iotjobs.cli.input.scalars import shown
 from azext_iotjobs.cli.input.tag_paths import TagPath
 from azext_iotjobs.cli.output.csv_cells import cell
 from azext_iotjobs.clients.identity_codec import thumbprints_in
-from azext_iotjobs.clients.twin_codec import TWIN_ROOTS
 from azext_iotjobs.model.errors import BadValue, MissingChoice
+from azext_iotjobs.model.twin_columns import ALIASED, parse_twin_column
 from azext_iotjobs.operations.identity.export_devices import ExportedDevice
 
+OPTION = "--columns"
 NOISE = ("$metadata", "$version")  # the hub's own, in properties
+Steps = tuple[str | int, ...]
 ReadCell = Callable[[ExportedDevice], Any]
 
 
@@ -43,7 +47,7 @@ def export_columns(typed: str | None, name_tag: TagPath, *, with_keys: bool) -> 
     names = (WITH_KEYS if with_keys else WITHOUT_KEYS) if typed is None else _listed(typed)
     if not with_keys and (keys := [name for name in names if _known(name) in KEYS]):
         raise MissingChoice(
-            f"--columns {shown(keys[0])}: keys are read only if they are asked for.", hint="Give --keys."
+            f"{OPTION} {shown(keys[0])}: keys are read only if they are asked for.", hint="Give --keys."
         )
     return [ExportColumn(name, _reader(name, name_tag)) for name in names]
 
@@ -54,10 +58,10 @@ def cells_of(device: ExportedDevice, columns: Sequence[ExportColumn]) -> list[st
 
 
 def _listed(typed: str) -> list[str]:
-    names = [name.strip() for name in typed.split(",")]
+    names = [name.strip() for name in re.split(COMMA, typed)]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise BadValue(f"--columns {shown(twice)}: give each column once.")
+        raise BadValue(f"{OPTION} {shown(twice)}: give each column once.")
     return names
 
 
@@ -78,14 +82,16 @@ def _reader(name: str, name_tag: TagPath) -> ReadCell:
     if known in THUMBPRINTS:
         at = THUMBPRINTS.index(known)
         return lambda device: _thumbprints(device)[at]
-    path = (known or name).split(".")
-    if path[0] not in TWIN_ROOTS or not all(path):
-        raise BadValue(
-            f"--columns {shown(name)}: no device has this.",
-            hint="Give IOTC_DEVICEID and the other names of the default, members of twins such as status or "
-            "connectionState, or paths such as tags.site and properties.reported.firmware.",
-        )
+    path = _path(known or name)
     return lambda device: _value(device.twin.document, path)
+
+
+def _path(name: str) -> Steps:
+    """Where a column's value stands in a twin. Raises BadValue for what no twin has."""
+    if name in ALIASED:
+        return (name,)
+    found = parse_twin_column(name, OPTION)
+    return (*found.path, *found.inside)
 
 
 def _keys(device: ExportedDevice) -> tuple[str | None, str | None]:
@@ -96,10 +102,13 @@ def _thumbprints(device: ExportedDevice) -> tuple[str | None, str | None]:
     return thumbprints_in(device.twin.document.get("x509Thumbprint"))
 
 
-def _value(document: Any, path: Sequence[str]) -> Any:
+def _value(document: Any, path: Steps) -> Any:
     """What a twin has at a path, without the hub's own members; None where it has nothing."""
-    for name in path:
-        document = document.get(name) if isinstance(document, Mapping) else None
+    for step in path:
+        if isinstance(step, int):
+            document = document[step] if isinstance(document, list) and step < len(document) else None
+        else:
+            document = document.get(step) if isinstance(document, Mapping) else None
     return _without_noise(document)
 
 

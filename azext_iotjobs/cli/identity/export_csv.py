@@ -13,7 +13,7 @@ from azext_iotjobs.cli.input.display_name import display_name_tag
 from azext_iotjobs.cli.input.option_groups import takes_option_groups
 from azext_iotjobs.cli.output.csv_cells import csv_line
 from azext_iotjobs.cli.output.exit_code import end_without_result
-from azext_iotjobs.cli.output.file_writing import check_link, written_beside
+from azext_iotjobs.cli.output.file_writing import check_link, is_file, written_beside
 from azext_iotjobs.cli.output.row_output import STDOUT
 from azext_iotjobs.cli.output.streams import give_up_result
 from azext_iotjobs.clients.hub import HubClient
@@ -46,8 +46,10 @@ class ExportCsvOptions(NamedTuple):
         check_link(path, FILE)
         if path.exists() and not self.overwrite:
             raise ConflictingChoice(f"{FILE} {path} already exists.", hint="Give another name, or --overwrite.")
-        if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-            raise BadValue(f"{FILE} {path} cannot be written.", hint="Name a file in a folder that exists.")
+        if (path.exists() and not is_file(path)) or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+            raise BadValue(
+                f"{FILE} {path} cannot be written.", hint="Name a file in a folder that exists, or - for stdout."
+            )
 
 
 @takes_option_groups

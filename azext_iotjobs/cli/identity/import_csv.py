@@ -1,7 +1,9 @@
 """Handler of az iot hub device-identity import-csv."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from knack.log import get_logger
@@ -10,28 +12,27 @@ from azext_iotjobs.cli.hub_access.tiers import tier_of
 from azext_iotjobs.cli.identity.csv_columns import Columns, Mapped, columns_of, parse_map
 from azext_iotjobs.cli.identity.csv_progress import CsvProgress
 from azext_iotjobs.cli.identity.csv_rows import RowReader
+from azext_iotjobs.cli.identity.import_results import MAX_LISTED, RESULT_COLUMNS, ImportResults, render_failure
 from azext_iotjobs.cli.input.csv_files import CsvFile, opened
 from azext_iotjobs.cli.input.display_name import display_name_tag
 from azext_iotjobs.cli.input.option_groups import takes_option_groups
+from azext_iotjobs.cli.input.tag_paths import ROOT, TagPath
 from azext_iotjobs.cli.output import row_writer
 from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
 from azext_iotjobs.cli.output.row_output import STDOUT, RowTarget, form_of
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.device_import import Existing, ImportRow, RowResult, RowStatus
+from azext_iotjobs.model.device_import import Existing, ImportRow, RowStatus
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, IotJobsError, MissingChoice
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.simulated_devices import registry_time
 from azext_iotjobs.model.text import counted, printable
-from azext_iotjobs.operations.identity.import_devices import DeviceImport, ImportOptions, ImportStopped, Page
+from azext_iotjobs.operations.identity.import_devices import DeviceImport, ImportOptions, ImportStopped
 
 logger = get_logger(__name__)
 
 FILE, RESULTS_FILE = "--file", "--results-file"
-RESULT_COLUMNS = ("line", "deviceId", "status", "errorCode", "errorText")
-MAX_SHOWN = 10  # failed rows on stderr
-MAX_LISTED = 1000  # in the result
 
 
 class ImportCsvOptions(NamedTuple):
@@ -50,31 +51,37 @@ class ImportCsvOptions(NamedTuple):
         """Raise UserError for options that do not go together."""
         if self.replace_keys and self.existing != Existing.UPDATE.value:
             raise MissingChoice("--replace-keys is about devices that are updated.", hint="Give --existing update too.")
-        if self.overwrite and self.results_file is None:
-            raise ConflictingChoice(f"--overwrite needs {RESULTS_FILE}.")
+        if self.results_file is None:
+            if self.overwrite:
+                raise ConflictingChoice(f"--overwrite needs {RESULTS_FILE}.")
+        elif self.results_file == STDOUT:
+            raise BadValue(f"{RESULTS_FILE} -: results are kept in a file, so that an import can be gone on with.")
+        elif Path(self.results_file).resolve() == Path(self.file).resolve():
+            raise ConflictingChoice(f"{FILE} and {RESULTS_FILE} are the same file.")
 
-    @property
-    def mapped(self) -> list[Mapped]:
-        """The columns that become tags. Raises BadValue."""
-        return [parse_map(each) for each in self.map or ()]
+    def target(self, *content: str) -> RowTarget | None:
+        """The results file; None: there is none. content: which devices they are, and whose.
 
-    def target(self, hub: str, digest: str) -> RowTarget | None:
-        """The results file; None: there is none.
-
-        hub: whose devices they are.  digest: of the table: an unfinished file belongs to one table and one hub.
+        An unfinished file is gone on with only by an import of the same rows into the same hub in the same way.
         """
         if self.results_file is None:
             return None
-        if self.results_file == STDOUT:
-            raise BadValue(f"{RESULTS_FILE} -: results are kept in a file, so that an import can be gone on with.")
-        request = json.dumps([hub, digest, self.existing, self.replace_keys, sorted(self.map or ())])
         return RowTarget(
             path=self.results_file,
             form=form_of(self.results_file, None, RESULTS_FILE),
             columns=RESULT_COLUMNS,
-            request=request,
+            request=json.dumps([*content, self.existing, self.replace_keys, sorted(self.map or ())]),
             overwrites=self.overwrite,
             option=RESULTS_FILE,
+        )
+
+    def for_hub(self, client: HubClient) -> ImportOptions:
+        """The same for the import itself, at the pace that the hub's tier allows, where that is known."""
+        tier = tier_of(client.target, client.known_tier)
+        return ImportOptions(
+            existing=Existing(self.existing),
+            replaces_keys=self.replace_keys,
+            a_minute=None if tier is None or tier.is_unlimited else tier.registry_operations_a_minute,
         )
 
 
@@ -94,53 +101,54 @@ class Table(NamedTuple):
 def import_csv(cmd: Any, client: HubClient, *, options: ImportCsvOptions) -> dict[str, Any]:
     """Register the devices of a table."""
     options.check()
+    mapped = [parse_map(each) for each in options.map or ()]
+    name_tag = display_name_tag(cmd.cli_ctx)
     with opened(options.file, FILE) as file:
-        table = _table(cmd, file, options.mapped)
-        target = options.target(client.target.canonical, file.digest())
+        table = _table(file, mapped, name_tag)
+        target = options.target(client.target.canonical, file.digest(), *name_tag)
         if target is not None:
             row_writer.check(target)
-        total, faulty = _count(table.rows())
-        if not total:
-            raise BadValue(f"{file.where}: it has no rows.", hint="Below the header, give a line for each device.")
+        total, failed = _counts(table)
         if options.dry_run:
-            return _preview(client, table, total, faulty)
+            return _preview(client, table, total, failed)
         if not client.target.is_local:
-            logger.warning("Importing %s: %s.", counted(total - faulty, "device"), registry_time(total - faulty))
+            logger.warning("Importing %s: %s.", counted(total - failed, "device"), registry_time(total - failed))
         return _import(cmd, client, table, target, options, total)
 
 
-def _table(cmd: Any, file: CsvFile, mapped: Sequence[Mapped]) -> Table:
-    tag = display_name_tag(cmd.cli_ctx)
-    columns = columns_of(file.header, mapped, tag, file.where)
+def _table(file: CsvFile, mapped: Sequence[Mapped], name_tag: TagPath) -> Table:
+    columns = columns_of(file.header, mapped, name_tag, file.where)
     if columns.others:
         logger.warning(
             "%s not imported: %s. --map COLUMN=tags.path makes tags of them.",
             counted(len(columns.others), "column is", "columns are"),
             printable(", ".join(columns.others)),
         )
-    return Table(file, columns, RowReader(columns, tag, len(file.header)))
+    return Table(file, columns, RowReader(columns, name_tag, len(file.header)))
 
 
-def _count(rows: Iterable[ImportRow]) -> tuple[int, int]:
-    """How many rows there are, and how many of them cannot be sent. Raises BadValue for what is no CSV."""
-    total = faulty = 0
-    for each in rows:
+def _counts(table: Table) -> tuple[int, int]:
+    """How many rows there are, and how many of them have faults. Raises BadValue for none, and for what is no CSV."""
+    total = failed = 0
+    for each in table.rows():
         total += 1
-        faulty += each.fault is not None
-    return total, faulty
+        failed += each.fault is not None
+    if not total:
+        raise BadValue(f"{table.file.where}: it has no rows.", hint="Below the header, give a line for each device.")
+    return total, failed
 
 
-def _preview(client: HubClient, table: Table, total: int, faulty: int) -> dict[str, Any]:
+def _preview(client: HubClient, table: Table, total: int, failed: int) -> dict[str, Any]:
     """What --dry-run gives."""
     failures = (each for each in table.rows() if each.fault is not None)
     return {
         "dryRun": True,
         "hub": client.target.authority,
         "rows": total,
-        "importable": total - faulty,
-        "failed": faulty,
-        "failures": [_shown_fault(each) for each, _ in zip(failures, range(MAX_LISTED), strict=False)],
-        "tags": {each.name: f"{'.'.join(('tags', *each.path))}:{each.type.value}" for each in table.columns.tags},
+        "importable": total - failed,
+        "failed": failed,
+        "failures": [render_failure(each) for each in islice(failures, MAX_LISTED)],
+        "tags": {each.name: f"{'.'.join((ROOT, *each.path))}:{each.type.value}" for each in table.columns.tags},
         "notImported": list(table.columns.others),
     }
 
@@ -150,118 +158,36 @@ def _import(
 ) -> dict[str, Any]:
     progress = CsvProgress("imported", total, SystemClock(), is_silent=bool(cmd.cli_ctx.only_show_errors))
     with stopped_by_ctrl_c() as stop:
-        run = DeviceImport(client, _import_options(client, options), SystemClock(), stop)
-        collected = _Collected(run, progress)
-        outcome = Outcome.SUCCESS
+        run = DeviceImport(client, options.for_hub(client), SystemClock(), stop)
+        results = ImportResults(run, progress)
         try:
-            if target is None:
-                for _ in collected.pages(table.rows(), ""):
-                    pass
-            else:
-                row_writer.write(target, lambda token: collected.row_pages(table.rows(), token))
+            _carry_out(results, table, target)
         except ImportStopped:
             outcome = Outcome.STOPPED
         except IotJobsError:
-            progress.end()
-            _say_how_to_go_on(run, target)
+            _say_how_to_go_on(run, target, progress)
             raise
-    progress.end()
-    failed = run.state.counts[RowStatus.FAILED.value]
+        else:
+            outcome = Outcome.DEVICES_FAILED if run.state.counts[RowStatus.FAILED.value] else Outcome.SUCCESS
     if outcome is Outcome.STOPPED:
-        _say_how_to_go_on(run, target)
-    elif failed:
-        outcome = Outcome.DEVICES_FAILED
+        _say_how_to_go_on(run, target, progress)
+    progress.end()
     leave_with(cmd, outcome, exit_zero=options.exit_zero)
-    return _summary(client, run, collected, total, target)
+    return results.summary(client.target.authority, total, None if target is None else target.name)
 
 
-def _import_options(client: HubClient, options: ImportCsvOptions) -> ImportOptions:
-    tier = tier_of(client.target, client.known_tier)
-    paced_by = None if tier is None or tier.is_unlimited else tier
-    return ImportOptions(
-        existing=Existing(options.existing),
-        replaces_keys=options.replace_keys,
-        a_minute=None if paced_by is None else paced_by.registry_operations_a_minute,
-    )
-
-
-class _Collected:
-    """What an import gives, as rows of the results file; failed rows are kept for the result."""
-
-    def __init__(self, run: DeviceImport, progress: CsvProgress) -> None:
-        self.failures: list[RowResult] = []  # the first of them
-        self._run = run
-        self._progress = progress
-        self._shown = 0
-
-    def pages(self, rows: Iterator[ImportRow], token: str) -> Iterator[Page]:
-        """Import, and show how far it is."""
-        for results, next_token in self._run.pages(rows, token):
-            for each in results:
-                if each.status is RowStatus.FAILED:
-                    self._failed(each)
-            yield results, next_token
-            self._progress.at(self._run.state.done_count)
-
-    def row_pages(self, rows: Iterator[ImportRow], token: str) -> Iterator[tuple[list[dict[str, Any]], str]]:
-        """The same as rows of the results file."""
-        for results, next_token in self.pages(rows, token):
-            yield [_result_row(each) for each in results], next_token
-
-    def _failed(self, row: RowResult) -> None:
-        assert row.fault is not None
-        if len(self.failures) < MAX_LISTED:
-            self.failures.append(row)
-        if self._shown < MAX_SHOWN:
-            self._progress.end()
-            who = f"{printable(row.device_id)}: " if row.device_id else ""
-            logger.warning("Line %d: %s%s", row.line, who, printable(row.fault.text))
-        elif self._shown == MAX_SHOWN:
-            logger.warning("More rows that failed are not shown here.")
-        self._shown += 1
-
-
-def _result_row(row: RowResult) -> dict[str, Any]:
-    return {
-        "line": row.line,
-        "deviceId": row.device_id,
-        "status": row.status.value,
-        "errorCode": None if row.fault is None else row.fault.code,
-        "errorText": None if row.fault is None else row.fault.text,
-    }
-
-
-def _shown_fault(row: ImportRow | RowResult) -> dict[str, Any]:
-    assert row.fault is not None
-    return {
-        "line": row.line,
-        "deviceId": row.device_id,
-        "errorCode": row.fault.code,
-        "errorText": row.fault.text,
-    }
-
-
-def _say_how_to_go_on(run: DeviceImport, target: RowTarget | None) -> None:
-    done = run.state.done_count
+def _carry_out(results: ImportResults, table: Table, target: RowTarget | None) -> None:
     if target is not None:
-        logger.warning(
-            "%s done. The same command goes on behind them, from %s.", counted(done, "row is", "rows are"), target.name
-        )
-    elif done:
-        logger.warning(
-            "%s done. Started again, the command skips the devices that are there.", counted(done, "row is", "rows are")
-        )
+        row_writer.write(target, lambda token: results.row_pages(table.rows(), token))
+        return
+    for _ in results.row_pages(table.rows(), ""):
+        pass  # what failed is kept for the result
 
 
-def _summary(
-    client: HubClient, run: DeviceImport, collected: _Collected, total: int, target: RowTarget | None
-) -> dict[str, Any]:
-    counts = run.state.counts
-    return {
-        "hub": client.target.authority,
-        "rows": total,
-        **{each.value: counts[each.value] for each in RowStatus},
-        "left": total - run.state.done_count,
-        "failures": [_shown_fault(each) for each in collected.failures],
-        "resultsFile": None if target is None else target.name,
-    }
+def _say_how_to_go_on(run: DeviceImport, target: RowTarget | None, progress: CsvProgress) -> None:
+    progress.end()
+    done = counted(run.state.done_count, "row is", "rows are")
+    if target is not None:
+        logger.warning("%s done. The same command goes on behind them, from %s.", done, target.name)
+    else:
+        logger.warning("%s done. Started again, the command skips devices that are registered already.", done)

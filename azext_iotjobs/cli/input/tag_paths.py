@@ -1,5 +1,6 @@
 """Where a tag is, as text such as tags.site.floor -> its names; tags at a path of a twin."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -7,6 +8,7 @@ from azext_iotjobs.cli.input.scalars import shown
 from azext_iotjobs.model.errors import BadValue
 
 ROOT = "tags"
+ESCAPED = re.compile(r"\[\[([^\[\]]+)\]\]")
 MAX_NAME_BYTES = 1024  # IoT Hub devguide "device twins"
 TagPath = tuple[str, ...]  # names below `tags`, at least one
 
@@ -18,11 +20,12 @@ class NoRoom(NamedTuple):
 
 
 def parse_tag_path(text: str, where: str) -> TagPath:
-    """Read tags.site.floor; `tags.` may be missing. Raises BadValue for a name that no tag has.
+    """Read tags.site.floor; `tags.` may be missing, and a name may stand in [[ ]], as in a query.
 
     where: what gave it, for the error.
+    Raises BadValue for a name that no tag has.
     """
-    names = tuple(text.strip().split("."))
+    names = tuple(ESCAPED.sub(r"\1", name) for name in text.strip().split("."))
     if len(names) > 1 and names[0] == ROOT:
         names = names[1:]
     for name in names:

@@ -11,7 +11,6 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import islice
 
 from azext_iotjobs.clients.bulk import BulkClient
@@ -20,14 +19,14 @@ from azext_iotjobs.clients.throttling import outlasting_throttling
 from azext_iotjobs.model.bulk import ALREADY_EXISTS, MAX_IN_BULK, THROTTLED, BulkFailure, BulkResult, NewDevice
 from azext_iotjobs.model.clock import Clock, StopFlag
 from azext_iotjobs.model.device_import import Existing, ImportRow, RowFault, RowResult, RowStatus
-from azext_iotjobs.model.errors import AnswerTooLate, BadValue, HubFault, LinkLost, NotFound, StateError
+from azext_iotjobs.model.errors import AnswerTooLate, BadValue, HubFault, LinkLost, NotFound, StateError, Throttled
 from azext_iotjobs.model.identity import SignIn
 from azext_iotjobs.operations.identity.import_changes import DeviceUpdates, fingerprint, fingerprint_of
 from azext_iotjobs.operations.identity.renew_keys import new_key
 
 MAX_ROWS = 1000  # of a page, of which few can be sent
 TROUBLE_PAUSES_S = (1.0, 2.0, 4.0)  # as transport/retry.py has them for a request that may be repeated
-THROTTLED_PAUSE_S = 20.0  # before devices that the hub refused one by one are sent again
+THROTTLED_PAUSES_S = (20.0,) * 5  # on top of the transport's own: a request uses a minute's quota of an S1 hub
 WAIT_STEP_S = 0.5  # after which a wish to stop is seen
 
 Page = tuple[list[RowResult], str]  # results, and the token to go on from
@@ -98,6 +97,7 @@ class DeviceImport:
         rest = islice(rows, state.done_count, None)
         is_repeated = bool(state.sent)  # a page that another process may have sent
         while page := [_with_keys(each) for each in _next_page(rest)]:
+            self._wait_for_turn(sum(each.device is not None for each in page))
             yield [], self._intended(page)
             results = self._results(page, is_repeated=is_repeated)
             is_repeated = False
@@ -116,7 +116,6 @@ class DeviceImport:
 
     def _results(self, page: Sequence[ImportRow], *, is_repeated: bool) -> list[RowResult]:
         wanted = {each.device_id: each for each in page if each.device is not None}
-        self._wait_for_turn(len(wanted))
         failures = self._create(wanted, is_repeated=is_repeated) if wanted else {}
         there = [wanted[name] for name, each in failures.items() if each.code in ALREADY_EXISTS]
         found = self._existing(there)
@@ -143,24 +142,29 @@ class DeviceImport:
             failures |= {each.device_id: each for each in result.failures}
             left = [each for each in left if each.device_id in _throttled(result)]
             if left:
-                self._clock.sleep(THROTTLED_PAUSE_S)
+                self._clock.sleep(THROTTLED_PAUSES_S[0])
                 failures = {name: each for name, each in failures.items() if each.code not in THROTTLED}
         if not is_repeated:
             return failures
-        return {name: each for name, each in failures.items() if not self._is_ours(each)}
+        return {name: each for name, each in failures.items() if not self._is_ours(wanted[name], each)}
 
     def _sent(self, devices: Sequence[NewDevice]) -> tuple[BulkResult, bool]:
         """Send one request, again after trouble: its result, and whether an earlier one may have been carried out."""
-        for number, pause_s in enumerate((*TROUBLE_PAUSES_S, None)):
+        troubled, throttled = iter(TROUBLE_PAUSES_S), iter(THROTTLED_PAUSES_S)
+        was_repeated = False
+        while True:
             try:
-                return outlasting_throttling(
-                    partial(self._bulk.create, devices, may_repeat=False), self._clock
-                ), number > 0
-            except (LinkLost, AnswerTooLate, HubFault):
+                return self._bulk.create(devices, may_repeat=False), was_repeated
+            except Throttled:  # which was not carried out
+                pause_s = next(throttled, None)
                 if pause_s is None:
                     raise
-                self._clock.sleep(pause_s)
-        raise AssertionError("the last try returns or raises")
+            except (LinkLost, AnswerTooLate, HubFault):
+                was_repeated = True
+                pause_s = next(troubled, None)
+                if pause_s is None:
+                    raise
+            self._clock.sleep(pause_s)
 
     def _complete_twins(self, devices: Sequence[NewDevice], result: BulkResult) -> None:
         """Set the tags of devices that the hub could make no twin for at first."""
@@ -168,15 +172,17 @@ class DeviceImport:
         if tags:
             outlasting_throttling(lambda: self._bulk.set_tags(tags), self._clock)
 
-    def _is_ours(self, failure: BulkFailure) -> bool:
+    def _is_ours(self, row: ImportRow, failure: BulkFailure) -> bool:
         """Whether a device that is there already was registered by this import."""
         if failure.code not in ALREADY_EXISTS:
             return False
+        if self._options.existing is Existing.UPDATE and row.states_sign_in:
+            return False  # it may have had that key before: to update it is right in either case
         try:
-            identity = outlasting_throttling(lambda: self._client.identities.get(failure.device_id), self._clock)
+            identity = outlasting_throttling(lambda: self._client.identities.get(row.device_id), self._clock)
         except NotFound:  # removed since
             return False
-        return fingerprint_of(identity) in self.state.sent.get(failure.device_id, ())
+        return fingerprint_of(identity) in self.state.sent.get(row.device_id, ())
 
     def _existing(self, rows: Sequence[ImportRow]) -> dict[str, RowResult]:
         """What becomes of rows whose devices are somebody else's."""

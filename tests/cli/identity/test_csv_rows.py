@@ -170,7 +170,7 @@ def test_the_second_row_of_a_device_names_the_line_of_the_first() -> None:
 
 
 def test_columns_of_an_export_are_checked() -> None:
-    with pytest.raises(BadValue, match="no device has this"):
+    with pytest.raises(BadValue, match="is no column"):
         export_columns("deviceId,colour", NAME_TAG, with_keys=True)
     with pytest.raises(BadValue, match="once"):
         export_columns("deviceId,deviceId", NAME_TAG, with_keys=True)
@@ -184,12 +184,21 @@ def test_chosen_columns_show_what_the_twin_has_without_what_is_the_hubs() -> Non
     twin = {
         "deviceId": "=1",
         "tags": {"displayName": "@one", "site": {"name": "A"}},
-        "properties": {"reported": {"fw": 2, "$version": 3, "$metadata": {}}},
+        "properties": {"reported": {"fw": 2, "on": ["a", {"b": 1}], "$version": 3, "$metadata": {}}},
     }
     columns = export_columns(
-        "deviceId,displayName,tags.site.name,properties.reported,tags.none", NAME_TAG, with_keys=False
+        "deviceId,displayName,tags.site.name,tags.none,properties.reported,properties.reported.on[1]",
+        NAME_TAG,
+        with_keys=False,
     )
-    assert cells_of(ExportedDevice(parse_twin(twin), None), columns) == ["'=1", "'@one", "A", '{"fw": 2}', ""]
+    assert cells_of(ExportedDevice(parse_twin(twin), None), columns) == [
+        "'=1",
+        "'@one",
+        "A",
+        "",
+        '{"fw": 2, "on": ["a", {"b": 1}]}',
+        '{"b": 1}',
+    ]
 
 
 # --- an export that is imported

@@ -165,13 +165,20 @@ class Interrupted(DeviceRegistryDouble):
         ("deviceId\npump-1\n", {"overwrite": True}, ConflictingChoice, "--overwrite needs --results-file"),
         ("deviceId\npump-1\n", {"results_file": "-"}, BadValue, "--results-file -"),
         ("deviceId\npump-1\n", {"results_file": "x.txt"}, BadValue, r"--results-file x\.txt: no format"),
+        ("deviceId\npump-1\n", {"results_file": "devices.csv", "overwrite": True}, ConflictingChoice, "the same file"),
         ("deviceId\npump-1\n", {"results_file": "/no/such/folder/x.csv"}, BadValue, "--results-file"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_before_anything_is_sent(
-    tmp_path: Path, text: str, options: dict[str, Any], error: type[Exception], message: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    text: str,
+    options: dict[str, Any],
+    error: type[Exception],
+    message: str,
 ) -> None:
     az = Az(tmp_path, text)
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(error, match=message):
         az(**options)
     assert az.hub.requests == []

@@ -23,7 +23,14 @@ class ConfigDouble:
 
 @pytest.mark.parametrize(
     ("text", "path"),
-    [("tags.site", ("site",)), ("site", ("site",)), ("tags.a.b", ("a", "b")), ("tags", ("tags",)), ("a.b", ("a", "b"))],
+    [
+        ("tags.site", ("site",)),
+        ("site", ("site",)),
+        ("tags.a.b", ("a", "b")),
+        ("tags", ("tags",)),
+        ("a.b", ("a", "b")),
+        ("tags.[[a-b]].c", ("a-b", "c")),
+    ],
 )
 def test_a_path_is_read_with_and_without_its_root(text: str, path: tuple[str, ...]) -> None:
     assert parse_tag_path(text, "--map") == path

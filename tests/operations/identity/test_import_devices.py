@@ -10,7 +10,7 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.bulk import NewDevice
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.device_import import Existing, ImportRow, RowFault, RowStatus
-from azext_iotjobs.model.errors import BadValue, LinkLost
+from azext_iotjobs.model.errors import AnswerTooLate, BadValue, LinkError, LinkLost
 from azext_iotjobs.model.identity import NewIdentity, SignIn
 from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.operations.identity.import_devices import DeviceImport, ImportOptions, ImportState, ImportStopped
@@ -183,22 +183,37 @@ def test_keys_are_replaced_only_when_that_is_asked_for(hub: HubProcess, importin
     assert importing(rows, options) == [("re-1", "skipped", None), ("re-2", "skipped", None)]
 
 
+@pytest.mark.parametrize(
+    "loss", [LinkLost("it broke"), AnswerTooLate("none in time", waited_s=60)], ids=["lost", "late"]
+)
 def test_a_device_that_was_registered_by_a_request_whose_answer_was_lost_is_told_to_be_created(
-    hub: HubProcess, importing: Importing
+    hub: HubProcess, importing: Importing, loss: LinkError
 ) -> None:
-    hub.new_device("lost-3")
+    name = f"lost-{loss.code}"
+    hub.new_device(f"{name}-3")
     losses = iter([True, False])
 
     def lose(request: Request, send: Callable[[Request], Response]) -> Response:
         assert not request.may_repeat
         answer = send(request)
         if next(losses):
-            raise LinkLost("the connection broke")
+            raise loss
         return answer
 
     importing.between.meddle = lose
-    rows = [device("lost-1"), keyed("lost-2"), device("lost-3")]
-    assert importing(rows) == [("lost-1", "created", None), ("lost-2", "created", None), ("lost-3", "skipped", None)]
+    rows = [device(f"{name}-1"), keyed(f"{name}-2"), device(f"{name}-3")]
+    assert [each[1] for each in importing(rows)] == ["created", "created", "skipped"]
+
+
+def test_an_update_that_was_interrupted_is_done_also_where_the_key_was_the_same_before(
+    hub: HubProcess, importing: Importing
+) -> None:
+    importing([keyed("same-1", tags={"a": 1})])
+    rows = [keyed("same-1", tags={"a": 2}), device("same-2")]
+    interrupted = DeviceImport(importing.client, UPDATE, importing.clock, importing.stop).pages(iter(rows))
+    _, token = next(interrupted)
+    assert importing(rows, UPDATE, token) == [("same-1", "updated", None), ("same-2", "created", None)]
+    assert hub.ok("GET", "/twins/same-1")["tags"] == {"a": 2}
 
 
 def test_what_another_process_had_sent_is_known_again_by_the_token(hub: HubProcess, importing: Importing) -> None:
@@ -289,7 +304,6 @@ def test_a_stop_ends_it_before_the_next_request(importing: Importing) -> None:
     pages = run.pages(iter(rows))
     assert [len(next(pages)[0]) for _ in range(2)] == [0, 100]
     importing.stop.set()
-    next(pages)
     with pytest.raises(ImportStopped):
         next(pages)
     assert (run.state.done_count, len(importing.between.bulk)) == (100, 1)
