@@ -27,7 +27,7 @@ class TwinCells:
     """Puts the cells of the columns into rows."""
 
     def __init__(self, reader: TwinReader, hub: str | None = None, *, is_silent: bool = False) -> None:
-        """hub: that a suggested command has to name; None: what was typed will do.  is_silent: only errors are shown."""
+        """hub: that a suggested command has to name; None: what was typed will do.  is_silent: errors alone."""
         self._columns = reader.columns
         self._reader = reader
         self._hub = hub
