@@ -133,11 +133,11 @@ command(
     "Watch a run that another process executes, until it ends.",
     ("Watch it.", "az iot hub fleet-job watch -j fw-7"),
     ("Wait in a script; a line for each change goes to stderr.", "az iot hub fleet-job watch -j fw-7 -o none"),
-    long="`run --detach` leaves a run to a process of its own. On a terminal: batches as bars (# completed, x "
-    "failed or uncertain, > under way), how much of the threshold is used, failures by class, and who is "
-    "awaited. Elsewhere: a line for each change. It ends with the run, by its exit code: 0 all devices "
-    "completed, 4 some or all failed or are uncertain, 5 the run was canceled or broke off, 6 it was stopped, "
-    "has lost its process, or was not begun by one, 8 there is no device. Ctrl-C ends the watching alone: "
+    long="`--detach` of `run`, `resume`, `rerun` and `create --run` leaves a run to a process of its own. On a "
+    "terminal: batches as bars (# completed, x failed or uncertain, > under way), how much of the threshold is used, "
+    "failures by class, and who is awaited. Elsewhere: a line for each change. It ends with the run, by its exit code: "
+    "0 all devices completed, 4 some or all failed or are uncertain, 5 the run was canceled or broke off, 6 it was "
+    "stopped, has lost its process, or was not begun by one, 8 there is no device. Ctrl-C ends the watching alone: "
     "exit code 7. "
     f"{NO_HUB}",
 )

@@ -105,6 +105,13 @@ RUNNING: Group = (
         "End with exit code 0 even if devices failed, or the run was stopped or canceled.",
         action="store_true",
     ),
+    extra(
+        "detach",
+        "--detach",
+        "Leave the run to a process of its own once it has begun; `watch` shows how it goes on. Exit code 0: it has "
+        "begun. Its messages go to a .log file in the state folder.",
+        action="store_true",
+    ),
 )
 
 
@@ -115,17 +122,6 @@ UNFINISHED: Group = (
         "What to do when an earlier run has not ended: end with exit code 9, resume it instead of starting a "
         "new one, or cancel it and start a new one. Default: fail.",
         arg_type=get_enum_type(["fail", "resume", "cancel"]),
-    ),
-)
-
-
-DETACH: Group = (
-    option(
-        "detach",
-        "--detach",
-        "Leave the run to a process of its own once it has begun; `watch` shows how it goes on. Exit code 0: it has "
-        "begun. Its messages go to a .log file in the state folder.",
-        action="store_true",
     ),
 )
 
@@ -246,7 +242,6 @@ RUN: Options = (
     *_HUB,
     ID,
     UNFINISHED,
-    DETACH,
     NARROWER,
     MOST,
     *DELIVERY,
