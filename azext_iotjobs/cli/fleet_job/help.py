@@ -1,6 +1,7 @@
 """Help of fleet jobs."""
 
-from azext_iotjobs.cli.output.help_text import command, group
+from azext_iotjobs.cli.output.help_text import TWIN_COLUMNS, command, group
+from azext_iotjobs.cli.output.result_rows import RUN_DETAILS
 
 DIFFERENCE = (
     "A job is one job that the hub runs. A fleet job is many of them, or calls to each device, in batches, with "
@@ -243,12 +244,22 @@ command(
         "az iot hub fleet-job results -j fw-8 --error-class not-verified --columns deviceId,errorCode,reported "
         "-o table",
     ),
+    (
+        "Beside each device's status its display name, a tag and the firmware that it reports now.",
+        "az iot hub fleet-job results -j fw-7 --columns deviceId,displayName,status,tags.site,properties.reported.fw "
+        "-o table",
+    ),
+    (
+        "A file in which each row says which run of which fleet job it is of, too.",
+        "az iot hub fleet-job results -j fw-7 --job-details --output-file fw-7.csv",
+    ),
     long="A device is pending, in progress, verifying, waiting, completed, failed or uncertain. Uncertain: whether the "
     "device was operated cannot be known, because the process or the connection broke during the call. Rows have the "
     "columns of `job results`, batch and tries, and with --verify also verified, when its twin was seen to meet the "
     "condition, and reported, the members of the twin that the conditions name. With --when-online, offlineSince is "
     "when the device was found offline, and waitsUntil until when it waits. --check-registry adds deleted; for that it "
-    f"queries the hub. {NO_HUB}",
+    f"queries the hub. --job-details adds {', '.join(RUN_DETAILS)}; each of them can be named in --columns, too. "
+    f"{TWIN_COLUMNS} {NO_HUB}",
 )
 command(
     "iot hub fleet-job copy",

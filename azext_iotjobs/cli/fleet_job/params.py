@@ -26,6 +26,7 @@ from azext_iotjobs.cli.input.shared_params import (
     HUB,
     RUN_ERROR_CLASSES,
     failed_by,
+    job_details,
     rows,
 )
 
@@ -197,6 +198,7 @@ RESULTS_OPTIONS: Group = (
     *failed_by(RUN_ERROR_CLASSES),
     extra("our_device_id", "--device-id -d", "Only this device; an error if the run does not contain it."),
     *rows("File for the rows; - is stdout."),
+    *job_details("fleetJobId to runEnded, of the fleet job and its run"),
     option(
         "check_registry",
         "--check-registry",

@@ -182,7 +182,10 @@ def _chosen(context: FleetJobContext, fleet_job_id: str | None) -> list[StoredSc
 def _span(stored: StoredSchedule, since: str, until: str | None) -> tuple[datetime, datetime]:
     zone = zone_of(stored.schedule.zone)
     first = instant_of(wall_time(since, "--since", time(0)), zone)
-    last = CLOCK.now() if until is None else instant_of(wall_time(until, "--until", END_OF_DAY), zone)
+    now = CLOCK.now()
+    if first > now:
+        raise BadValue(f"--since {since} lies ahead: only what is past is made up for.")
+    last = now if until is None else instant_of(wall_time(until, "--until", END_OF_DAY), zone)
     if last < first:
         raise BadValue("--until lies before --since.")
     return first, last

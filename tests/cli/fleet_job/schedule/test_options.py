@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.cli.fleet_job.schedule.options import RuleOptions, ScheduleOptions
+from azext_iotjobs.cli.fleet_job.schedule.read import say_next
 from azext_iotjobs.fleet_job.calendar import occurrences
-from azext_iotjobs.model.errors import BadValue, ConflictingChoice, UserError
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, UserError
 from azext_iotjobs.model.schedule import Schedule
 
 
@@ -88,3 +89,16 @@ def test_so_is_one_past_midnight() -> None:
     assert typed(rule, window="22:00-04:00", jitter="4h").jitter_s == 4 * 3600
     with pytest.raises(BadValue, match="jitter"):
         typed(rule, window="22:00-04:00", jitter="270m")
+
+
+@pytest.mark.parametrize("zone", [None, "", " "])
+def test_times_without_a_zone_are_refused(zone: str | None) -> None:
+    with pytest.raises(MissingChoice, match="--time-zone"):
+        typed({"daily": True, "at": "02:30", "time_zone": zone})
+
+
+def test_whoever_sees_when_it_is_due_next_is_told_how_much_later_it_starts(caplog: pytest.LogCaptureFixture) -> None:
+    soon = {"local": "2027-12-01T02:00:00+01:00", "utc": "2027-12-01T01:00:00Z", "zone": "CET"}
+    document = {"description": "daily at 02:00", "timeZone": "Europe/Berlin", "delaySeconds": 5519.0, "next": [soon]}
+    say_next(document)
+    assert "daily at 02:00, Europe/Berlin, each 1:31:59 later. Next:" in caplog.text
