@@ -4,12 +4,9 @@ Two thirds of an az command's time go into importing azure-cli, before it looks 
 loaded here: az finds and imports the extension anew in each command, as ever.
 """
 
-import contextlib
 import subprocess
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO
 
 from tests.helpers.warm_process import WarmProcess
 
@@ -37,20 +34,5 @@ class WarmAz(WarmProcess):
         """
         pipe = subprocess.PIPE
         command = self.start(words, folder, stdin=pipe, stdout=pipe, stderr=pipe)
-        with ThreadPoolExecutor(3) as threads:
-            threads.submit(_write, command.stdin, stdin)
-            reads = [threads.submit(_read, each) for each in (command.stdout, command.stderr)]
-            stdout, stderr = (each.result(limit_s) for each in reads)
-        return command.wait(limit_s), stdout, stderr
-
-
-def _write(stream: IO[bytes] | None, content: bytes) -> None:
-    assert stream is not None
-    with contextlib.suppress(BrokenPipeError), stream:
-        stream.write(content)
-
-
-def _read(stream: IO[bytes] | None) -> bytes:
-    assert stream is not None
-    with stream:
-        return stream.read()
+        stdout, stderr = command.communicate(stdin, limit_s)
+        return command.wait(), stdout, stderr

@@ -18,9 +18,10 @@ import subprocess
 import sys
 import weakref
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 IS_POSSIBLE = sys.platform == "linux"  # elsewhere system libraries may not survive a fork, or there is none
 MESSAGE_BYTES = 1 << 20
@@ -46,23 +47,29 @@ class WarmProcess:
         weakref.finalize(self, _end, self._socket, self._process)
 
     def start(
-        self, words: Sequence[str], folder: Path, *, stdin: Stream, stdout: Stream, stderr: Stream
+        self,
+        words: Sequence[str],
+        folder: Path,
+        *,
+        stdin: Stream,
+        stdout: Stream,
+        stderr: Stream,
+        start_new_session: bool = False,
     ) -> "ForkedProcess":
-        """Start a process with these arguments.
+        """Start a process with these arguments; all are as those of subprocess.Popen.
 
-        folder: where it runs.  stdin, stdout, stderr: as of subprocess.Popen, of which there are files and PIPE.
+        folder: where it runs.  stdin, stdout, stderr: a file or PIPE.
         """
-        return ForkedProcess(self._socket, (list(words), str(folder)), (stdin, stdout, stderr))
+        message = {"words": list(words), "folder": str(folder), "has_session": start_new_session}
+        return ForkedProcess(self._socket, message, (stdin, stdout, stderr))
 
 
 class ForkedProcess(subprocess.Popen[bytes]):
     """What `subprocess.Popen` is of a child of this process, of one that another has forked."""
 
-    def __init__(
-        self, control: socket.socket, message: tuple[list[str], str], streams: tuple[Stream, ...]
-    ) -> None:
+    def __init__(self, control: socket.socket, message: dict[str, Any], streams: tuple[Stream, ...]) -> None:
         self._child_created = False  # for Popen: there is nothing to be waited for by it
-        self.args, self.returncode = message[0], None
+        self.args, self.returncode = message["words"], None
         self.stdin = self.stdout = self.stderr = None
         with contextlib.ExitStack() as given:
             files = []
@@ -97,6 +104,15 @@ class ForkedProcess(subprocess.Popen[bytes]):
             raise subprocess.TimeoutExpired(self.args, timeout or 0)
         return code
 
+    def communicate(self, input: bytes | None = None, timeout: float | None = None) -> tuple[bytes, bytes]:
+        """Give it its input, and wait for its end; gives what it wrote to stdout and stderr, where these are pipes."""
+        with ThreadPoolExecutor(3) as threads:
+            threads.submit(_write, self.stdin, input or b"")
+            reads = [threads.submit(_read, each) for each in (self.stdout, self.stderr)]
+            self.wait(timeout)
+            stdout, stderr = (each.result(timeout) for each in reads)
+        return stdout, stderr
+
     def send_signal(self, sig: int) -> None:
         if self.poll() is None:
             os.kill(self.pid, sig)
@@ -107,6 +123,19 @@ class ForkedProcess(subprocess.Popen[bytes]):
             with self._reports:
                 self.returncode = int(self._reports.read())
         return self.returncode
+
+
+def _write(stream: IO[bytes] | None, content: bytes) -> None:
+    if stream is not None:
+        with contextlib.suppress(BrokenPipeError), stream:
+            stream.write(content)
+
+
+def _read(stream: IO[bytes] | None) -> bytes:
+    if stream is None:
+        return b""
+    with stream:
+        return stream.read()
 
 
 def _end(control: socket.socket, process: "subprocess.Popen[bytes]") -> None:
@@ -129,17 +158,21 @@ def serve(control: socket.socket, module: str, loaded: Sequence[str]) -> None:
             return
         if os.fork() == 0:
             control.close()
-            _fork_and_wait(module, *json.loads(message), files)
+            _fork_and_wait(module, files, **json.loads(message))
         for each in files:
             os.close(each)
 
 
-def _fork_and_wait(module: str, words: list[str], folder: str, files: list[int]) -> None:
+def _fork_and_wait(module: str, files: list[int], *, words: list[str], folder: str, has_session: bool) -> None:
     *streams, reports = files
     child = os.fork()
     if child == 0:
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has it ignored, and what is below
+        signal.signal(
+            signal.SIGINT, signal.default_int_handler
+        )  # a shell's background has it ignored, and what is below
         os.close(reports)
+        if has_session:
+            os.setsid()
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
             os.close(stream)

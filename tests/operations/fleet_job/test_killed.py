@@ -32,10 +32,11 @@ from azext_iotjobs.simulator.template import compiled
 from tests.helpers.devices_on_thread import DevicesOnThread, client_of
 from tests.helpers.hub_process import HubProcess
 from tests.helpers.killable_process import started
+from tests.helpers.short_form import IN_FULL
 
-PROGRAM = "fleet_job_process.py"
+PROGRAM = "fleet_job_process"
 DEVICES = tuple(f"dev-{number:02}" for number in range(24))
-STORIES = 50 if os.environ.get("IOTJOBS_TORTURE") else 5  # by each driver: a hundred, or a tenth of them
+STORIES = 50 if IN_FULL else 2  # by each driver
 CLOCK = SystemClock()
 LIMIT_S = 60
 REBOOT = MethodCall(name="reboot")
@@ -165,7 +166,7 @@ def test_a_second_process_is_refused_while_the_first_lives(tmp_path: Path, proce
     folder = tmp_path / "state"
     begin(folder, process, Driver.CALLS)
     running = started(PROGRAM, folder, process)
-    assert running.stdout is not None and running.stdout.readline() == "begun\n"
+    assert running.stdout is not None and running.stdout.readline() == b"begun\n"
     store = SqliteStore.open(folder)
     observer = KillsHub(process)  # it is notified of nothing
     with client_of(process) as client:

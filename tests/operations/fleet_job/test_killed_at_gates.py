@@ -28,7 +28,7 @@ from tests.helpers.hub_process import HubProcess
 from tests.helpers.killable_process import started
 from tests.helpers.waiting import wait_until
 
-PROGRAM = "fleet_job_process.py"
+PROGRAM = "fleet_job_process"
 DEVICES = tuple(f"dev-{number:02}" for number in range(6))
 CLOCK = SystemClock()
 LIMIT_S = 60
@@ -78,7 +78,7 @@ def begin(folder: Path, process: HubProcess, gates: Gates) -> SqliteStore:
     return store
 
 
-def kill(running: "subprocess.Popen[str]") -> None:
+def kill(running: "subprocess.Popen[bytes]") -> None:
     os.killpg(running.pid, signal.SIGKILL)
     running.communicate(timeout=LIMIT_S)
 
@@ -127,7 +127,7 @@ def test_killed_while_somebody_has_to_approve_it_waits_on_and_the_answer_counts(
     store = begin(tmp_path / "state", process, Gates(is_manual=True))
     for _ in range(2):
         running = started(PROGRAM, tmp_path / "state", process)
-        assert running.stdout is not None and running.stdout.readline() == "begun\n"
+        assert running.stdout is not None and running.stdout.readline() == b"begun\n"
         wait_until("it waits for approval", lambda: gated(store) is not None)
         kill(running)
     assert sum(devices.calls.values()) == 3

@@ -30,7 +30,7 @@ from tests.helpers.devices_on_thread import DevicesOnThread, client_of
 from tests.helpers.hub_process import HubProcess
 from tests.helpers.killable_process import started
 
-PROGRAM = "schedule_process.py"
+PROGRAM = "schedule_process"
 DEVICES = tuple(f"dev-{number:02}" for number in range(8))
 STORIES = 10 if os.environ.get("IOTJOBS_TORTURE") else 1  # by each driver; each has some kills
 DAYS = 3  # occurrences that are due
