@@ -32,7 +32,7 @@ def started(program: str, folder: Path, hub: HubProcess, *words: str) -> "subpro
                 folder,
                 stdin=nothing,
                 stdout=subprocess.PIPE,
-                stderr=sys.__stderr__.buffer,
+                stderr=2,
                 start_new_session=True,
             )
     return subprocess.Popen(

@@ -1,7 +1,7 @@
 """Processes whose modules are loaded already: each is forked from one that has imported them, and runs `python -m` a
 module there. Importing takes most of the time of those that live shortly.
 
-This file is also the program that loads and forks. Its arguments: the number of a socket, the module, and what it loads.
+This file is also the program that loads and forks. Its arguments: the number of a socket, the module, what it loads.
 Each message on the socket is one process to be: JSON, with the numbers of its stdin, stdout, stderr attached, and of a
 pipe for its id and its exit code.
 """
