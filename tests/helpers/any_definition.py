@@ -66,7 +66,7 @@ CONDITIONS = st.sampled_from(
 )
 TWIN_CONDITIONS = CONDITIONS.filter(lambda condition: condition != "*")
 SECONDS = st.integers(60, 7200).map(float) | st.floats(60, 7200)
-PERCENTS = st.decimals("0.000001", "100", places=6).map(Fraction)
+PERCENTS = st.decimals("0.000001", "99.999999", places=6).map(Fraction)
 SHARES = st.builds(Share, st.integers(1, 1_000_000).map(Fraction), st.just(Unit.DEVICES)) | st.builds(
     Share, PERCENTS, st.just(Unit.PERCENT)
 )
@@ -115,13 +115,10 @@ LIMITS: dict[str, st.SearchStrategy[Any]] = {
 @st.composite
 def targets(draw: st.DrawFn) -> Targets:
     """Which devices."""
-    kinds = (
-        {"selection": SELECTIONS},
-        {"group": LINES.filter(bool), "excluded": IDS},
-        {"of_run": OF_RUNS, "excluded": IDS},
-    )
-    fewer = draw(st.sampled_from(({}, {"limit": st.integers(1, 10**6)}, {"sample_percent": PERCENTS})))
-    given = {**draw(st.sampled_from(kinds)), **fewer, **LIMITS}
+    grouped, of_run = {"group": LINES.filter(bool), "excluded": IDS}, {"of_run": OF_RUNS, "excluded": IDS}
+    kinds: Any = ({"selection": SELECTIONS}, grouped, of_run)
+    fewer: Any = ({}, {"limit": st.integers(1, 10**6)}, {"sample_percent": PERCENTS})
+    given = {**draw(st.sampled_from(kinds)), **draw(st.sampled_from(fewer)), **LIMITS}
     return Targets(**{name: draw(each) for name, each in given.items()})
 
 
@@ -232,9 +229,7 @@ def schedules(draw: st.DrawFn) -> Schedule:
     if draw(st.booleans()):
         return Schedule(rule=Rule(frequency=Frequency.ONCE, on_date=draw(DAYS), at=draw(TIMES)), **policies)
     rule = draw(RULES)
-    ends = draw(
-        st.sampled_from(({}, {"times": st.integers(1, 100)}, {"ends": WALLS.map(lambda at: at.replace(year=2060))}))
-    )
+    ends: Any = ({}, {"times": st.integers(1, 100)}, {"ends": WALLS.map(lambda at: at.replace(year=2060, day=1))})
     opens = rule.at or time(2)
     windows = st.none() | st.just(Window(opens, opens.replace(hour=(opens.hour + 5) % 24)))
     return Schedule(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from knack.output import format_json, format_yaml
 
@@ -84,6 +84,7 @@ def saved(definition: Definition) -> FleetJob:
 
 
 @pytest.mark.parametrize("form", PRINTED)
+@settings(max_examples=60)
 @given(definition=definitions(), schedule=optional(schedules()))
 def test_what_is_shown_of_a_fleet_job_is_a_file_that_changes_nothing_and_makes_an_equal_one(
     form: str, definition: Definition, schedule: Schedule | None

@@ -34,9 +34,9 @@ class FileJob(NamedTuple):
     top: Given  # its members, with their places
     maker: Maker
 
-    def tried(self, make: Callable[[], object]) -> None:
-        """Call `make`; what it finds wrong is noted as a problem of the file, at the member that is meant."""
-        self.maker.tried(self.top, make)
+    def tried(self, make: Callable[[], object], at: str = "") -> None:
+        """Call `make`; what it finds wrong is a problem of the file. at: the member that it is about, if it says none."""
+        self.maker.tried(self.top, make, at)
 
 
 def parse_file(content: str, name: str, parameters: Parameters, problems: Problems) -> list[FileJob]:
