@@ -1,5 +1,6 @@
 """Strategies for all that a fleet job can be, and for schedules."""
 
+from contextlib import suppress
 from datetime import date, datetime, time
 from fractions import Fraction
 from typing import Any
@@ -79,7 +80,10 @@ def optional(of: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.none() | of
 
 
-PARTS = st.fixed_dictionaries({"tags": optional(OBJECTS)}, optional={"properties": st.builds(dict, desired=OBJECTS)})
+DESIRED = st.builds(dict, desired=OBJECTS)
+PATCHES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {"tags": optional(OBJECTS)}, optional={"properties": DESIRED}
+)
 ACTIONS = st.one_of(
     st.builds(
         Action,
@@ -92,7 +96,7 @@ ACTIONS = st.one_of(
         ),
         success=st.sampled_from(("200-399", "200", "-5--1,7,200-299")).map(parse_success_status),
     ),
-    st.builds(Action, patch=st.builds(TwinPatch, document=PARTS)),
+    st.builds(Action, patch=st.builds(TwinPatch, document=PATCHES)),
     st.builds(
         Action, content=st.fixed_dictionaries({"modulesContent": st.dictionaries(TEXTS, JSON, min_size=1, max_size=3)})
     ),
@@ -188,12 +192,12 @@ def definitions(draw: st.DrawFn) -> Definition:
         "delivery": draw(DELIVERIES),
         "verification": draw(optional(VERIFICATIONS)),
     }
-    names = {"display_name": draw(LINES), "description": draw(TEXTS)}
     labels = draw(st.dictionaries(LINES.filter(str.strip), LINES, max_size=3))
-    try:
-        return Definition(**parts, **names, labels=labels)
-    except UserError:  # parts that do not go together
-        return Definition(action=parts["action"], targets=parts["targets"], **names, labels=labels)
+    names: dict[str, Any] = {"display_name": draw(LINES), "description": draw(TEXTS), "labels": labels}
+    for without in ((), ("delivery",), ("rollout",), ("delivery", "rollout")):  # some do not go together
+        with suppress(UserError):
+            return Definition(**names, **{name: part for name, part in parts.items() if name not in without})
+    raise AssertionError("what is as in a new fleet job goes with everything")
 
 
 TIMES = st.times().map(lambda at: at.replace(second=0, microsecond=0))
