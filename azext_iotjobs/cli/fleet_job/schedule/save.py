@@ -53,7 +53,7 @@ def remove(cmd: Any, client: FleetJobContext, fleet_job_id: str) -> dict[str, An
 def put(context: FleetJobContext, fleet_job_id: str, wanted: Schedule) -> SetSchedule:
     """Set the schedule of a fleet job, and warn of what it means that people may not expect. Raises UserError."""
     at = CLOCK.now()
-    done = saved.set_schedule(context.store, fleet_job_id, wanted, by=current_user(), at=at, new_key=_new_key)
+    done = saved.set_schedule(context.store, fleet_job_id, wanted, by=current_user(), at=at, new_key=new_store_key)
     _warn_of_missed(done.missed)
     _warn_of_short_months(wanted.rule)
     _warn_of_shut_windows(done.stored)
@@ -77,7 +77,8 @@ def say_who_starts() -> None:
     logger.warning("Nothing starts by itself: have this called every few minutes, as `schedule export` does: %s", due)
 
 
-def _new_key() -> str:
+def new_store_key() -> str:
+    """Random letters that tell this store's claims on the hub from those of others."""
     return plan.run_key([secrets.randbelow(len(plan.RUN_KEY_LETTERS)) for _ in range(plan.RUN_KEY_LENGTH)])
 
 
