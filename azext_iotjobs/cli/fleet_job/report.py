@@ -8,7 +8,8 @@ from knack.log import get_logger
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
 from azext_iotjobs.cli.input.option_groups import takes_option_groups
 from azext_iotjobs.cli.output.report.cases import MAIN_COLUMNS, device_cases
-from azext_iotjobs.cli.output.report.writing import ReportOptions, write
+from azext_iotjobs.cli.output.report.writing import write
+from azext_iotjobs.cli.output.report_target import ReportOptions
 from azext_iotjobs.cli.output.result_rows import CALL_COLUMNS, RUN_COLUMNS, render_run_result
 from azext_iotjobs.fleet_job.store.contract import ResultFilter
 from azext_iotjobs.model.clock import SystemClock, render_instant

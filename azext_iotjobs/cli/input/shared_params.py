@@ -315,7 +315,7 @@ def rows(file_help: str, group: str | None = None) -> Group:
     )
 
 
-REPORT: Group = (
+REPORT_FILE: Group = (
     extra(
         "output_file",
         "--output-file",

@@ -85,6 +85,26 @@ command(
 )
 
 command(
+    "iot hub job report",
+    "Write a report of what a job did to its devices: JUnit XML, Markdown or one HTML page.",
+    (
+        "A page for people: totals, failures by class, and all results to filter and sort.",
+        "az iot hub job report -n localhost --job-id reboot-1 --output-file reboot-1.html",
+    ),
+    (
+        "A pipeline's test results: a test case for each device.",
+        "az iot hub job report -n localhost --job-id reboot-1 --output-file reboot-1.xml",
+    ),
+    (
+        "The summary of a step in GitHub Actions.",
+        'az iot hub job report -n localhost --job-id reboot-1 >> "$GITHUB_STEP_SUMMARY"',
+    ),
+    long="A device that failed is a failure, with its error class as type; one that has not ended is skipped. The page "
+    "needs no network and may be opened from a file. What devices sent is escaped in all formats, and cut where it is "
+    "very long; `job results` has all of it.",
+)
+
+command(
     "iot hub job rerun",
     "Run a job again on the devices that failed, or on others of its devices.",
     ("On the devices that failed, and wait.", "az iot hub job rerun -n localhost --job-id reboot-1 --wait"),

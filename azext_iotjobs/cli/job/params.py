@@ -9,7 +9,7 @@ from azext_iotjobs.cli.input.shared_params import (
     HUB,
     JSON_FORMS,
     OUTCOME,
-    REPORT as REPORT_OPTIONS,
+    REPORT_FILE,
     RUN_ERROR_CLASSES,
     SELECTION,
     SUCCESS,
@@ -234,7 +234,7 @@ COPY: Options = (
 )
 WAIT: Options = (*_HUB, JOB_ID, *_WAITING)
 RESULTS: Options = (*_HUB, JOB_ID, RESULTS_OPTIONS, SUCCESS)
-REPORT: Options = (*_HUB, JOB_ID, REPORT_OPTIONS, SUCCESS)
+REPORT: Options = (*_HUB, JOB_ID, REPORT_FILE, SUCCESS)
 SHOW: Options = (*_HUB, JOB_ID, SUMMARY, SUCCESS)
 LIST: Options = (*_HUB, JOB_LIST, top(None))
 CANCEL: Options = (*_HUB, JOB_ID)

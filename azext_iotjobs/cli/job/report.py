@@ -7,7 +7,8 @@ from knack.log import get_logger
 
 from azext_iotjobs.cli.input.option_groups import takes_option_groups
 from azext_iotjobs.cli.output.report.cases import MAIN_COLUMNS, device_cases
-from azext_iotjobs.cli.output.report.writing import ReportOptions, ReportTarget, write
+from azext_iotjobs.cli.output.report.writing import write
+from azext_iotjobs.cli.output.report_target import ReportOptions, ReportTarget
 from azext_iotjobs.cli.output.result_rows import CALL_COLUMNS, VERIFIED_COLUMNS, render_result
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock, parse_known_instant
@@ -78,10 +79,11 @@ def report_of(job: Job, host: str) -> Report:
 
 def _warning(job: Job, rows: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
     """The rows; says so when there are none."""
-    count = 0
-    for count, row in enumerate(rows, start=1):
+    has_rows = False
+    for row in rows:
+        has_rows = True
         yield row
-    if not count:
+    if not has_rows:
         logger.warning("Job %s has no device yet: the report has none.", job.job_id)
 
 

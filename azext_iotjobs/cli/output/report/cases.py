@@ -31,7 +31,7 @@ def device_cases(rows: Iterable[Mapping[str, Any]], section: int | None = None) 
 def _reason(row: Mapping[str, Any], outcome: CaseOutcome) -> str | None:
     if outcome is CaseOutcome.PASSED:
         return None
-    return row["errorClass"] or row["status"] if outcome is CaseOutcome.FAILED else row["status"]
+    return str(row["errorClass"] or row["status"]) if outcome is CaseOutcome.FAILED else str(row["status"])
 
 
 def _message(row: Mapping[str, Any]) -> str:

@@ -63,8 +63,8 @@ def _reasons(report: Report, cases: CaseSpool) -> Iterator[str]:
         (
             report.wording.outcomes[outcome],
             _code(each.reason),
-            f"{each.count:,}",
-            percent(each.count, total),
+            f"{each.case_count:,}",
+            percent(each.case_count, total),
             ", ".join(map(_code, each.first_names)),
         )
         for outcome, each in found
@@ -105,7 +105,10 @@ def _left_out(count: int, one: str, many: str) -> str:
 
 
 def _count_heads(report: Report) -> tuple[str, ...]:
-    return ("All", *(heading(word) if word.isalpha() else word.capitalize() for word in report.wording.outcomes.values()))
+    return (
+        "All",
+        *(heading(word) if word.isalpha() else word.capitalize() for word in report.wording.outcomes.values()),
+    )
 
 
 def _counts(counts: Counts) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """A report as one HTML page that needs no network and has its data in it. Streams.
 
-Totals, sections and reasons are HTML as it stands here; the table of results is made by the page's own script from JSON,
-in pages. The page may load nothing: its policy allows the one style and the one script that it has, by their hashes.
+Totals, sections and reasons are HTML as it stands here; the table of results is made by the page's own script from
+JSON, in pages. The page may load nothing: its policy allows the one style and the one script that it has, by their
+hashes.
 """
 
 import hashlib
@@ -86,7 +87,7 @@ def _tiles(report: Report, counts: Counts, cases: CaseSpool) -> Iterator[str]:
     for outcome, word in report.wording.outcomes.items():
         more = percent(counts.of(outcome), counts.total)
         if outcome is CaseOutcome.OPEN and counts.open:
-            more = ", ".join(f"{each.count:,} {each.reason}" for each in cases.reasons(outcome))
+            more = ", ".join(f"{each.case_count:,} {each.reason}" for each in cases.reasons(outcome))
         yield _tile(outcome.value, word.capitalize(), counts.of(outcome), more)
 
 

@@ -125,15 +125,16 @@ def _section_row(section: Section, report: Report, counts: Counts, span: Span | 
 
 def _reason_row(outcome: CaseOutcome, reason: Reason, total: int) -> str:
     column = "errorClass" if outcome is CaseOutcome.FAILED else "status"
-    bar = _drawing("part", [_bar(outcome, 0.0, WIDTH * reason.count / total)])
+    bar = _drawing("part", [_bar(outcome, 0.0, WIDTH * reason.case_count / total)])
     names = ", ".join(f"<bdi>{_text(cut(each, MAX_NAME))}</bdi>" for each in reason.first_names)
-    more = ", …" if reason.count > len(reason.first_names) else ""
+    more = ", …" if reason.case_count > len(reason.first_names) else ""
     meaning = MEANINGS.get(reason.reason)
     said = f'<span class="meaning">{meaning}</span>' if meaning else ""
     return (
         f'<tr><th scope="row"><span data-filter="{column}" data-value="{_text(reason.reason)}">'
-        f'{_text(cut(reason.reason, MAX_NAME))}</span>{said}</th><td class="count">{reason.count:,}</td>'
-        f'<td class="count">{percent(reason.count, total)}</td><td class="bars">{bar}</td><td>{names}{more}</td></tr>\n'
+        f'{_text(cut(reason.reason, MAX_NAME))}</span>{said}</th><td class="count">{reason.case_count:,}</td>'
+        f'<td class="count">{percent(reason.case_count, total)}</td><td class="bars">{bar}</td>'
+        f"<td>{names}{more}</td></tr>\n"
     )
 
 

@@ -9,20 +9,22 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from azext_iotjobs.cli.output.report.texts import visible
 from azext_iotjobs.model.report import Case, CaseOutcome, Counts
 
+OUTCOMES = {each.value: each for each in CaseOutcome}
 CACHE_KIB = 16 * 1024
 CHUNK = 1_000  # cases that are added at once
-COLUMNS = "section, name, outcome, reason, message, duration_s, row"
+COLUMNS = "section, outcome, reason, document"
 
 
 class Reason(NamedTuple):
     """How many cases came to an outcome for a reason, and the first of them."""
 
     reason: str
-    count: int
+    case_count: int
     first_names: tuple[str, ...]
 
 
@@ -35,13 +37,12 @@ class CaseSpool:
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.executescript(
             f"PRAGMA cache_size = -{CACHE_KIB}; PRAGMA journal_mode = OFF;"
-            "CREATE TABLE kept (number INTEGER PRIMARY KEY, section INTEGER, name TEXT, outcome TEXT, reason TEXT,"
-            " message TEXT, duration_s REAL, row TEXT);"
+            "CREATE TABLE kept (number INTEGER PRIMARY KEY, section INTEGER, outcome TEXT, reason TEXT, document TEXT);"
         )
         rows = map(_stored, cases)
         while chunk := list(islice(rows, CHUNK)):
             self._database.execute("BEGIN")
-            self._database.executemany(f"INSERT INTO kept ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", chunk)
+            self._database.executemany(f"INSERT INTO kept ({COLUMNS}) VALUES (?, ?, ?, ?)", chunk)
             self._database.execute("COMMIT")
         self._database.execute("CREATE INDEX of_section ON kept (section, number)")
         self._database.execute("CREATE INDEX of_outcome ON kept (outcome, reason, number)")
@@ -65,7 +66,7 @@ class CaseSpool:
             "SELECT reason, COUNT(*) AS count FROM kept WHERE outcome = ? GROUP BY reason ORDER BY count DESC, reason",
             (outcome.value,),
         )
-        return [Reason(_loaded(name), count, self._first(outcome, name)) for name, count in found.fetchall()]
+        return [Reason(reason, count, self._first(outcome, reason)) for reason, count in found.fetchall()]
 
     def cases(self, *, section: int | None = None, outcome: CaseOutcome | None = None) -> Iterator[Case]:
         """Cases in the order in which they came; of a section alone, or of an outcome."""
@@ -80,8 +81,8 @@ class CaseSpool:
     def used(self, columns: Iterable[str]) -> tuple[str, ...]:
         """Those of `columns` that have a value in any row."""
         left, used = list(columns), set[str]()
-        for (text,) in self._database.execute("SELECT row FROM kept"):
-            row = json.loads(text)
+        for (document,) in self._database.execute("SELECT document FROM kept"):
+            row = json.loads(document)[3]
             found = [name for name in left if row.get(name) is not None]
             used.update(found)
             left = [name for name in left if name not in used]
@@ -99,31 +100,27 @@ class CaseSpool:
 
     def _first(self, outcome: CaseOutcome, reason: str) -> tuple[str, ...]:
         found = self._database.execute(
-            "SELECT name FROM kept WHERE outcome = ? AND reason = ? ORDER BY number LIMIT ?",
+            "SELECT document FROM kept WHERE outcome = ? AND reason = ? ORDER BY number LIMIT ?",
             (outcome.value, reason, self._names_per_reason),
         )
-        return tuple(_loaded(name) for (name,) in found)
+        return tuple(json.loads(document)[0] for (document,) in found)
 
 
-def _stored(case: Case) -> tuple[Any, ...]:
+def _stored(case: Case) -> tuple[int, str, str | None, str]:
     # As JSON: SQLite refuses text with half a character in it, and a device may send such.
-    texts = (json.dumps(case.name), case.outcome.value, json.dumps(case.reason), json.dumps(case.message))
-    return (case.section, *texts, case.duration_s, json.dumps(dict(case.row)))
+    document = json.dumps((case.name, case.message, case.duration_s, case.row))
+    return case.section, case.outcome.value, None if case.reason is None else visible(case.reason), document
 
 
-def _case(stored: tuple[Any, ...]) -> Case:
-    section, name, outcome, reason, message, duration_s, row = stored
+def _case(stored: tuple[int, str, str | None, str]) -> Case:
+    section, outcome, reason, document = stored
+    name, message, duration_s, row = json.loads(document)
     return Case(
         section=section,
-        name=_loaded(name),
-        outcome=CaseOutcome(outcome),
-        reason=json.loads(reason),
-        message=_loaded(message),
+        name=name,
+        outcome=OUTCOMES[outcome],
+        reason=reason,
+        message=message,
         duration_s=duration_s,
-        row=json.loads(row),
+        row=row,
     )
-
-
-def _loaded(text: str) -> str:
-    loaded: str = json.loads(text)
-    return loaded
