@@ -108,7 +108,7 @@ class CaseSpool:
 
 def _stored(case: Case) -> tuple[int, str, str | None, str]:
     # As JSON: SQLite refuses text with half a character in it, and a device may send such.
-    document = json.dumps((case.name, case.message, case.duration_s, case.row))
+    document = json.dumps((case.name, case.message, case.duration_s, dict(case.row)))
     return case.section, case.outcome.value, None if case.reason is None else visible(case.reason), document
 
 
