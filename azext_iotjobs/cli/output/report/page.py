@@ -96,7 +96,7 @@ def _tile(tone: str, label: str, count: int, more: str) -> str:
     zero = "" if count else " zero"
     return (
         f'<li><span class="label">{dot}{_text(label)}</span><span class="number{zero}">{count:,}</span>'
-        f'<span class="more">{_text(more)}</span></li>'
+        f'<span class="aside">{_text(more)}</span></li>'
     )
 
 

@@ -87,7 +87,7 @@
     if (column.isTime) return element("td", { className: "still" }, text.slice(0, 19).replace("T", " "));
     if (isFirst) {
       const button = element("button", { type: "button", className: "text", "aria-expanded": String(isOpen) }, element("bdi", {}, text));
-      button.addEventListener("click", () => toggle(row));
+      button.addEventListener("click", () => toggle(row, button));
       return element("th", { scope: "row" }, button);
     }
     if (column.isState) return element("td", {}, element("span", { className: `badge ${row[0]}` }, text));
@@ -103,11 +103,13 @@
     return element("tr", { className: "more" }, element("td", { colSpan: shownColumns.length }, element("dl", {}, ...known)));
   }
 
-  function toggle(row) {
-    if (!openRows.delete(row)) openRows.add(row);
-    const place = found.indexOf(row) - state.page * state.size;
-    show();
-    byId("body").querySelectorAll("th button")[place]?.focus();
+  function toggle(row, button) {
+    const line = button.closest("tr");
+    const isOpen = !openRows.delete(row);
+    if (isOpen) openRows.add(row);
+    button.setAttribute("aria-expanded", String(isOpen));
+    if (isOpen) line.after(details(row));
+    else line.nextElementSibling.remove();
   }
 
   // -- headers, filters, pages --
