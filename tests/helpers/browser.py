@@ -71,10 +71,11 @@ class Browser:
 
     def downloaded(self, click: WebElement) -> Path:
         """The file that a click downloads; it is not empty."""
-        before = self._whole()
+        for earlier in self._whole():
+            earlier.unlink()
         click.click()
-        wait_until("a file is downloaded", lambda: self._whole() - before)
-        (file,) = self._whole() - before
+        wait_until("a file is downloaded", self._whole)
+        (file,) = self._whole()
         return file
 
     def _whole(self) -> set[Path]:

@@ -26,6 +26,7 @@ FACETS = ("status", "errorClass", "methodStatus", "batch", "deleted", "reason")
 TIMES = ("started", "finished", "verified", "offlineSince", "waitsUntil")
 WHY = "why"  # a column beside those of the rows: the case's message
 FAILED = (CaseOutcome.FAILED, CaseOutcome.UNCERTAIN)
+ORDER = (*FAILED, CaseOutcome.OPEN, CaseOutcome.PASSED)
 TONES = {True: "passed", False: "failed", None: "open"}
 
 
@@ -101,13 +102,13 @@ def _tile(tone: str, label: str, count: int, more: str) -> str:
 
 
 def _data(report: Report, cases: CaseSpool) -> Iterator[str]:
-    """The cases as JSON, a line for each. Columns without any value are left out."""
+    """The cases as JSON, a line for each, what failed first. Columns without any value are left out."""
     columns = (*cases.used(report.columns), *([WHY] * any(cases.counts.of(each) for each in FAILED)))
     head = {"one": report.wording.case, "many": report.wording.cases}
     described = [_column(name, report) for name in columns]
     yield f'{{"cases":{_json(head)},"columns":{_json(described)},"rows":['
     separator = "\n"
-    for case in cases.cases():
+    for case in (case for outcome in ORDER for case in cases.cases(outcome=outcome)):
         yield separator + _json([case.outcome.value, *_cells(case, columns)])
         separator = ",\n"
     yield "\n]}"

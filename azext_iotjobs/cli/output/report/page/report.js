@@ -116,7 +116,7 @@
 
   function sortBy(name) {
     const isSame = state.sort === name;
-    if (isSame && state.direction < 0) state.sort = null; // a third time: the order of the report
+    if (isSame && state.direction < 0) state.sort = null; // a third time: what failed first, as at the beginning
     else [state.sort, state.direction] = [name, isSame ? -1 : 1];
     for (const head of byId("heads").children) {
       const order = head.dataset.name !== state.sort ? "none" : state.direction > 0 ? "ascending" : "descending";
