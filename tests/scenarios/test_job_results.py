@@ -4,6 +4,7 @@ import csv
 import json
 import signal
 import subprocess
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,16 @@ def job(hub: ScenarioHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def by_device(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {row["deviceId"]: row for row in rows}
+
+
+def test_a_report_of_a_job_has_a_test_case_for_each_device(
+    hub: ScenarioHub, job: tuple[str, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "r.xml"
+    hub.az.json("iot hub job report", *job[4:], "--output-file", str(path))
+    cases = {case.get("name"): case.find("failure") for case in ElementTree.parse(path).iter("testcase")}
+    found = {name: failure.get("type") for name, failure in cases.items() if failure is not None}
+    assert found == {"r-answers": "rejected", "r-offline": "offline", "r-deleted": "offline"}
 
 
 def test_each_device_has_a_row(hub: ScenarioHub, job: tuple[str, ...]) -> None:

@@ -1,7 +1,7 @@
 """Handler of az iot hub job report: what a job did to its devices, as JUnit XML, Markdown or an HTML page."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from knack.log import get_logger
 
@@ -23,18 +23,24 @@ CLOCK = SystemClock()
 ONLY_SECTION = 1
 
 
+class JudgingOptions(NamedTuple):
+    """What counts as success."""
+
+    success_status: str = DEFAULT_SUCCESS_STATUS
+
+
 @takes_option_groups
 def report(
     cmd: Any,
     client: HubClient,
     our_job_id: str,
-    success_status: str = DEFAULT_SUCCESS_STATUS,
     *,
+    judging: JudgingOptions,
     output: ReportOptions,
 ) -> None:
     """Write a report of a job."""
     target = output.target()
-    success = parse_success_status(success_status)
+    success = parse_success_status(judging.success_status)
     write_report(client, run.show(client, our_job_id), success, [target])
 
 

@@ -70,7 +70,8 @@ def form_of(path: str, typed: str | None) -> str:
     if form is None:
         raise BadValue(
             f"{OPTION} {path}: no format has the ending {ending}; known endings are {', '.join(FORMAT_OF_ENDING)}.",
-            hint=f"Give another name, or give the format: --format {' | '.join(FORMATS)}",
+            hint=f"Give another name, or give the format: --format {' | '.join(FORMATS)}. Reports end in .xml, .md or "
+            ".html, and have commands of their own, `report`.",
         )
     return form
 
