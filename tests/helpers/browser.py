@@ -42,7 +42,7 @@ class Browser:
         """Open a page as somebody sees it who prefers a color scheme; media: "print" for how it is printed."""
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
-        self.driver.get_log("performance")  # what was before
+        self.log("performance")  # what was before
         self.driver.get(address)
 
     def resize(self, width: int, height: int = 900) -> None:
@@ -52,7 +52,12 @@ class Browser:
 
     def run(self, script: str, *arguments: object) -> Any:
         """What a script gives that is run in the page."""
-        return self.driver.execute_script(script, *arguments)  # type: ignore[no-untyped-call]
+        return self.driver.execute_script(script, *arguments)
+
+    def log(self, kind: str) -> list[dict[str, Any]]:
+        """What has come into a log of the browser since it was read last. kind: "browser" or "performance"."""
+        driver: Any = self.driver  # Selenium says no types of its logs
+        return list(driver.get_log(kind))
 
     def one(self, selector: str) -> WebElement:
         """The first element that a CSS selector finds."""

@@ -17,7 +17,7 @@ from tests.helpers.transport_double import response
 CMD = SimpleNamespace()
 OFFLINE = {"code": "DeviceNotOnline", "description": "not online"}
 ANSWER = {"deviceMethodResponse": {"status": 503, "payload": {"why": "busy"}}}
-ROWS = [
+ROWS: list[dict[str, Any]] = [
     {"deviceId": "a", "jobId": "j", "status": "completed", "outcome": {"deviceMethodResponse": {"status": 200}}},
     {"deviceId": "b", "jobId": "j", "status": "failed", "error": OFFLINE},
     {"deviceId": "c", "jobId": "j", "status": "completed", "outcome": ANSWER},

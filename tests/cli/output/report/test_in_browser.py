@@ -171,7 +171,7 @@ def test_no_spreadsheet_runs_what_a_device_sent(browser: Browser, tmp_path: Path
 
 
 def requests_of(browser: Browser) -> list[str]:
-    logged = (json.loads(each["message"])["message"] for each in browser.driver.get_log("performance"))
+    logged = (json.loads(each["message"])["message"] for each in browser.log("performance"))
     return [each["params"]["request"]["url"] for each in logged if each["method"] == "Network.requestWillBeSent"]
 
 
@@ -182,7 +182,7 @@ def test_no_request_leaves_the_page_whatever_devices_sent(browser: Browser, tmp_
         browser.run("arguments[0].click()", button)
     assert len(browser.texts("#body tr.more")) == len(HOSTILE), "each device is open"
     assert requests_of(browser) == [address]
-    assert [each for each in browser.driver.get_log("browser") if each["level"] == "SEVERE"] == []
+    assert [each for each in browser.log("browser") if each["level"] == "SEVERE"] == []
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
@@ -211,9 +211,7 @@ def test_the_policy_stops_what_would_get_in_anyway(browser: Browser, tmp_path: P
     )
     assert browser.driver.title != "1"
     assert browser.run("return getComputedStyle(document.getElementById('styled')).color") != "rgb(255, 0, 0)"
-    refused = [
-        each["message"] for each in browser.driver.get_log("browser") if "Content Security Policy" in each["message"]
-    ]
+    refused = [each["message"] for each in browser.log("browser") if "Content Security Policy" in each["message"]]
     assert len(refused) >= 2
 
 
