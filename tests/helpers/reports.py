@@ -139,7 +139,8 @@ def rendered(form: str, results: Iterable[DeviceResult], about: Report | None = 
     results = list(results)
     about = about or report(max((each.batch or 1 for each in results), default=1))
     text = io.StringIO()
-    with CaseSpool(cases_of(results)) as spool:
+    with CaseSpool() as spool:
+        spool.add(cases_of(results))
         for part in RENDER[form](about, spool):
             text.write(part)
     return text.getvalue()

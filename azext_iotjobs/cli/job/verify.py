@@ -38,6 +38,7 @@ from azext_iotjobs.operations.verification.results import ResultVerifier
 logger = get_logger(__name__)
 
 Document = dict[str, Any]
+OnRow = Callable[[Document], None]
 
 
 def check(client: HubClient, plan: VerifyingPlan, *, of_modules: bool = False) -> Document:
@@ -54,11 +55,16 @@ def check(client: HubClient, plan: VerifyingPlan, *, of_modules: bool = False) -
 
 
 def verify(
-    cmd: Any, client: HubClient, job_ids: Sequence[str], plan: WaitPlan, document: Document
+    cmd: Any,
+    client: HubClient,
+    job_ids: Sequence[str],
+    plan: WaitPlan,
+    document: Document,
+    on_row: OnRow | None = None,
 ) -> tuple[Document, Outcome]:
     """Verify the devices that jobs have operated; gives the result with what became of them, and the outcome of it.
 
-    job_ids: of jobs that have ended.  document: the result without.
+    job_ids: of jobs that have ended.  document: the result without.  on_row: gets each row, too.
     Raises HubAnswer and LinkError, after the result was printed, for what ended it.
     """
     verifying = plan.verifying
@@ -69,7 +75,7 @@ def verify(
         jobs = JobRows(client, job_ids, plan.success, stop)
         pace, clock = pace_of(client), SystemClock()
         verifier = ResultVerifier(client.queries, verifying.verification, pace, clock, stop, progress)
-        rows, trouble = _collect(verifier, jobs, verifying, progress)
+        rows, trouble = _collect(verifier, jobs, verifying, progress, on_row)
     progress.end(None if verifying.target is None else verifying.target.name)
     shown = {**render_verification(verifying.verification), **progress.counts.document(), "results": rows}
     document = {**document, "verification": shown}
@@ -103,7 +109,11 @@ class JobRows:
 
 
 def _collect(
-    verifier: ResultVerifier, jobs: JobRows, plan: VerifyingPlan, progress: "VerificationProgress"
+    verifier: ResultVerifier,
+    jobs: JobRows,
+    plan: VerifyingPlan,
+    progress: "VerificationProgress",
+    on_row: OnRow | None,
 ) -> tuple[list[Document] | None, IotJobsError | None]:
     """Write or keep each row as it is decided; gives those kept, None with a file, and what ended it."""
     kept: list[Document] = []
@@ -116,6 +126,8 @@ def _collect(
         def take(row: DeviceResult) -> None:
             progress.row(row)
             shown = render_verified_result(row)
+            if on_row is not None:
+                on_row(shown)
             if write is not None:
                 write(shown)
             else:

@@ -80,7 +80,7 @@ def test_a_job_without_devices_is_a_report_that_is_empty_and_says_so(
 ) -> None:
     report.report(CMD, Hub([]).client, "j", output_file=str(tmp_path / "r.xml"))
     assert list(ElementTree.parse(tmp_path / "r.xml").getroot()) == []
-    assert "Job j has no device yet" in caplog.text
+    assert "Job j has no device: neither has the report" in caplog.text
 
 
 def test_a_job_that_runs_has_no_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -8,6 +8,7 @@ other process can open and that is gone with this one.
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from itertools import islice
 from typing import NamedTuple
 
@@ -31,22 +32,23 @@ class Reason(NamedTuple):
 class CaseSpool:
     """All cases of one report."""
 
-    def __init__(self, cases: Iterable[Case], names_per_reason: int = 3) -> None:
-        """Reads all of `cases`. names_per_reason: of the first cases that `reasons` gives."""
+    def __init__(self, names_per_reason: int = 3) -> None:
+        """names_per_reason: of the first cases that `reasons` gives."""
         self._names_per_reason = names_per_reason
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.executescript(
             f"PRAGMA cache_size = -{CACHE_KIB}; PRAGMA journal_mode = OFF;"
             "CREATE TABLE kept (number INTEGER PRIMARY KEY, section INTEGER, outcome TEXT, reason TEXT, document TEXT);"
+            "CREATE INDEX of_section ON kept (section, number); CREATE INDEX of_outcome ON kept (outcome, reason, number);"
         )
+
+    def add(self, cases: Iterable[Case]) -> None:
+        """Add all of `cases`, behind those that there are."""
         rows = map(_stored, cases)
         while chunk := list(islice(rows, CHUNK)):
             self._database.execute("BEGIN")
             self._database.executemany(f"INSERT INTO kept ({COLUMNS}) VALUES (?, ?, ?, ?)", chunk)
             self._database.execute("COMMIT")
-        self._database.execute("CREATE INDEX of_section ON kept (section, number)")
-        self._database.execute("CREATE INDEX of_outcome ON kept (outcome, reason, number)")
-        self.by_section = self._count()
 
     def __enter__(self) -> "CaseSpool":
         return self
@@ -90,7 +92,9 @@ class CaseSpool:
                 break
         return tuple(name for name in columns if name in used)
 
-    def _count(self) -> Mapping[int, Counts]:
+    @cached_property
+    def by_section(self) -> Mapping[int, Counts]:
+        """The counts of each section that has cases, by its number; once all cases are there."""
         counts: dict[int, dict[str, int]] = {}
         for section, outcome, count in self._database.execute(
             "SELECT section, outcome, COUNT(*) FROM kept GROUP BY section, outcome"

@@ -26,14 +26,20 @@ def write(report: Report, cases: Iterable[Case], targets: Iterable[ReportTarget]
 
     Raises BadValue for what cannot be written, ConflictingChoice for a file that is there by now.
     """
-    with CaseSpool(cases) as spool:
-        for target in targets:
-            parts = (part.encode("utf-8", "backslashreplace") for part in RENDER[target.form](report, spool))
-            if target.path == STDOUT:
-                _write_to_stdout(parts)
-            else:
-                _write_to_file(target, parts)
-                logger.warning("Report written to %s.", target.path)
+    with CaseSpool() as spool:
+        spool.add(cases)
+        write_spooled(report, spool, targets)
+
+
+def write_spooled(report: Report, spool: CaseSpool, targets: Iterable[ReportTarget]) -> None:
+    """The same of cases that were read before."""
+    for target in targets:
+        parts = (part.encode("utf-8", "backslashreplace") for part in RENDER[target.form](report, spool))
+        if target.path == STDOUT:
+            _write_to_stdout(parts)
+        else:
+            _write_to_file(target, parts)
+            logger.warning("Report written to %s.", target.path)
 
 
 def _write_to_stdout(parts: Iterable[bytes]) -> None:

@@ -123,7 +123,8 @@ def test_memory_does_not_grow_with_the_number_of_devices() -> None:
     def peak_bytes(count: int) -> int:
         tracemalloc.start()
         try:
-            with CaseSpool(cases_of(mixed(count))) as spool:
+            with CaseSpool() as spool:
+                spool.add(cases_of(mixed(count)))
                 deque(junit.render(report(1 + count // 10), spool), maxlen=0)
             return tracemalloc.get_traced_memory()[1]
         finally:
