@@ -52,6 +52,10 @@ command(
     "iot hub job wait",
     "Wait for a job's end, and print it.",
     ("Wait for five minutes at most.", "az iot hub job wait -n localhost --job-id reboot-1 --poll-duration 300"),
+    (
+        "Wait, and write what became of the devices as test results and as a page.",
+        "az iot hub job wait -n localhost --job-id reboot-1 --report reboot-1.xml --report reboot-1.html",
+    ),
     ("Wait until the job's own deadline.", "az iot hub job wait -n localhost --job-id reboot-1 --poll-duration 0"),
     (
         "Wait for the job's end, and then until its devices report the new version; a row for each goes to a new file.",

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.cli.job import report
+from azext_iotjobs.cli.job.options import SubmitOptions, VerifyingOptions, WaitOptions
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.model.errors import BadValue, HubAnswer
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, HubAnswer, MissingChoice
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.transport_double import response
@@ -104,3 +105,22 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_hub_is_asked(tmp_pa
     with pytest.raises(BadValue, match="ends in .xml"):
         report.report(CMD, hub.client, "j", output_file=str(tmp_path / "r.csv"))
     assert hub.requests == []
+
+
+# -- with the command that waits ---------------------------------------------------------------------------------------
+
+
+def test_a_report_needs_a_command_that_waits(tmp_path: Path) -> None:
+    with pytest.raises(MissingChoice, match="--report needs --wait"):
+        SubmitOptions().read(CMD, WaitOptions(report=[str(tmp_path / "r.xml")]))
+
+
+def test_overwriting_is_for_reports_too(tmp_path: Path) -> None:
+    path = tmp_path / "r.md"
+    path.write_text("mine")
+    with pytest.raises(ConflictingChoice, match="--report .* already exists"):
+        WaitOptions(report=[str(path)]).read(CMD)
+    (target,) = WaitOptions(report=[str(path)], verifying=VerifyingOptions(overwrite=True)).read(CMD).reports
+    assert target.overwrites and path.read_text() == "mine"
+    with pytest.raises(MissingChoice, match="--overwrite goes with --verify"):
+        WaitOptions(verifying=VerifyingOptions(overwrite=True)).read(CMD)

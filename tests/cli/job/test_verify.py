@@ -3,7 +3,9 @@
 import json
 import logging
 import signal
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,11 +14,14 @@ import pytest
 
 from azext_iotjobs.cli.job import verify
 from azext_iotjobs.cli.job.options import VerifyingPlan, WaitPlan
+from azext_iotjobs.cli.job.report import report_after_wait
+from azext_iotjobs.cli.output.report_target import target_of
 from azext_iotjobs.cli.output.result_rows import CALL_COLUMNS, VERIFIED_COLUMNS
 from azext_iotjobs.cli.output.row_output import RowTarget
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import ConflictingChoice, Forbidden, HubAnswer
+from azext_iotjobs.model.job import Job, JobStatus, JobType
 from azext_iotjobs.model.outcome import Outcome, parse_success_status
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.model.verification import Verification
@@ -100,6 +105,25 @@ def test_every_device_is_verified_and_the_document_says_so() -> None:
     assert (found["verified"], found["notVerified"], found["verifying"], found["byErrorClass"]) == (2, 0, 0, {})
     assert statuses(found["results"]) == {"d-0": "completed", "d-1": "completed"}
     assert [tuple(each) for each in found["results"]] == [COLUMNS, COLUMNS]
+
+
+def test_a_report_has_what_the_verification_decided(tmp_path: Path) -> None:
+    hub = Hub()
+    for version, device in enumerate(("d-0", "d-1"), start=1):
+        hub.twins.report(device, version=version)
+    path = tmp_path / "r.xml"
+    plan = a_plan()._replace(reports=(target_of(str(path), "--report", overwrites=False),))
+    assert plan.verifying is not None
+    verification = replace(plan.verifying.verification, failed_condition="properties.reported.version = 1")
+    plan = plan._replace(verifying=plan.verifying._replace(verification=verification))
+    job = Job(job_id="j", job_type=JobType.METHOD, status=JobStatus.COMPLETED, tally=None, document={"jobId": "j"})
+    document, outcome = report_after_wait(Az(), hub.client, job, plan, Outcome.SUCCESS)
+    assert outcome is Outcome.DEVICES_FAILED and statuses(document["verification"]["results"])["d-0"] == "failed"
+    cases = {case.get("name"): case.find("failure") for case in ElementTree.parse(path).iter("testcase")}
+    assert {name: failure is None or failure.get("type") for name, failure in cases.items()} == {
+        "d-0": "not-verified",
+        "d-1": True,
+    }
 
 
 def test_what_is_known_is_printed_when_the_hub_refuses_the_looking(said: pytest.LogCaptureFixture) -> None:

@@ -39,7 +39,8 @@ class CaseSpool:
         self._database.executescript(
             f"PRAGMA cache_size = -{CACHE_KIB}; PRAGMA journal_mode = OFF;"
             "CREATE TABLE kept (number INTEGER PRIMARY KEY, section INTEGER, outcome TEXT, reason TEXT, document TEXT);"
-            "CREATE INDEX of_section ON kept (section, number); CREATE INDEX of_outcome ON kept (outcome, reason, number);"
+            "CREATE INDEX of_section ON kept (section, number);"
+            "CREATE INDEX of_outcome ON kept (outcome, reason, number);"
         )
 
     def add(self, cases: Iterable[Case]) -> None:
