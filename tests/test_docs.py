@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
@@ -215,15 +215,45 @@ def test_the_commands_for_people_from_iot_central_parse() -> None:
     assert len(lines) > 30
 
 
-def test_the_page_for_people_from_iot_central_lists_every_scenario_of_fleet_jobs() -> None:
-    listed = re.findall(r"`(test_[a-z_]+)`( \*| †)?", (REPOSITORY / "docs" / "from-iot-central.md").read_text("utf-8"))
-    there = {
-        (name, mark)
-        for file, mark in (("test_fleet_jobs.py", ""), ("test_fleet_job_endings.py", " *"), ("test_schedules.py", " †"))
-        for name in re.findall(r"^def (test_\w+)", (SCENARIOS / file).read_text("utf-8"), re.MULTILINE)
-    }
-    assert set(listed) <= there and len(set(listed)) == len(listed), "each once"
-    assert {each for each in there if each[1] != " †"} <= set(listed), "of schedules, those after Central's sentences"
+class CentralRow(NamedTuple):
+    """What Central could do, and what does it here."""
+
+    what: str
+    here: str
+    differs: str
+    test: str
+
+
+def central_rows() -> list[CentralRow]:
+    text = (REPOSITORY / "docs" / "from-iot-central.md").read_text(encoding="utf-8")
+    tables = re.findall(r"^\| IoT Central \| here \| differs \| test \|\n\|[-|]+\|\n((?:\|.*\n)+)", text, re.MULTILINE)
+    lines = [line for table in tables for line in table.splitlines()]
+    return [CentralRow(*(cell.strip() for cell in line.strip("|").split("|"))) for line in lines]
+
+
+NO_COUNTERPART = ("organization", "template")
+TO_COME = 1  # rows whose commands are being made
+
+
+def test_what_iot_central_could_do_has_a_command_and_a_test_or_is_of_templates_and_organizations() -> None:
+    rows = central_rows()
+    without = [row for row in rows if row.here == "no counterpart"]
+    assert all(any(word in row.what for word in NO_COUNTERPART) and row.differs and not row.test for row in without)
+    to_come = [row for row in rows if row.test == "to come"]
+    assert len(to_come) == TO_COME and not any("az iot" in row.here for row in to_come)
+    others = [row for row in rows if row not in without and row not in to_come]
+    assert [row.what for row in others if not re.search(r"`az iot [^`]+`", row.here)] == []
+    assert [row.what for row in others if not re.fullmatch(r"`test_\w+`(, `test_\w+`)*", row.test)] == []
+    assert len(others) > 45 and len(without) == 4
+
+
+def test_every_test_that_the_page_for_people_from_iot_central_names_is_there_and_every_scenario_is_named() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (REPOSITORY / "docs" / "from-iot-central.md").read_text("utf-8")))
+    there = {path: path.read_text("utf-8") for path in (REPOSITORY / "tests").rglob("test_*.py")}
+    made = {path: set(re.findall(r"^def (test_\w+)", text, re.MULTILINE)) for path, text in there.items()}
+    assert named - set().union(*made.values()) == set()
+    of_fleet_jobs = [SCENARIOS / "test_fleet_jobs.py", SCENARIOS / "test_fleet_job_endings.py"]
+    assert set().union(*(made[path] for path in of_fleet_jobs)) - named == set()
 
 
 def test_what_the_documents_commands_write_into_a_checkout_is_ignored_by_git() -> None:

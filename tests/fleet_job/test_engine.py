@@ -101,7 +101,7 @@ POSSIBLE = {
     RunState.PENDING: "start resume stop cancel",
     RunState.RUNNING: "resume finish break stop cancel",
     RunState.STOPPED: "resume cancel",
-    RunState.FAILED: "resume cancel",
+    RunState.FAILED: "resume stop cancel",
     RunState.COMPLETED: "",
     RunState.CANCELED: "",
 }

@@ -181,11 +181,14 @@ def test_download_a_csv_file_of_your_job_details_and_filter_the_device_list(
     jobs: FleetJobs, thresholds: dict[str, Any], tmp_path: Path
 ) -> None:
     path = tmp_path / "results.csv"
-    jobs.ok("results", "-j", "threshold-5", "--output-file", str(path), "--columns", "deviceId,status,errorClass")
+    columns = ("--columns", "deviceId,status,errorClass", "--job-details")
+    jobs.ok("results", "-j", "threshold-5", "--output-file", str(path), *columns)
     with open(path, encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["deviceId"] for row in rows] == ALL[:100]
     assert Counter(row["status"] for row in rows) == {"completed": 80, "failed": 6, "pending": 14}
+    details = [(row["fleetJobId"], row["run"], row["action"], row["runStatus"]) for row in rows]
+    assert details == [("threshold-5", "1", "method", "canceled")] * 100
     failed = jobs.ok("results", "-j", "threshold-5", "--status", "failed", "--error-class", "rejected")
     assert [(row["deviceId"], row["methodStatus"]) for row in failed] == [(each, 500) for each in FAILING]
     assert {row["status"] for row in failed} == {"failed"} and "payload" in failed[0]

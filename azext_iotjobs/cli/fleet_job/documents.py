@@ -95,6 +95,23 @@ def render_run(run: Run, now: datetime) -> Document:
     }
 
 
+def render_run_details(job: FleetJob, run: Run) -> Document:
+    """A run in short, for each row of its results. job: in the version that it executes."""
+    return {
+        "fleetJobId": run.fleet_job_id,
+        "fleetJobName": job.display_name,
+        "fleetJobVersion": run.version,
+        "action": job.definition.action.kind.value,
+        "hub": run.host,
+        "run": run.number,
+        "driver": run.driver.value,
+        "runStatus": run.state.value,
+        "runReason": run.reason,
+        "runStarted": render_millis(run.started_at),
+        "runEnded": render_millis(run.ended_at),
+    }
+
+
 def render_batch(batch: Batch, run: Run, gates: Gates) -> Document:
     """A batch with its counts; one that was running when its run ended or stopped has the status of the run.
 

@@ -1,6 +1,7 @@
 """Help of fleet jobs."""
 
-from azext_iotjobs.cli.output.help_text import command, group
+from azext_iotjobs.cli.output.help_text import TWIN_COLUMNS, command, group
+from azext_iotjobs.cli.output.result_rows import RUN_DETAILS
 
 DIFFERENCE = (
     "A job is one job that the hub runs. A fleet job is many of them, or calls to each device, in batches, with "
@@ -133,11 +134,11 @@ command(
     "Watch a run that another process executes, until it ends.",
     ("Watch it.", "az iot hub fleet-job watch -j fw-7"),
     ("Wait in a script; a line for each change goes to stderr.", "az iot hub fleet-job watch -j fw-7 -o none"),
-    long="`run --detach` leaves a run to a process of its own. On a terminal: batches as bars (# completed, x "
-    "failed or uncertain, > under way), how much of the threshold is used, failures by class, and who is "
-    "awaited. Elsewhere: a line for each change. It ends with the run, by its exit code: 0 all devices "
-    "completed, 4 some or all failed or are uncertain, 5 the run was canceled or broke off, 6 it was stopped, "
-    "has lost its process, or was not begun by one, 8 there is no device. Ctrl-C ends the watching alone: "
+    long="`--detach` of `run`, `resume`, `rerun` and `create --run` leaves a run to a process of its own. On a "
+    "terminal: batches as bars (# completed, x failed or uncertain, > under way), how much of the threshold is used, "
+    "failures by class, and who is awaited. Elsewhere: a line for each change. It ends with the run, by its exit code: "
+    "0 all devices completed, 4 some or all failed or are uncertain, 5 the run was canceled or broke off, 6 it was "
+    "stopped, has lost its process, or was not begun by one, 8 there is no device. Ctrl-C ends the watching alone: "
     "exit code 7. "
     f"{NO_HUB}",
 )
@@ -188,7 +189,8 @@ command(
     long="Calls under way are awaited, then the run is stopped. A hub job that runs cannot be stopped: it continues, "
     "and `resume` reads its results. Exit code 7: something is still under way; the run stops when that has ended. "
     "While the command waits, it reports what is still under way, and until when. A run that is already stopped "
-    f"stays stopped. {NO_HUB}",
+    "stays stopped. A run that broke off, or that its schedule has stopped, is stopped for good: its schedule does not "
+    f"resume it any more, `resume` does. {NO_HUB}",
 )
 command(
     "iot hub fleet-job cancel",
@@ -242,12 +244,22 @@ command(
         "az iot hub fleet-job results -j fw-8 --error-class not-verified --columns deviceId,errorCode,reported "
         "-o table",
     ),
+    (
+        "Beside each device's status its display name, a tag and the firmware that it reports now.",
+        "az iot hub fleet-job results -j fw-7 --columns deviceId,displayName,status,tags.site,properties.reported.fw "
+        "-o table",
+    ),
+    (
+        "A file in which each row says which run of which fleet job it is of, too.",
+        "az iot hub fleet-job results -j fw-7 --job-details --output-file fw-7.csv",
+    ),
     long="A device is pending, in progress, verifying, waiting, completed, failed or uncertain. Uncertain: whether the "
     "device was operated cannot be known, because the process or the connection broke during the call. Rows have the "
     "columns of `job results`, batch and tries, and with --verify also verified, when its twin was seen to meet the "
     "condition, and reported, the members of the twin that the conditions name. With --when-online, offlineSince is "
     "when the device was found offline, and waitsUntil until when it waits. --check-registry adds deleted; for that it "
-    f"queries the hub. {NO_HUB}",
+    f"queries the hub. --job-details adds {', '.join(RUN_DETAILS)}; each of them can be named in --columns, too. "
+    f"{TWIN_COLUMNS} {NO_HUB}",
 )
 command(
     "iot hub fleet-job report",

@@ -27,6 +27,7 @@ from azext_iotjobs.cli.input.shared_params import (
     REPORT_FILE,
     RUN_ERROR_CLASSES,
     failed_by,
+    job_details,
     rows,
 )
 
@@ -106,6 +107,13 @@ RUNNING: Group = (
         "End with exit code 0 even if devices failed, or the run was stopped or canceled.",
         action="store_true",
     ),
+    extra(
+        "detach",
+        "--detach",
+        "Leave the run to a process of its own once it has begun; `watch` shows how it goes on. Exit code 0: it has "
+        "begun. Its messages go to a .log file in the state folder.",
+        action="store_true",
+    ),
 )
 
 
@@ -116,17 +124,6 @@ UNFINISHED: Group = (
         "What to do when an earlier run has not ended: end with exit code 9, resume it instead of starting a "
         "new one, or cancel it and start a new one. Default: fail.",
         arg_type=get_enum_type(["fail", "resume", "cancel"]),
-    ),
-)
-
-
-DETACH: Group = (
-    option(
-        "detach",
-        "--detach",
-        "Leave the run to a process of its own once it has begun; `watch` shows how it goes on. Exit code 0: it has "
-        "begun. Its messages go to a .log file in the state folder.",
-        action="store_true",
     ),
 )
 
@@ -202,6 +199,7 @@ RESULTS_OPTIONS: Group = (
     *failed_by(RUN_ERROR_CLASSES),
     extra("our_device_id", "--device-id -d", "Only this device; an error if the run does not contain it."),
     *rows("File for the rows; - is stdout."),
+    *job_details("fleetJobId to runEnded, of the fleet job and its run"),
     option(
         "check_registry",
         "--check-registry",
@@ -247,7 +245,6 @@ RUN: Options = (
     *_HUB,
     ID,
     UNFINISHED,
-    DETACH,
     NARROWER,
     MOST,
     *DELIVERY,

@@ -45,6 +45,8 @@ def create(
     """Save a fleet job and, with --run, run it."""
     if not run and (running.events is not None or running.overwrite):
         raise ConflictingChoice("--events needs --run: a fleet job that is only saved has no events.")
+    if not run and running.detach:
+        raise ConflictingChoice("--detach needs --run: a fleet job that is only saved has no run.")
     check_id(fleet_job_id)
     new = definition.new()
     hub = client.hub()

@@ -292,8 +292,9 @@ def rows(file_help: str, group: str | None = None) -> Group:
         extra(
             "columns",
             "--columns",
-            "Columns to show, with commas between them. `az config set iotjobs.columns=…` saves a choice. "
-            "Default: all.",
+            "Columns to show, with commas between them; of the devices' twins, too, such as tags.site, "
+            "properties.reported.fw, connectionState or displayName. `az config set iotjobs.columns=…` saves a choice. "
+            "Default: all but those of twins.",
             group=group,
         ),
         extra("output_file", "--output-file", file_help, group=group),
@@ -330,6 +331,18 @@ REPORT_FILE: Group = (
     ),
     extra("overwrite", "--overwrite", "Replace --output-file if it exists.", action="store_true"),
 )
+
+
+def job_details(which: str) -> Group:
+    """Whether rows have columns of the job, too. which: the columns."""
+    return (
+        option(
+            "job_details",
+            "--job-details",
+            f"Add the columns {which}, which are the same in each row.",
+            action="store_true",
+        ),
+    )
 
 
 def top(default: int | None) -> Group:

@@ -1,6 +1,7 @@
 """Help of jobs."""
 
-from azext_iotjobs.cli.output.help_text import command, group
+from azext_iotjobs.cli.output.help_text import TWIN_COLUMNS, command, group
+from azext_iotjobs.cli.output.result_rows import JOB_DETAILS
 
 VERIFICATION = (
     "With --verify the devices that the job has operated are looked at once it has ended: each counts as completed "
@@ -83,9 +84,15 @@ command(
         "az iot hub job results -n localhost --job-id reboot-1 --error-class rejected --success-status 200-499 "
         "--output-file - --format jsonl",
     ),
+    (
+        "Beside each device's status a tag, the firmware that it reports now, and whether it is connected.",
+        "az iot hub job results -n localhost --job-id reboot-1 "
+        "--columns deviceId,status,tags.site,properties.reported.fw,connectionState -o table",
+    ),
     long="Rows have the columns deviceId, moduleId, status, errorClass, errorCode, errorText, methodStatus, payload, "
     "started, finished, durationSeconds and deleted. Cells of a CSV file that a spreadsheet would run as a formula "
-    "begin with an apostrophe.",
+    f"begin with an apostrophe. --job-details adds {', '.join(JOB_DETAILS)}; each of them can be named in --columns, "
+    f"too. {TWIN_COLUMNS}",
 )
 
 command(

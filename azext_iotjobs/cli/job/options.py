@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from azext_iotjobs.cli.output.report_target import ReportTarget
     from azext_iotjobs.cli.output.row_output import RowTarget
     from azext_iotjobs.model.twin import TwinPatch
+    from azext_iotjobs.model.twin_columns import TwinColumn
     from azext_iotjobs.model.verification import Verification
     from azext_iotjobs.model.waiting import WaitPolicy
 
@@ -30,6 +31,7 @@ class VerifyingPlan(NamedTuple):
     verification: "Verification"
     columns: tuple[str, ...]
     target: "RowTarget | None"  # None: the rows are part of the result
+    of_twins: "tuple[TwinColumn, ...]" = ()  # those columns that stand in twins
 
 
 class VerifyingOptions(NamedTuple):
@@ -52,8 +54,8 @@ class VerifyingOptions(NamedTuple):
         if verification is None:
             self._refuse_rows()
             return None
-        from azext_iotjobs.cli.output.columns import chosen_columns  # here: few jobs are verified
-        from azext_iotjobs.cli.output.result_rows import ALL_COLUMNS, CALL_COLUMNS, VERIFIED_COLUMNS
+        from azext_iotjobs.cli.input.columns import chosen_columns, twin_columns  # here: few jobs are verified
+        from azext_iotjobs.cli.output.result_rows import CALL_COLUMNS, VERIFIED_COLUMNS
         from azext_iotjobs.cli.output.row_output import OPTION, STDOUT, RowOutputOptions
 
         output = RowOutputOptions(self.columns, self.output_file, self.format, self.overwrite)
@@ -62,8 +64,9 @@ class VerifyingOptions(NamedTuple):
             raise ConflictingChoice(
                 f"{OPTION} -: the job itself is written to stdout.", hint="Give a file for the rows."
             )
-        columns = chosen_columns(cmd, self.columns, (*CALL_COLUMNS, *VERIFIED_COLUMNS), elsewhere=ALL_COLUMNS)
-        return VerifyingPlan(verification, columns, output.target(columns, "verification"))
+        columns = chosen_columns(cmd, self.columns, (*CALL_COLUMNS, *VERIFIED_COLUMNS))
+        target = output.target(columns, "verification")
+        return VerifyingPlan(verification, columns, target, twin_columns(cmd, columns))
 
     def _refuse_rows(self) -> None:
         """Raise MissingChoice for an option about rows where there are none."""

@@ -15,6 +15,7 @@ from azext_iotjobs.cli.input.shared_params import (
     SUCCESS,
     exclude,
     failed_by,
+    job_details,
     payload,
     rows,
     top,
@@ -178,6 +179,7 @@ RESULTS_OPTIONS: Group = (
     ),
     *failed_by(),
     *rows("File for the rows, written as they come; - is stdout. An unfinished one is resumed."),
+    *job_details("jobId to jobEnded, of the job"),
     extra(
         "skip_registry",
         "--skip-registry",

@@ -31,7 +31,9 @@ def set_schedule(cmd: Any, client: FleetJobContext, fleet_job_id: str, *, schedu
     """Set the schedule of a fleet job, in place of the one that it had."""
     client.check(client.store.definitions.get(fleet_job_id))
     wanted = schedule.schedule()
-    done = saved.set_schedule(client.store, fleet_job_id, wanted, by=current_user(), at=CLOCK.now(), new_key=_new_key)
+    done = saved.set_schedule(
+        client.store, fleet_job_id, wanted, by=current_user(), at=CLOCK.now(), new_key=new_store_key
+    )
     if not done.is_new:
         logger.warning("The schedule is as it was.")
     _warn_of_missed(done.missed)
@@ -62,7 +64,8 @@ def remove(cmd: Any, client: FleetJobContext, fleet_job_id: str) -> dict[str, An
     return {"id": fleet_job_id, "removed": True, "missed": [render_occurrence(each, zone) for each in missed]}
 
 
-def _new_key() -> str:
+def new_store_key() -> str:
+    """Random letters that tell this store's claims on the hub from those of others."""
     return plan.run_key([secrets.randbelow(len(plan.RUN_KEY_LETTERS)) for _ in range(plan.RUN_KEY_LENGTH)])
 
 

@@ -33,7 +33,7 @@ def set_schedule(
 
     by: who sets it, for people.  at: aware UTC; no earlier occurrence is ever due.
     new_key: makes 8 random letters of a-z, 0-9.
-    Raises NotFound; BadValue for a zone or a rule that means nothing, and for one that has no occurrence any more.
+    Raises NotFound; BadValue for a zone or a rule that means nothing, and for one that has no occurrence from `at` on.
     """
     job = store.definitions.get(fleet_job_id)
     check_rule(schedule.rule)
@@ -45,7 +45,7 @@ def set_schedule(
         fleet_job_id=fleet_job_id, host=job.host, schedule=schedule, set_at=at, set_by=by, store_key=""
     )
     if not next_occurrences(planned, store.occurrences.last_at(fleet_job_id), at, 1):
-        raise BadValue("This schedule has no occurrence any more: all that it means is in the past.")
+        raise BadValue("This schedule has no occurrence: no day and time that it means lies ahead.")
     missed = _missed(store, before, CHANGED, by, at)
     stored = store.schedules.save(fleet_job_id, schedule, at=at, by=by, store_key=new_key())
     return SetSchedule(stored, True, missed)
