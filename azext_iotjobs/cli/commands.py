@@ -134,6 +134,7 @@ GROUPS = (
         "iot hub fleet-job",
         "fleet_job",
         Command("create", "save:create", "CREATE", making_store, JOB, "created"),
+        Command("apply", "apply:apply", "APPLY", making_store, JOB, "applied"),
         Command("copy", "save:copy", "COPY", changing_store, JOB, "fleet_jobs"),
         Command("update", "save:update", "UPDATE", changing_store, JOB, "fleet_jobs"),
         Command("show", "read:show", "SHOW", reading_store, JOB, "one"),

@@ -25,7 +25,6 @@ FACTS = tuple(
     """.split()
 )
 ALIASED = ("status", "version", "etag")  # results, or the definitions that they are of, have such names too
-ROOTS = ("tags", *(f"properties.{each}" for each in SECTIONS))
 EXAMPLES = f"tags.site, properties.reported.fw, {', '.join(FACTS)}, {', '.join(f'{ALIAS}.{name}' for name in ALIASED)}"
 DEVICES_A_QUERY = 100  # as many as a page has: what a query gives, it gives at once
 MAX_SHOWN = 80  # characters of a text that is no column

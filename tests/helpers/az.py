@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.helpers.warm_az import IS_POSSIBLE, WarmAz
+from tests.helpers.warm_az import WarmAz
+from tests.helpers.warm_process import IS_POSSIBLE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 AZ = Path(sys.executable).with_name("az")
@@ -115,6 +116,9 @@ class Az:
     def start(self, line: str, *words: str, output: Path) -> "subprocess.Popen[bytes]":
         """Start a command that goes on; stdout goes into `output`, stderr beside it in `<output>.err`."""
         with open(output, "wb") as stdout, open(f"{output}.err", "wb") as stderr:
+            if IS_POSSIBLE:
+                typed = (*shlex.split(line), *words)
+                return self._warm_az().start(typed, self.config_dir, stdin=0, stdout=stdout, stderr=stderr)
             return subprocess.Popen(
                 [str(AZ), *shlex.split(line), *words],
                 stdout=stdout,

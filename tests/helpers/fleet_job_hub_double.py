@@ -6,6 +6,7 @@ after that, so that nothing of the process works any more, as if it had been kil
 
 import json
 import re
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -45,6 +46,7 @@ CONNECTION = re.compile(
     r"SELECT deviceId FROM devices WHERE deviceId IN \[(?P<ids>[^\]]*)\] AND \(?connectionState = 'Connected'"
     r"(?: OR \(properties\.reported\.(?P<name>\w+) = (?P<value>\w+)\)\))?"
 )
+CONTEXTS = contextmanager.__code__.co_filename
 ID_IN_LIST = re.compile(r"'([^']+)'")
 
 
@@ -57,14 +59,18 @@ class Points:
 
     def __init__(self, at: int | None = None) -> None:
         self.at = at
-        self.count = 0
+        self.kinds: list[str] = []  # of those that were passed
         self.is_dead = False
         self._lock = threading.Lock()
 
-    def passed(self) -> None:
-        """One more point was reached."""
+    @property
+    def count(self) -> int:
+        return len(self.kinds)
+
+    def passed(self, kind: str) -> None:
+        """One more point was reached. kind: what is done there, and whether it is before or after."""
         with self._lock:
-            self.count += 1
+            self.kinds.append(kind)
             self.is_dead = self.is_dead or self.count == self.at
         self.check()
 
@@ -91,10 +97,19 @@ class CrashingDatabase(Database):
         if self._depth:
             yield
             return
+        what = _who_changes()
         with super().transaction():
             yield
-            self.points.passed()
-        self.points.passed()
+            self.points.passed(f"before the commit of {what}")
+        self.points.passed(f"after the commit of {what}")
+
+
+def _who_changes() -> str:
+    """The function whose change a transaction is: past those that only pass it on."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and (frame.f_code.co_name == "transaction" or frame.f_code.co_filename == CONTEXTS):
+        frame = frame.f_back
+    return f"{Path(frame.f_code.co_filename).stem}.{frame.f_code.co_name}"
 
 
 class PointClock(ClockDouble):
@@ -316,9 +331,10 @@ class Wire:
         self._points = points
 
     def send(self, request: Request) -> Response:
-        self._points.passed()
+        what = kind_of(request)
+        self._points.passed(f"before {what}")
         answer = self._hub.answer(json_copy(request))
-        self._points.passed()
+        self._points.passed(f"after {what}")
         return answer
 
 
@@ -372,6 +388,14 @@ class World:
     def resume(self, store: SqliteStore, stop: Any = None) -> Run:
         run = store.runs.get("job")
         return run_loop.resume(run, self.context(store, stop))
+
+
+def kind_of(request: Request) -> str:
+    """What is asked, without the names of devices and jobs."""
+    route, *rest = request.path.strip("/").split("/")
+    action = rest[-1] if rest[-1] in ("methods", "query", "cancel") else ""
+    query = " ".join(request.body["query"].split()[:4]) if action == "query" else ""
+    return f"{request.method} {route} {action} {query}".rstrip()
 
 
 def json_copy(request: Request) -> Request:

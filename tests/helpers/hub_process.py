@@ -1,17 +1,39 @@
 """The local hub as a real process, without az in front: `AnyHub` with all that a test may do to its own hub.
 
-The process is what users' tests get (`localhub.testing`).
+The process is what users' tests get (`localhub.testing`), but for its start: it is forked from one that has loaded the
+hub's modules, where that is possible. Tests of the start itself use `LocalHub`.
 """
 
 import json as jsonlib
+import os
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from azext_iotjobs.localhub.testing.process import LocalHub
+from azext_iotjobs.localhub.testing.process import PACKAGE_PARENT, LocalHub
 from tests.helpers.any_hub import API_VERSION, REQUEST_LIMIT_S, AnyHub, sas
+from tests.helpers.warm_process import IS_POSSIBLE, WarmProcess
 
 __all__ = ["API_VERSION", "REQUEST_LIMIT_S", "HubProcess", "sas"]
+
+
+MODULE = "azext_iotjobs.localhub"
+LOADED = ["tests.helpers.loaded_hub"]
+
+
+class WarmHub(LocalHub):
+    """A hub whose process is forked from one that has loaded its modules, as long as the environment stays as it is."""
+
+    _warm: WarmProcess | None = None
+
+    def _start_process(self, words: list[str], folder: Path, log: IO[bytes]) -> "subprocess.Popen[bytes]":
+        environment = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+        environment["PYTHONPATH"] = str(PACKAGE_PARENT)
+        if WarmHub._warm is None:
+            WarmHub._warm = WarmProcess(MODULE, LOADED, environment)
+        if WarmHub._warm.environment != environment:
+            return super()._start_process(words, folder, log)
+        return WarmHub._warm.start(words, folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
 
 
 class HubProcess(AnyHub):
@@ -23,7 +45,7 @@ class HubProcess(AnyHub):
     def __init__(self, data_dir: Path, *options: str, ports: tuple[int, int] = (0, 0)) -> None:
         self.data_dir = data_dir
         words = ("--https-port", str(ports[0]), "--mqtt-port", str(ports[1]), *options)
-        self.local = LocalHub(*words, data_dir=data_dir).__enter__()
+        self.local = (WarmHub if IS_POSSIBLE else LocalHub)(*words, data_dir=data_dir).__enter__()
         self.info = self.local.info
         self.ca = self.local.ca_certificate_path
         self.host = self.local.device_host_name

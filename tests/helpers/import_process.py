@@ -1,14 +1,14 @@
-"""A program that imports numbered devices, to be killed: python import_process.py FOLDER CA PORT KEY COUNT KILL_AT.
+"""An import of numbered devices as a process that is killed.
 
 It ends itself with SIGKILL at a moment: before (2n) or after (2n + 1) the hub carries out its request n, both from 0.
-Results go into results.csv in FOLDER; it exits with 0 when all is imported.
+Results go into results.csv in its folder.
 """
 
 import os
 import signal
-import sys
 import threading
 from collections.abc import Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from azext_iotjobs.model.identity import NewIdentity
 from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.operations.identity.import_devices import DeviceImport, ImportOptions
 from azext_iotjobs.transport.http import Request, Response, Transport
+from tests.helpers.killable_process import HubAddress
 
 COLUMNS = ("line", "deviceId", "status")
 
@@ -53,25 +54,25 @@ def rows(count: int) -> Iterator[ImportRow]:
         yield ImportRow(line=number + 2, device_id=device.device_id, device=device)
 
 
-def main() -> int:
-    folder, ca_file, port, key, count, kill_at = sys.argv[1:]
+def imported(hub: HubAddress, says: Connection, folder: Path, count: int, kill_at: int) -> int:
+    """Import so many devices; gives 0 when all are.
+
+    kill_at: the moment; less than 0: none.
+    """
     clock = SystemClock()
-    target = HubTarget(host="localhost", https_port=int(port), ca_file=ca_file, is_local=True)
-    real = HubClient.open(target, SasKey(policy="iothubowner", key=key), clock)
-    client = HubClient(target, DeadlyTransport(real.transport, int(kill_at)))
+    target = HubTarget(host="localhost", https_port=hub.https_port, ca_file=hub.ca_file, is_local=True)
+    real = HubClient.open(target, SasKey(policy="iothubowner", key=hub.key), clock)
+    client = HubClient(target, DeadlyTransport(real.transport, kill_at))
     run = DeviceImport(client, ImportOptions(), clock, threading.Event())
 
     def pages(token: str) -> Iterator[tuple[list[dict[str, Any]], str]]:
-        for results, next_token in run.pages(rows(int(count)), token):
+        for results, next_token in run.pages(rows(count), token):
             yield (
                 [{"line": each.line, "deviceId": each.device_id, "status": each.status.value} for each in results],
                 next_token,
             )
 
-    file = str(Path(folder) / "results.csv")
+    says.send(True)
+    file = str(folder / "results.csv")
     row_writer.write(RowTarget(path=file, form="csv", columns=COLUMNS, request="killed", overwrites=False), pages)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

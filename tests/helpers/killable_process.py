@@ -13,7 +13,12 @@ from typing import Any
 from tests.helpers.hub_process import HubProcess
 
 LIMIT_S = 120.0
-PRELOADED = ["__main__", "tests.helpers.fleet_job_process", "tests.helpers.schedule_process"]
+PRELOADED = [
+    "__main__",
+    "tests.helpers.fleet_job_process",
+    "tests.helpers.import_process",
+    "tests.helpers.schedule_process",
+]
 
 Program = Callable[..., int]  # is given a HubAddress, a Connection to say by that it begins, and what is its own
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ScenarioHub
+from tests.conftest import ScenarioHub, running_hub
 from tests.helpers.az import EXTENSIONS, REPOSITORY, Az
 from tests.helpers.azure_iot_double import install_beside
 
@@ -35,13 +35,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Az:
 
 @pytest.fixture(scope="module")
 def both_hub(both: Az, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScenarioHub]:
-    started = both.json(
-        "iot local-hub start --detach --in-memory --https-port 0 --mqtt-port 0",
-        "--data-dir",
-        str(tmp_path_factory.mktemp("both-hub")),
-    )
-    yield ScenarioHub(both, started)
-    assert both.run("iot local-hub stop").code == 0
+    yield from running_hub(both, tmp_path_factory.mktemp("both-hub"))
 
 
 def test_the_stand_in_is_loaded_and_its_paho_comes_first(both: Az) -> None:

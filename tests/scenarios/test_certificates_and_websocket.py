@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ScenarioHub
+from tests.conftest import ScenarioHub, running_hub
 from tests.helpers.az import Az
 from tests.helpers.device_certificates import make
 
@@ -16,13 +16,7 @@ SECRET = "not for anyone's eyes"
 @pytest.fixture(scope="module")
 def own_hub(az: Az, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScenarioHub]:
     """A hub of its own: the others must not be asked for certificates because of these devices."""
-    started = az.json(
-        "iot local-hub start --detach --in-memory --https-port 0 --mqtt-port 0",
-        "--data-dir",
-        str(tmp_path_factory.mktemp("hub")),
-    )
-    yield ScenarioHub(az, started)
-    assert az.run("iot local-hub stop", "--https-port", str(started["httpsPort"])).code == 0
+    yield from running_hub(az, tmp_path_factory.mktemp("hub"))
 
 
 def answers_methods(hub: ScenarioHub, device: str, output: Path, *options: str) -> bool:

@@ -28,10 +28,17 @@ __all__ = ["small_disk"]  # a fixture
 FREE = ("--https-port", "0", "--mqtt-port", "0")
 
 
+@pytest.fixture(scope="module")
+def one_az(tmp_path_factory: pytest.TempPathFactory) -> Az:
+    """az for all tests: it is loaded once."""
+    return Az(tmp_path_factory.mktemp("config"))
+
+
 @pytest.fixture
-def own(tmp_path: Path) -> Iterator[Az]:
+def own(one_az: Az) -> Iterator[Az]:
     """az with a configuration folder in which no hub has ever run; hubs that a test leaves running are stopped."""
-    az = Az(tmp_path / "config")
+    az = one_az
+    shutil.rmtree(az.config_dir)
     az.config_dir.mkdir()
     yield az
     for state in az.config_dir.glob("iotjobs/hubs/*.json"):

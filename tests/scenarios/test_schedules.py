@@ -54,11 +54,15 @@ def test_the_date_and_time_is_specific_to_your_time_zone(place: Scheduled) -> No
 
 def test_you_can_unschedule_the_job_or_edit_the_scheduled_job(place: Scheduled) -> None:
     place.save("edited")
-    place.ok("schedule set", "-j", "edited", "--daily", "--at", "02:30", "--time-zone", "UTC")
-    same = place.run("schedule set", "-j", "edited", "--daily", "--at", "02:30", "--time-zone", "UTC")
+    until = "--daily --at 02:30 --time-zone UTC --starts 2100-01-01 --ends 2100-12-31".split()
+    daily = place.ok("schedule set", "-j", "edited", *until)
+    assert (daily["starts"], daily["ends"], len(daily["next"])) == ("2100-01-01T00:00:00", "2100-12-31T23:59:59", 5)
+    same = place.run("schedule set", "-j", "edited", *until)
     assert same.code == 0 and "is as it was" in same.stderr
-    edited = place.ok("schedule set", "-j", "edited", "--monthly", "1,last", "--at", "03:00", "--time-zone", "UTC")
+    so_often = "--monthly 1,last --at 03:00 --time-zone UTC --times 3".split()
+    edited = place.ok("schedule set", "-j", "edited", *so_often)
     assert edited["rule"]["monthDays"] == [1, "last"] and edited["rule"]["at"] == "03:00"
+    assert edited["times"] == len(edited["next"]) == 3
     assert place.ok("schedule remove", "-j", "edited")["removed"] is True
     assert place.ok("schedule list") == []
     gone = place.run("schedule show", "-j", "edited")

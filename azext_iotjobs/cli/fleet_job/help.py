@@ -108,6 +108,29 @@ command(
     f"{VERIFYING} {WHEN_ONLINE} {GATES} The rest applies to --run. {RUNNING}",
 )
 command(
+    "iot hub fleet-job apply",
+    "Create fleet jobs, or update them, to be as a file says.",
+    ("Create or update the fleet jobs of a file.", "az iot hub fleet-job apply -n localhost -f fw-7.yaml"),
+    (
+        "See what would change; nothing does.",
+        "az iot hub fleet-job apply -n localhost -f fw-7.yaml --dry-run -o table",
+    ),
+    (
+        "Fill in the file's parameters ${version} and ${ring}.",
+        "az iot hub fleet-job apply -n localhost -f fw-7.yaml --set version=2.0.1 ring=1",
+    ),
+    (
+        "Take a fleet job from one state folder to another.",
+        "az iot hub fleet-job show -j fw-7 -o yaml | az iot hub fleet-job apply -f - --state-dir other",
+    ),
+    long="A file holds the members that `show` prints, in YAML or JSON, and several documents with `---` between them. "
+    "A fleet job is then as its document says: what that leaves out is as in a new one, but for its schedule, which "
+    "stays; `schedule: null` removes it. `applied` says what was done: created, updated (a new version, as `update` "
+    "makes one) or unchanged, with each member that changed. All documents are validated, and the hub reads new "
+    "conditions, before anything is written; every problem of a file is said, with line and column. Applied again, a "
+    "file changes nothing. Nothing runs.",
+)
+command(
     "iot hub fleet-job run",
     "Run a fleet job, and wait for its end.",
     ("Run it.", "az iot hub fleet-job run -j fw-7"),

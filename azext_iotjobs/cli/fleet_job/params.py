@@ -19,6 +19,7 @@ from azext_iotjobs.cli.fleet_job.definition_params import (
     VERIFICATION,
     timeouts,
 )
+from azext_iotjobs.cli.fleet_job.file_params import JOB_FILE
 from azext_iotjobs.cli.fleet_job.gate_params import GATES
 from azext_iotjobs.cli.input.options import Group, Options, extra, option
 from azext_iotjobs.cli.input.shared_params import (
@@ -241,6 +242,7 @@ _OWN_TIMEOUTS = timeouts("Default: as it was saved.", ON_DELIVERY)
 
 
 CREATE: Options = (*_HUB, NEW_ID, *DEFINITION, TIER, PLAN, RUN_AT_ONCE, RUNNING)
+APPLY: Options = (*_HUB, JOB_FILE)
 RUN: Options = (
     *_HUB,
     ID,

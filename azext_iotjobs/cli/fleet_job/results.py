@@ -92,20 +92,23 @@ def show_results(
     output.check_file_is_named()
     job = client.store.definitions.get(fleet_job_id)
     client.check(job)
-    hub = client.hub_of(job) if check_registry or of_twins else None
     chosen = client.store.runs.get(fleet_job_id, run)
     if wanted.our_device_id is not None:
         client.store.results.check_device(chosen, wanted.our_device_id)
     target = output.target(columns, _request(chosen, rows_wanted))
     if target is not None:
         row_writer.check(target)
+    hub = client.hub_of(job) if check_registry or of_twins else None
+    cells = None if hub is None or not of_twins else _cells(cmd, client, hub, of_twins)
+    if cells is not None and wanted.our_device_id is None:
+        cells.expect(chosen.device_count)
     rows = _Rows(
         context=client,
         run=chosen,
         wanted=rows_wanted,
         registry=hub.selections if hub is not None and check_registry else None,
-        details=render_run_details(client.store.definitions.get(fleet_job_id, chosen.version), chosen),
-        cells=None if hub is None else _cells(hub, of_twins, chosen if wanted.our_device_id is None else None),
+        details=_details(client, chosen) if set(columns) & set(RUN_DETAILS) else {},
+        cells=cells,
     )
     if target is None:
         warn_of_many_rows(chosen.device_count)
@@ -115,15 +118,16 @@ def show_results(
     return None
 
 
-def _cells(hub: "HubClient", columns: "Sequence[TwinColumn]", run: Run | None) -> "TwinCells | None":
-    """What fills the columns of twins. run: whose devices they are; None: one device."""
-    if not columns:
-        return None
+def _details(context: FleetJobContext, run: Run) -> Mapping[str, Any]:
+    return render_run_details(context.store.definitions.get(run.fleet_job_id, run.version), run)
+
+
+def _cells(cmd: Any, context: FleetJobContext, hub: "HubClient", columns: "Sequence[TwinColumn]") -> "TwinCells":
+    """What fills the columns of twins. hub: of the fleet job, which nobody has to name.  columns: 1 or more."""
     from azext_iotjobs.cli.hub_access.twin_cells import cells_of  # here: most results need no twin
 
-    cells = cells_of(hub, columns)
-    cells.expect(1 if run is None else run.device_count)
-    return cells
+    name = None if context.names_hub else hub.target.authority
+    return cells_of(hub, columns, hub=name, is_silent=bool(cmd.cli_ctx.only_show_errors))
 
 
 def _request(run: Run, wanted: ResultFilter) -> str:

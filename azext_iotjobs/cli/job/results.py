@@ -91,7 +91,7 @@ def show_results(
         row_writer.check(target)
     job = run.show(client, our_job_id)
     count = 0 if job.tally is None else job.tally.device_count
-    rows = _Rows(client, query, _details(client, job), _cells(client, of_twins, count))
+    rows = _Rows(client, query, _details(client, job), _cells(cmd, client, of_twins, count))
     _warn_of_slow(count, query)
     if target is None:
         warn_of_many_rows(count)
@@ -117,13 +117,13 @@ def _details(client: HubClient, job: Job) -> dict[str, Any]:
     }
 
 
-def _cells(client: HubClient, columns: "Sequence[TwinColumn]", count: int) -> "TwinCells | None":
+def _cells(cmd: Any, client: HubClient, columns: "Sequence[TwinColumn]", count: int) -> "TwinCells | None":
     """What fills the columns of twins. count: of the job's devices."""
     if not columns:
         return None
     from azext_iotjobs.cli.hub_access.twin_cells import cells_of  # here: most results need no twin
 
-    cells = cells_of(client, columns)
+    cells = cells_of(client, columns, is_silent=bool(cmd.cli_ctx.only_show_errors))
     cells.expect(count)
     return cells
 

@@ -154,7 +154,7 @@ def _cells(client: HubClient, plan: VerifyingPlan, pace: QueryPace, stop: StopFl
         return None
     from azext_iotjobs.cli.hub_access.twin_cells import cells_of  # here: most rows need no twin
 
-    return cells_of(client, plan.of_twins, pace, stop)
+    return cells_of(client, plan.of_twins, pace=pace, stop=stop)
 
 
 def _report_early_end(job_ids: Sequence[str], jobs: JobRows, plan: VerifyingPlan, verifying_count: int) -> None:

@@ -199,7 +199,7 @@ def _cells(client: HubClient, plan: InvokePlan, pace: QueryPace, stop: StopFlag)
         return None
     from azext_iotjobs.cli.hub_access.twin_cells import cells_of  # here: most rows need no twin
 
-    return cells_of(client, plan.of_twins, pace, stop)
+    return cells_of(client, plan.of_twins, pace=pace, stop=stop)
 
 
 def _outcome(run: CallMany, progress: CallProgress, total: int | None, *, was_stopped: bool) -> Outcome:

@@ -7,6 +7,7 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.output.hints import suggestion
+from azext_iotjobs.cli.output.status_line import StatusLine
 from azext_iotjobs.model.errors import IotJobsError
 from azext_iotjobs.model.ids import Address, name_of
 from azext_iotjobs.model.text import counted
@@ -25,9 +26,13 @@ SLOW_S = 60.0  # from here on it is said that reading takes long
 class TwinCells:
     """Puts the cells of the columns into rows."""
 
-    def __init__(self, reader: TwinReader) -> None:
+    def __init__(self, reader: TwinReader, hub: str | None = None, *, is_silent: bool = False) -> None:
+        """hub: that a suggested command has to name; None: what was typed will do.  is_silent: errors alone."""
         self._columns = reader.columns
         self._reader = reader
+        self._hub = hub
+        self._is_silent = is_silent
+        self._expected_s = 0.0
         self._example: Address | None = None  # the first that has a twin
         self._found_count = 0
         self._gone: list[str] = []  # the first of those that have no twin
@@ -38,12 +43,12 @@ class TwinCells:
 
     def expect(self, most: int) -> None:
         """Say so when the twins of so many devices take long to read."""
-        expected_s = self._reader.expected_s(most)
-        if expected_s > SLOW_S:
+        self._expected_s = self._reader.expected_s(most)
+        if self._expected_s > SLOW_S:
             logger.warning(
                 "The twins of up to %s take %.0f minutes to read: a third of the queries that the hub allows is used.",
                 counted(most, "device"),
-                expected_s / 60,
+                self._expected_s / 60,
             )
 
     def fill(self, rows: Iterable[Mapping[str, Any]]) -> list[Row]:
@@ -54,8 +59,13 @@ class TwinCells:
 
     def fill_pages(self, pages: Pages) -> Pages:
         """Pages of rows with their cells, one after the other; what was missing is said behind the last."""
-        for rows, token in pages:
-            yield self.fill(rows), token
+        line = StatusLine(is_silent=self._is_silent or self._expected_s <= SLOW_S)
+        try:
+            for rows, token in pages:
+                yield self.fill(rows), token
+                line.show(f"Twins of {counted(self._found_count + self._gone_count, 'device')} are read")
+        finally:
+            line.clear()
         self.report()
 
     @contextmanager
@@ -100,11 +110,14 @@ class TwinCells:
                 self._say_is_empty(each, self._example)
 
     def _say_is_empty(self, column: TwinColumn, example: Address) -> None:
+        kind = "device" if example.module_id is None else "module"
+        hub = () if self._hub is None else ("-n", self._hub)
+        fields = {name: value for name, value in example._asdict().items() if value is not None}
         logger.warning(
             "%s: no twin of %s has it. What a twin has: %s",
             column.title,
             counted(self._found_count, "device"),
-            _show_twin(example),
+            suggestion(f"iot hub {kind}-twin show", *hub, **fields),
         )
 
     def _filled_if_possible(self, rows: Sequence[Row]) -> list[Row]:
@@ -134,9 +147,3 @@ class TwinCells:
 
 def _address_of(row: Mapping[str, Any]) -> Address:
     return Address(row["deviceId"], row["moduleId"])
-
-
-def _show_twin(address: Address) -> str:
-    if address.module_id is None:
-        return suggestion("iot hub device-twin show", "--device-id", address.device_id)
-    return suggestion("iot hub module-twin show", "--device-id", address.device_id, "--module-id", address.module_id)

@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote
 
 API_VERSION = "2021-04-12"
@@ -238,7 +238,12 @@ class LocalHub:
     def _spawn(self, ports: tuple[str, ...]) -> "subprocess.Popen[bytes]":
         assert self._folder is not None
         own = Path(self._folder.name)
-        words = [
+        with open(own / LOG, "wb") as log:
+            return self._start_process(self._words(own, ports), own, log)
+
+    def _words(self, own: Path, ports: tuple[str, ...]) -> list[str]:
+        return [
+            "--end-with-stdin",
             *ports,
             *(
                 ("--data-dir", str(self._data_dir))
@@ -248,16 +253,18 @@ class LocalHub:
             *("--state-dir", str(own / "azure" / "iotjobs" / "hubs")),
             *self._options,  # the last one counts of an option that is given twice
         ]
+
+    def _start_process(self, words: list[str], folder: Path, log: IO[bytes]) -> "subprocess.Popen[bytes]":
+        """Start the hub with these arguments. folder: where it runs; -m searches it first: it is empty."""
         paths = [str(PACKAGE_PARENT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        with open(own / LOG, "wb") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "azext_iotjobs.localhub", "--end-with-stdin", *words],
-                cwd=own,  # -m searches the current folder first: this one is empty
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-            )
+        return subprocess.Popen(
+            [sys.executable, "-m", "azext_iotjobs.localhub", *words],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+        )
 
     def _end(self) -> int:
         try:

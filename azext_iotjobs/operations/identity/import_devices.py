@@ -9,7 +9,7 @@ lost. Keys are made here, not by the hub, for that reason too; no token holds on
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -135,18 +135,21 @@ class DeviceImport:
         """Register a page's devices: what failed, by device. A device that this import has made did not."""
         left = [each.device for each in wanted.values() if each.device is not None]
         failures: dict[str, BulkFailure] = {}
+        without_tags: list[str] = []
         while left:
             result, was_repeated = self._sent(left)
             is_repeated = is_repeated or was_repeated
-            self._complete_twins(left, result)
+            without_tags += result.without_twin
             failures |= {each.device_id: each for each in result.failures}
             left = [each for each in left if each.device_id in _throttled(result)]
             if left:
                 self._clock.sleep(THROTTLED_PAUSES_S[0])
                 failures = {name: each for name, each in failures.items() if each.code not in THROTTLED}
-        if not is_repeated:
-            return failures
-        return {name: each for name, each in failures.items() if not self._is_ours(wanted[name], each)}
+        if is_repeated:
+            ours = [name for name, each in failures.items() if self._is_ours(wanted[name], each)]
+            without_tags += ours  # perhaps: whoever has made them may have been killed before it set them
+            failures = {name: each for name, each in failures.items() if name not in ours}
+        return failures | self._set_tags(wanted[name] for name in without_tags)
 
     def _sent(self, devices: Sequence[NewDevice]) -> tuple[BulkResult, bool]:
         """Send one request, again after trouble: its result, and whether an earlier one may have been carried out."""
@@ -166,11 +169,13 @@ class DeviceImport:
                     raise
             self._clock.sleep(pause_s)
 
-    def _complete_twins(self, devices: Sequence[NewDevice], result: BulkResult) -> None:
-        """Set the tags of devices that the hub could make no twin for at first."""
-        tags = {each.device_id: each.tags for each in devices if each.device_id in result.without_twin and each.tags}
-        if tags:
-            outlasting_throttling(lambda: self._bulk.set_tags(tags), self._clock)
+    def _set_tags(self, rows: Iterable[ImportRow]) -> dict[str, BulkFailure]:
+        """Set the tags of devices that may lack them, as where the hub could make no twin at first: what failed."""
+        tags = {each.device_id: each.device.tags for each in rows if each.device is not None and each.device.tags}
+        if not tags:
+            return {}
+        result = outlasting_throttling(lambda: self._bulk.set_tags(tags), self._clock)
+        return {each.device_id: each for each in result.failures}
 
     def _is_ours(self, row: ImportRow, failure: BulkFailure) -> bool:
         """Whether a device that is there already was registered by this import."""

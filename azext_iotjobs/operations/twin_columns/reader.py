@@ -30,9 +30,10 @@ class TwinReader:
     ) -> None:
         """columns: 1 or more.  pace: of the queries; it counts them.
 
-        stop: once it is set, a time for a query is not waited for."""
-        self._hub = hub
+        stop: once it is set, the time for a query is not waited for.
+        """
         self.columns = columns
+        self._hub = hub
         self._pace = pace
         self._clock = clock
         self._stop = stop

@@ -15,7 +15,7 @@ from azext_iotjobs.cli.fleet_job.context import FleetJobContext
 from azext_iotjobs.cli.output.result_rows import CALL_COLUMNS, RUN_COLUMNS, RUN_DETAILS
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.store.contract import Access
-from azext_iotjobs.model.errors import BadValue, HubAnswer
+from azext_iotjobs.model.errors import BadValue, HubAnswer, NotFound
 from azext_iotjobs.model.fleet_job import Driver
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.transport.http import Request, Response
@@ -119,6 +119,15 @@ def refusing_after(count: int) -> Callable[[Request], Response]:
 def test_what_no_twin_has_is_refused_before_anything_is_asked(folder: Path) -> None:
     with pytest.raises(BadValue, match="'tag.site' is no column"):
         show(folder, columns="deviceId,tag.site")
+
+
+@pytest.mark.usefixtures("no_hub")
+@pytest.mark.parametrize(
+    "typed", [{"output_file": "rows.xml"}, {"output_file": "no/such/f.csv"}, {"our_device_id": "nobody"}, {"run": 7}]
+)
+def test_what_is_typed_wrong_is_refused_before_the_hub_is_asked(folder: Path, typed: dict[str, Any]) -> None:
+    with pytest.raises((BadValue, NotFound)):
+        show(folder, columns=TWO, **typed)
 
 
 @pytest.mark.usefixtures("no_hub")

@@ -4,9 +4,9 @@ Each device is operated exactly once, or is shown uncertain; never twice, never 
 have completed when they report so, and have failed when they report the opposite, or nothing.
 """
 
-import os
 import random
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.model.verification import Verification
 from tests.helpers.fleet_job_hub_double import Crash, Points, World, definition_of, rows_of
+from tests.helpers.short_form import IN_FULL, points_of
 
 DEVICES = tuple(f"d{number}" for number in range(8))
 SIZES = parse_batch_sizes("3", "--batch")
@@ -30,8 +31,7 @@ VERIFICATION = Verification(
 FEW = DEVICES[:5]
 CODES = {"d1": "ReportedFailure", "d2": "NotInTime"}  # of the devices that are not verified
 REPORTED = {"d1": {"properties.reported.state": "failed"}, "d2": {}}
-SECOND = (None, 1, 2, 3, 5, 8)
-SHARE = 1.0 if os.environ.get("IOTJOBS_TORTURE") else 0.2  # of the stories
+SECOND = (1, 2, 3, 5, 8)
 
 
 def begin(
@@ -43,6 +43,17 @@ def begin(
     job = world.save(store, definition_of(action, devices, driver, **options))
     world.new_run(store, job)
     store.close()
+
+
+def ends_of(points: Points, share: float) -> Iterator[list[int]]:
+    """Where processes end one after the other: one alone, and two, of which the second does so soon.
+
+    points: those of a run that nothing ends.  share: of what follows an end, in the full form.
+    """
+    chance = random.Random(6)
+    for first in points_of(points.kinds, 6):
+        yield [first]
+        yield from ([first, second] for second in SECOND if chance.random() < (share if IN_FULL else 0.05))
 
 
 def go_on_until_crash(world: World, points: Points) -> bool:
@@ -64,12 +75,11 @@ def reports(device: str, times: int) -> list[tuple[float, dict[str, Any]]]:
     return [(3.0, {"state": "failed"} if device in CODES else {"version": 2})]
 
 
-def story(template: Path, folder: Path, ends: list[int | None], lag: int) -> World:
+def story(template: Path, folder: Path, ends: list[int], lag: int) -> World:
     shutil.copytree(template, folder)
     world = World(folder, lag=lag, reports=reports)
     for at in ends:
-        if at is not None:
-            go_on_until_crash(world, Points(at))
+        go_on_until_crash(world, Points(at))
     assert not go_on_until_crash(world, Points())
     return world
 
@@ -110,14 +120,9 @@ def test_a_crash_at_every_point(tmp_path: Path, action: Action, driver: Driver, 
     points = whole.points.count
     assert points > 30 and check(whole, action, driver, "no crash") == 0
     most_uncertain = 0
-    chance = random.Random(6)
-    for first in range(1, points + 1):
-        for second in SECOND:
-            if second is not None and chance.random() > SHARE:
-                continue
-            what = f"ends at {first} of {points}, then at {second}"
-            world = story(template, tmp_path / f"{first}-{second}", [first, second], lag)
-            most_uncertain = max(most_uncertain, check(world, action, driver, what))
+    for number, ends in enumerate(ends_of(whole.points, 1.0)):
+        world = story(template, tmp_path / str(number), ends, lag)
+        most_uncertain = max(most_uncertain, check(world, action, driver, f"ends at {ends} of {points}"))
     assert most_uncertain <= 2 * concurrency
 
 
@@ -148,14 +153,10 @@ def test_a_crash_at_every_point_of_a_run_that_is_verified(tmp_path: Path, driver
     whole = story(template, tmp_path / "whole", [], 0)
     points = whole.points.count
     assert points > 50 and check_verified(whole, "no crash") == 0
-    chance = random.Random(7)
-    for first in range(1, points + 1):
-        seconds = [each for each in SECOND if each is not None and chance.random() <= SHARE / 4]
-        for second in (None, *seconds):
-            what = f"ends at {first} of {points}, then at {second}"
-            world = story(template, tmp_path / f"{first}-{second}", [first, second], 0)
-            uncertain = check_verified(world, what)
-            assert uncertain <= (0 if driver is Driver.JOBS else 4), what
+    for number, ends in enumerate(ends_of(whole.points, 0.25)):
+        what = f"ends at {ends} of {points}"
+        uncertain = check_verified(story(template, tmp_path / str(number), ends, 0), what)
+        assert uncertain <= (0 if driver is Driver.JOBS else 4), what
 
 
 CONNECTS, STAYS_AWAY = "d1", "d2"
@@ -180,12 +181,11 @@ def offline_world(folder: Path) -> World:
     return world
 
 
-def offline_story(template: Path, folder: Path, ends: list[int | None]) -> World:
+def offline_story(template: Path, folder: Path, ends: list[int]) -> World:
     shutil.copytree(template, folder)
     world = offline_world(folder)
     for at in ends:
-        if at is not None:
-            go_on_until_crash(world, Points(at))
+        go_on_until_crash(world, Points(at))
     assert not go_on_until_crash(world, Points())
     return world
 
@@ -232,10 +232,7 @@ def test_a_crash_at_every_point_of_a_run_whose_devices_wait_to_connect(
     whole = offline_story(template, tmp_path / "whole", [])
     points = whole.points.count
     assert points > 50 and check_offline(whole, action, driver, "no crash") == 0
-    chance = random.Random(8)
-    for first in range(1, points + 1):
-        seconds = [each for each in SECOND if each is not None and chance.random() <= SHARE / 4]
-        for second in (None, *seconds):
-            what = f"ends at {first} of {points}, then at {second}"
-            world = offline_story(template, tmp_path / f"{first}-{second}", [first, second])
-            assert check_offline(world, action, driver, what) <= 2, what
+    for number, ends in enumerate(ends_of(whole.points, 0.25)):
+        what = f"ends at {ends} of {points}"
+        world = offline_story(template, tmp_path / str(number), ends)
+        assert check_offline(world, action, driver, what) <= 2, what

@@ -9,7 +9,7 @@ import pytest
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.bulk import NewDevice
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.device_import import Existing, ImportRow, RowFault, RowStatus
+from azext_iotjobs.model.device_import import Existing, ImportRow, RowFault
 from azext_iotjobs.model.errors import AnswerTooLate, BadValue, LinkError, LinkLost
 from azext_iotjobs.model.identity import NewIdentity, SignIn
 from azext_iotjobs.model.target import HubTarget, SasKey
@@ -314,10 +314,28 @@ def test_tags_are_set_when_the_hub_made_no_twin_at_first(hub: HubProcess, import
         if request.body[0]["importMode"] != "create":
             return send(request)
         send(request._replace(body=[{**each, "tags": {}} for each in request.body]))
-        warning = {"deviceId": "bare-1", "warningCode": "DeviceRegisteredWithoutTwin"}
-        return response({"isSuccessful": True, "errors": [], "warnings": [warning]})
+        warnings = [{"deviceId": each, "warningCode": "DeviceRegisteredWithoutTwin"} for each in ("bare-1", "bare-2")]
+        return response({"isSuccessful": True, "errors": [], "warnings": warnings})
 
     importing.between.meddle = without_twin
-    rows = [device("bare-1", tags={"a": 1}), device("bare-2", tags={"a": 2})]
-    assert [each[1] for each in importing(rows)] == [RowStatus.CREATED.value] * 2
+    rows = [device("bare-1", tags={"a": 1}), device("bare-2", tags={"a.b": 2})]
+    assert importing(rows) == [("bare-1", "created", None), ("bare-2", "failed", "ArgumentInvalid")]
     assert hub.ok("GET", "/twins/bare-1")["tags"] == {"a": 1}
+
+
+def test_tags_are_set_too_when_whoever_registered_a_device_was_killed_before_it_did(
+    hub: HubProcess, importing: Importing
+) -> None:
+    def die(request: Request, send: Callable[[Request], Response]) -> Response:
+        send(request._replace(body=[{**each, "tags": {}} for each in request.body]))
+        raise KeyboardInterrupt
+
+    importing.between.meddle = die
+    rows = [device("untagged-1", tags={"a": 1})]
+    pages = DeviceImport(importing.client, ImportOptions(), importing.clock, importing.stop).pages(iter(rows))
+    _, token = next(pages)
+    with pytest.raises(KeyboardInterrupt):
+        next(pages)
+    importing.between.meddle = lambda request, send: send(request)
+    assert importing(rows, token=token) == [("untagged-1", "created", None)]
+    assert hub.ok("GET", "/twins/untagged-1")["tags"] == {"a": 1}

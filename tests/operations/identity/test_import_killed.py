@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.hub_process import HubProcess
-from tests.helpers.killable_process import started
+from tests.helpers.import_process import imported
+from tests.helpers.killable_process import KillableProcess
 
 COUNT = 250  # three requests
-LIMIT_S = 60
 NEVER = -1
 
 
@@ -22,17 +22,16 @@ def hub(tmp_path: Path) -> Iterator[HubProcess]:
     process.stop()
 
 
-def imported(hub: HubProcess, folder: Path, kill_at: int) -> int:
-    """Run it; gives its exit code."""
-    with started("import_process.py", folder, hub, str(COUNT), str(kill_at)) as process:
-        return process.wait(LIMIT_S)
+def ended(hub: HubProcess, folder: Path, kill_at: int) -> int:
+    """Import until it is killed, or all is done; gives the exit code."""
+    return KillableProcess(imported, hub, folder, COUNT, kill_at).end()
 
 
 def test_kill_9_at_any_moment_loses_no_row_and_creates_no_device_twice(hub: HubProcess, tmp_path: Path) -> None:
     other = hub.new_device("killed-120")  # somebody else's: it is never taken for one of the import's
     for kill_at in (1, 1, 2):  # after the first request, after it was repeated, and before the second
-        assert imported(hub, tmp_path, kill_at) == -signal.SIGKILL
-    assert imported(hub, tmp_path, NEVER) == 0
+        assert ended(hub, tmp_path, kill_at) == -signal.SIGKILL
+    assert ended(hub, tmp_path, NEVER) == 0
     with open(tmp_path / "results.csv", newline="", encoding="utf-8") as file:
         found = list(csv.DictReader(file))
     assert [each["deviceId"] for each in found] == [f"killed-{number}" for number in range(COUNT)]
