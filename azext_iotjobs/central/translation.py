@@ -87,13 +87,13 @@ def _why_not(name: str) -> str:
 
 
 def _without_equal(
-    found: Sequence[Translated], name_of: Callable[[Translated], str | None], member: str
+    found: Sequence[Translated], key_of: Callable[[Translated], str | None], member: str
 ) -> list[Translated]:
     """The same, with documents refused that would have the same name here. member: of the document, that gives it."""
-    counted = Counter(name_of(each) for each in found)
+    counted = Counter(key_of(each) for each in found)
     return [
         refused(each, f"{counted[name]} documents would be {shown(name)} here: change {member} in the files.")
-        if (name := name_of(each)) is not None and counted[name] > 1
+        if (name := key_of(each)) is not None and counted[name] > 1
         else each
         for each in found
     ]
