@@ -50,8 +50,13 @@ def twin_columns(cmd: Any, columns: tuple[str, ...]) -> "tuple[TwinColumn, ...]"
     return found
 
 
+def names_in(text: str) -> tuple[str, ...]:
+    """The names of columns in a list with commas, as they are written."""
+    return tuple(name.strip() for name in re.split(COMMA, text))
+
+
 def _listed(text: str, there: tuple[str, ...], where: str = OPTION) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in re.split(COMMA, text))
+    names = names_in(text)
     others = [name for name in names if name not in (*there, DISPLAY_NAME)]
     if len(set(names)) < len(names) or any(name in ("", *ALL_COLUMNS) for name in others):
         _refuse(f"{where} {text[:80]!r}: give each column once.", there, where)

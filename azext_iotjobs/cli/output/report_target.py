@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from azext_iotjobs.cli.output.file_writing import check_link, is_file
+from azext_iotjobs.cli.output.file_writing import check_new_file
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 
 FORMATS = ("junit", "markdown", "html")
@@ -24,16 +24,8 @@ class ReportTarget:
 
     def check(self) -> None:
         """Raise what writing would, as far as that can be known before: ConflictingChoice, BadValue."""
-        if self.path == STDOUT:
-            return
-        path = Path(self.path)
-        check_link(path, self.option)
-        if path.is_dir():
-            raise BadValue(f"{self.option} {path} cannot be written: it is a folder.")
-        if not path.parent.is_dir():
-            raise BadValue(f"{self.option} {path} cannot be written: there is no folder {path.parent}.")
-        if is_file(path) and not self.overwrites:
-            raise ConflictingChoice(f"{self.option} {path} already exists.", hint="Give another name, or --overwrite.")
+        if self.path != STDOUT:
+            check_new_file(Path(self.path), self.option, overwrites=self.overwrites)
 
 
 class ReportOptions(NamedTuple):

@@ -76,7 +76,7 @@ class DeviceImport:
     """One import. `state` says how far it is."""
 
     def __init__(self, client: HubClient, options: ImportOptions, clock: Clock, stop: StopFlag) -> None:
-        """stop: ends it between two pages, with ImportStopped."""
+        """stop: ends it before a page is sent, or sent again, with ImportStopped."""
         self.state = ImportState()
         self._client = client
         self._bulk = BulkClient(client.transport)
@@ -123,13 +123,18 @@ class DeviceImport:
 
     def _wait_for_turn(self, count: int) -> None:
         """Wait until `count` devices more may be sent. Raises ImportStopped."""
-        while not self._stop.is_set() and (left_s := self._next_at - self._clock.monotonic()) > 0:
-            self._clock.sleep(min(left_s, WAIT_STEP_S))
-        if self._stop.is_set():
-            raise ImportStopped("The import was stopped.")
+        self._pause(self._next_at - self._clock.monotonic())
         if self._options.a_minute is not None:
             now = self._clock.monotonic()
             self._next_at = max(self._next_at, now) + 60.0 * count / self._options.a_minute
+
+    def _pause(self, seconds: float) -> None:
+        """Wait; a page that may have been sent is sent again by whoever goes on. Raises ImportStopped."""
+        until = self._clock.monotonic() + seconds
+        while not self._stop.is_set() and (left_s := until - self._clock.monotonic()) > 0:
+            self._clock.sleep(min(left_s, WAIT_STEP_S))
+        if self._stop.is_set():
+            raise ImportStopped("The import was stopped.")
 
     def _create(self, wanted: Mapping[str, ImportRow], *, is_repeated: bool) -> dict[str, BulkFailure]:
         """Register a page's devices: what failed, by device. A device that this import has made did not."""
@@ -143,7 +148,7 @@ class DeviceImport:
             failures |= {each.device_id: each for each in result.failures}
             left = [each for each in left if each.device_id in _throttled(result)]
             if left:
-                self._clock.sleep(THROTTLED_PAUSES_S[0])
+                self._pause(THROTTLED_PAUSES_S[0])
                 failures = {name: each for name, each in failures.items() if each.code not in THROTTLED}
         if is_repeated:
             ours = [name for name, each in failures.items() if self._is_ours(wanted[name], each)]
@@ -167,7 +172,7 @@ class DeviceImport:
                 pause_s = next(troubled, None)
                 if pause_s is None:
                     raise
-            self._clock.sleep(pause_s)
+            self._pause(pause_s)
 
     def _set_tags(self, rows: Iterable[ImportRow]) -> dict[str, BulkFailure]:
         """Set the tags of devices that may lack them, as where the hub could make no twin at first: what failed."""
