@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from knack.log import get_logger
 
 from azext_iotjobs.cli.hub_access.tiers import tier_of
-from azext_iotjobs.cli.identity.csv_columns import Columns, Mapped, columns_of, parse_map
+from azext_iotjobs.cli.identity.csv_columns import Columns, MappedColumn, columns_of, parse_map
 from azext_iotjobs.cli.identity.csv_progress import CsvProgress
 from azext_iotjobs.cli.identity.csv_rows import RowReader
 from azext_iotjobs.cli.identity.import_results import MAX_LISTED, RESULT_COLUMNS, ImportResults, render_failure
@@ -116,7 +116,7 @@ def import_csv(cmd: Any, client: HubClient, *, options: ImportCsvOptions) -> dic
         return _import(cmd, client, table, target, options, total)
 
 
-def _table(file: CsvFile, mapped: Sequence[Mapped], name_tag: TagPath) -> Table:
+def _table(file: CsvFile, mapped: Sequence[MappedColumn], name_tag: TagPath) -> Table:
     columns = columns_of(file.header, mapped, name_tag, file.where)
     if columns.others:
         logger.warning(

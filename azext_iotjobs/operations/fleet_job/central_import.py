@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import Enum
 from typing import NamedTuple
 
-from azext_iotjobs.central.report import Member, Translated, WantedGroup, WantedJob
+from azext_iotjobs.central.report import Translated, TranslatedMember, WantedGroup, WantedJob
 from azext_iotjobs.central.translation import refused
 from azext_iotjobs.fleet_job.due import next_occurrences
 from azext_iotjobs.fleet_job.store.contract import FleetJobStore
@@ -191,7 +191,9 @@ class _Planner:
             return translated, wanted
         without = wanted._replace(schedule=None)
         members = [each for each in translated.members if not each.name.startswith(("schedule", "enabled"))]
-        members.append(Member("schedule", None, "it has no occurrence any more: all that it means is in the past"))
+        members.append(
+            TranslatedMember("schedule", None, "it has no occurrence any more: all that it means is in the past")
+        )
         return translated._replace(members=tuple(members), wanted=without), without
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.central.filter_condition import FilterChoices
-from azext_iotjobs.central.report import Source
+from azext_iotjobs.central.report import SourceDocument
 from azext_iotjobs.central.translation import translate
 from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.errors import BadRequest, NotFound, WrongState
@@ -38,7 +38,7 @@ class Importing:
         self.counted: list[str] = []
 
     def plan(self, *documents: Any, overwrite: bool = False, host: str = HOST) -> list[ImportStep]:
-        translated = translate([Source("f", each) for each in documents], FilterChoices(), ())
+        translated = translate([SourceDocument("f", each) for each in documents], FilterChoices(), ())
         return plan_import(self.store, host, translated, self.count, ImportPolicy(overwrite, NOW))
 
     def save(self, steps: list[ImportStep], host: str = HOST) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from knack.log import get_logger
 
-from azext_iotjobs.central.report import Member, WantedGroup, WantedJob
+from azext_iotjobs.central.report import TranslatedMember, WantedGroup, WantedJob
 from azext_iotjobs.central.translation import translate
 from azext_iotjobs.cli.fleet_job.central.files import filter_choices, read_documents
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
@@ -118,5 +118,5 @@ def _became(wanted: WantedGroup | WantedJob | None) -> dict[str, str] | None:
     return became
 
 
-def _member(member: Member) -> dict[str, str | None]:
+def _member(member: TranslatedMember) -> dict[str, str | None]:
     return {"member": member.name, "became": member.became, "note": spelled(member.note) or None}
