@@ -55,14 +55,14 @@ class ImportCsvOptions(NamedTuple):
             if self.overwrite:
                 raise ConflictingChoice(f"--overwrite needs {RESULTS_FILE}.")
         elif self.results_file == STDOUT:
-            raise BadValue(f"{RESULTS_FILE} -: results are kept in a file, so that an import can be gone on with.")
+            raise BadValue(f"{RESULTS_FILE} -: results are kept in a file, so that an import can be continued.")
         elif Path(self.results_file).resolve() == Path(self.file).resolve():
             raise ConflictingChoice(f"{FILE} and {RESULTS_FILE} are the same file.")
 
     def target(self, *content: str) -> RowTarget | None:
         """The results file; None: there is none. content: which devices they are, and whose.
 
-        An unfinished file is gone on with only by an import of the same rows into the same hub in the same way.
+        An unfinished file is continued only by an import of the same rows into the same hub in the same way.
         """
         if self.results_file is None:
             return None
@@ -165,12 +165,12 @@ def _import(
         except ImportStopped:
             outcome = Outcome.STOPPED
         except IotJobsError:
-            _say_how_to_go_on(run, target, progress)
+            _say_how_to_continue(run, target, progress)
             raise
         else:
             outcome = Outcome.DEVICES_FAILED if run.state.counts[RowStatus.FAILED.value] else Outcome.SUCCESS
     if outcome is Outcome.STOPPED:
-        _say_how_to_go_on(run, target, progress)
+        _say_how_to_continue(run, target, progress)
     progress.end()
     leave_with(cmd, outcome, exit_zero=options.exit_zero)
     return results.summary(client.target.authority, total, None if target is None else target.name)
@@ -184,10 +184,10 @@ def _carry_out(results: ImportResults, table: Table, target: RowTarget | None) -
         pass  # what failed is kept for the result
 
 
-def _say_how_to_go_on(run: DeviceImport, target: RowTarget | None, progress: CsvProgress) -> None:
+def _say_how_to_continue(run: DeviceImport, target: RowTarget | None, progress: CsvProgress) -> None:
     progress.end()
     done = counted(run.state.done_count, "row is", "rows are")
     if target is not None:
-        logger.warning("%s done. The same command goes on behind them, from %s.", done, target.name)
+        logger.warning("%s done. The same command continues after them, by %s.", done, target.name)
     else:
         logger.warning("%s done. Started again, the command skips devices that are registered already.", done)

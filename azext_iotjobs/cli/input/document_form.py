@@ -12,7 +12,7 @@ from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.similar import did_you_mean
 
 Schema = dict[str, Any]
-MAX_PROBLEMS = 50  # that are said
+MAX_PROBLEMS = 50  # of one file, in an error
 PARAMETER = {"$ref": "#/$defs/parameter"}
 DEFINITIONS: Schema = {"parameter": {"description": "A parameter.", "type": "string", "pattern": r"^\$\{[^{}]+\}$"}}
 
@@ -27,11 +27,11 @@ class Problems:
         return len(self._found)
 
     def note(self, problem: Misplaced) -> None:
-        """One more."""
+        """Note one more."""
         self._found.append(problem)
 
     def add(self, item: Item, what: str, hint: str | None = None) -> None:
-        """One more: what is wrong with an item."""
+        """Note one more: what is wrong with an item."""
         self.note(item.wrong(what, hint))
 
     def check(self, others: Sequence[str] = ()) -> None:

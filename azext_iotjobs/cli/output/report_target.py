@@ -1,5 +1,6 @@
 """Where a report goes, and in which form: a file, or stdout."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -43,6 +44,15 @@ class ReportOptions(NamedTuple):
                 raise ConflictingChoice(f"--overwrite needs {option} with a file.")
             return ReportTarget(path=STDOUT, form=self.format or DEFAULT_FORMAT, option=option, overwrites=False)
         return target_of(self.output_file or "", option, form=self.format, overwrites=self.overwrite)
+
+
+def targets_of(paths: Sequence[str], option: str, *, overwrites: bool) -> tuple[ReportTarget, ...]:
+    """The files of one report, checked. Raises as `target_of`; ConflictingChoice for one that is given twice, too."""
+    targets = tuple(target_of(each, option, overwrites=overwrites) for each in paths)
+    for number, each in enumerate(targets):
+        if Path(each.path).resolve() in [Path(other.path).resolve() for other in targets[:number]]:
+            raise ConflictingChoice(f"{option} {each.path} is given twice.")
+    return targets
 
 
 def target_of(path: str, option: str, *, form: str | None = None, overwrites: bool) -> ReportTarget:

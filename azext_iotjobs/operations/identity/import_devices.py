@@ -1,10 +1,10 @@
-"""Register the devices of a table in bulk, page by page, so that another process can go on where one was killed.
+"""Register the devices of a table in bulk, page by page, so that another process can continue where one was killed.
 
 Strategy: a page is at most MAX_IN_BULK devices that can be sent, and the rows between them that cannot. Before it is
-sent, its token goes to whoever keeps it: how many rows are done, and a fingerprint of what each device of the page is
-to sign in with. A device that is there already when the page is sent again was registered by this import if it signs
-in with just that. So no row is told to be somebody else's device because a process died, or because an answer was
-lost. Keys are made here, not by the hub, for that reason too; no token holds one.
+sent, its token goes to the caller, who stores it: how many rows are done, and a fingerprint of what each device of the
+page is to sign in with. A device that is there already when the page is sent again was registered by this import if it
+signs in with just that. So no device of this import is taken for somebody else's because a process died or an answer
+was lost. Keys are made here, not by the hub, for that reason too; no token holds one.
 """
 
 import json
@@ -27,13 +27,13 @@ from azext_iotjobs.operations.identity.renew_keys import new_key
 MAX_ROWS = 1000  # of a page, of which few can be sent
 TROUBLE_PAUSES_S = (1.0, 2.0, 4.0)  # as transport/retry.py has them for a request that may be repeated
 THROTTLED_PAUSES_S = (20.0,) * 5  # on top of the transport's own: a request uses a minute's quota of an S1 hub
-WAIT_STEP_S = 0.5  # after which a wish to stop is seen
+WAIT_STEP_S = 0.5  # after which a stop is seen
 
 Page = tuple[list[RowResult], str]  # results, and the token to go on from
 
 
 class ImportStopped(StateError):
-    """Somebody wants the import to end; it can be gone on with."""
+    """Somebody wants the import to end; it can be continued."""
 
     code = "stopped"
 
