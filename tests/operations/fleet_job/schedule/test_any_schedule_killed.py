@@ -195,7 +195,8 @@ def check_devices(hosts: TwoHosts, devices: DevicesOnThread) -> None:
             left = [row.device_id for row in rows if row.status == "uncertain"]
             # Of a hub job that was being sent, nobody knows once its run is canceled: it is not sent again.
             assert not left or run.driver is Driver.CALLS or run.state is RunState.CANCELED, rows
-            uncertain.update(left)
+            # A run that was stopped leaves hub jobs that run to the hub.
+            uncertain.update([*left, *(row.device_id for row in rows if row.status == "in-progress")])
     for device in DEVICES:
         most = completed[device] + uncertain[device]
         assert completed[device] <= devices.calls[device] <= most, (device, completed, uncertain, devices.calls)
