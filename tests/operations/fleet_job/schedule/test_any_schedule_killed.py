@@ -35,7 +35,7 @@ from azext_iotjobs.operations.fleet_job.schedule.run_due import BY_OVERLAP
 from azext_iotjobs.operations.fleet_job.schedule.saved import set_schedule
 from tests.helpers.devices_on_thread import DevicesOnThread, client_of
 from tests.helpers.hub_process import HubProcess
-from tests.helpers.killable_process import KillableProcess
+from tests.helpers.killable_process import KILLED, KillableProcess
 from tests.helpers.schedule_process import LOOKED, NOT_STARTED, look
 from tests.helpers.short_form import IN_FULL
 from tests.helpers.waiting import looks
@@ -102,7 +102,7 @@ class TwoHosts:
             self._pass()
             running = [self._start(each) for each in self._folders for _ in range(self._chance.choice([1, 1, 2]))]
             self._kill_some(running)
-            assert all(each.end() in (LOOKED, NOT_STARTED, -9) for each in running), "a process has failed"
+            assert all(each.end() in (LOOKED, NOT_STARTED, KILLED) for each in running), "a process has failed"
         self._at = self.looked_at + timedelta(minutes=5)
         while not is_open(self.stored.schedule, self._at + timedelta(minutes=30)):
             self._at += timedelta(hours=1)
