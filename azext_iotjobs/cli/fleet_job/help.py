@@ -285,6 +285,29 @@ command(
     f"{TWIN_COLUMNS} {NO_HUB}",
 )
 command(
+    "iot hub fleet-job report",
+    "Write a report of a run: JUnit XML, Markdown or one HTML page. Nothing is sent to a hub.",
+    (
+        "A page for people: totals, batches, failures by class, and all results to filter and sort.",
+        "az iot hub fleet-job report -j fw-7 --output-file fw-7.html",
+    ),
+    (
+        "A pipeline's test results: a suite for each batch, a test case for each device.",
+        "az iot hub fleet-job report -j fw-7 --output-file fw-7.xml",
+    ),
+    (
+        "The summary of a step in GitHub Actions.",
+        'az iot hub fleet-job report -j fw-7 >> "$GITHUB_STEP_SUMMARY"',
+    ),
+    (
+        "The first run, in place of an older report.",
+        "az iot hub fleet-job report -j fw-7 --run 1 --output-file fw-7.html --overwrite",
+    ),
+    long="A device that failed is a failure, with its error class as type; an uncertain one is an error; one that has "
+    "not ended is skipped. The page needs no network and may be opened from a file. What devices sent is escaped in "
+    f"all formats, and cut where it is very long; `fleet-job results` has all of it. {NO_HUB}",
+)
+command(
     "iot hub fleet-job copy",
     "Save a copy of a fleet job under a new id, with changes.",
     ("The same again, as fw-7-copy.", "az iot hub fleet-job copy -j fw-7"),
