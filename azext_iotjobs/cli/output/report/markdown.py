@@ -105,10 +105,7 @@ def _left_out(count: int, one: str, many: str) -> str:
 
 
 def _count_heads(report: Report) -> tuple[str, ...]:
-    return (
-        "All",
-        *(heading(word) if word.isalpha() else word.capitalize() for word in report.wording.outcomes.values()),
-    )
+    return ("All", *(word.capitalize() for word in report.wording.outcomes.values()))
 
 
 def _counts(counts: Counts) -> tuple[str, ...]:
@@ -134,7 +131,7 @@ def _line(cells: Iterable[str]) -> str:
 
 def _plain(text: str) -> str:
     """A text that we wrote, of which a part may be a name that somebody gave."""
-    return re.sub(r"([\\`*_{}\[\]<>()#+!|~:@.&-])", r"\\\1", one_line(text))
+    return re.sub(r"([\\`*_\[\]<>|~:@.&])", r"\\\1", one_line(text))
 
 
 def _code(text: str) -> str:
