@@ -120,8 +120,8 @@ command(
         "az iot hub fleet-job apply -n localhost -f fw-7.yaml --set version=2.0.1 ring=1",
     ),
     (
-        "Take a fleet job from one state folder to another.",
-        "az iot hub fleet-job show -j fw-7 -o yaml | az iot hub fleet-job apply -f - --state-dir other",
+        "In another state folder, what `az iot hub fleet-job show -j fw-7 -o yaml > fw-7.yaml` has written.",
+        "az iot hub fleet-job apply -f fw-7.yaml --state-dir other",
     ),
     long="A file holds the members that `show` prints, in YAML or JSON, and several documents with `---` between them. "
     "A fleet job is then as its document says: what that leaves out is as in a new one, but for its schedule, which "
