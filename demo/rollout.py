@@ -104,8 +104,11 @@ class Rollout:
     def report(self) -> None:
         """What came of it, for people and for other programs."""
         heading("The results, beside what the devices report")
-        self.fleet_job("results", JOB, "--output-file", "results.csv")
-        with open(self.folder / "results.csv", encoding="utf-8", newline="") as file:
+        kept = Path(os.environ["AZURE_CONFIG_DIR"]).parent / "rollout"  # they outlive the demo
+        kept.mkdir(exist_ok=True)
+        results = kept / "results.csv"
+        self.fleet_job("results", JOB, "--output-file", str(results), "--overwrite")
+        with open(results, encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         failed = {row["deviceId"] for row in rows if row["errorCode"] == "ReportedFailure"}
         check("the file has a row for each device", len(rows) == COUNT)
