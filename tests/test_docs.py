@@ -232,22 +232,19 @@ def central_rows() -> list[CentralRow]:
 
 
 NO_COUNTERPART = ("organization", "template")
-TO_COME = 1  # rows whose commands are being made
 
 
 def test_what_iot_central_could_do_has_a_command_and_a_test_or_is_of_templates_and_organizations() -> None:
     rows = central_rows()
     without = [row for row in rows if row.here == "no counterpart"]
     assert all(any(word in row.what for word in NO_COUNTERPART) and row.differs and not row.test for row in without)
-    to_come = [row for row in rows if row.test == "to come"]
-    assert len(to_come) == TO_COME and not any("az iot" in row.here for row in to_come)
-    others = [row for row in rows if row not in without and row not in to_come]
+    others = [row for row in rows if row not in without]
     assert [row.what for row in others if not re.search(r"`az iot [^`]+`", row.here)] == []
     assert [row.what for row in others if not re.fullmatch(r"`test_\w+`(, `test_\w+`)*", row.test)] == []
     assert len(others) > 45 and len(without) == 4
 
 
-def tests_by_file() -> dict[str, str]:
+def files_of_tests() -> dict[str, str]:
     """The text of each file of tests, by the names of its tests."""
     texts = [path.read_text("utf-8") for path in (REPOSITORY / "tests").rglob("test_*.py")]
     return {name: text for text in texts for name in re.findall(r"^def (test_\w+)", text, re.MULTILINE)}
@@ -255,14 +252,14 @@ def tests_by_file() -> dict[str, str]:
 
 def test_every_test_that_the_page_for_people_from_iot_central_names_is_there_and_every_scenario_is_named() -> None:
     named = set(re.findall(r"`(test_\w+)`", (REPOSITORY / "docs" / "from-iot-central.md").read_text("utf-8")))
-    assert named - set(tests_by_file()) == set()
+    assert named - set(files_of_tests()) == set()
     for file in ("test_fleet_jobs.py", "test_fleet_job_endings.py"):
         made = set(re.findall(r"^def (test_\w+)", (SCENARIOS / file).read_text("utf-8"), re.MULTILINE))
         assert made - named == set(), file
 
 
 def test_the_tests_of_a_row_are_in_files_that_know_its_commands() -> None:
-    by_file, known = tests_by_file(), sorted(our_arguments(), key=len, reverse=True)
+    by_file, known = files_of_tests(), sorted(our_arguments(), key=len, reverse=True)
     for row in central_rows():
         texts = " ".join(by_file[name] for name in re.findall(r"`(test_\w+)`", row.test))
         for line in re.findall(r"`az (iot [^`]+)`", row.here):

@@ -126,6 +126,7 @@ GROUPS = (
         Command("list", "read:list_jobs", "LIST", reading, JOB, "jobs"),
         Command("cancel", "read:cancel", "CANCEL", changing, JOB, "jobs"),
         Command("results", "results:show_results", "RESULTS", reading, JOB, "device_rows"),
+        Command("report", "report:report", "REPORT", reading, JOB),
         Command("rerun", "rerun:rerun", "RERUN", changing, JOB, "reruns"),
         Command("copy", "rerun:copy", "COPY", changing, JOB, "jobs"),
     ),
@@ -149,6 +150,7 @@ GROUPS = (
         Command("stop", "stop:stop", "STOP", changing_store, JOB, "runs"),
         Command("cancel", "stop:cancel", "CANCEL", changing_store, JOB, "runs"),
         Command("results", "results:show_results", "RESULTS", reading_store, JOB, "device_rows"),
+        Command("report", "report:report", "REPORT", reading_store, JOB),
     ),
     _group(
         "iot hub fleet-job",

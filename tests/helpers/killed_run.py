@@ -205,9 +205,9 @@ class KilledRun:
         for _ in looks("the processes end", limit_s=LIMIT_S):
             if condition():
                 return
-            if self._chance.random() < 0.1:
+            if self._chance.random() < 0.3:
                 self._answer()
-            time.sleep(0.03)
+            time.sleep(0.1)
 
     def _answer(self) -> None:
         given = GateAnswer(is_approved=self._chance.random() < 0.8, by="ann", reason=None, at=CLOCK.now())

@@ -4,6 +4,7 @@ Everything is validated before anything is written. Who applies a file again cha
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from knack.log import get_logger
@@ -128,7 +129,8 @@ def _planned(context: FleetJobContext, hubs: _Hubs, wanted: FileJob) -> Planned:
     _check_hub(planned)
     schedule = wanted.schedule
     if planned.sets_schedule and schedule is not None:
-        wanted.tried(lambda: check_schedule(context.store, wanted.fleet_job_id, planned.host, schedule, CLOCK.now()))
+        check = partial(check_schedule, context.store, wanted.fleet_job_id, planned.host, schedule, CLOCK.now())
+        wanted.tried(check, at=SCHEDULE)
     wanted.tried(lambda: _ask(context, hubs, planned))
     return planned
 

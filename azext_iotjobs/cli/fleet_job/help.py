@@ -120,8 +120,8 @@ command(
         "az iot hub fleet-job apply -n localhost -f fw-7.yaml --set version=2.0.1 ring=1",
     ),
     (
-        "Take a fleet job from one state folder to another.",
-        "az iot hub fleet-job show -j fw-7 -o yaml | az iot hub fleet-job apply -f - --state-dir other",
+        "In another state folder, what `az iot hub fleet-job show -j fw-7 -o yaml > fw-7.yaml` has written.",
+        "az iot hub fleet-job apply -f fw-7.yaml --state-dir other",
     ),
     long="A file holds the members that `show` prints, in YAML or JSON, and several documents with `---` between them. "
     "A fleet job is then as its document says: what that leaves out is as in a new one, but for its schedule, which "
@@ -283,6 +283,29 @@ command(
     "when the device was found offline, and waitsUntil until when it waits. --check-registry adds deleted; for that it "
     f"queries the hub. --job-details adds {', '.join(RUN_DETAILS)}; each of them can be named in --columns, too. "
     f"{TWIN_COLUMNS} {NO_HUB}",
+)
+command(
+    "iot hub fleet-job report",
+    "Write a report of a run: JUnit XML, Markdown or one HTML page. Nothing is sent to a hub.",
+    (
+        "A page for people: totals, batches, failures by class, and all results to filter and sort.",
+        "az iot hub fleet-job report -j fw-7 --output-file fw-7.html",
+    ),
+    (
+        "A pipeline's test results: a suite for each batch, a test case for each device.",
+        "az iot hub fleet-job report -j fw-7 --output-file fw-7.xml",
+    ),
+    (
+        "The summary of a step in GitHub Actions.",
+        'az iot hub fleet-job report -j fw-7 >> "$GITHUB_STEP_SUMMARY"',
+    ),
+    (
+        "The first run, in place of an older report.",
+        "az iot hub fleet-job report -j fw-7 --run 1 --output-file fw-7.html --overwrite",
+    ),
+    long="A device that failed is a failure, with its error class as type; an uncertain one is an error; one that has "
+    "not ended is skipped. The page needs no network and may be opened from a file. What devices sent is escaped in "
+    f"all formats, and cut where it is very long; `fleet-job results` has all of it. {NO_HUB}",
 )
 command(
     "iot hub fleet-job copy",

@@ -25,6 +25,7 @@ from azext_iotjobs.cli.input.options import Group, Options, extra, option
 from azext_iotjobs.cli.input.shared_params import (
     AUTH_TYPE,
     HUB,
+    REPORT_FILE,
     RUN_ERROR_CLASSES,
     failed_by,
     job_details,
@@ -282,6 +283,7 @@ WATCH: Options = (*_HUB, ID, RUN_NUMBER, EXIT_ZERO)
 LIST: Options = (*_HUB, LIST_OPTIONS)
 LIST_RUNS: Options = (*_HUB, ID)
 RESULTS: Options = (*_HUB, ID, RUN_NUMBER, RESULTS_OPTIONS)
+REPORT: Options = (*_HUB, ID, RUN_NUMBER, REPORT_FILE)
 COPY: Options = (*_HUB, ID, other_id("the old id with -copy appended"), *DEFINITION)
 UPDATE: Options = (*_HUB, ID, *DEFINITION)
 DELETE: Options = (*_HUB, ID, OLDER, SURE)

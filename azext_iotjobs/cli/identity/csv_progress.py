@@ -24,15 +24,15 @@ class CsvProgress:
         self._line = StatusLine(is_silent=is_silent)
         self._is_silent = is_silent
 
-    def at(self, done: int, more: str = "") -> None:
-        """So many are done. more: behind it."""
+    def at(self, done: int) -> None:
+        """So many are done."""
         now = self._clock.monotonic()
         if self._first_count is None:
             self._first_count = done
         if self._is_silent or now - self._said_at < (LINE_EVERY_S if self._line.is_live else HEARTBEAT_S):
             return
         self._said_at = now
-        line = self._how_far(done - self._first_count, done, now - self._began_at) + more
+        line = self._how_far(done - self._first_count, done, now - self._began_at)
         if self._line.is_live:
             self._line.show(line)
         else:

@@ -316,6 +316,23 @@ def rows(file_help: str, group: str | None = None) -> Group:
     )
 
 
+REPORT_FILE: Group = (
+    extra(
+        "output_file",
+        "--output-file",
+        "File for the report. Default: stdout, as is -.",
+    ),
+    extra(
+        "format",
+        "--format",
+        "Format of the report. Default: from the ending of --output-file (.xml, .md, .markdown, .html or .htm); "
+        "markdown on stdout.",
+        arg_type=get_enum_type(["junit", "markdown", "html"]),
+    ),
+    extra("overwrite", "--overwrite", "Replace --output-file if it exists.", action="store_true"),
+)
+
+
 def job_details(which: str) -> Group:
     """Whether rows have columns of the job, too. which: the columns."""
     return (

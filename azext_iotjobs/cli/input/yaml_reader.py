@@ -31,11 +31,12 @@ def read(content: str, name: str) -> Item:
 def read_documents(content: str, source: Source) -> list[Item]:
     """Read a text that holds YAML documents, or one in JSON. None of them is empty.
 
-    source: the numbers of JSON are set there when it is JSON.
+    source: where the text is JSON, its notation of numbers and its limit are set here.
     Raises BadValue, with the place.
     """
     if JSON_OBJECT.match(content):
         source.number = JSON_NUMBER
+        source.limits = source.limits._replace(values=len(content))  # it has no aliases
         return [Item(json_nodes.read(content, source), "", source)]
     _check_size(content, source)
     nodes = _composed(lambda: list(yaml.compose_all(content, Loader=yaml.BaseLoader)), source)

@@ -103,8 +103,8 @@ def show_results(
 
 def _details(client: HubClient, job: Job) -> dict[str, Any]:
     """A job in short, for each row of its results."""
-    times = {name: job.document.get(name) for name in ("createdTime", "startTime", "endTime")}
-    created, started, ended = (None if str(each).startswith(NO_TIME) else each for each in times.values())
+    times = (job.document.get(name) for name in ("createdTime", "startTime", "endTime"))
+    created, started, ended = (None if str(each).startswith(NO_TIME) else each for each in times)
     return {
         "jobId": job.job_id,
         "jobType": job.document.get("type"),

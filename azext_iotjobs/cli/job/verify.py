@@ -3,7 +3,7 @@
 The rows of the devices go into the result, or into a file as they are decided. Progress goes to stderr.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from knack.log import get_logger
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 logger = get_logger(__name__)
 
 Document = dict[str, Any]
+OnRow = Callable[[Document], None]
 
 
 def check(client: HubClient, plan: VerifyingPlan, *, of_modules: bool = False) -> Document:
@@ -58,11 +59,16 @@ def check(client: HubClient, plan: VerifyingPlan, *, of_modules: bool = False) -
 
 
 def verify(
-    cmd: Any, client: HubClient, job_ids: Sequence[str], plan: WaitPlan, document: Document
+    cmd: Any,
+    client: HubClient,
+    job_ids: Sequence[str],
+    plan: WaitPlan,
+    document: Document,
+    on_row: OnRow | None = None,
 ) -> tuple[Document, Outcome]:
     """Verify the devices that jobs have operated; gives the result with what became of them, and the outcome of it.
 
-    job_ids: of jobs that have ended.  document: the result without.
+    job_ids: of jobs that have ended.  document: the result without.  on_row: gets each row, too.
     Raises HubAnswer and LinkError, after the result was printed, for what ended it.
     """
     verifying = plan.verifying
@@ -73,7 +79,8 @@ def verify(
         jobs = JobRows(client, job_ids, plan.success, stop)
         pace, clock = pace_of(client), SystemClock()
         verifier = ResultVerifier(client.queries, verifying.verification, pace, clock, stop, progress)
-        rows, trouble = _collect(verifier, jobs, verifying, progress, _cells(client, verifying, pace, stop))
+        cells = _cells(client, verifying, pace, stop)
+        rows, trouble = _collect(verifier, jobs, verifying, progress, cells, on_row)
     progress.end(None if verifying.target is None else verifying.target.name)
     shown = {**render_verification(verifying.verification), **progress.counts.document(), "results": rows}
     document = {**document, "verification": shown}
@@ -112,6 +119,7 @@ def _collect(
     plan: VerifyingPlan,
     progress: "VerificationProgress",
     cells: "TwinCells | None",
+    on_row: OnRow | None,
 ) -> tuple[list[Document] | None, IotJobsError | None]:
     """Write or keep each row as it is decided; gives those kept, None with a file, and what ended it.
 
@@ -123,7 +131,10 @@ def _collect(
 
         def take(row: DeviceResult) -> None:
             progress.row(row)
-            keep(render_verified_result(row))
+            shown = render_verified_result(row)
+            if on_row is not None:
+                on_row(shown)
+            keep(shown)
 
         try:
             for row in verifier.rows(jobs):

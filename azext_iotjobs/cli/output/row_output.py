@@ -74,7 +74,7 @@ def form_of(path: str, typed: str | None, option: str = OPTION) -> str:
     if form is None:
         raise BadValue(
             f"{option} {path}: no format has the ending {ending}; known endings are {', '.join(FORMAT_OF_ENDING)}.",
-            hint=f"Give another name, or give the format: --format {' | '.join(FORMATS)}"
+            hint=f"Give another name, or give the format: --format {' | '.join(FORMATS)}. `report` writes reports."
             if option == OPTION
             else "Give another name.",
         )

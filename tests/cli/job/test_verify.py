@@ -13,11 +13,14 @@ import pytest
 
 from azext_iotjobs.cli.job import verify
 from azext_iotjobs.cli.job.options import VerifyingPlan, WaitPlan
+from azext_iotjobs.cli.job.report import report_after_wait
+from azext_iotjobs.cli.output.report_target import target_of
 from azext_iotjobs.cli.output.result_rows import CALL_COLUMNS, VERIFIED_COLUMNS
 from azext_iotjobs.cli.output.row_output import RowTarget
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import ConflictingChoice, Forbidden, HubAnswer
+from azext_iotjobs.model.job import Job, JobStatus, JobType
 from azext_iotjobs.model.outcome import Outcome, parse_success_status
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.model.twin_columns import parse_twin_column
@@ -104,11 +107,16 @@ def statuses(rows: list[dict[str, Any]]) -> dict[str, str]:
     return {each["deviceId"]: each["status"] for each in rows}
 
 
-def test_every_device_is_verified_and_the_document_says_so() -> None:
+def test_every_device_is_verified_and_the_document_says_so_and_the_report(tmp_path: Path) -> None:
     hub = Hub()
     for device in ("d-0", "d-1"):
         hub.twins.report(device, version=2)
-    document, outcome = verify.verify(Az(), hub.client, ["j"], a_plan(), {"jobId": "j"})
+    target = target_of(str(tmp_path / "r.html"), "--report", overwrites=False)
+    job = Job(job_id="j", job_type=JobType.METHOD, status=JobStatus.COMPLETED, tally=None, document={"jobId": "j"})
+    plan = a_plan()._replace(reports=(target,))
+    document, outcome = report_after_wait(Az(), hub.client, job, plan, Outcome.SUCCESS)
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert '"name":"verified"' in page and '"name":"reported"' in page and "100 % of 2 devices completed" in page
     found = document["verification"]
     assert outcome is Outcome.SUCCESS and document["jobId"] == "j"
     assert (found["verified"], found["notVerified"], found["verifying"], found["byErrorClass"]) == (2, 0, 0, {})

@@ -1,7 +1,7 @@
 """Real processes that execute random runs are killed at random moments of verifying, gating and waiting for devices.
 
 At the end each device was operated as often as its row says, or the row says that it is uncertain; each row says what
-the device reports; no gate was passed over. A story that fails is told again by its id: `-k "verifying and JOBS-3"`.
+the device reports; no gate was passed over. A story that fails is told again by its id: `-k "verified and jobs-3"`.
 """
 
 import os
@@ -27,12 +27,10 @@ from tests.helpers.devices_on_thread import DevicesOnThread, client_of
 from tests.helpers.hub_process import HubProcess
 from tests.helpers.killed_run import KilledRun, Story, gating, verifying, waiting
 from tests.helpers.odd_devices import BEHAVIOURS, OFFLINE, ids_of, kind_of
+from tests.helpers.short_form import IN_FULL
 
-IS_LONG = bool(os.environ.get("IOTJOBS_TORTURE"))
-STORIES = 9 if IS_LONG else 1  # of each kind, by each driver; processes are killed in each up to four times or more
 DEVICES = ids_of(4)
-by_both_drivers = pytest.mark.parametrize("driver", [Driver.JOBS, Driver.CALLS])
-seeded = pytest.mark.parametrize("seed", range(STORIES))
+SEEDS = range(9)  # of each kind, by each driver, in full; in each story processes are killed four times or more
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="no process is forked on Windows")
 
@@ -143,6 +141,16 @@ class Judge:
                 assert (ordinal, code) in self.killed.commands(), verdict
 
 
+def stories(short: str) -> pytest.MarkDecorator:
+    """A driver and a seed for each story; short: the one that is told in the short form."""
+    full = [f"{driver}-{seed}" for driver in ("jobs", "calls") for seed in SEEDS]
+    return pytest.mark.parametrize("story", full if IN_FULL else [short])
+
+
+def driver_of(story: str) -> Driver:
+    return Driver(story.partition("-")[0])
+
+
 def tell(story: Story, phase: str, folder: Path, process: HubProcess, devices: DevicesOnThread, seed: str) -> None:
     """Play a story and judge it."""
     with client_of(process) as client:
@@ -153,28 +161,23 @@ def tell(story: Story, phase: str, folder: Path, process: HubProcess, devices: D
     sys.stdout.write(f"{story.name}: killed {dict(killed.kills)}\n")
 
 
-@seeded
-@by_both_drivers
+@stories("calls-0")
 def test_killed_while_devices_are_verified(
-    tmp_path: Path, process: HubProcess, devices: DevicesOnThread, driver: Driver, seed: int
+    tmp_path: Path, process: HubProcess, devices: DevicesOnThread, story: str
 ) -> None:
-    name = f"verifying-{driver.value}-{seed}"
-    tell(verifying(name, driver, random.Random(name)), "verifying", tmp_path, process, devices, name)
+    name = f"verifying-{story}"
+    tell(verifying(name, driver_of(story), random.Random(name)), "verifying", tmp_path, process, devices, name)
 
 
-@seeded
-@by_both_drivers
-def test_killed_at_gates(
-    tmp_path: Path, process: HubProcess, devices: DevicesOnThread, driver: Driver, seed: int
-) -> None:
-    name = f"gating-{driver.value}-{seed}"
-    tell(gating(name, driver, random.Random(name), tmp_path), "gating", tmp_path, process, devices, name)
+@stories("jobs-0")
+def test_killed_at_gates(tmp_path: Path, process: HubProcess, devices: DevicesOnThread, story: str) -> None:
+    name = f"gating-{story}"
+    tell(gating(name, driver_of(story), random.Random(name), tmp_path), "gating", tmp_path, process, devices, name)
 
 
-@seeded
-@by_both_drivers
+@stories("calls-0")
 def test_killed_while_devices_wait_to_connect(
-    tmp_path: Path, process: HubProcess, devices: DevicesOnThread, driver: Driver, seed: int
+    tmp_path: Path, process: HubProcess, devices: DevicesOnThread, story: str
 ) -> None:
-    name = f"waiting-{driver.value}-{seed}"
-    tell(waiting(name, driver, random.Random(name)), "waiting", tmp_path, process, devices, name)
+    name = f"waiting-{story}"
+    tell(waiting(name, driver_of(story), random.Random(name)), "waiting", tmp_path, process, devices, name)

@@ -20,7 +20,7 @@ from azext_iotjobs.model.schedule import Schedule
 PARAMETERS = "parameters"  # the member that says that a document has none
 MAX_DOCUMENTS = 1_000
 # YAML is read slowly; JSON may be as large as any file. Python reads whole numbers of 4300 digits.
-LIMITS = Limits(size_bytes=1024 * 1024, values=1_000_000, depth=110, digits=4300)
+LIMITS = Limits(size_bytes=1024 * 1024, values=150_000, depth=110, digits=4300)
 
 
 class FileJob(NamedTuple):
@@ -34,9 +34,9 @@ class FileJob(NamedTuple):
     top: Given  # its members, with their places
     maker: Maker
 
-    def tried(self, make: Callable[[], object]) -> None:
-        """Call `make`; what it finds wrong is noted as a problem of the file, at the member that is meant."""
-        self.maker.tried(self.top, make)
+    def tried(self, make: Callable[[], object], at: str = "") -> None:
+        """Call `make`; what it finds wrong is a problem of the file. at: the member of what names no field."""
+        self.maker.tried(self.top, make, at)
 
 
 def parse_file(content: str, name: str, parameters: Parameters, problems: Problems) -> list[FileJob]:
@@ -58,6 +58,7 @@ def parse_file(content: str, name: str, parameters: Parameters, problems: Proble
 def _read(item: Item, problems: Problems) -> tuple[FileJob | None, Item]:
     """The fleet job of a document, and its id's place; None where anything is wrong with it."""
     top = FLEET_JOB.read(_with_or_without_parameters(item), problems)
+    item.source.count = top.item.source.count  # the bound is of the whole file
     maker = Maker(top, problems)
     schedule = top.get("schedule")
     made = None if schedule is None else maker.made(schedule, lambda: schedule_of(schedule))

@@ -37,10 +37,11 @@ from tests.helpers.devices_on_thread import DevicesOnThread, client_of
 from tests.helpers.hub_process import HubProcess
 from tests.helpers.killable_process import KillableProcess
 from tests.helpers.schedule_process import LOOKED, NOT_STARTED, look
+from tests.helpers.short_form import IN_FULL
 from tests.helpers.waiting import looks
 
 DEVICES = tuple(f"dev-{number:02}" for number in range(6))
-STORIES = 10 if os.environ.get("IOTJOBS_TORTURE") else 1  # by each driver; processes are killed in each up to ten times
+SEEDS = range(10) if IN_FULL else range(1)  # by each driver; in each story processes are killed up to ten times
 ROUNDS = 7
 STARTED, TAKEN = OccurrenceState.STARTED, OccurrenceState.TAKEN
 SAID = (OccurrenceState.MISSED, OccurrenceState.SKIPPED)
@@ -201,7 +202,7 @@ def check_devices(hosts: TwoHosts, devices: DevicesOnThread) -> None:
     assert uncertain.total() <= 3 * hosts.kills, "a batch, or two calls, for each process that was killed"
 
 
-@pytest.mark.parametrize("seed", range(STORIES))
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("driver", [Driver.JOBS, Driver.CALLS])
 def test_no_occurrence_runs_twice_and_none_is_lost_unsaid(
     tmp_path: Path, process: HubProcess, devices: DevicesOnThread, driver: Driver, seed: int
