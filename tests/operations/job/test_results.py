@@ -30,6 +30,7 @@ RECORD = {
     "lastUpdatedDateTimeUtc": "2026-05-01T08:00:02.5000000Z",
     "outcome": {"deviceMethodResponse": {"status": 200, "payload": {"ok": True}}},
 }
+LEFT = {"code": "DeviceNotOnline", "description": "Device unavailable"}  # while it was called
 
 
 def failed(code: str, **more: Any) -> dict[str, Any]:
@@ -66,6 +67,7 @@ def test_a_record_becomes_a_row() -> None:
         ({**RECORD, "outcome": {"deviceMethodResponse": None}}, None),
         ({**RECORD, "outcome": {"deviceMethodResponse": {"status": 500, "payload": None}}}, ErrorClass.REJECTED),
         (failed("DeviceNotOnline"), ErrorClass.OFFLINE),
+        (failed("DeviceNotOnline", error=LEFT), ErrorClass.TIMEOUT),
         (failed("JobRunPreconditionFailed"), ErrorClass.OFFLINE),
         (failed("GatewayTimeout"), ErrorClass.TIMEOUT),
         (failed("ThrottlingException"), ErrorClass.THROTTLED),
