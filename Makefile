@@ -1,4 +1,4 @@
-# Two commands do everything on a fresh machine with Python and pip: `make demo` and `make test`.
+# Three commands do everything on a fresh machine with Python and pip: `make demo`, `make demo-rollout`, `make test`.
 #
 # All that is installed stays inside the checkout: the virtual environments, and az's own configuration and extension
 # folders, so that nothing touches the user's ~/.azure. A stamp in .stamps/ says what is there; a second make skips it.
@@ -19,10 +19,13 @@ unexport IOTJOBS_CONNECTION_STRING PYTHONPATH PYTHONDONTWRITEBYTECODE
 
 SOURCES := setup.py pyproject.toml README.md $(shell find azext_iotjobs -type f ! -name '*.pyc')
 
-.PHONY: demo unit check platforms test torture bench wheel docs clean format
+.PHONY: demo demo-rollout unit check platforms test torture bench wheel docs clean format
 
 demo: $(STAMPS)/extension
 	$(BIN)/python demo/tutorials.py
+
+demo-rollout: $(STAMPS)/extension
+	$(BIN)/python demo/rollout.py
 
 # The rooms that need neither az nor a hub: what to run while writing. Its set-up is small, az is not in it.
 unit: $(STAMPS)/check

@@ -5,55 +5,39 @@ first one that fails ends the demo with exit code 1 and says what was expected.
 """
 
 import json
-import os
-import re
-import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
-AZ = str(Path(sys.executable).with_name("az"))
+from steps import Commands, check, end, free_ports, heading, run, say, wait_for
+
 DEVICE = "SampleDevice"
 METHOD = "SampleMethod"
 ANSWER = {"result": "Direct method successful"}
-WAIT_LIMIT_S = 60.0  # for anything that is waited for; on a busy machine an az call alone takes seconds
 SCHEDULED_AHEAD_S = 12  # long enough for one more az call to see the job waiting
 
+commands = Commands(Path(tempfile.gettempdir()))
+az = commands.az
 
-class StepFailed(Exception):
-    """A step did not show what the tutorial promises."""
 
-
-def main() -> int:
-    """Run both tutorials; give the exit code."""
-    with ExitStack() as at_end:
-        folder = Path(tempfile.mkdtemp(prefix="iotjobs-demo-"))
-        at_end.callback(shutil.rmtree, folder, ignore_errors=True)
-        try:
-            hub = start_hub(folder, at_end)
-            simulator_output = direct_methods_tutorial(hub, folder, at_end)
-            jobs_tutorial(hub)
-            check("the device saw every job's call", "JobMethod" in simulator_output.read_text(encoding="utf-8"))
-        except StepFailed as failure:
-            say(f"\nFAILED: {failure}")
-            return 1
-    say("\nBoth tutorials ran to the letter.")
-    return 0
+def both_tutorials(at_end: ExitStack) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="iotjobs-demo-"))
+    at_end.callback(shutil.rmtree, folder, ignore_errors=True)
+    hub = start_hub(folder, at_end)
+    simulator_output = direct_methods_tutorial(hub, folder, at_end)
+    jobs_tutorial(hub)
+    check("the device saw every job's call", "JobMethod" in simulator_output.read_text(encoding="utf-8"))
 
 
 def start_hub(folder: Path, at_end: ExitStack) -> str:
     """Start a fresh local hub; give its host name."""
     heading("A local IoT Hub")
-    ports = [] if all(map(port_is_free, (8443, 8883))) else ["--https-port", "0", "--mqtt-port", "0"]
-    hub = az("iot", "local-hub", "start", "--detach", "--in-memory", "--data-dir", str(folder / "hub"), *ports)
+    in_memory = ("--in-memory", "--data-dir", str(folder / "hub"))
+    hub = az("iot", "local-hub", "start", "--detach", *in_memory, *free_ports())
     at_end.callback(az, "iot", "local-hub", "stop", "--https-port", str(hub["httpsPort"]))
     return str(hub["hostName"])
 
@@ -66,9 +50,7 @@ def direct_methods_tutorial(hub: str, folder: Path, at_end: ExitStack) -> Path:
     output = folder / "simulate.txt"
     simulate = f"iot device simulate --device-id {DEVICE} --hub-name {hub} --method-response-code 201".split()
     simulate += ["--method-response-payload", json.dumps(ANSWER)]
-    say(f"\n$ {typed(simulate)}   # the first CLI session")
-    with open(output, "wb") as stream:
-        simulator = subprocess.Popen([AZ, *simulate], cwd=folder, stdout=stream, stderr=subprocess.STDOUT)
+    simulator = commands.begin(*simulate, output=output, at_end=at_end)  # the first CLI session
     at_end.callback(end_simulator, simulator, output)
     wait_for("the simulated device is connected", lambda: is_connected(hub))
 
@@ -144,71 +126,10 @@ def is_connected(hub: str) -> bool:
 
 
 def end_simulator(simulator: "subprocess.Popen[bytes]", output: Path) -> None:
-    """End it as Ctrl-C would, and show what the first session saw."""
-    simulator.send_signal(2)
-    simulator.wait(WAIT_LIMIT_S)
+    """End it, and show what the first session saw."""
+    end(simulator)
     say("\n--- what the first CLI session showed:\n" + output.read_text(encoding="utf-8").strip())
 
 
-def az(*words: str, quietly: bool = False) -> Any:
-    """Run an az command; give its JSON result. A command that fails ends the demo."""
-    if not quietly:
-        say(f"\n$ {typed(words)}")
-    # Elsewhere than in the checkout: az looks for modules in the current folder first, and would run the code here
-    # instead of the extension that was installed.
-    done = subprocess.run(
-        [AZ, *words], cwd=tempfile.gettempdir(), capture_output=True, text=True, encoding="utf-8", timeout=300
-    )
-    if not quietly or done.returncode:
-        say((without_secrets(done.stdout) + done.stderr).strip())
-    if done.returncode:
-        raise StepFailed(f"`{typed(words)}` ended with exit code {done.returncode}")
-    return json.loads(done.stdout) if done.stdout.strip() else None
-
-
-def check(what: str, came_true: bool, *, quietly: bool = False) -> None:
-    if not came_true:
-        raise StepFailed(f"expected: {what}")
-    if not quietly:
-        say(f"ok: {what}")
-
-
-def wait_for(what: str, condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_LIMIT_S
-    while not condition():
-        check(f"{what} (within {WAIT_LIMIT_S:.0f} s)", time.monotonic() < deadline, quietly=True)
-        time.sleep(0.2)
-    say(f"ok: {what}")
-
-
-def typed(words: Any) -> str:
-    return shlex.join(["az", *words])
-
-
-def without_secrets(text: str) -> str:
-    """The demo's keys are worth nothing, but a log that shows keys teaches the wrong habit."""
-    return re.sub(r'(SharedAccessKey=|(?:primary|secondary)Key": ")[A-Za-z0-9+/=]+', r"\1***", text)
-
-
-def port_is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        if os.name != "nt":  # there, the option means "take it even if it is in use"
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def heading(text: str) -> None:
-    say(f"\n{'=' * len(text)}\n{text}\n{'=' * len(text)}")
-
-
-def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(both_tutorials, "Both tutorials ran to the letter."))

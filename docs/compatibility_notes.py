@@ -45,8 +45,8 @@ ABSENT_COMMANDS = {
     "iot hub configuration show": CONFIGURATION,
     "iot hub configuration show-metric": CONFIGURATION,
     "iot hub configuration update": CONFIGURATION,
-    "iot hub device-identity export": f"writes to {STORAGE}",
-    "iot hub device-identity import": f"reads from {STORAGE}",
+    "iot hub device-identity export": f"writes to {STORAGE}; as CSV: `az iot hub device-identity export-csv`",
+    "iot hub device-identity import": f"reads from {STORAGE}; of CSV: `az iot hub device-identity import-csv`",
     "iot hub devicestream show": "device streams are a preview in few regions; a local hub does not have them",
     "iot hub digital-twin invoke-command": f"{DIGITAL_TWIN}: `az iot hub invoke-device-method`, where a component's "
     "command is the method `component*command`",

@@ -176,9 +176,11 @@ if __name__ == "__main__":
     import contents
     import error_tables
     import hub_tables
+    import job_file_schema
 
     write()
     compatibility.write(described_commands(loaded_commands()))
     error_tables.write()
     hub_tables.write()
     contents.write()
+    job_file_schema.write()

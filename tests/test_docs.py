@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
@@ -215,15 +215,56 @@ def test_the_commands_for_people_from_iot_central_parse() -> None:
     assert len(lines) > 30
 
 
-def test_the_page_for_people_from_iot_central_lists_every_scenario_of_fleet_jobs() -> None:
-    listed = re.findall(r"`(test_[a-z_]+)`( \*| †)?", (REPOSITORY / "docs" / "from-iot-central.md").read_text("utf-8"))
-    there = {
-        (name, mark)
-        for file, mark in (("test_fleet_jobs.py", ""), ("test_fleet_job_endings.py", " *"), ("test_schedules.py", " †"))
-        for name in re.findall(r"^def (test_\w+)", (SCENARIOS / file).read_text("utf-8"), re.MULTILINE)
-    }
-    assert set(listed) <= there and len(set(listed)) == len(listed), "each once"
-    assert {each for each in there if each[1] != " †"} <= set(listed), "of schedules, those after Central's sentences"
+class CentralRow(NamedTuple):
+    """What Central could do, and what does it here."""
+
+    what: str
+    here: str
+    differs: str
+    test: str
+
+
+def central_rows() -> list[CentralRow]:
+    text = (REPOSITORY / "docs" / "from-iot-central.md").read_text(encoding="utf-8")
+    tables = re.findall(r"^\| IoT Central \| here \| differs \| test \|\n\|[-|]+\|\n((?:\|.*\n)+)", text, re.MULTILINE)
+    lines = [line for table in tables for line in table.splitlines()]
+    return [CentralRow(*(cell.strip() for cell in line.strip("|").split("|"))) for line in lines]
+
+
+NO_COUNTERPART = ("organization", "template")
+
+
+def test_what_iot_central_could_do_has_a_command_and_a_test_or_is_of_templates_and_organizations() -> None:
+    rows = central_rows()
+    without = [row for row in rows if row.here == "no counterpart"]
+    assert all(any(word in row.what for word in NO_COUNTERPART) and row.differs and not row.test for row in without)
+    others = [row for row in rows if row not in without]
+    assert [row.what for row in others if not re.search(r"`az iot [^`]+`", row.here)] == []
+    assert [row.what for row in others if not re.fullmatch(r"`test_\w+`(, `test_\w+`)*", row.test)] == []
+    assert len(others) > 45 and len(without) == 4
+
+
+def files_of_tests() -> dict[str, str]:
+    """The text of each file of tests, by the names of its tests."""
+    texts = [path.read_text("utf-8") for path in (REPOSITORY / "tests").rglob("test_*.py")]
+    return {name: text for text in texts for name in re.findall(r"^def (test_\w+)", text, re.MULTILINE)}
+
+
+def test_every_test_that_the_page_for_people_from_iot_central_names_is_there_and_every_scenario_is_named() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (REPOSITORY / "docs" / "from-iot-central.md").read_text("utf-8")))
+    assert named - set(files_of_tests()) == set()
+    for file in ("test_fleet_jobs.py", "test_fleet_job_endings.py"):
+        made = set(re.findall(r"^def (test_\w+)", (SCENARIOS / file).read_text("utf-8"), re.MULTILINE))
+        assert made - named == set(), file
+
+
+def test_the_tests_of_a_row_are_in_files_that_know_its_commands() -> None:
+    by_file, known = files_of_tests(), sorted(our_arguments(), key=len, reverse=True)
+    for row in central_rows():
+        texts = " ".join(by_file[name] for name in re.findall(r"`(test_\w+)`", row.test))
+        for line in re.findall(r"`az (iot [^`]+)`", row.here):
+            verb = next(each for each in known if line.startswith(each)).rpartition(" ")[2]
+            assert re.search(rf"\b{verb}\b", texts), f"{row.what}: {verb}"
 
 
 def test_what_the_documents_commands_write_into_a_checkout_is_ignored_by_git() -> None:

@@ -11,7 +11,7 @@ from azext_iotjobs.cli.output.spelling import OPTIONS, OPTIONS_OF, SHORT, option
 
 PACKAGE = Path(__file__).resolve().parents[1] / "azext_iotjobs"
 DOCS = PACKAGE.parent / "docs"
-FLOORS = ("model", "clients", "operations", "fleet_job", "transport", "simulator")
+FLOORS = ("model", "clients", "operations", "fleet_job", "transport", "simulator", "central")
 SPELLED = re.compile(r"(?<![\w-])--[a-z](?![\w-]*>)|\baz (?:iot|extension|account|role|config|login)\b")
 
 

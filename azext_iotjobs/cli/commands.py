@@ -53,6 +53,11 @@ def simulating(cli_ctx: Any, command_args: dict[str, Any], rights: Rights) -> An
     return changing(cli_ctx, command_args, needed)
 
 
+def exporting(cli_ctx: Any, command_args: dict[str, Any], rights: Rights) -> Any:
+    """The HubClient of an export: keys are read from the registry."""
+    return reading(cli_ctx, command_args, REGISTRY_READ_AND_SERVICE if command_args["our_include_keys"] else rights)
+
+
 def unresolved(cli_ctx: Any, command_args: dict[str, Any], rights: Rights) -> Any:
     """The UnresolvedHub of a command that may not need a hub; takes the hub arguments out of `command_args`."""
     from azext_iotjobs.cli.hub_access.policies import unresolved_hub
@@ -121,6 +126,7 @@ GROUPS = (
         Command("list", "read:list_jobs", "LIST", reading, JOB, "jobs"),
         Command("cancel", "read:cancel", "CANCEL", changing, JOB, "jobs"),
         Command("results", "results:show_results", "RESULTS", reading, JOB, "device_rows"),
+        Command("report", "report:report", "REPORT", reading, JOB),
         Command("rerun", "rerun:rerun", "RERUN", changing, JOB, "reruns"),
         Command("copy", "rerun:copy", "COPY", changing, JOB, "jobs"),
     ),
@@ -128,6 +134,7 @@ GROUPS = (
         "iot hub fleet-job",
         "fleet_job",
         Command("create", "save:create", "CREATE", making_store, JOB, "created"),
+        Command("apply", "apply:apply", "APPLY", making_store, JOB, "applied"),
         Command("copy", "save:copy", "COPY", changing_store, JOB, "fleet_jobs"),
         Command("update", "save:update", "UPDATE", changing_store, JOB, "fleet_jobs"),
         Command("show", "read:show", "SHOW", reading_store, JOB, "one"),
@@ -143,6 +150,12 @@ GROUPS = (
         Command("stop", "stop:stop", "STOP", changing_store, JOB, "runs"),
         Command("cancel", "stop:cancel", "CANCEL", changing_store, JOB, "runs"),
         Command("results", "results:show_results", "RESULTS", reading_store, JOB, "device_rows"),
+        Command("report", "report:report", "REPORT", reading_store, JOB),
+    ),
+    _group(
+        "iot hub fleet-job",
+        "fleet_job.central",
+        Command("import", "import_documents:import_documents", "IMPORT", making_store, JOB, "imported"),
     ),
     _group(
         "iot hub fleet-job group",
@@ -205,6 +218,8 @@ GROUPS = (
         Command("parent show", "parents:show_parent", "SHOW_PARENT", reading, REGISTRY_READ),
         Command("parent set", "parents:set_parent", "SET_PARENT", changing, REGISTRY_WRITE),
         Command("children add", "parents:add_children", "ADD_CHILDREN", changing, REGISTRY_WRITE),
+        Command("import-csv", "import_csv:import_csv", "IMPORT_CSV", changing, REGISTRY_WRITE),
+        Command("export-csv", "export_csv:export_csv", "EXPORT_CSV", exporting, SERVICE_CONNECT),
         # The registry, and a query.
         Command("children list", "parents:list_children", "LIST_CHILDREN", reading, REGISTRY_READ_AND_SERVICE),
         Command("children remove", "parents:remove_children", "REMOVE_CHILDREN", changing, REGISTRY_WRITE_AND_SERVICE),

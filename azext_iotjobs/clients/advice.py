@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from azext_iotjobs.clients.access import ACTION_PREFIX, POLICIES, Access, access_of
 from azext_iotjobs.model.device_credentials import DeviceKey
 from azext_iotjobs.model.entra import AadLogin
+from azext_iotjobs.model.errors import HAS_LEFT
 from azext_iotjobs.model.target import SasKey, SasToken
 from azext_iotjobs.model.text import Command, Text, command
 from azext_iotjobs.transport.http import SentRequest
@@ -83,6 +84,7 @@ QUERY = Text(
     f"{WELL_FORMED} Try it out: ",
     command("iot hub query", query_command="SELECT * FROM devices WHERE …"),
 )
+LEFT = "It disconnected before it answered. Only the device knows whether it carried the method out."
 # A hub says only that a new job is wrong. What it says in words of its own is looked at for which part it means.
 JOB_PARTS = (
     (
@@ -116,6 +118,8 @@ def advice(status: int, hub_code: str | None, sent: SentRequest | None, date: st
     sent: what was refused; None: not known.  date: the answer's Date header, by which the hub's clock is known.
     """
     access = None if sent is None else access_of(sent.method, sent.path)
+    if hub_code == "DeviceNotOnline" and HAS_LEFT in words.lower():
+        return Advice(hint=LEFT)
     if hub_code in BY_CODE:
         return Advice(hint=_about(BY_CODE[hub_code], sent))
     if status == 401:

@@ -5,7 +5,7 @@ from typing import Any
 
 from azext_iotjobs.clients import bulk_codec
 from azext_iotjobs.clients.response import document
-from azext_iotjobs.model.bulk import BulkResult, NewDevice
+from azext_iotjobs.model.bulk import BulkResult, IdentityChange, NewDevice
 from azext_iotjobs.model.errors import HubFault
 from azext_iotjobs.transport.http import Request, Transport
 
@@ -22,20 +22,28 @@ class BulkClient:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def create(self, new: Sequence[NewDevice]) -> BulkResult:
-        """Register devices that are not there yet. Raises HubAnswer when the whole was refused; LinkError."""
-        return self._post([bulk_codec.render_creation(each) for each in new])
+    def create(self, new: Sequence[NewDevice], *, may_repeat: bool = True) -> BulkResult:
+        """Register devices that are not there yet.
+
+        may_repeat: False for callers who have to know whether a request may have been carried out before.
+        Raises HubAnswer when the whole was refused; LinkError.
+        """
+        return self._post([bulk_codec.render_creation(each) for each in new], may_repeat=may_repeat)
+
+    def change(self, changes: Sequence[IdentityChange]) -> BulkResult:
+        """Change the identities of devices that are as they were read. Raises as `create`."""
+        return self._post([bulk_codec.render_change(each) for each in changes])
 
     def delete(self, etags: Mapping[str, str]) -> BulkResult:
         """Remove devices and their twins whose identities still have these etags. Raises as `create`."""
         return self._post([bulk_codec.render_deletion(name, etag) for name, etag in etags.items()])
 
-    def set_tags(self, device_ids: Sequence[str], tags: Mapping[str, Any]) -> BulkResult:
-        """Merge the same tags into several twins. Raises as `create`."""
-        return self._post([bulk_codec.render_tags(each, tags) for each in device_ids])
+    def set_tags(self, tags: Mapping[str, Mapping[str, Any]]) -> BulkResult:
+        """Merge tags into twins, by device. Raises as `create`."""
+        return self._post([bulk_codec.render_tags(each, of_device) for each, of_device in tags.items()])
 
-    def _post(self, items: list[dict[str, Any]]) -> BulkResult:
-        post = Request(method="POST", path="/devices", body=items, has_body=True, may_repeat=True)
+    def _post(self, items: list[dict[str, Any]], *, may_repeat: bool = True) -> BulkResult:
+        post = Request(method="POST", path="/devices", body=items, has_body=True, may_repeat=may_repeat)
         response = self._transport.send(post)
         if response.status in TELLS_EACH and (result := bulk_codec.read_bulk_result(response.body)) is not None:
             return result

@@ -4,21 +4,27 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from azext_iotjobs.clients.identity_codec import render_sign_in
-from azext_iotjobs.model.bulk import BulkFailure, BulkResult, NewDevice
+from azext_iotjobs.clients.identity_codec import render_new_identity, render_own_sign_in, render_status
+from azext_iotjobs.model.bulk import BulkFailure, BulkResult, IdentityChange, NewDevice
 from azext_iotjobs.model.text import printable
+
+# Of a record that is replaced: what is left out is removed, or made anew.
+KEPT = ("status", "statusReason", "authentication", "capabilities", "deviceScope", "parentScopes")
 
 
 def render_creation(new: NewDevice) -> dict[str, Any]:
     """The item that registers a device with its tags, if there is none of its id."""
-    return {
-        "id": new.device_id,
-        "importMode": "create",
-        "status": "enabled",
-        "authentication": render_sign_in(
-            new.sign_in, keys=(new.primary_key, new.secondary_key), thumbprints=(new.thumbprint, new.thumbprint)
-        ),
-        "tags": dict(new.tags),
+    body = render_new_identity(new.identity)
+    return {"id": body.pop("deviceId"), "importMode": "create", **body, "tags": dict(new.tags)}
+
+
+def render_change(change: IdentityChange) -> dict[str, Any]:
+    """The item that changes the status and the sign-in of a device, if its identity still has the etag of `now`."""
+    document = change.now.document
+    kept = {name: document[name] for name in KEPT if document.get(name) is not None}
+    return {"id": change.now.device_id, "importMode": "updateIfMatchETag", "eTag": change.now.etag, **kept} | {
+        **({} if change.status is None else render_status(change.status)),
+        **({} if change.sign_in is None else {"authentication": render_own_sign_in(change.sign_in)}),
     }
 
 

@@ -14,6 +14,7 @@ from azext_iotjobs.transport.http import Request, Transport
 
 RENEWAL_API_VERSION = "2024-03-31"  # the first that has it; undocumented, Microsoft's own extension sends it
 MAX_RENEWED = 100  # in one request
+MAX_LISTED = 1000  # devices that the registry's own list has, IoT Hub REST "get devices"
 BULK_ANSWERS = (200, 207, 400)  # all, some, none: the body says of each what became of it
 
 
@@ -28,14 +29,14 @@ class IdentitiesClient:
         get = Request(method="GET", path=identity_path(device_id, module_id), may_repeat=True)
         return identity_codec.parse_identity(document(self._transport.send(get)))
 
+    def first_devices(self) -> list[Identity]:
+        """The records of MAX_LISTED devices, or of all if there are fewer: this list has no pages."""
+        listing = Request(method="GET", path="/devices", query={"top": str(MAX_LISTED)}, may_repeat=True)
+        return self._records(listing)
+
     def modules(self, device_id: str) -> list[Identity]:
         """The records of a device's modules, all of them: a device has at most 50."""
-        get = Request(method="GET", path=f"{identity_path(device_id)}/modules", may_repeat=True)
-        response = self._transport.send(get)
-        records = document(response)
-        if not isinstance(records, list):
-            raise HubFault("The hub's answer is not the JSON array that was expected.", status=response.status)
-        return [identity_codec.parse_identity(each) for each in records]
+        return self._records(Request(method="GET", path=f"{identity_path(device_id)}/modules", may_repeat=True))
 
     def create(self, new: NewIdentity) -> Identity:
         """Register it. Raises Conflict when its id is taken: no If-Match means "create only"."""
@@ -71,3 +72,10 @@ class IdentitiesClient:
             return renewal
         document(response)  # raises what the status stands for
         raise HubFault("The hub's answer does not say which keys were renewed.", status=response.status)
+
+    def _records(self, listing: Request) -> list[Identity]:
+        response = self._transport.send(listing)
+        records = document(response)
+        if not isinstance(records, list):
+            raise HubFault("The hub's answer is not the JSON array that was expected.", status=response.status)
+        return [identity_codec.parse_identity(each) for each in records]

@@ -15,25 +15,34 @@ RENEWED = {WhichKey.PRIMARY: "primaryKey", WhichKey.SECONDARY: "secondaryKey", W
 
 def render_new_identity(new: NewIdentity) -> dict[str, Any]:
     """The body that registers a device or a module."""
-    sign_in = render_sign_in(
-        new.sign_in,
-        keys=(new.primary_key, new.secondary_key),
-        thumbprints=(new.primary_thumbprint, new.secondary_thumbprint),
-    )
+    sign_in = render_own_sign_in(new)
     if new.module_id is not None:
         return {"deviceId": new.device_id, "moduleId": new.module_id, "authentication": sign_in}
     body: dict[str, Any] = {
         "deviceId": new.device_id,
-        "status": "enabled" if new.is_enabled else "disabled",
+        **render_status(new),
         "capabilities": {"iotEdge": new.is_edge},
         "authentication": sign_in,
     }
-    if new.status_reason is not None:
-        body["statusReason"] = new.status_reason
     if new.parent_scope is not None:
         # A leaf names its parent's scope as its own; an edge device has its own and names the parent's beside it.
         body.update({"parentScopes": [new.parent_scope]} if new.is_edge else {"deviceScope": new.parent_scope})
     return body
+
+
+def render_status(new: NewIdentity) -> dict[str, Any]:
+    """The members of an identity that say whether a device may connect, and why not."""
+    reason = {} if new.status_reason is None else {"statusReason": new.status_reason}
+    return {"status": "enabled" if new.is_enabled else "disabled", **reason}
+
+
+def render_own_sign_in(new: NewIdentity) -> dict[str, Any]:
+    """The `authentication` member of a new identity."""
+    return render_sign_in(
+        new.sign_in,
+        keys=(new.primary_key, new.secondary_key),
+        thumbprints=(new.primary_thumbprint, new.secondary_thumbprint),
+    )
 
 
 def render_sign_in(
@@ -85,6 +94,21 @@ def parse_identity(document: Any) -> Identity:
         parent_scopes=tuple(map(str, parents)),
         document=body,
     )
+
+
+def thumbprints_of(identity: Identity) -> tuple[str | None, str | None]:
+    """The thumbprints that a device or module signs in with; None where it has none."""
+    return thumbprints_in((identity.document.get("authentication") or {}).get("x509Thumbprint"))
+
+
+def thumbprints_in(member: Any) -> tuple[str | None, str | None]:
+    """The thumbprints in the member of an identity or a twin that holds them, which twins spell in another way."""
+    found = member if isinstance(member, dict) else {}
+    primary, secondary = (
+        found.get(f"{which}Thumbprint") or found.get(f"{which.capitalize()}Thumbprint")
+        for which in ("primary", "secondary")
+    )
+    return primary, secondary
 
 
 def render_renewal(which: WhichKey, addresses: Iterable[Address]) -> dict[str, Any]:

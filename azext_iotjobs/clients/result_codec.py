@@ -22,13 +22,14 @@ def parse_result(document: dict[str, Any], success: SuccessStatus) -> DeviceResu
     answered = response.get("status")
     method_status = answered if isinstance(answered, int) else None
     code = str(error["code"]) if error.get("code") is not None else None
+    text = str(error["description"]) if error.get("description") is not None else None
     return DeviceResult(
         device_id=str(document.get("deviceId")),
         module_id=module_id if isinstance(module_id, str) and module_id else None,
         status=status,
-        error_class=error_class(status, code, method_status, success),
+        error_class=error_class(status, code, text, method_status, success),
         error_code=code,
-        error_text=str(error["description"]) if error.get("description") is not None else None,
+        error_text=text,
         method_status=method_status,
         payload=response.get("payload"),
         started_at=parse_known_instant(document.get("startTimeUtc")),

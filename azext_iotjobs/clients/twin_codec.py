@@ -39,6 +39,11 @@ def parse_twin(document: Any) -> Twin:
     )
 
 
+def sign_in_of(twin: Twin) -> str:
+    """How its device signs in, by the word that the hub uses."""
+    return str(twin.document.get("authenticationType"))
+
+
 def render_new_twin(new: NewTwin) -> dict[str, Any]:
     """The body that replaces a twin: what it leaves out is wiped."""
     return {"tags": dict(new.tags), "properties": {"desired": dict(new.desired)}}

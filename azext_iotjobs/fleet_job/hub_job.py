@@ -6,15 +6,12 @@ planned --intend--> submitting --(the hub has it)--> submitted --(it has ended, 
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
 
 from azext_iotjobs.fleet_job.engine import Drain
 from azext_iotjobs.model.job import Job, JobStatus, JobType
 
-# Between us and the hub. Generous, as for a machine that takes its local time for UTC: taking a job of our own for
-# somebody else's would operate its devices twice, and the run's key keeps those of others apart.
-CLOCK_SKEW = timedelta(hours=24)
 VANISHED_AFTER_S = 60.0  # a hub's GET may lag behind its PUT
 
 
@@ -84,11 +81,10 @@ def next_step(hub_job: HubJob, drain: Drain, *, is_own_intent: bool, is_cancel_a
 def is_ours(hub_job: HubJob, job: Job, job_type: JobType) -> bool:
     """Whether the job that the hub has under a hub job's id is that one, and not somebody else's.
 
+    Its start says nothing: this machine's clock may be days ahead of the hub's, and taking a job of our own for
+    somebody else's would operate its devices twice. The run's key in the id keeps the jobs of others apart.
+
     job: as the hub describes it.  job_type: what ours is.
-    Source: the hub echoes the condition verbatim, and a job that starts at once starts after it was intended.
+    Source: the hub echoes the condition verbatim.
     """
-    if job.job_type is not job_type or job.condition != hub_job.condition:
-        return False
-    if hub_job.intended_at is None or job.starts_at is None:
-        return hub_job.intended_at is not None
-    return job.starts_at >= hub_job.intended_at - CLOCK_SKEW
+    return hub_job.intended_at is not None and job.job_type is job_type and job.condition == hub_job.condition

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from azext_iotjobs.model.errors import RunUnfinished, WrongState
-from azext_iotjobs.model.run import Run
-from azext_iotjobs.model.run_state import RunState
+from azext_iotjobs.model.errors import LeaseHeld, RunUnfinished, WrongState
+from azext_iotjobs.model.run import Run, next_state
+from azext_iotjobs.model.run_state import RunEvent, RunState
 from azext_iotjobs.model.text import Text, command
 
 
@@ -26,6 +26,30 @@ def check_ended(run: Run, now: datetime) -> None:
             command("iot hub fleet-job run", fleet_job_id=job, if_unfinished="resume"),
             ", or: ",
             command("iot hub fleet-job run", fleet_job_id=job, if_unfinished="cancel"),
+        ),
+    )
+
+
+def check_resumable(run: Run, now: datetime) -> None:
+    """Raise WrongState for a run that cannot be resumed, LeaseHeld for one that another process executes."""
+    next_state(run, RunEvent.RESUME)
+    if run.lease is not None and not run.is_unattended(now):
+        raise executed_by(run, run.lease.owner, run.lease.until)
+
+
+def executed_by(run: Run, owner: str, until: datetime) -> LeaseHeld:
+    """The error for a run that another process executes.
+
+    owner: that process, for people.  until: when its lease ends, unless it renews that.
+    """
+    return LeaseHeld(
+        f"{run.name} is executed by {owner}, which holds it until {until:%H:%M:%S} UTC, and longer while that "
+        "process lives.",
+        hint=Text(
+            "Watch it: ",
+            command("iot hub fleet-job watch", fleet_job_id=run.fleet_job_id),
+            ". End it: ",
+            command("iot hub fleet-job stop", fleet_job_id=run.fleet_job_id),
         ),
     )
 

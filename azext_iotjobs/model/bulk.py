@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from azext_iotjobs.model.identity import SignIn
+from azext_iotjobs.model.identity import Identity, NewIdentity
 
 MAX_IN_BULK = 100  # devices in one request, IoT Hub REST "bulk registry"
 
@@ -12,18 +12,29 @@ MAX_IN_BULK = 100  # devices in one request, IoT Hub REST "bulk registry"
 ALREADY_EXISTS = ("DeviceAlreadyExists", "409001")
 NOT_FOUND = ("DeviceNotFound", "404001")
 HAS_CHANGED = ("PreconditionFailed", "412001")
+THROTTLED = ("ThrottlingException", "ThrottlingBacklogTimeout", "429001", "429002")
 
 
 @dataclass(frozen=True, kw_only=True)
 class NewDevice:
     """A device to register, with its tags."""
 
-    device_id: str
-    sign_in: SignIn
-    primary_key: str | None = field(default=None, repr=False)  # base64; both or neither
-    secondary_key: str | None = field(default=None, repr=False)
-    thumbprint: str | None = None  # of one that signs in by it
+    identity: NewIdentity  # of a device, not of a module
     tags: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def device_id(self) -> str:
+        """Its id."""
+        return self.identity.device_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdentityChange:
+    """What becomes of a device that is registered, if it still has the etag with which it was read."""
+
+    now: Identity
+    sign_in: NewIdentity | None = None  # what it is to sign in with; None: as now
+    status: NewIdentity | None = None  # whether it may connect, and why not; None: as now
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -90,7 +90,7 @@ def result_of(call: Call, success: SuccessStatus) -> DeviceResult:
         device_id=call.address.device_id,
         module_id=call.address.module_id,
         status=status,
-        error_class=error_class(status, code, method_status, success),
+        error_class=error_class(status, code, text, method_status, success),
         error_code=code,
         error_text=text,
         method_status=method_status,

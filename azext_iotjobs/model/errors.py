@@ -13,6 +13,10 @@ and commands that they name are data (model/text.py): `str(err)` has Python's na
 
 from azext_iotjobs.model.text import Field, parts_of
 
+# A hub's words beside DeviceNotOnline for a device that was called, and disconnected before it answered.
+# Source: a maintainer of azure-iot-sdk-csharp on the messages of DeviceNotFoundException, 2018.
+HAS_LEFT = "device unavailable"
+
 
 class IotJobsError(Exception):
     """Parent of all; `code` is stable and may be used by programs."""

@@ -12,7 +12,7 @@ from azext_iotjobs.model.condition import check_condition
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.query_words import check_words
 from azext_iotjobs.model.share import Share, Unit
-from azext_iotjobs.model.text import Field, Text
+from azext_iotjobs.model.text import Field, Text, shown_duration
 from azext_iotjobs.model.whole_condition import check_whole
 
 MAX_BAKE_S = 30 * 24 * 3600.0  # the hub keeps what jobs did for 30 days
@@ -102,8 +102,8 @@ class Gates:
 
     def __post_init__(self) -> None:
         if not 0 <= self.bake_s <= MAX_BAKE_S:
-            most_days = MAX_BAKE_S / 86_400
-            raise BadValue(Text(Field("bake"), f": {self.bake_s:.0f} seconds; give 0 to {most_days:.0f} days."))
+            most = shown_duration(MAX_BAKE_S)
+            raise BadValue(Text(Field("bake"), f" {shown_duration(self.bake_s)}: give 0 to {most}."))
         if self.success is not None and (self.success.unit is not Unit.PERCENT or self.success.value <= Fraction(0)):
             raise BadValue(
                 Text(Field("gate_success"), ": give more than 0% and at most 100%."), hint=Text.of("{gate_success} 95%")

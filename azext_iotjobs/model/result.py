@@ -6,14 +6,15 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from azext_iotjobs.model.errors import HAS_LEFT
 from azext_iotjobs.model.outcome import SuccessStatus
 
 
 class ErrorClass(Enum):
     """Why a device failed, in a word that one can act on."""
 
-    OFFLINE = "offline"  # was not there, or not until the deadline
-    TIMEOUT = "timeout"  # was there and did not answer
+    OFFLINE = "offline"  # was not there, or not until the deadline: it was not operated
+    TIMEOUT = "timeout"  # was there and did not answer: it may have been operated
     THROTTLED = "throttled"  # the hub had too much to do
     NOT_FOUND = "not-found"  # is not, or no longer, in the registry
     REJECTED = "rejected"  # answered, with a status that does not mean success
@@ -65,11 +66,16 @@ class DeviceResult:
         return max(0.0, (self.finished_at - self.started_at).total_seconds())
 
 
-def error_class(status: str, code: str | None, method_status: int | None, success: SuccessStatus) -> ErrorClass | None:
+def error_class(
+    status: str, code: str | None, text: str | None, method_status: int | None, success: SuccessStatus
+) -> ErrorClass | None:
     """Why a device failed; None when it has not.
 
-    status: of its row.  code: the error's, None without one.  method_status: what it answered, None without an answer.
+    status: of its row.  code, text: the error's, None without one.
+    method_status: what it answered, None without an answer.
     """
+    if code == "DeviceNotOnline" and HAS_LEFT in (text or "").lower():
+        return ErrorClass.TIMEOUT
     if code is not None:
         return BY_CODE.get(code, ErrorClass.THROTTLED if "throttl" in code.lower() else ErrorClass.OTHER)
     if method_status is not None and method_status not in success:

@@ -16,7 +16,7 @@ from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 from azext_iotjobs.model.gates import Gates
 from azext_iotjobs.model.result import ErrorClass
 from azext_iotjobs.model.share import MAX_DEVICES, Share, Unit, parse_share
-from azext_iotjobs.model.text import Field, Text
+from azext_iotjobs.model.text import Field, Text, shown_duration
 
 MAX_SIZES = 100  # of a list of batch sizes
 MAX_TRIES = 10  # again, for one class of failure
@@ -179,6 +179,5 @@ class Rollout:
                 hint=Text.of("Give {batch}: for example {batch} 1,10%,50%."),
             )
         if not 0 <= self.pause_s <= MAX_PAUSE_S:
-            most_days = MAX_PAUSE_S / 86_400
-            text = f": {self.pause_s:.0f} seconds; give 0 to {most_days:.0f} days."
+            text = f" {shown_duration(self.pause_s)}: give 0 to {shown_duration(MAX_PAUSE_S)}."
             raise BadValue(Text(Field("batch_pause_s"), text))

@@ -2,9 +2,9 @@
 
 pending --start--> running --finish--> completed
                     |  ^ \\---break---> failed ---+
-              stop  |  |                         | resume
-                    v  +------ resume -----------+
-                   stopped
+              stop  |  |                  | stop | resume
+                    v  +--- resume -------+------+
+                   stopped <--------------+
 cancel and exceed (a threshold whose action is cancel) end all but completed and canceled runs: canceled.
 """
 
@@ -52,6 +52,7 @@ TRANSITIONS: Mapping[tuple[RunState, RunEvent], RunState] = {
     (RunState.STOPPED, RunEvent.RESUME): RunState.RUNNING,
     (RunState.STOPPED, RunEvent.CANCEL): RunState.CANCELED,
     (RunState.FAILED, RunEvent.RESUME): RunState.RUNNING,
+    (RunState.FAILED, RunEvent.STOP): RunState.STOPPED,  # else its schedule would resume it again and again
     (RunState.FAILED, RunEvent.CANCEL): RunState.CANCELED,
 }
 

@@ -99,6 +99,13 @@ def command(words: str, *typed: str, **fields: str | bool) -> Command:
     return Command(words, (*typed, *given))
 
 
+def shown_duration(seconds: float) -> str:
+    """A duration as an option takes it: 7d, 90m, 45s, 0.5s."""
+    units = (("d", 86_400), ("h", 3_600), ("m", 60))
+    unit, size = next(((unit, size) for unit, size in units if seconds and seconds % size == 0), ("s", 1))
+    return f"{seconds / size:.10g}{unit}"
+
+
 def counted(count: int, noun: str, plural: str | None = None) -> str:
     """A count and what is counted: "1 device", "2 devices".
 

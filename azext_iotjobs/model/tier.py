@@ -18,6 +18,7 @@ METHOD_BYTES_A_SECOND = {"1": 160 * 1024, "2": 480 * 1024, "3": 24 * 1024 * 1024
 MOST_UNITS = {"F1": 1, "B3": 10, "S3": 10}  # of the other tiers 200
 JOB_SLOTS = {"1": 1, "2": 5, "3": 10}
 QUERIES_A_MINUTE = {"1": 20, "2": 20, "3": 1_000}  # per unit
+REGISTRY_A_MINUTE = {"1": 100, "2": 100, "3": 5_000}  # per unit; a bulk request counts each device
 UNLIMITED = "unlimited"  # a local hub without a tier: nothing of it is paced
 
 
@@ -63,6 +64,11 @@ class TierFacts:
     def queries_a_minute(self) -> int:
         """Queries that the hub accepts from all its clients together, each page of one counted."""
         return QUERIES_A_MINUTE[self.sku[1]] * self.units
+
+    @property
+    def registry_operations_a_minute(self) -> int:
+        """Devices that the hub registers, changes or reads for all its clients together; not of one without a tier."""
+        return REGISTRY_A_MINUTE[self.sku[1]] * self.units
 
     def calls_a_second(self, action: Action) -> float:
         """Calls that the hub accepts from all its clients together."""

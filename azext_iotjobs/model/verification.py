@@ -16,7 +16,7 @@ from azext_iotjobs.model.condition import check_condition
 from azext_iotjobs.model.condition_paths import Path, named_paths
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.query_words import check_words
-from azext_iotjobs.model.text import Field, Text
+from azext_iotjobs.model.text import Field, Text, shown_duration
 from azext_iotjobs.model.when_online import OfflineWait
 from azext_iotjobs.model.whole_condition import check_whole
 
@@ -51,7 +51,7 @@ class Verification:
             if self.failed_condition.strip() == self.condition.strip():
                 raise ConflictingChoice(Text.of("{verify} and {verify_failed} are the same condition."))
         if not MIN_WITHIN_S <= self.within_s <= MAX_WITHIN_S:
-            raise BadValue(Text(Field("verify_within_s"), f": {self.within_s:g} seconds; give 10 seconds to 30 days."))
+            raise BadValue(Text(Field("verify_within_s"), f" {shown_duration(self.within_s)}: give 10s to 30d."))
 
     @property
     def wanted(self) -> TwinCondition:

@@ -9,14 +9,13 @@ from datetime import datetime, timedelta
 
 from azext_iotjobs.model.clock import render_instant
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.text import Field, Text
+from azext_iotjobs.model.text import Field, Text, shown_duration
 
 # Ten seconds: what queries say of connections is some seconds old. Thirty days: a run's record is kept for so long.
 MIN_WHEN_ONLINE_S, MAX_WHEN_ONLINE_S = 10.0, 30 * 86_400.0
 FIRST_PAUSE_S, PAUSE_GROWTH, LONGEST_PAUSE_S = 5.0, 2.0, 900.0  # before a device that was found offline is looked for
 DID_NOT_CONNECT = "DidNotConnect"  # the code that results show of a device that was waited for in vain
 CANCELED_TEXT = "It was offline; the run was canceled while it waited to connect."
-UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +52,7 @@ class Connected:
 def check_when_online(seconds: float) -> None:
     """Raise BadValue for a time that nobody can wait."""
     if not MIN_WHEN_ONLINE_S <= seconds <= MAX_WHEN_ONLINE_S:
-        raise BadValue(Text(Field("when_online"), f": {seconds:g} seconds; give 10 seconds to 30 days."))
+        raise BadValue(Text(Field("when_online"), f" {shown_duration(seconds)}: give 10s to 30d."))
 
 
 def next_wait(before: OfflineWait | None, now: datetime, when_online_s: float) -> OfflineWait | None:
@@ -75,15 +74,8 @@ def over_text(wait: OfflineWait) -> str:
     """Why a device has failed that did not connect in time: since when it was offline, and how long was waited."""
     since, until = (render_instant(each.replace(microsecond=0)) for each in (wait.since, wait.until))
     times = "" if wait.times == 1 else f" It was found offline {wait.times} times."
-    waited = shown_duration((wait.until - wait.since).total_seconds())
+    waited = shown_duration(round((wait.until - wait.since).total_seconds()))
     return f"It was offline at {since}, and did not connect within {waited}, until {until}.{times}"
-
-
-def shown_duration(seconds: float) -> str:
-    """A duration as an option takes it: 7d, 90m, 45s."""
-    whole = round(seconds)
-    unit, size = next(((unit, size) for unit, size in UNITS if whole and whole % size == 0), ("s", 1))
-    return f"{whole // size}{unit}"
 
 
 def _pause_s(times: int) -> float:

@@ -5,13 +5,13 @@ device   number   tags.site   now   now.unix   request.items.0   random.int(1, 6
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from azext_iotjobs.model.clock import render_instant
+from azext_iotjobs.model.similar import did_you_mean
 from azext_iotjobs.simulator.events import DeviceInfo
 from azext_iotjobs.simulator.rng import Rng
 
@@ -183,9 +183,3 @@ def _default(text: str, rest: str) -> tuple[Any] | None:
 
 def _listed(names: Collection[str]) -> str:
     return ", ".join(sorted({*ALWAYS, *names}))
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """ " (did you mean …?)" for a word that is similar to a known one, else an empty text."""
-    found = get_close_matches(word, list(known), n=1)
-    return f" (did you mean {found[0]}?)" if found else ""

@@ -228,3 +228,10 @@ def test_a_new_job_that_is_refused_is_not_always_its_condition(said: str, advise
 def test_a_query_that_is_refused_is_about_the_query_alone() -> None:
     hint = str(refused(400, "POST /devices/query", key("iothubowner"), said="start time").hint)
     assert "well-formed" in hint and "168" not in hint
+
+
+def test_of_a_device_that_left_while_it_was_called_nobody_is_told_that_it_was_not_connected() -> None:
+    line, service = "POST /twins/d/methods", key("service")
+    error = refused(404, line, service, code="DeviceNotOnline", said="Device unavailable")
+    assert error.hint is not None and "Only the device knows" in error.hint
+    assert "not connected" in str(refused(404, line, service, code="DeviceNotOnline").hint)

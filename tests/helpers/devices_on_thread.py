@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -40,12 +40,16 @@ def client_of(process: HubProcess) -> Iterator[HubClient]:
 
 
 class DevicesOnThread:
-    """Devices that are registered, connected and answer methods; `calls` is how often each was called."""
+    """Devices that are registered, and were connected once if ever they are; `calls` is how often each was called."""
 
-    def __init__(self, hub: HubClient, ids: Sequence[str], behaviour: Behaviour | None = None) -> None:
+    def __init__(
+        self, hub: HubClient, ids: Sequence[str], behaviour: Behaviour | Mapping[str, Behaviour] | None = None
+    ) -> None:
+        """behaviour: of all of them, or of each by its id; None: they do nothing but answer."""
         self.calls: Counter[str] = Counter()
         self.stop = threading.Event()
         self._left = threading.Semaphore(0)
+        self._has_begun: set[str] = set()
         plan = TelemetryPlan(text="ping", count=1_000_000, interval_s=60)
         devices = []
         for device in ids:
@@ -55,7 +59,7 @@ class DevicesOnThread:
                 event_loop.SimulatedDevice(
                     device_id=device,
                     credential=DeviceKey(device_id=device, key=key),
-                    behaviour=behaviour or Behaviour(),
+                    behaviour=behaviour[device] if isinstance(behaviour, Mapping) else behaviour or Behaviour(),
                     plan=plan,
                 )
             )
@@ -69,7 +73,8 @@ class DevicesOnThread:
         self._thread.shutdown()
 
     def _report(self, device: str, activity: Activity) -> None:
-        if activity.kind is ActivityKind.READY:
+        if activity.kind in (ActivityKind.READY, ActivityKind.ABSENT) and device not in self._has_begun:
+            self._has_begun.add(device)
             self._left.release()
         if activity.kind is ActivityKind.METHOD:
             self.calls[device] += 1

@@ -41,6 +41,7 @@ from tests.helpers.transport_double import response
 
 GONE_PID = 4_194_303  # above what this machine gives
 AWAY = {"code": "DeviceNotOnline", "description": "away"}
+LEFT = {"code": "DeviceNotOnline", "description": "Device unavailable"}  # while it was called, and operated
 CONNECTION = re.compile(
     r"SELECT deviceId FROM devices WHERE deviceId IN \[(?P<ids>[^\]]*)\] AND \(?connectionState = 'Connected'"
     r"(?: OR \(properties\.reported\.(?P<name>\w+) = (?P<value>\w+)\)\))?"
@@ -175,7 +176,10 @@ class HubDouble:
     def _method(self, device: str) -> Response:
         error = self.fails(device)
         if self.is_away(device) or (error is not None and error["code"] == "DeviceNotOnline"):
-            return response({"Message": "{}"}, status=404, iothub_errorcode="DeviceNotOnline")
+            if error == LEFT:
+                self._operate(device)
+            said = "{}" if error is None else error["description"]
+            return response({"Message": said}, status=404, iothub_errorcode="DeviceNotOnline")
         self._operate(device)
         if error is not None and error["code"] == "GatewayTimeout":
             return response({"Message": "{}"}, status=504, iothub_errorcode="GatewayTimeout")
@@ -234,7 +238,7 @@ class HubDouble:
                     job["rows"].append({"deviceId": device, "jobId": job["jobId"], "status": "pending"})
                     continue
                 error = AWAY if self.is_away(device) and "cloudToDeviceMethod" in job else self.fails(device)
-                if error is None or error["code"] != "DeviceNotOnline":
+                if error is None or error["code"] != "DeviceNotOnline" or error == LEFT:
                     self._operate(device)
                 outcome = {"deviceMethodResponse": {"status": 200, "payload": {"n": 1}}}
                 row = {"deviceId": device, "jobId": job["jobId"], "status": "failed" if error else "completed"}

@@ -101,6 +101,7 @@ _KEYWORDS: dict[str, Any] = {
     ],
     "pattern": lambda w, v, s, r, p: _unless(not isinstance(v, str) or bool(re.search(w, v)), p, "another pattern"),
     "minimum": lambda w, v, s, r, p: _unless(not _is("number", v) or v >= w, p, f"less than {w}"),
+    "exclusiveMinimum": lambda w, v, s, r, p: _unless(not _is("number", v) or v > w, p, f"not more than {w}"),
     "maximum": lambda w, v, s, r, p: _unless(not _is("number", v) or v <= w, p, f"more than {w}"),
     "minProperties": _at_least(dict),
     "maxProperties": _at_most(dict),

@@ -1,43 +1,82 @@
-"""A program of these helpers as a process that a test kills: in a group of its own, which is ended at once."""
+"""A function of these helpers as a process that a test kills, with SIGKILL.
 
-import os
-import subprocess
-import sys
-from functools import cache
+Each is forked from a process that has imported what it needs: it starts within milliseconds, where a program takes
+half a second of a processor to import all that.
+"""
+
+import multiprocessing
+from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from tests.helpers.hub_process import HubProcess
-from tests.helpers.warm_process import IS_POSSIBLE, WarmProcess
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-LOADED = [
-    *(f"azext_iotjobs.operations.fleet_job.{name}" for name in ("schedule.run_due", "drivers.factory", "gate_checks")),
-    *("azext_iotjobs.fleet_job.store.sqlite.store", "azext_iotjobs.clients.hub", "azext_iotjobs.transport.http"),
+LIMIT_S = 120.0
+PRELOADED = [
+    "__main__",
+    "tests.helpers.fleet_job_process",
+    "tests.helpers.import_process",
+    "tests.helpers.schedule_process",
 ]
 
-
-@cache
-def _warm(program: str) -> WarmProcess:
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    return WarmProcess(f"tests.helpers.{program}", LOADED, environment)
+Program = Callable[..., int]  # is given a HubAddress, a Connection to say by that it begins, and what is its own
 
 
-def started(program: str, folder: Path, hub: HubProcess, *words: str) -> "subprocess.Popen[bytes]":
-    """Start a program of this folder. folder: of its store.  hub: what it talks to.  words: what else it is given."""
-    given = [str(folder), hub.info["caCertificatePath"], str(hub.info["httpsPort"]), hub.key(), *words]
-    if IS_POSSIBLE:
-        with open(os.devnull, "rb") as nothing:
-            return _warm(program).start(
-                given,
-                folder,
-                stdin=nothing,
-                stdout=subprocess.PIPE,
-                stderr=2,
-                start_new_session=True,
-            )
-    return subprocess.Popen(
-        [sys.executable, "-m", f"tests.helpers.{program}", *given],
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-    )
+class HubAddress:
+    """Where a local hub is, for another process."""
+
+    def __init__(self, hub: HubProcess) -> None:
+        self.ca_file: str = hub.info["caCertificatePath"]
+        self.https_port: int = hub.info["httpsPort"]
+        self.key = hub.key()
+
+
+class KillableProcess:
+    """A process that has been started."""
+
+    def __init__(self, program: Program, hub: HubProcess, folder: Path, *more: Any) -> None:
+        """Start it. program: a function of a module.  folder: of its store.  more: what else it is given."""
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(PRELOADED)
+        self._says, theirs = context.Pipe(duplex=False)
+        self._process = context.Process(target=_run, args=(program, theirs, HubAddress(hub), folder, *more))
+        self._process.start()
+        theirs.close()
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        assert self._process.pid is not None
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.is_alive()
+
+    def has_begun(self, wait_s: float = LIMIT_S) -> bool:
+        """Whether it says within some seconds that it begins; False: it has ended, or says nothing."""
+        try:
+            return self._says.poll(wait_s) and bool(self._says.recv())
+        except EOFError:
+            return False
+
+    def kill(self) -> bool:
+        """End it at once, as the system may; gives whether it had not ended by itself."""
+        was_alive = self.is_alive
+        self._process.kill()
+        self.end()
+        return was_alive
+
+    def end(self) -> int:
+        """Wait until it has ended; gives its exit code, less than 0 where a signal ended it."""
+        self._process.join(LIMIT_S)
+        code = self._process.exitcode
+        assert code is not None, "it does not end"
+        self._says.close()
+        return code
+
+
+def _run(program: Program, says: Connection, hub: HubAddress, folder: Path, *more: Any) -> None:
+    raise SystemExit(program(hub, says, folder, *more))

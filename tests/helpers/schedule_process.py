@@ -1,24 +1,23 @@
-"""A program that looks at a schedule, to be killed: python schedule_process.py STATE_DIR CA_FILE HTTPS_PORT KEY JOB.
+"""What a process does that looks at a schedule, and is to be killed."""
 
-JOB is the id of a fleet job. Says "looks" when it begins, and exits with 0 when nothing is due any more.
-"""
-
-import sys
 import threading
-from datetime import datetime
+from datetime import datetime, timedelta
+from multiprocessing.connection import Connection
 from pathlib import Path
 
-from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.store.holder import this_process
 from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.occurrence import StoredSchedule
 from azext_iotjobs.model.run_events import Event
-from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.operations.fleet_job import run_loop
 from azext_iotjobs.operations.fleet_job.drivers.factory import driver_factory
 from azext_iotjobs.operations.fleet_job.gate_checks import gate_checker_factory
 from azext_iotjobs.operations.fleet_job.schedule.run_due import DueContext, What, poll
+from tests.helpers.fleet_job_process import client_at
+from tests.helpers.killable_process import HubAddress
+
+LOOKED, NOT_STARTED = 0, 4  # exit codes: nothing is due any more; something could not be started
 
 
 class Silent:
@@ -28,16 +27,25 @@ class Silent:
         pass
 
 
+class ShiftedClock(SystemClock):
+    """The machine's clock, as if somebody had set it ahead or back."""
+
+    def __init__(self, ahead: timedelta) -> None:
+        self._ahead = ahead
+
+    def now(self) -> datetime:
+        return super().now() + self._ahead
+
+
 def confirm(stored: StoredSchedule, at: datetime | None) -> None:
     raise AssertionError(f"the clock is doubted: the hub says {at}")
 
 
-def main() -> int:
-    folder, ca_file, port, key, fleet_job = sys.argv[1:]
-    clock = SystemClock()
-    target = HubTarget(host="localhost", https_port=int(port), ca_file=ca_file, is_local=True)
-    client = HubClient.open(target, SasKey(policy="iothubowner", key=key), clock)
-    store = SqliteStore.open(Path(folder))
+def look(hub: HubAddress, says: Connection, folder: Path, fleet_job: str, ahead: timedelta = timedelta()) -> int:
+    """Start what is due of a fleet job. ahead: of the machine's clock."""
+    clock = ShiftedClock(ahead)
+    client = client_at(hub)
+    store = SqliteStore.open(folder)
     flag = threading.Event()
     context = DueContext(
         store=store,
@@ -61,11 +69,6 @@ def main() -> int:
     )
     stored = store.schedules.get(fleet_job)
     assert stored is not None
-    sys.stdout.write("looks\n")
-    sys.stdout.flush()
+    says.send(True)
     happened = poll(stored, context)
-    return 1 if any(each.what is What.NOT_STARTED for each in happened) else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return NOT_STARTED if any(each.what is What.NOT_STARTED for each in happened) else LOOKED

@@ -65,7 +65,7 @@ WRONG: list[tuple[str, Callable[[], Any]]] = [
     ("pause", lambda: Retry(tries={"offline": 1}, longest_s=0)),
     ("pause", lambda: Retry(tries={"offline": 1}, longest_s=A_MONTH_S + 1)),
     ("pause", lambda: Rollout(pause_s=-1)),
-    ("batch_pause_s.*give 0 to 30 days", lambda: Rollout(pause_s=A_MONTH_S + 1)),
+    ("batch_pause_s.*give 0 to 30d", lambda: Rollout(pause_s=A_MONTH_S + 1)),
     ("1 to 1000000 devices", lambda: Threshold(share=TEN_PERCENT, min_sample=1_000_001)),
     ("concurrency 0", lambda: Delivery(concurrency=0)),
     ("rate", lambda: Delivery(rate=float("nan"))),

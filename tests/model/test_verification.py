@@ -65,9 +65,9 @@ def test_what_is_recorded_of_a_device_are_the_members_of_both_conditions_each_on
         ({"condition": f"tags.a = '{'x' * MAX_CONDITION_CHARACTERS}'"}, "at most 4000"),
         ({"condition": CONDITION, "failed_condition": " "}, "verify_failed is blank"),
         ({"condition": CONDITION, "failed_condition": f"{CONDITION} "}, "the same condition"),
-        ({"condition": CONDITION, "within_s": 9}, "10 seconds to 30 days"),
-        ({"condition": CONDITION, "within_s": 31 * 86_400}, "10 seconds to 30 days"),
-        ({"condition": CONDITION, "within_s": float("nan")}, "10 seconds to 30 days"),
+        ({"condition": CONDITION, "within_s": 9}, "give 10s to 30d"),
+        ({"condition": CONDITION, "within_s": 31 * 86_400}, "give 10s to 30d"),
+        ({"condition": CONDITION, "within_s": float("nan")}, "give 10s to 30d"),
     ],
 )
 def test_what_can_verify_nothing_is_refused_and_named(fields: dict[str, Any], said: str) -> None:

@@ -3,6 +3,7 @@
 One local hub, 103 simulated devices on a thread; six of them answer 500.
 """
 
+import json
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.model.connection_string import parse_connection_string
+from tests.conftest import ScenarioHub
 from tests.helpers.fleet_job_scenario import (
     ALL,
     EVERYBODY,
@@ -24,6 +26,7 @@ from tests.helpers.fleet_job_scenario import (
     FleetJobs,
     counts,
 )
+from tests.helpers.scheduled_fleet_jobs import Scheduled
 from tests.helpers.waiting import wait_until
 
 BY = {"calls": ("--driver", "calls", "--concurrency", "3"), "jobs": ("--driver", "jobs")}
@@ -127,6 +130,35 @@ def test_the_threshold_can_apply_to_all_the_devices_in_the_job_or_to_individual_
     assert refused.code == 1 and "canceled" in refused.stderr and "rerun" in refused.stderr and calls == ALL[:26]
 
 
+def test_a_service_that_is_ended_stops_its_run_and_the_next_call_goes_on_with_it(
+    own_hub: ScenarioHub, devices: FleetJobDevices, calls: list[str], tmp_path: Path
+) -> None:
+    """By a termination signal, as systemd does it, in the middle of a run that a schedule has started."""
+    place = Scheduled(own_hub, tmp_path / "state")
+    place.create("nightly", "--mn", "reboot", "-q", EVERYBODY, "--batch", "10%", *BY["calls"])
+    place.set("nightly")
+    devices.hold(41)
+    running = own_hub.az.start(*place.words("schedule run-due"), output=tmp_path / "out")
+    try:
+        wait_until("40 % are called", lambda: len(calls) >= 41 or running.poll() is not None)
+        running.send_signal(signal.SIGTERM)
+        wait_until("it stops", lambda: "Stopping" in (tmp_path / "out.err").read_text())
+        assert running.poll() is None, "calls under way are awaited"
+        devices.gate.set()
+        assert running.wait(60) == 6
+    finally:
+        running.kill()
+        running.wait(30)
+    (stopped,) = json.loads((tmp_path / "out").read_text())
+    run = stopped["lastRun"]
+    assert (stopped["status"], run["status"], run["endedBy"]) == ("started", "stopped", "its schedule")
+    assert run["progress"]["pending"] == len(ALL) - len(calls) > 0 == run["progress"]["uncertain"]
+    devices.hold(len(ALL) + 1)
+    assert place.run_due(code=4) == [("resumed", 1)], "six of the devices fail"
+    assert Counter(calls) == Counter(ALL), "nothing twice, none forgotten"
+    assert place.run_due() == [] and [each["run"] for each in place.ok("list-runs", "-j", "nightly")] == [1]
+
+
 @pytest.mark.parametrize("driver", ["calls", "jobs"])
 def test_this_job_failed_and_didnt_fully_run_on_devices(jobs: FleetJobs, calls: list[str], driver: str) -> None:
     name, hub = f"refused-{driver}", jobs.hub
@@ -135,6 +167,8 @@ def test_this_job_failed_and_didnt_fully_run_on_devices(jobs: FleetJobs, calls: 
     words: tuple[Any, ...] = ("--mn", "reboot", "--device-ids", ",".join(ALL[:3]), "--driver", driver, "--run")
     failed = jobs.ok("create", "--login", login, "-j", name, *words, code=5)
     assert (failed["status"], counts(failed["progress"])) == ("failed", (0, 0, 0, 3)) and "401" in failed["reason"]
+    stopped = jobs.ok("stop", "-j", name)
+    assert (stopped["status"], stopped["reason"]) == ("stopped", failed["reason"]) and stopped["endedBy"]
     assert calls == []
     assert jobs.ok("resume", "-j", name)["status"] == "completed" and Counter(calls) == Counter(ALL[:3])
     key = parse_connection_string(login).key

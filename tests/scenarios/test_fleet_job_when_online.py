@@ -158,5 +158,5 @@ def test_the_time_is_changed_copied_and_taken_away_and_refused_where_it_makes_no
         refused.code == 1 and "(--when-online)" in refused.stderr and "Leave offline out of --retry" in refused.stderr
     )
     short = jobs.run("update", "-j", "changed", "--when-online", "5s")
-    assert short.code == 1 and "--when-online: 5 seconds; give 10 seconds to 30 days" in short.stderr
+    assert short.code == 1 and "--when-online 5s: give 10s to 30d" in short.stderr
     assert jobs.ok("update", "-j", "changed", "--when-online", "none")["delivery"]["whenOnlineSeconds"] is None

@@ -6,6 +6,7 @@ One local hub, 103 simulated devices on a thread; six of them answer 500.
 import csv
 import json
 import signal
+import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -180,11 +181,14 @@ def test_download_a_csv_file_of_your_job_details_and_filter_the_device_list(
     jobs: FleetJobs, thresholds: dict[str, Any], tmp_path: Path
 ) -> None:
     path = tmp_path / "results.csv"
-    jobs.ok("results", "-j", "threshold-5", "--output-file", str(path), "--columns", "deviceId,status,errorClass")
+    columns = ("--columns", "deviceId,status,errorClass", "--job-details")
+    jobs.ok("results", "-j", "threshold-5", "--output-file", str(path), *columns)
     with open(path, encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["deviceId"] for row in rows] == ALL[:100]
     assert Counter(row["status"] for row in rows) == {"completed": 80, "failed": 6, "pending": 14}
+    details = [(row["fleetJobId"], row["run"], row["action"], row["runStatus"]) for row in rows]
+    assert details == [("threshold-5", "1", "method", "canceled")] * 100
     failed = jobs.ok("results", "-j", "threshold-5", "--status", "failed", "--error-class", "rejected")
     assert [(row["deviceId"], row["methodStatus"]) for row in failed] == [(each, 500) for each in FAILING]
     assert {row["status"] for row in failed} == {"failed"} and "payload" in failed[0]
@@ -205,6 +209,27 @@ def test_download_a_csv_file_of_your_job_details_and_filter_the_device_list(
     chosen = {"AZURE_IOTJOBS_COLUMNS": "deviceId,status"}  # as az config set iotjobs.columns=… keeps them
     words = jobs.words("results", "-j", "threshold-5", "--device-id", ALL[99])
     assert jobs.hub.az.run(*words, environment=chosen).json == [{"deviceId": ALL[99], "status": "pending"}]
+
+
+def test_a_report_of_the_run_is_a_page_test_results_and_the_summary_of_a_step(
+    jobs: FleetJobs, thresholds: dict[str, Any], tmp_path: Path
+) -> None:
+    page, results = tmp_path / "r.html", tmp_path / "r.xml"
+    for path in (page, results):
+        assert jobs.ok("report", "-j", "threshold-5", "--output-file", str(path)) is None
+    assert "<style>" in page.read_text(encoding="utf-8") and "Failures by class" in page.read_text(encoding="utf-8")
+    suites = ElementTree.parse(results).getroot().findall("testsuite")
+    assert sum(int(each.get("failures", "")) for each in suites) == 6
+    assert sum(int(each.get("skipped", "")) for each in suites) == 14
+    failed = [
+        case.get("name") for case in ElementTree.parse(results).iter("testcase") if case.find("failure") is not None
+    ]
+    assert failed == FAILING
+    summary = jobs.run("report", "-j", "threshold-5")
+    assert summary.code == 0 and summary.stdout.startswith("# ❌ Run 1 of fleet job")
+    assert "| 100 | 80 | 6 | 0 | 14 |" in summary.stdout
+    refused = jobs.run("report", "-j", "threshold-5", "--output-file", str(page))
+    assert refused.code == 1 and "already exists" in refused.stderr
 
 
 def test_a_device_that_was_deleted_appears_as_deleted(jobs: FleetJobs, devices: FleetJobDevices) -> None:

@@ -4,6 +4,7 @@ import csv
 import json
 import signal
 import subprocess
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,13 @@ RESULTS = ("iot", "hub", "job", "results")
 
 
 @pytest.fixture(scope="module")
-def job(hub: ScenarioHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...]]:
+def waited(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report that the command writes which waits for the job."""
+    return tmp_path_factory.mktemp("reports") / "r.xml"
+
+
+@pytest.fixture(scope="module")
+def job(hub: ScenarioHub, waited: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...]]:
     """A job on three devices: one answers with 503, one is off line, one is off line and since deleted."""
     for device in ("r-answers", "r-offline", "r-deleted"):
         hub.new_device(device)
@@ -32,6 +39,8 @@ def job(hub: ScenarioHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         f"iot hub job create -n {hub.name} --job-id results --jt scheduleDeviceMethod --mn x --ttl 2 --wait",
         "-q",
         "STARTSWITH(deviceId, 'r-')",
+        "--report",
+        str(waited),
     )
     assert ran.code == 4, ran.stderr
     hub.az.json(f"iot hub device-identity delete -n {hub.name} -d r-deleted")
@@ -42,6 +51,17 @@ def job(hub: ScenarioHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def by_device(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {row["deviceId"]: row for row in rows}
+
+
+def test_a_report_has_a_test_case_for_each_device_also_where_one_waits_for_the_job(
+    hub: ScenarioHub, job: tuple[str, ...], waited: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "r.xml"
+    hub.az.json("iot hub job report", *job[4:], "--output-file", str(path))
+    for each in (path, waited):
+        cases = {case.get("name"): case.find("failure") for case in ElementTree.parse(each).iter("testcase")}
+        found = {name: failure.get("type") for name, failure in cases.items() if failure is not None}
+        assert found == {"r-answers": "rejected", "r-offline": "offline", "r-deleted": "offline"}
 
 
 def test_each_device_has_a_row(hub: ScenarioHub, job: tuple[str, ...]) -> None:

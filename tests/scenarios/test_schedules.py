@@ -6,7 +6,7 @@ A schedule that was set an hour ago is one whose row says so: nobody waits for a
 import signal
 import sqlite3
 from contextlib import closing
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,11 @@ import pytest
 from azext_iotjobs.fleet_job.store.sqlite.database import FILE_NAME
 from azext_iotjobs.model.clock import parse_instant
 from tests.conftest import ScenarioHub
-from tests.helpers.fleet_job_scenario import FleetJobs
+from tests.helpers.scheduled_fleet_jobs import HOUR, TWO_MINUTES, Scheduled, clock, now
 from tests.helpers.waiting import wait_until
 
 DEVICES = ("s-1", "s-2", "s-3")
-TWO_MINUTES, HOUR, DAY = timedelta(minutes=2), timedelta(hours=1), timedelta(days=1)
-
-
-def now() -> datetime:
-    return datetime.now(timezone.utc)
-
-
-def clock(at: datetime) -> str:
-    return f"{at:%H:%M}"
+DAY = timedelta(days=1)
 
 
 @pytest.fixture(scope="module")
@@ -38,27 +30,6 @@ def registered(hub: ScenarioHub) -> ScenarioHub:
         words = ("-n", hub.name, "-d", device, "--tags", '{"site": "night"}')
         assert hub.az.run("iot hub device-twin update", *words).code == 0
     return hub
-
-
-class Scheduled(FleetJobs):
-    """A state folder with fleet jobs that are due."""
-
-    def save(self, name: str, *more: str) -> None:
-        self.create(name, "--desired", "light=45", "-q", "tags.site = 'night'", *more)
-
-    def set(self, name: str, *more: str, ago: timedelta = HOUR) -> Any:
-        """Set a daily schedule, due two minutes ago, that was set some time ago."""
-        at = () if "--at" in more or "--cron" in more else ("--daily", "--at", clock(now() - TWO_MINUTES))
-        shown = self.ok("schedule set", "-j", name, *at, "--time-zone", "UTC", *more)
-        with closing(sqlite3.connect(self.folder / FILE_NAME, isolation_level=None)) as raw:
-            since = (now() - ago).timestamp()
-            raw.execute("UPDATE schedule SET set_at = ?, looked_at = NULL WHERE fleet_job = ?", (since, name))
-        return shown
-
-    def run_due(self, *more: str, code: int = 0) -> list[tuple[str, int | None]]:
-        """What happened in a poll, and in which run."""
-        found = self.ok("schedule run-due", *more, code=code)
-        return [(each["status"], each["run"]) for each in found]
 
 
 @pytest.fixture
@@ -83,11 +54,15 @@ def test_the_date_and_time_is_specific_to_your_time_zone(place: Scheduled) -> No
 
 def test_you_can_unschedule_the_job_or_edit_the_scheduled_job(place: Scheduled) -> None:
     place.save("edited")
-    place.ok("schedule set", "-j", "edited", "--daily", "--at", "02:30", "--time-zone", "UTC")
-    same = place.run("schedule set", "-j", "edited", "--daily", "--at", "02:30", "--time-zone", "UTC")
+    until = "--daily --at 02:30 --time-zone UTC --starts 2100-01-01 --ends 2100-12-31".split()
+    daily = place.ok("schedule set", "-j", "edited", *until)
+    assert (daily["starts"], daily["ends"], len(daily["next"])) == ("2100-01-01T00:00:00", "2100-12-31T23:59:59", 5)
+    same = place.run("schedule set", "-j", "edited", *until)
     assert same.code == 0 and "is as it was" in same.stderr
-    edited = place.ok("schedule set", "-j", "edited", "--monthly", "1,last", "--at", "03:00", "--time-zone", "UTC")
+    so_often = "--monthly 1,last --at 03:00 --time-zone UTC --times 3".split()
+    edited = place.ok("schedule set", "-j", "edited", *so_often)
     assert edited["rule"]["monthDays"] == [1, "last"] and edited["rule"]["at"] == "03:00"
+    assert edited["times"] == len(edited["next"]) == 3
     assert place.ok("schedule remove", "-j", "edited")["removed"] is True
     assert place.ok("schedule list") == []
     gone = place.run("schedule show", "-j", "edited")
@@ -157,6 +132,7 @@ def test_when_the_scheduled_job_runs_you_will_see_a_list_of_the_job_instances(pl
     place.set("listed")
     assert place.run_due() == [("started", 1)] and place.run_due() == []
     (run,) = place.ok("list-runs", "-j", "listed")
+    assert [each["lastRun"]["run"] for each in place.ok("list", "--since", "30d")] == [1], "in the last 30 days"
     (occurrence,) = place.ok("schedule history", "-j", "listed")
     assert run["occurrence"] == occurrence["at"] and occurrence["run"] == 1 and occurrence["status"] == "started"
     table = place.run("schedule history", "-j", "listed", "-o", "table").stdout

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import threading
+import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -119,7 +120,9 @@ def test_if_all_come_true_the_code_is_0_and_events_and_metrics_count_what_a_job_
 def test_if_one_does_not_come_true_the_code_is_4_and_the_result_names_the_devices(
     hub: ScenarioHub, tmp_path: Path
 ) -> None:
-    with running(hub, tmp_path, "vf-", 4, "--expect", "method reboot on all within 10m") as run:
+    report = tmp_path / "report.xml"
+    expected = ("--expect", "method reboot on all within 10m", "--report", str(report))
+    with running(hub, tmp_path, "vf-", 4, *expected) as run:
         job(hub, "verdict-false", "vf-2", "vf-4")
         run.process.send_signal(signal.SIGINT)
         code, result = run.end()
@@ -129,6 +132,8 @@ def test_if_one_does_not_come_true_the_code_is_4_and_the_result_names_the_device
     assert (verdict["missingCount"], verdict["missing"]) == (2, ["vf-1", "vf-3"])
     assert "NOT true" in run.said and "vf-1, vf-3" in run.said
     assert [line["device"] for line in run.events("missing")] == ["vf-1", "vf-3"]
+    failure = ElementTree.parse(report).getroot().find("testsuite/testcase/failure")
+    assert failure is not None and "missing: vf-1, vf-3" in str(failure.text)
     assert result["creation"]["deleted"] == 4, "what the run made goes, whatever the verdict"
 
 

@@ -53,6 +53,10 @@ def test_who_stops_watching_stops_nothing(
     devices.gate.set()
     wait_until("it is stopped", lambda: jobs.ok("show", "-j", "watched")["status"] == "stopped")
     assert jobs.run("watch", "-j", "watched").code == 6
+    assert jobs.ok("resume", "-j", "watched", "--detach", "--concurrency", "20")["status"] == "running"
+    wait_until("it is completed", lambda: jobs.ok("show", "-j", "watched")["status"] == "completed")
+    assert jobs.ok("show", "-j", "watched")["lastRun"]["delivery"]["concurrency"] == 20
+    assert jobs.run("resume", "-j", "watched", "--detach").code == jobs.run("resume", "-j", "watched").code != 0
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")

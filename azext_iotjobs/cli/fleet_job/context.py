@@ -133,7 +133,7 @@ class FleetJobContext:
     def means(self, host: str) -> bool:
         """Whether what was typed can mean the hub that is stored as `host`; nothing typed means every hub."""
         typed, login = self._arguments.get("our_hub_name"), self._arguments.get("our_login")
-        is_so = typed is None or _is_name_of(typed.strip(), host)
+        is_so = typed is None or can_mean(typed.strip(), host)
         return is_so and (login is None or parse_connection_string(login).canonical == canonical_authority(host))
 
     def _opened(self, arguments: dict[str, Any]) -> "HubClient":
@@ -163,7 +163,8 @@ def fleet_job_context(
     return FleetJobContext(cli_ctx, arguments, command_args.pop("state_dir", None), tier, access, rights)
 
 
-def _is_name_of(typed: str, stored: str) -> bool:
+def can_mean(typed: str, stored: str) -> bool:
+    """Whether a hub's name, as somebody wrote it, can be that of the hub that is stored so."""
     name, port = running_hubs.split_port(typed.lower())
     host, host_port = running_hubs.split_port(stored)
     if is_loopback(name):

@@ -1,10 +1,11 @@
-"""`run --detach`: a run that was made here is executed by a process of its own, which outlives this one."""
+"""`--detach`: a run is executed by a process of its own, which outlives this one."""
 
 import subprocess
 from pathlib import Path
 
 from azext_iotjobs.cli.fleet_job.child_process import az_command, environment_of
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
+from azext_iotjobs.cli.fleet_job.definition_options import RunDeliveryOptions
 from azext_iotjobs.cli.fleet_job.run_options import RunOptions
 from azext_iotjobs.cli.output.own_session import own_session
 from azext_iotjobs.model.clock import Clock
@@ -17,15 +18,15 @@ START_LIMIT_S, NAP_S = 60.0, 0.2
 SHOWN_CHARACTERS = 500  # of the end of its log, in an error
 
 
-def detach(context: FleetJobContext, run: Run, running: RunOptions, clock: Clock) -> tuple[Run, Path]:
+def detach(
+    context: FleetJobContext, run: Run, running: RunOptions, delivery: RunDeliveryOptions | None, clock: Clock
+) -> tuple[Run, Path]:
     """Have a run executed by a process of its own; gives it once it has begun, and where that process logs to.
 
-    running: how, as typed.  Raises BadValue when that process ends at once.
+    run: made, or to be resumed.  running, delivery: how, as typed.  Raises BadValue when that process ends at once.
     """
     log = context.state_folder.absolute() / f"{run.fleet_job_id}-{run.number}.log"
-    events = () if running.events is None else ("--events", str(Path(running.events).absolute()))
-    overwrite = ("--overwrite",) if running.overwrite else ()
-    words = ("iot", "hub", "fleet-job", "resume", "-j", run.fleet_job_id, "--yes", *events, *overwrite)
+    words = ("iot", "hub", "fleet-job", "resume", "-j", run.fleet_job_id, "--yes", *_typed(running, delivery))
     with open(log, "wb") as written:
         process = subprocess.Popen(
             az_command(context, words),
@@ -36,7 +37,7 @@ def detach(context: FleetJobContext, run: Run, running: RunOptions, clock: Clock
             **own_session(),
         )
     give_up_at = clock.monotonic() + START_LIMIT_S
-    while (found := context.store.runs.get_by_key(run.key)).state is RunState.PENDING:
+    while not has_begun_since(found := context.store.runs.get_by_key(run.key), run):
         if process.poll() is not None or clock.monotonic() > give_up_at:
             said = log.read_text(encoding="utf-8", errors="replace").strip()[-SHOWN_CHARACTERS:]
             raise BadValue(
@@ -45,3 +46,29 @@ def detach(context: FleetJobContext, run: Run, running: RunOptions, clock: Clock
             )
         clock.sleep(NAP_S)
     return found, log
+
+
+def _typed(running: RunOptions, delivery: RunDeliveryOptions | None) -> tuple[str, ...]:
+    """The same options for the other process."""
+    reached, timeouts = delivery or RunDeliveryOptions()
+    values = {
+        "--events": None if running.events is None else Path(running.events).absolute(),
+        "--concurrency": reached.concurrency,
+        "--rate": reached.rate,
+        "--ttl": reached.our_ttl,
+        "--method-connect-timeout": timeouts.our_method_connect_timeout,
+        "--method-response-timeout": timeouts.our_method_response_timeout,
+    }
+    overwrite = ("--overwrite",) if running.overwrite else ()
+    return (*(word for name, value in values.items() if value is not None for word in (name, str(value))), *overwrite)
+
+
+def has_begun_since(found: Run, before: Run) -> bool:
+    """Whether a process has executed something of a run since it was read as `before`, or does."""
+    if found.state is not before.state or found.ended_at != before.ended_at:
+        return True
+    return found.state is RunState.RUNNING and _runner(found) != _runner(before)
+
+
+def _runner(run: Run) -> str | None:
+    return None if run.lease is None else run.lease.owner

@@ -1,11 +1,14 @@
 """Fleet jobs, runs, batches and events, under the names that commands and event files show."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
 from azext_iotjobs.cli.fleet_job.gate_documents import render_batch_gates, render_gates, render_share, render_verdict
+from azext_iotjobs.cli.fleet_job.schedule.documents import render_rules
+from azext_iotjobs.cli.input.parameters import BEGINS
 from azext_iotjobs.cli.output.result_rows import render_result, render_run_members
 from azext_iotjobs.cli.output.verification import render_verification
 from azext_iotjobs.clients.method_codec import render_method_call
@@ -19,6 +22,7 @@ from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.rollout import Rollout, Scope
 from azext_iotjobs.model.run import Batch, Lease, Run, StopRequest, Tally
 from azext_iotjobs.model.run_state import BatchState, RunState
+from azext_iotjobs.model.schedule import Schedule
 from azext_iotjobs.model.tier import Estimate, TierFacts
 
 Document = dict[str, Any]
@@ -43,10 +47,10 @@ RETRY_NAMES = {
 LIMIT_NAMES = {"limit": "limit", "sample_percent": "samplePercent", "seed": "seed", "max_devices": "maxDevices"}
 
 
-def render_fleet_job(job: FleetJob) -> Document:
-    """A fleet job in one of its versions."""
+def render_fleet_job(job: FleetJob, schedule: Schedule | None = None) -> Document:
+    """A fleet job in one of its versions, as files of fleet jobs have it, too. schedule: None: it has none."""
     definition = job.definition
-    return {
+    document = {
         "id": job.fleet_job_id,
         "displayName": job.display_name,
         "description": definition.description,
@@ -58,12 +62,15 @@ def render_fleet_job(job: FleetJob) -> Document:
         **_rollout(definition.rollout),
         "delivery": _delivery(definition.delivery),
         "verification": None if definition.verification is None else render_verification(definition.verification),
+        "schedule": None if schedule is None else render_rules(schedule),
         "created": render_millis(job.created_at),
         "createdBy": job.created_by,
         "edited": render_millis(job.edited_at),
         "editedBy": job.edited_by,
         "parent": None if job.origin is None else _origin(job.origin),
     }
+    # In a file it would be a parameter.
+    return {**document, "parameters": False} if BEGINS in json.dumps(document) else document
 
 
 def render_run(run: Run, now: datetime) -> Document:
@@ -92,6 +99,23 @@ def render_run(run: Run, now: datetime) -> Document:
         "occurrence": None if run.occurrence_at is None else render_instant(run.occurrence_at),
         "asked": None if run.stop_request is None else _stop_request(run.stop_request),
         "runner": None if run.lease is None or run.lease.is_gone else _lease(run.lease),
+    }
+
+
+def render_run_details(job: FleetJob, run: Run) -> Document:
+    """A run in short, for each row of its results. job: in the version that it executes."""
+    return {
+        "fleetJobId": run.fleet_job_id,
+        "fleetJobName": job.display_name,
+        "fleetJobVersion": run.version,
+        "action": job.definition.action.kind.value,
+        "hub": run.host,
+        "run": run.number,
+        "driver": run.driver.value,
+        "runStatus": run.state.value,
+        "runReason": run.reason,
+        "runStarted": render_millis(run.started_at),
+        "runEnded": render_millis(run.ended_at),
     }
 
 

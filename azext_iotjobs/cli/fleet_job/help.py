@@ -1,6 +1,7 @@
 """Help of fleet jobs."""
 
-from azext_iotjobs.cli.output.help_text import command, group
+from azext_iotjobs.cli.output.help_text import TWIN_COLUMNS, command, group
+from azext_iotjobs.cli.output.result_rows import RUN_DETAILS
 
 DIFFERENCE = (
     "A job is one job that the hub runs. A fleet job is many of them, or calls to each device, in batches, with "
@@ -107,6 +108,29 @@ command(
     f"{VERIFYING} {WHEN_ONLINE} {GATES} The rest applies to --run. {RUNNING}",
 )
 command(
+    "iot hub fleet-job apply",
+    "Create fleet jobs, or update them, to be as a file says.",
+    ("Create or update the fleet jobs of a file.", "az iot hub fleet-job apply -n localhost -f fw-7.yaml"),
+    (
+        "See what would change; nothing does.",
+        "az iot hub fleet-job apply -n localhost -f fw-7.yaml --dry-run -o table",
+    ),
+    (
+        "Fill in the file's parameters ${version} and ${ring}.",
+        "az iot hub fleet-job apply -n localhost -f fw-7.yaml --set version=2.0.1 ring=1",
+    ),
+    (
+        "In another state folder, what `az iot hub fleet-job show -j fw-7 -o yaml > fw-7.yaml` has written.",
+        "az iot hub fleet-job apply -f fw-7.yaml --state-dir other",
+    ),
+    long="A file holds the members that `show` prints, in YAML or JSON, and several documents with `---` between them. "
+    "A fleet job is then as its document says: what that leaves out is as in a new one, but for its schedule, which "
+    "stays; `schedule: null` removes it. `applied` says what was done: created, updated (a new version, as `update` "
+    "makes one) or unchanged, with each member that changed. All documents are validated, and the hub reads new "
+    "conditions, before anything is written; every problem of a file is said, with line and column. Applied again, a "
+    "file changes nothing. Nothing runs.",
+)
+command(
     "iot hub fleet-job run",
     "Run a fleet job, and wait for its end.",
     ("Run it.", "az iot hub fleet-job run -j fw-7"),
@@ -133,11 +157,11 @@ command(
     "Watch a run that another process executes, until it ends.",
     ("Watch it.", "az iot hub fleet-job watch -j fw-7"),
     ("Wait in a script; a line for each change goes to stderr.", "az iot hub fleet-job watch -j fw-7 -o none"),
-    long="`run --detach` leaves a run to a process of its own. On a terminal: batches as bars (# completed, x "
-    "failed or uncertain, > under way), how much of the threshold is used, failures by class, and who is "
-    "awaited. Elsewhere: a line for each change. It ends with the run, by its exit code: 0 all devices "
-    "completed, 4 some or all failed or are uncertain, 5 the run was canceled or broke off, 6 it was stopped, "
-    "has lost its process, or was not begun by one, 8 there is no device. Ctrl-C ends the watching alone: "
+    long="`--detach` of `run`, `resume`, `rerun` and `create --run` leaves a run to a process of its own. On a "
+    "terminal: batches as bars (# completed, x failed or uncertain, > under way), how much of the threshold is used, "
+    "failures by class, and who is awaited. Elsewhere: a line for each change. It ends with the run, by its exit code: "
+    "0 all devices completed, 4 some or all failed or are uncertain, 5 the run was canceled or broke off, 6 it was "
+    "stopped, has lost its process, or was not begun by one, 8 there is no device. Ctrl-C ends the watching alone: "
     "exit code 7. "
     f"{NO_HUB}",
 )
@@ -188,7 +212,8 @@ command(
     long="Calls under way are awaited, then the run is stopped. A hub job that runs cannot be stopped: it continues, "
     "and `resume` reads its results. Exit code 7: something is still under way; the run stops when that has ended. "
     "While the command waits, it reports what is still under way, and until when. A run that is already stopped "
-    f"stays stopped. {NO_HUB}",
+    "stays stopped. A run that broke off, or that its schedule has stopped, is stopped for good: its schedule does not "
+    f"resume it any more, `resume` does. {NO_HUB}",
 )
 command(
     "iot hub fleet-job cancel",
@@ -242,12 +267,45 @@ command(
         "az iot hub fleet-job results -j fw-8 --error-class not-verified --columns deviceId,errorCode,reported "
         "-o table",
     ),
+    (
+        "Beside each device's status its display name, a tag and the firmware that it reports now.",
+        "az iot hub fleet-job results -j fw-7 --columns deviceId,displayName,status,tags.site,properties.reported.fw "
+        "-o table",
+    ),
+    (
+        "A file in which each row says which run of which fleet job it is of, too.",
+        "az iot hub fleet-job results -j fw-7 --job-details --output-file fw-7.csv",
+    ),
     long="A device is pending, in progress, verifying, waiting, completed, failed or uncertain. Uncertain: whether the "
     "device was operated cannot be known, because the process or the connection broke during the call. Rows have the "
     "columns of `job results`, batch and tries, and with --verify also verified, when its twin was seen to meet the "
     "condition, and reported, the members of the twin that the conditions name. With --when-online, offlineSince is "
     "when the device was found offline, and waitsUntil until when it waits. --check-registry adds deleted; for that it "
-    f"queries the hub. {NO_HUB}",
+    f"queries the hub. --job-details adds {', '.join(RUN_DETAILS)}; each of them can be named in --columns, too. "
+    f"{TWIN_COLUMNS} {NO_HUB}",
+)
+command(
+    "iot hub fleet-job report",
+    "Write a report of a run: JUnit XML, Markdown or one HTML page. Nothing is sent to a hub.",
+    (
+        "A page for people: totals, batches, failures by class, and all results to filter and sort.",
+        "az iot hub fleet-job report -j fw-7 --output-file fw-7.html",
+    ),
+    (
+        "A pipeline's test results: a suite for each batch, a test case for each device.",
+        "az iot hub fleet-job report -j fw-7 --output-file fw-7.xml",
+    ),
+    (
+        "The summary of a step in GitHub Actions.",
+        'az iot hub fleet-job report -j fw-7 >> "$GITHUB_STEP_SUMMARY"',
+    ),
+    (
+        "The first run, in place of an older report.",
+        "az iot hub fleet-job report -j fw-7 --run 1 --output-file fw-7.html --overwrite",
+    ),
+    long="A device that failed is a failure, with its error class as type; an uncertain one is an error; one that has "
+    "not ended is skipped. The page needs no network and may be opened from a file. What devices sent is escaped in "
+    f"all formats, and cut where it is very long; `fleet-job results` has all of it. {NO_HUB}",
 )
 command(
     "iot hub fleet-job copy",

@@ -19,13 +19,16 @@ from azext_iotjobs.cli.fleet_job.definition_params import (
     VERIFICATION,
     timeouts,
 )
+from azext_iotjobs.cli.fleet_job.file_params import JOB_FILE
 from azext_iotjobs.cli.fleet_job.gate_params import GATES
 from azext_iotjobs.cli.input.options import Group, Options, extra, option
 from azext_iotjobs.cli.input.shared_params import (
     AUTH_TYPE,
     HUB,
+    REPORT_FILE,
     RUN_ERROR_CLASSES,
     failed_by,
+    job_details,
     rows,
 )
 
@@ -105,6 +108,13 @@ RUNNING: Group = (
         "End with exit code 0 even if devices failed, or the run was stopped or canceled.",
         action="store_true",
     ),
+    extra(
+        "detach",
+        "--detach",
+        "Leave the run to a process of its own once it has begun; `watch` shows how it goes on. Exit code 0: it has "
+        "begun. Its messages go to a .log file in the state folder.",
+        action="store_true",
+    ),
 )
 
 
@@ -115,17 +125,6 @@ UNFINISHED: Group = (
         "What to do when an earlier run has not ended: end with exit code 9, resume it instead of starting a "
         "new one, or cancel it and start a new one. Default: fail.",
         arg_type=get_enum_type(["fail", "resume", "cancel"]),
-    ),
-)
-
-
-DETACH: Group = (
-    option(
-        "detach",
-        "--detach",
-        "Leave the run to a process of its own once it has begun; `watch` shows how it goes on. Exit code 0: it has "
-        "begun. Its messages go to a .log file in the state folder.",
-        action="store_true",
     ),
 )
 
@@ -201,6 +200,7 @@ RESULTS_OPTIONS: Group = (
     *failed_by(RUN_ERROR_CLASSES),
     extra("our_device_id", "--device-id -d", "Only this device; an error if the run does not contain it."),
     *rows("File for the rows; - is stdout."),
+    *job_details("fleetJobId to runEnded, of the fleet job and its run"),
     option(
         "check_registry",
         "--check-registry",
@@ -242,11 +242,11 @@ _OWN_TIMEOUTS = timeouts("Default: as it was saved.", ON_DELIVERY)
 
 
 CREATE: Options = (*_HUB, NEW_ID, *DEFINITION, TIER, PLAN, RUN_AT_ONCE, RUNNING)
+APPLY: Options = (*_HUB, JOB_FILE)
 RUN: Options = (
     *_HUB,
     ID,
     UNFINISHED,
-    DETACH,
     NARROWER,
     MOST,
     *DELIVERY,
@@ -283,6 +283,7 @@ WATCH: Options = (*_HUB, ID, RUN_NUMBER, EXIT_ZERO)
 LIST: Options = (*_HUB, LIST_OPTIONS)
 LIST_RUNS: Options = (*_HUB, ID)
 RESULTS: Options = (*_HUB, ID, RUN_NUMBER, RESULTS_OPTIONS)
+REPORT: Options = (*_HUB, ID, RUN_NUMBER, REPORT_FILE)
 COPY: Options = (*_HUB, ID, other_id("the old id with -copy appended"), *DEFINITION)
 UPDATE: Options = (*_HUB, ID, *DEFINITION)
 DELETE: Options = (*_HUB, ID, OLDER, SURE)

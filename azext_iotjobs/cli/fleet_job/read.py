@@ -121,7 +121,9 @@ def _confirm(what: str, *, assume_yes: bool) -> None:
 
 def shown(job: FleetJob, context: FleetJobContext | None = None, run: Run | None = None) -> dict[str, Any]:
     """A fleet job as it is shown alone. run: with it; None: it has not run."""
-    document = {**render_fleet_job(job), "status": (RunState.PENDING if run is None else run.state).value}
+    stored = None if context is None else context.store.schedules.get(job.fleet_job_id)
+    document = render_fleet_job(job, None if stored is None else stored.schedule)
+    document["status"] = (RunState.PENDING if run is None else run.state).value
     if run is None or context is None:
         return {**document, "lastRun": None}
     _warn_of_unattended(run)

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
+from azext_iotjobs.cli.fleet_job.documents import render_run_details
+from azext_iotjobs.cli.input.columns import chosen_columns, twin_columns
 from azext_iotjobs.cli.input.option_groups import takes_option_groups
 from azext_iotjobs.cli.input.scalars import chosen_words
 from azext_iotjobs.cli.output import row_writer
-from azext_iotjobs.cli.output.columns import chosen_columns
-from azext_iotjobs.cli.output.result_rows import ALL_COLUMNS, CALL_COLUMNS, RUN_COLUMNS, render_run_result
+from azext_iotjobs.cli.output.result_rows import CALL_COLUMNS, RUN_COLUMNS, RUN_DETAILS, render_run_result
 from azext_iotjobs.cli.output.row_output import RowOutputOptions, warn_of_many_rows
 from azext_iotjobs.fleet_job.plan import STATE_WORDS
 from azext_iotjobs.fleet_job.store.contract import ResultFilter
@@ -21,7 +22,10 @@ from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.text import counted
 
 if TYPE_CHECKING:
+    from azext_iotjobs.cli.output.twin_cells import TwinCells
+    from azext_iotjobs.clients.hub import HubClient
     from azext_iotjobs.clients.selections import SelectionsClient
+    from azext_iotjobs.model.twin_columns import TwinColumn
 
 logger = get_logger(__name__)
 
@@ -42,6 +46,30 @@ class ResultOptions(NamedTuple):
         )
 
 
+class _Rows(NamedTuple):
+    """The rows of a run, and what each has beside what is stored."""
+
+    context: FleetJobContext
+    run: Run
+    wanted: ResultFilter
+    registry: "SelectionsClient | None"  # says which devices are gone; None: nobody asks
+    details: Mapping[str, Any]  # the same in each row
+    cells: "TwinCells | None"  # None: no column stands in twins
+
+    def pages(self, token: str = "") -> Iterator[tuple[Sequence[Mapping[str, Any]], str]]:
+        """Page by page, from the one that `token` leads to."""
+        return self._stored(token) if self.cells is None else self.cells.fill_pages(self._stored(token))
+
+    def _stored(self, token: str) -> Iterator[tuple[Sequence[Mapping[str, Any]], str]]:
+        for page in self.context.store.results.pages(self.run, self.wanted, token):
+            rows = page.rows
+            if self.registry is not None and rows:
+                ids = tuple({row.device_id: None for row in rows})
+                there = frozenset(self.registry.device_ids(Selection(device_ids=ids)))
+                rows = [replace(row, is_deleted=row.device_id not in there) for row in rows]
+            yield [{**render_run_result(row), **self.details} for row in rows], page.next_token
+
+
 @takes_option_groups
 def show_results(
     cmd: Any,
@@ -49,46 +77,59 @@ def show_results(
     fleet_job_id: str,
     run: int | None = None,
     check_registry: bool = False,
+    job_details: bool = False,
     *,
     wanted: ResultOptions,
     output: RowOutputOptions,
 ) -> list[dict[str, Any]] | None:
     """Show what a run did to each device."""
-    there = (*CALL_COLUMNS, *RUN_COLUMNS, *(("deleted",) if check_registry else ()))
-    columns = chosen_columns(cmd, output.columns, there, elsewhere=ALL_COLUMNS)
+    unasked = (*CALL_COLUMNS, *RUN_COLUMNS, *(("deleted",) if check_registry else ()))
+    columns = chosen_columns(cmd, output.columns, (*unasked, *RUN_DETAILS), unasked)
+    if job_details:
+        columns = tuple(dict.fromkeys((*columns, *RUN_DETAILS)))
+    of_twins = twin_columns(cmd, columns)
     rows_wanted = wanted.filter()
     output.check_file_is_named()
     job = client.store.definitions.get(fleet_job_id)
     client.check(job)
-    registry = client.hub_of(job).selections if check_registry else None
     chosen = client.store.runs.get(fleet_job_id, run)
     if wanted.our_device_id is not None:
         client.store.results.check_device(chosen, wanted.our_device_id)
     target = output.target(columns, _request(chosen, rows_wanted))
+    if target is not None:
+        row_writer.check(target)
+    hub = client.hub_of(job) if check_registry or of_twins else None
+    cells = None if hub is None or not of_twins else _cells(cmd, client, hub, of_twins)
+    if cells is not None and wanted.our_device_id is None:
+        cells.expect(chosen.device_count)
+    rows = _Rows(
+        context=client,
+        run=chosen,
+        wanted=rows_wanted,
+        registry=hub.selections if hub is not None and check_registry else None,
+        details=_details(client, chosen) if set(columns) & set(RUN_DETAILS) else {},
+        cells=cells,
+    )
     if target is None:
         warn_of_many_rows(chosen.device_count)
-        return [
-            {name: row[name] for name in columns}
-            for rows, _ in _pages(client, chosen, rows_wanted, "", registry)
-            for row in rows
-        ]
-    row_writer.check(target)
-    count = row_writer.write(target, lambda token: _pages(client, chosen, rows_wanted, token, registry))
+        return [{name: row[name] for name in columns} for page, _ in rows.pages() for row in page]
+    count = row_writer.write(target, rows.pages)
     logger.warning("%s written to %s.", counted(count, "row"), target.name)
     return None
+
+
+def _details(context: FleetJobContext, run: Run) -> Mapping[str, Any]:
+    return render_run_details(context.store.definitions.get(run.fleet_job_id, run.version), run)
+
+
+def _cells(cmd: Any, context: FleetJobContext, hub: "HubClient", columns: "Sequence[TwinColumn]") -> "TwinCells":
+    """What fills the columns of twins. hub: of the fleet job, which nobody has to name.  columns: 1 or more."""
+    from azext_iotjobs.cli.hub_access.twin_cells import cells_of  # here: most results need no twin
+
+    name = None if context.names_hub else hub.target.authority
+    return cells_of(hub, columns, hub=name, is_silent=bool(cmd.cli_ctx.only_show_errors))
 
 
 def _request(run: Run, wanted: ResultFilter) -> str:
     """Which rows are wanted, as text: the same in each process, which a set's own text is not."""
     return f"{run.run_key} {sorted(wanted.states)} {sorted(wanted.error_classes)} {wanted.device_id}"
-
-
-def _pages(
-    context: FleetJobContext, run: Run, wanted: ResultFilter, token: str, registry: "SelectionsClient | None"
-) -> Iterator[tuple[list[Mapping[str, Any]], str]]:
-    for page in context.store.results.pages(run, wanted, token):
-        rows = page.rows
-        if registry is not None and rows:
-            there = frozenset(registry.device_ids(Selection(device_ids=tuple({row.device_id: None for row in rows}))))
-            rows = [replace(row, is_deleted=row.device_id not in there) for row in rows]
-        yield [render_run_result(row) for row in rows], page.next_token

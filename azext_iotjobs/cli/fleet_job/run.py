@@ -7,20 +7,18 @@ from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
 from azext_iotjobs.cli.fleet_job.definition_options import DefinitionOptions, RunDeliveryOptions
-from azext_iotjobs.cli.fleet_job.documents import render_run
 from azext_iotjobs.cli.fleet_job.dry_run import show_plan, with_device_limit
-from azext_iotjobs.cli.fleet_job.run_foreground import CLOCK, follow, make_agreed, start
+from azext_iotjobs.cli.fleet_job.run_foreground import CLOCK, follow, leave_to_process, start
 from azext_iotjobs.cli.fleet_job.run_options import RunOptions
 from azext_iotjobs.cli.fleet_job.stop import CANCEL_LIMIT_S, cancel_and_await
 from azext_iotjobs.cli.fleet_job.target_options import LimitOptions
 from azext_iotjobs.cli.input.option_groups import takes_option_groups
 from azext_iotjobs.cli.output.confirm import goes_on
 from azext_iotjobs.cli.output.exit_code import leave_with
-from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.fleet_job.plan import parse_words
 from azext_iotjobs.fleet_job.store.holder import current_user
-from azext_iotjobs.fleet_job.unfinished import check_ended
-from azext_iotjobs.model.errors import BadValue, ConflictingChoice
+from azext_iotjobs.fleet_job.unfinished import check_ended, check_resumable
+from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.fleet_job import Definition, DevicesOfRun, FleetJob, Targets
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.run import Run
@@ -39,15 +37,12 @@ def run(
     client: FleetJobContext,
     fleet_job_id: str,
     if_unfinished: str = FAIL,
-    detach: bool = False,
     *,
     limits: LimitOptions,
     delivery: RunDeliveryOptions,
     running: RunOptions,
 ) -> dict[str, Any]:
     """Run a fleet job. limits, delivery: in place of the definition's, for this run."""
-    if detach and if_unfinished == RESUME:
-        raise ConflictingChoice("--detach starts a new run; --if-unfinished resume continues one.")
     job = client.store.definitions.get(fleet_job_id)
     hub = client.hub_of(job)
     narrowed = limits.narrowed(job.definition.targets)
@@ -66,8 +61,6 @@ def run(
     running.check()
     if unfinished is not None and if_unfinished == CANCEL:
         _cancel_first(cmd, client, job, unfinished)
-    if detach:
-        return _detached(client, make_agreed(cmd, client, hub, once, running, narrowed), running)
     return start(cmd, client, hub, once, running, narrowed)
 
 
@@ -117,16 +110,6 @@ def rerun(
     return start(cmd, client, hub, job, running)
 
 
-def _detached(client: FleetJobContext, made: Run, running: RunOptions) -> dict[str, Any]:
-    """Leave a run to a process of its own."""
-    from azext_iotjobs.cli.fleet_job.detached import detach
-
-    begun, log = detach(client, made, running, CLOCK)
-    watch = suggestion("iot hub fleet-job watch", fleet_job_id=begun.fleet_job_id)
-    logger.warning("%s goes on without this command. Watch it: %s", begun.name, watch)
-    return {**render_run(begun, CLOCK.now()), "log": str(log)}
-
-
 def _for_one_run(definition: Definition, limits: LimitOptions, delivery: RunDeliveryOptions) -> Definition:
     """A definition with what was typed for one run in place of its own. Raises UserError."""
     return replace(
@@ -151,6 +134,9 @@ def _resume(
             "Nothing was sent.",
             hint=Text(f"{last.name} is unchanged: ", command("iot hub fleet-job show", fleet_job_id=job.fleet_job_id)),
         )
+    if running.detach:
+        check_resumable(last, CLOCK.now())
+        return leave_to_process(context, last, running, delivery)
     return follow(
         cmd,
         context,

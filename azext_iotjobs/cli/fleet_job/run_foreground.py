@@ -1,4 +1,4 @@
-"""Execute a run of a fleet job in this process: make it, have it confirmed, follow it to its end, judge it."""
+"""Execute a run of a fleet job: make it, have it confirmed, follow it to its end or leave it to a process, judge it."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,6 +7,7 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
+from azext_iotjobs.cli.fleet_job.definition_options import RunDeliveryOptions
 from azext_iotjobs.cli.fleet_job.documents import render_run, render_waiting
 from azext_iotjobs.cli.fleet_job.dry_run import with_device_limit
 from azext_iotjobs.cli.fleet_job.event_log import EventFile, RunObservers
@@ -47,26 +48,40 @@ def start(
     running: RunOptions,
     narrowed: Narrowed | None = None,
 ) -> dict[str, Any]:
-    """Make a run of a fleet job and execute it; gives it as it ended.
+    """Make a run of a fleet job and execute it; gives it as it ended, or as it has begun where it is detached.
 
     hub: the fleet job's.  narrowed: fewer devices this time; None: those of the definition.
     """
-    made = make_agreed(cmd, context, hub, job, running, narrowed)
+    made = _agreed(cmd, context, hub, job, running, narrowed)
+    if running.detach:
+        return leave_to_process(context, made, running)
     return follow(cmd, context, lambda: hub, made, running, run_loop.execute)
 
 
-def make_agreed(
+def leave_to_process(
+    context: FleetJobContext, run: Run, running: RunOptions, delivery: RunDeliveryOptions | None = None
+) -> dict[str, Any]:
+    """Leave a run to a process of its own; gives it as it has begun.
+
+    running, delivery: as typed.  Raises BadValue when that process does not begin.
+    """
+    from azext_iotjobs.cli.fleet_job.detached import detach
+
+    begun, log = detach(context, run, running, delivery, CLOCK)
+    watch = suggestion("iot hub fleet-job watch", fleet_job_id=begun.fleet_job_id)
+    logger.warning("%s goes on without this command. Watch it: %s", begun.name, watch)
+    return {**render_run(begun, CLOCK.now()), "log": str(log)}
+
+
+def _agreed(
     cmd: Any,
     context: FleetJobContext,
     hub: HubClient,
     job: FleetJob,
     running: RunOptions,
-    narrowed: Narrowed | None = None,
+    narrowed: Narrowed | None,
 ) -> Run:
-    """Make a run of a fleet job, once a person has agreed where that is asked. The arguments are those of `start`.
-
-    Raises BadValue when nobody agrees.
-    """
+    """A run that is made, and that a person has agreed to where that is asked. Raises BadValue when nobody agrees."""
     running.check()
     made = _made(cmd, context, hub, job, narrowed)
     what = f"Fleet job {job.fleet_job_id} runs"

@@ -13,6 +13,7 @@ class RunOptions(NamedTuple):
     overwrite: bool = False
     exit_zero: bool = False
     dry_run: bool = False
+    detach: bool = False  # by a process of its own
 
     def check(self, *, adds_events: bool = False) -> None:
         """Raise what opening the file for events would, before anything is stored or sent.

@@ -7,9 +7,9 @@ from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
 from azext_iotjobs.cli.fleet_job.definition_options import DefinitionOptions
+from azext_iotjobs.cli.fleet_job.hub_checks import report_count, report_gate_count
 from azext_iotjobs.cli.fleet_job.read import shown
 from azext_iotjobs.cli.fleet_job.run_options import RunOptions
-from azext_iotjobs.cli.input.device_selection import check_exclusions
 from azext_iotjobs.cli.input.option_groups import takes_option_groups
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.clients.hub import HubClient
@@ -17,19 +17,15 @@ from azext_iotjobs.fleet_job.store.contract import FleetJobStore
 from azext_iotjobs.fleet_job.store.holder import current_user
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import ConflictingChoice, IotJobsError, MissingChoice
-from azext_iotjobs.model.fleet_job import Definition, FleetJob, Targets, check_id
-from azext_iotjobs.model.gates import Gates
-from azext_iotjobs.model.selection import Selection
-from azext_iotjobs.model.text import counted
+from azext_iotjobs.model.fleet_job import Definition, FleetJob, check_id
 from azext_iotjobs.operations.fleet_job import definitions as operation
 from azext_iotjobs.operations.fleet_job import planning
-from azext_iotjobs.operations.fleet_job.gate_checks import check_gates, count_of_query_gate
+from azext_iotjobs.operations.fleet_job.gate_checks import check_gates
 from azext_iotjobs.operations.fleet_job.planning import host_of
 
 logger = get_logger(__name__)
 
 CLOCK = SystemClock()
-MAX_MODULES_COUNTED = 1_000  # one by one: the hub counts devices alone
 
 
 @takes_option_groups
@@ -45,6 +41,8 @@ def create(
     """Save a fleet job and, with --run, run it."""
     if not run and (running.events is not None or running.overwrite):
         raise ConflictingChoice("--events needs --run: a fleet job that is only saved has no events.")
+    if not run and running.detach:
+        raise ConflictingChoice("--detach needs --run: a fleet job that is only saved has no run.")
     check_id(fleet_job_id)
     new = definition.new()
     hub = client.hub()
@@ -58,8 +56,8 @@ def create(
     if run:
         check_gates(hub, new.rollout.gates)
     else:
-        _report_count(hub, client.store, new.targets)
-        _report_gate_count(hub, new.rollout.gates)
+        report_count(hub, client.store, new.targets)
+        report_gate_count(hub, new.rollout.gates)
     job = operation.create(client.store, fleet_job_id, host_of(hub), new, by=current_user(), at=CLOCK.now())
     return _run_saved(cmd, client, hub, job, running) if run else shown(job)
 
@@ -133,43 +131,11 @@ def _run_saved(
         raise
 
 
-def _report_gate_count(hub: HubClient, gates: Gates) -> None:
-    """Say how many devices match the condition of the query gate now; one that the hub cannot read is refused."""
-    count = count_of_query_gate(hub, gates)
-    if count is not None:
-        logger.warning("The gate's condition matches %s now.", counted(count, "device"))
-
-
 def _ask(hub: HubClient, store: FleetJobStore, typed: DefinitionOptions, changed: Definition) -> None:
     """Have the hub read what was typed of conditions: what it cannot read is refused before it is saved."""
     if typed.verification.asks_hub:
         planning.check_verification(hub, changed)
     if typed.targets.asks_hub:
-        _report_count(hub, store, changed.targets)
+        report_count(hub, store, changed.targets)
     if typed.rollout.gates.query.asks_hub:
-        _report_gate_count(hub, changed.rollout.gates)
-
-
-def _report_count(hub: HubClient, store: FleetJobStore, targets: Targets) -> None:
-    """Say how many devices a condition means now; one that the hub cannot read is refused before it is saved.
-
-    Raises NotFound for a group that does not exist.
-    """
-    selection = targets.selection
-    if targets.group is not None:
-        condition = store.groups.condition_of(host_of(hub), targets.group)
-        selection = Selection(condition=condition, excluded=targets.excluded)
-    if selection is not None:
-        check_exclusions(hub, selection)
-    if selection is None or selection.condition is None:
-        return
-    count = hub.selections.count(selection, MAX_MODULES_COUNTED)
-    is_more = selection.is_of_modules and count > MAX_MODULES_COUNTED
-    number = MAX_MODULES_COUNTED if is_more else count
-    what = "The condition" if targets.group is None else "The group"
-    logger.warning(
-        "%s selects %s%s now; each run selects anew.",
-        what,
-        "more than " if is_more else "",
-        counted(number, "module" if selection.is_of_modules else "device"),
-    )
+        report_gate_count(hub, changed.rollout.gates)

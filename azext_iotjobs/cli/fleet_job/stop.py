@@ -48,7 +48,7 @@ def stop(
 ) -> dict[str, Any]:
     """Stop the last run of a fleet job, whichever process executes it. One that is stopped stays so.
 
-    One that its schedule has stopped is not resumed by it any more.
+    One that its schedule has stopped, or that broke off, is not resumed by it any more.
     """
     client.check(client.store.definitions.get(fleet_job_id))
     last = client.store.runs.get(fleet_job_id)
@@ -133,7 +133,7 @@ def _until_ended(
     """
     at_least(limit_s, 0, "--poll-duration")
     seen = _await_end(context, request, run, limit_s, for_good=for_good)
-    if seen.state is RunState.RUNNING or (for_good and not seen.state.has_ended):
+    if _is_ending(seen) or (for_good and not seen.state.has_ended):
         logger.warning(
             "%s is ending, but still has calls or hub jobs under way. Check again: %s",
             seen.name,
@@ -152,7 +152,7 @@ def _await_end(context: FleetJobContext, request: RequestEnd, run: Run, limit_s:
     reported_at: float | None = None
     try:
         seen = request(run)
-        while seen.state is RunState.RUNNING:
+        while _is_ending(seen):
             now = CLOCK.monotonic()
             if limit_s and now - began_at >= limit_s:
                 break
@@ -163,12 +163,27 @@ def _await_end(context: FleetJobContext, request: RequestEnd, run: Run, limit_s:
                 _report_awaited(context, seen)
             CLOCK.sleep(POLL_S)
             seen = runs.get_by_key(run.key)
-        is_others = for_good or seen.ended_by == BY_SCHEDULE
-        if is_others and seen.state is RunState.STOPPED:  # by somebody else, when we requested it
+        if _goes_on(seen, for_good=for_good):  # it ended otherwise, when we requested it
             seen = request(seen)
     except KeyboardInterrupt:
         seen = runs.get_by_key(run.key)  # the request stands
     return seen
+
+
+def _is_ending(run: Run) -> bool:
+    """Whether a process executes a run, or has begun to; it sees what was requested."""
+    is_taken = run.stop_request is not None and not run.is_unattended(CLOCK.now())
+    return run.state is RunState.RUNNING or (is_taken and not run.state.has_ended)
+
+
+def _goes_on(run: Run, *, for_good: bool) -> bool:
+    """Whether a run that no process executes may be resumed although its end was requested.
+
+    for_good: its end was requested for good; else what a schedule may resume goes on.
+    """
+    if run.state is RunState.STOPPED:
+        return for_good or run.ended_by == BY_SCHEDULE
+    return run.state is RunState.FAILED and not for_good
 
 
 def _report_awaited(context: FleetJobContext, run: Run) -> None:

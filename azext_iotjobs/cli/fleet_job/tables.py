@@ -24,6 +24,20 @@ def created(documents: Iterable[Any]) -> list[Row]:
     ]
 
 
+def applied(documents: Iterable[Any]) -> list[Row]:
+    """What `apply` did to each fleet job of a file, or would do."""
+    return [
+        {
+            "Id": cell(each.get("id"), LONG_CELL),
+            "Hub": cell(each.get("hub")),
+            "Applied": cell(f"would be {each.get('applied')}" if each.get("dryRun") else each.get("applied")),
+            "Version": cell(each.get("version")),
+            "Changes": cell(", ".join(change["member"] for change in each.get("changes") or ()), LONG_CELL),
+        }
+        for each in documents
+    ]
+
+
 def one(documents: Iterable[Any]) -> list[Row]:
     """A fleet job: its last run as a whole, then each batch; one that has not run is a line alone."""
     rows: list[Row] = []

@@ -9,6 +9,7 @@ from azext_iotjobs.cli.identity.authentication import (
     create_identity,
 )
 from azext_iotjobs.cli.identity.connection_strings import AUTO, connection_string, device_host_for
+from azext_iotjobs.cli.input import display_name
 from azext_iotjobs.cli.input.generic_update import EditOptions, apply_edits, check_edits
 from azext_iotjobs.cli.input.limited_query import device_rows
 from azext_iotjobs.cli.input.option_groups import takes_option_groups
@@ -53,8 +54,11 @@ def show(client: HubClient, our_device_id: str) -> dict[str, Any]:
     return client.identities.get(our_device_id).document
 
 
-def list_identities(client: HubClient, our_edge_enabled: bool = False, our_top: int = 1000) -> list[dict[str, Any]]:
+def list_identities(
+    cmd: Any, client: HubClient, our_edge_enabled: bool = False, our_top: int = 1000
+) -> list[dict[str, Any]]:
     """List devices. By a query, as azure-iot does: the registry's own list has no pages."""
+    display_name.note(cmd.cli_ctx)
     return device_rows(client, edge=our_edge_enabled, limit=our_top)
 
 

@@ -70,6 +70,50 @@ command(
     "errors, the exit code is 4, with --exit-zero 0. Connected devices stay connected until their token expires.",
 )
 
+command(
+    "iot hub device-identity import-csv",
+    "Register the devices of a CSV file, such as an export of IoT Central.",
+    (
+        "Import what IoT Central exported; devices keep their keys.",
+        "az iot hub device-identity import-csv -n localhost --file devices.csv --results-file results.csv",
+    ),
+    (
+        "Show what would be imported, with two more columns as tags.",
+        "az iot hub device-identity import-csv -n localhost --file devices.csv --map Site=tags.site "
+        "Floor=tags.place.floor:number --dry-run",
+    ),
+    (
+        "Merge the tags of the file into devices that are registered already.",
+        "az iot hub device-identity import-csv -n localhost --file devices.csv --existing update",
+    ),
+    long="Columns: IOTC_DEVICEID or deviceId; IOTC_DEVICENAME, which becomes the tag `displayName` (another one: `az "
+    "config set iotjobs.display_name_tag=about.name`); IOTC_SASKEY_PRIMARY and IOTC_SASKEY_SECONDARY, without which "
+    "devices get new keys; IOTC_X509THUMBPRINT_PRIMARY and IOTC_X509THUMBPRINT_SECONDARY, which make devices with "
+    "self-signed certificates; authenticationType, status, statusReason, capabilities.iotEdge; tags, a JSON object; "
+    "and tags.PATH. Other columns become tags by --map, or are named on stderr.\n\nThe file is checked whole before "
+    "the first device is sent. A row that cannot be imported fails by itself; with any, the exit code is 4. After "
+    "Ctrl-C, exit code 6, and after an error the same command with the same --results-file goes on.",
+)
+
+command(
+    "iot hub device-identity export-csv",
+    "Write devices into a CSV file, which can be imported into another hub.",
+    (
+        "Export all devices with their keys.",
+        "az iot hub device-identity export-csv -n localhost --file devices.csv --keys",
+    ),
+    (
+        "Export some columns of some devices.",
+        "az iot hub device-identity export-csv -n localhost --file site-a.csv -q \"tags.site = 'A'\" --columns "
+        "deviceId,displayName,connectionState,properties.reported.firmware",
+    ),
+    long="Default columns: IOTC_DEVICEID, IOTC_DEVICENAME, with --keys IOTC_SASKEY_PRIMARY and IOTC_SASKEY_SECONDARY, "
+    "IOTC_X509THUMBPRINT_PRIMARY, IOTC_X509THUMBPRINT_SECONDARY, authenticationType, status, statusReason, "
+    "capabilities.iotEdge and tags. A hub gives the keys of its first 1,000 devices in one request, and of each "
+    "further one in a request of its own; S1 and S2 allow 100 of them a minute per unit.\n\nA cell that a spreadsheet "
+    "would run as a formula begins with an apostrophe, which import-csv takes off again.",
+)
+
 group("iot hub device-identity parent", "The edge device through which a device connects to the hub.")
 
 group("iot hub device-identity children", "The devices that connect to the hub through an edge device.")

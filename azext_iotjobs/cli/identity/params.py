@@ -12,6 +12,7 @@ from azext_iotjobs.cli.input.shared_params import (
     IF_MATCH,
     MODULE,
     REQUIRED_HUB,
+    SELECTION,
     WHICH_KEY,
     edge,
     top,
@@ -162,6 +163,72 @@ TOKEN: Group = (
     ),
 )
 
+IMPORTED: Group = (
+    extra(
+        "file",
+        "--file -f",
+        "CSV file with a row for each device; - is standard input. One column is IOTC_DEVICEID or deviceId.",
+        required=True,
+    ),
+    extra(
+        "map",
+        "--map",
+        "Columns that become tags: COLUMN=tags.path, with spaces between them. Cells are text, or with `:number`, "
+        "`:boolean` or `:json` behind the path what that says.",
+        nargs="+",
+        action="extend",
+    ),
+    extra(
+        "existing",
+        "--existing",
+        "What happens to a device that is registered already: `skip` leaves it as it is, `fail` counts it as failed, "
+        "`update` merges its tags and sets its status. No device gets another key by it.",
+        arg_type=get_enum_type(["skip", "fail", "update"]),
+        default="skip",
+    ),
+    extra(
+        "replace_keys",
+        "--replace-keys",
+        "With --existing update: give devices the keys or thumbprints of the file in place of those that they have. "
+        "A device that does not know its new key can no longer connect.",
+        action="store_true",
+    ),
+    extra(
+        "results_file",
+        "--results-file",
+        "File for what became of each row; its name ends in .csv, .jsonl or .json. Started again with it, an import "
+        "that was ended goes on behind the last row that is done.",
+    ),
+    extra("overwrite", "--overwrite", "Replace --results-file if it exists.", action="store_true"),
+    extra(
+        "dry_run", "--dry-run", "Check the file and show what would be imported; change nothing.", action="store_true"
+    ),
+    extra("exit_zero", "--exit-zero", "End with exit code 0 even if rows failed.", action="store_true"),
+)
+
+EXPORTED: Group = (
+    extra(
+        "file",
+        "--file -f",
+        "CSV file to write. It appears once it is whole. - is stdout.",
+        required=True,
+    ),
+    extra(
+        "our_include_keys",
+        "--include-keys --ik --keys",
+        "Export the keys of devices too: with them an import into another hub keeps the devices' secrets. The file "
+        "can be read by its owner alone.",
+        action="store_true",
+    ),
+    extra(
+        "columns",
+        "--columns",
+        "Columns, with commas between them: those of the default, members of twins such as connectionState, or paths "
+        "such as tags.site and properties.reported.firmware. Default: those that an import needs.",
+    ),
+    extra("overwrite", "--overwrite", "Replace --file if it exists.", action="store_true"),
+)
+
 
 CREATE: Options = (
     HUB,
@@ -193,6 +260,8 @@ SET_PARENT: Options = (HUB, AUTH_TYPE, DEVICE, PARENT, FORCE)
 ADD_CHILDREN: Options = (HUB, AUTH_TYPE, DEVICE, CHILDREN, FORCE)
 LIST_CHILDREN: Options = (HUB, AUTH_TYPE, DEVICE)
 REMOVE_CHILDREN: Options = (HUB, AUTH_TYPE, DEVICE, CHILDREN, ALL_CHILDREN)
+IMPORT_CSV: Options = (HUB, AUTH_TYPE, IMPORTED)
+EXPORT_CSV: Options = (HUB, AUTH_TYPE, SELECTION, EXPORTED)
 CREATE_MODULE: Options = (HUB, AUTH_TYPE, DEVICE, MODULE, authentication("shared_private_key"), OWN_CERTIFICATE)
 SHOW_MODULE: Options = (HUB, AUTH_TYPE, DEVICE, MODULE)
 LIST_MODULES: Options = (HUB, AUTH_TYPE, DEVICE, top(1000))

@@ -8,7 +8,7 @@ ids is an error, and not taken for a list of its lines.
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from azext_iotjobs.cli.input.scalars import MAX_FILE_BYTES, shown
@@ -44,7 +44,9 @@ class TableRow(NamedTuple):
     cells: dict[str, str]  # by plain names
 
 
-class _Form(NamedTuple):
+class Form(NamedTuple):
+    """How a table is written."""
+
     delimiter: str
     skipped: int  # lines before the header
     names: list[str]
@@ -57,7 +59,7 @@ def plain_name(name: str) -> str:
 
 def is_table(text: str) -> bool:
     """Whether the first line names a column of ids or of connection strings."""
-    return _form_of(text) is not None
+    return form_of(text) is not None
 
 
 def rows_in(text: str, where: str) -> Iterator[TableRow]:
@@ -67,7 +69,7 @@ def rows_in(text: str, where: str) -> Iterator[TableRow]:
     Raises BadValue, naming the line, for a table without a column of ids, a row with more cells than the header and a
     quote that is not closed.
     """
-    form = _form_of(text)
+    form = form_of(text)
     if form is None:
         yield from _lines(text, where)
         return
@@ -75,8 +77,8 @@ def rows_in(text: str, where: str) -> Iterator[TableRow]:
     if twice:
         raise BadValue(f"{where}, line {form.skipped + 1}: two columns are called {shown(twice[0])}.")
     id_name = next((name for name in ID_NAMES if name in form.names), None)
-    records = _records(text, form.delimiter, where)
-    for line, cells in records:
+    found = records(io.StringIO(text, newline=""), form.delimiter, where)
+    for line, cells in found:
         if line <= form.skipped + 1 or not any(each.strip() for each in cells):
             continue  # a line of empty cells, as spreadsheets leave them
         if any(each.strip() for each in cells[len(form.names) :]):
@@ -117,8 +119,8 @@ def _names_ids(line: str) -> bool:
     return any(plain_name(each) in NO_DEVICE for each in re.split(r"[\s,;|]+", line))
 
 
-def _form_of(text: str) -> _Form | None:
-    """The form of the table that a text is; None when it is not a table."""
+def form_of(text: str) -> Form | None:
+    """The form of the table that a text is, or begins; None when it is not a table."""
     rest = text.lstrip()
     skipped = text[: len(text) - len(rest)].count("\n")
     stated = DELIMITER_LINE.fullmatch(rest.partition("\n")[0].rstrip("\r"))
@@ -132,14 +134,18 @@ def _form_of(text: str) -> _Form | None:
             continue
         names = [plain_name(each) for each in header]
         if {*ID_NAMES, CONNECTION_NAME} & set(names):
-            forms.append(_Form(delimiter, skipped, names))
+            forms.append(Form(delimiter, skipped, names))
     return max(forms, key=lambda form: len(form.names), default=None)
 
 
-def _records(text: str, delimiter: str, where: str) -> Iterator[tuple[int, list[str]]]:
-    """Each record with the line on which it begins."""
+def records(lines: Iterable[str], delimiter: str, where: str) -> Iterator[tuple[int, list[str]]]:
+    """Each record with the line on which it begins.
+
+    lines: with their ends, as they are.  delimiter: between cells.  where: the option and the file, for errors.
+    Raises BadValue for a quote that is not closed.
+    """
     csv.field_size_limit(MAX_FILE_BYTES)  # a device's response to a method has up to 128 KB
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
         begins = reader.line_num + 1
         try:

@@ -292,8 +292,9 @@ def rows(file_help: str, group: str | None = None) -> Group:
         extra(
             "columns",
             "--columns",
-            "Columns to show, with commas between them. `az config set iotjobs.columns=…` saves a choice. "
-            "Default: all.",
+            "Columns to show, with commas between them; of the devices' twins, too, such as tags.site, "
+            "properties.reported.fw, connectionState or displayName. `az config set iotjobs.columns=…` saves a choice. "
+            "Default: all but those of twins.",
             group=group,
         ),
         extra("output_file", "--output-file", file_help, group=group),
@@ -310,6 +311,35 @@ def rows(file_help: str, group: str | None = None) -> Group:
             "--overwrite",
             "Replace --output-file if it exists.",
             group=group,
+            action="store_true",
+        ),
+    )
+
+
+REPORT_FILE: Group = (
+    extra(
+        "output_file",
+        "--output-file",
+        "File for the report. Default: stdout, as is -.",
+    ),
+    extra(
+        "format",
+        "--format",
+        "Format of the report. Default: from the ending of --output-file (.xml, .md, .markdown, .html or .htm); "
+        "markdown on stdout.",
+        arg_type=get_enum_type(["junit", "markdown", "html"]),
+    ),
+    extra("overwrite", "--overwrite", "Replace --output-file if it exists.", action="store_true"),
+)
+
+
+def job_details(which: str) -> Group:
+    """Whether rows have columns of the job, too. which: the columns."""
+    return (
+        option(
+            "job_details",
+            "--job-details",
+            f"Add the columns {which}, which are the same in each row.",
             action="store_true",
         ),
     )

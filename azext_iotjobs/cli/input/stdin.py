@@ -1,6 +1,7 @@
 """Standard input: read once, up to a limit, with a prompt on a terminal."""
 
 import sys
+from typing import TextIO
 
 from knack.log import get_logger
 
@@ -19,6 +20,14 @@ def read(option: str) -> bytes:
 
     Raises ConflictingChoice when another option has read it, BadValue when there is none, or too much.
     """
+    content = taken(option).buffer.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise BadValue(f"{option}: standard input is larger than {MAX_FILE_BYTES // 1024**2} MB.")
+    return content
+
+
+def taken(option: str) -> TextIO:
+    """Standard input, for the one option that was given as "-", to be read. Raises as `read`, but for its size."""
     stream = sys.stdin
     if stream is None or stream.closed:
         raise BadValue(f"{option} -: there is no standard input.", hint="Give a file.")
@@ -32,7 +41,4 @@ def read(option: str) -> bytes:
     if stream.isatty():
         end = "Ctrl-Z and Enter" if sys.platform == "win32" else "Ctrl-D"
         logger.warning("%s: type the input, and end it with %s on a line of its own.", option, end)
-    content = stream.buffer.read(MAX_FILE_BYTES + 1)
-    if len(content) > MAX_FILE_BYTES:
-        raise BadValue(f"{option}: standard input is larger than {MAX_FILE_BYTES // 1024**2} MB.")
-    return content
+    return stream

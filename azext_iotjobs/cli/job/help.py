@@ -1,6 +1,7 @@
 """Help of jobs."""
 
-from azext_iotjobs.cli.output.help_text import command, group
+from azext_iotjobs.cli.output.help_text import TWIN_COLUMNS, command, group
+from azext_iotjobs.cli.output.result_rows import JOB_DETAILS
 
 VERIFICATION = (
     "With --verify the devices that the job has operated are looked at once it has ended: each counts as completed "
@@ -52,6 +53,10 @@ command(
     "iot hub job wait",
     "Wait for a job's end, and print it.",
     ("Wait for five minutes at most.", "az iot hub job wait -n localhost --job-id reboot-1 --poll-duration 300"),
+    (
+        "Wait, and write what became of the devices as test results and as a page.",
+        "az iot hub job wait -n localhost --job-id reboot-1 --report reboot-1.xml --report reboot-1.html",
+    ),
     ("Wait until the job's own deadline.", "az iot hub job wait -n localhost --job-id reboot-1 --poll-duration 0"),
     (
         "Wait for the job's end, and then until its devices report the new version; a row for each goes to a new file.",
@@ -79,9 +84,35 @@ command(
         "az iot hub job results -n localhost --job-id reboot-1 --error-class rejected --success-status 200-499 "
         "--output-file - --format jsonl",
     ),
+    (
+        "Beside each device's status a tag, the firmware that it reports now, and whether it is connected.",
+        "az iot hub job results -n localhost --job-id reboot-1 "
+        "--columns deviceId,status,tags.site,properties.reported.fw,connectionState -o table",
+    ),
     long="Rows have the columns deviceId, moduleId, status, errorClass, errorCode, errorText, methodStatus, payload, "
     "started, finished, durationSeconds and deleted. Cells of a CSV file that a spreadsheet would run as a formula "
-    "begin with an apostrophe.",
+    f"begin with an apostrophe. --job-details adds {', '.join(JOB_DETAILS)}; each of them can be named in --columns, "
+    f"too. {TWIN_COLUMNS}",
+)
+
+command(
+    "iot hub job report",
+    "Write a report of what a job did to its devices: JUnit XML, Markdown or one HTML page.",
+    (
+        "A page for people: totals, failures by class, and all results to filter and sort.",
+        "az iot hub job report -n localhost --job-id reboot-1 --output-file reboot-1.html",
+    ),
+    (
+        "A pipeline's test results: a test case for each device.",
+        "az iot hub job report -n localhost --job-id reboot-1 --output-file reboot-1.xml",
+    ),
+    (
+        "The summary of a step in GitHub Actions.",
+        'az iot hub job report -n localhost --job-id reboot-1 >> "$GITHUB_STEP_SUMMARY"',
+    ),
+    long="A device that failed is a failure, with its error class as type; one that has not ended is skipped. The page "
+    "needs no network and may be opened from a file. What devices sent is escaped in all formats, and cut where it is "
+    "very long; `job results` has all of it.",
 )
 
 command(

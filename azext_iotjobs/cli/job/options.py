@@ -1,5 +1,6 @@
 """Option groups of jobs: what was typed -> checked values."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,8 +15,10 @@ from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, SuccessStatus, p
 from azext_iotjobs.model.text import Text, command
 
 if TYPE_CHECKING:
+    from azext_iotjobs.cli.output.report_target import ReportTarget
     from azext_iotjobs.cli.output.row_output import RowTarget
     from azext_iotjobs.model.twin import TwinPatch
+    from azext_iotjobs.model.twin_columns import TwinColumn
     from azext_iotjobs.model.verification import Verification
     from azext_iotjobs.model.waiting import WaitPolicy
 
@@ -28,6 +31,7 @@ class VerifyingPlan(NamedTuple):
     verification: "Verification"
     columns: tuple[str, ...]
     target: "RowTarget | None"  # None: the rows are part of the result
+    of_twins: "tuple[TwinColumn, ...]" = ()  # those columns that stand in twins
 
 
 class VerifyingOptions(NamedTuple):
@@ -39,14 +43,19 @@ class VerifyingOptions(NamedTuple):
     format: str | None = None
     overwrite: bool = False
 
-    def read(self, cmd: Any) -> VerifyingPlan | None:
-        """The same, checked; None: no device is verified. Raises UserError."""
+    def read(self, cmd: Any, *, has_reports: bool = False) -> VerifyingPlan | None:
+        """The same, checked; None: no device is verified. Raises UserError.
+
+        has_reports: there are other files that may be overwritten.
+        """
+        if has_reports and self.output_file is None:
+            return self._replace(overwrite=False).read(cmd)
         verification = self.verifying.read()
         if verification is None:
             self._refuse_rows()
             return None
-        from azext_iotjobs.cli.output.columns import chosen_columns  # here: few jobs are verified
-        from azext_iotjobs.cli.output.result_rows import ALL_COLUMNS, CALL_COLUMNS, VERIFIED_COLUMNS
+        from azext_iotjobs.cli.input.columns import chosen_columns, twin_columns  # here: few jobs are verified
+        from azext_iotjobs.cli.output.result_rows import CALL_COLUMNS, VERIFIED_COLUMNS
         from azext_iotjobs.cli.output.row_output import OPTION, STDOUT, RowOutputOptions
 
         output = RowOutputOptions(self.columns, self.output_file, self.format, self.overwrite)
@@ -55,8 +64,9 @@ class VerifyingOptions(NamedTuple):
             raise ConflictingChoice(
                 f"{OPTION} -: the job itself is written to stdout.", hint="Give a file for the rows."
             )
-        columns = chosen_columns(cmd, self.columns, (*CALL_COLUMNS, *VERIFIED_COLUMNS), elsewhere=ALL_COLUMNS)
-        return VerifyingPlan(verification, columns, output.target(columns, "verification"))
+        columns = chosen_columns(cmd, self.columns, (*CALL_COLUMNS, *VERIFIED_COLUMNS))
+        target = output.target(columns, "verification")
+        return VerifyingPlan(verification, columns, target, twin_columns(cmd, columns))
 
     def _refuse_rows(self) -> None:
         """Raise MissingChoice for an option about rows where there are none."""
@@ -75,6 +85,12 @@ class WaitPlan(NamedTuple):
     success: SuccessStatus
     exit_zero: bool
     verifying: VerifyingPlan | None
+    reports: "tuple[ReportTarget, ...]" = ()  # of its devices, once it has ended
+
+    @property
+    def looks_at_devices(self) -> bool:
+        """Whether something is done about the devices once the job has ended."""
+        return self.verifying is not None or bool(self.reports)
 
 
 class WaitOptions(NamedTuple):
@@ -84,6 +100,7 @@ class WaitOptions(NamedTuple):
     our_poll_duration: int = 600  # seconds; 0: until the job's own deadline
     success_status: str = DEFAULT_SUCCESS_STATUS
     exit_zero: bool = False
+    report: Sequence[str] | None = None
     verifying: VerifyingOptions = VerifyingOptions()
 
     def read(self, cmd: Any) -> WaitPlan:
@@ -92,7 +109,15 @@ class WaitOptions(NamedTuple):
 
         policy = WaitPolicy(interval_s=self.our_poll_interval, limit_s=self.our_poll_duration or None)
         success = parse_success_status(self.success_status)
-        return WaitPlan(policy, success, self.exit_zero, self.verifying.read(cmd))
+        verifying = self.verifying.read(cmd, has_reports=bool(self.report))
+        return WaitPlan(policy, success, self.exit_zero, verifying, self._reports())
+
+    def _reports(self) -> "tuple[ReportTarget, ...]":
+        if not self.report:
+            return ()
+        from azext_iotjobs.cli.output.report_target import target_of  # here: few jobs are reported
+
+        return tuple(target_of(each, "--report", overwrites=self.verifying.overwrite) for each in self.report)
 
 
 class SubmitPlan(NamedTuple):
@@ -120,6 +145,11 @@ class SubmitOptions(NamedTuple):
             raise MissingChoice(
                 "--verify needs --wait: devices are verified by the command that waits for the job.",
                 hint=Text("Add --wait; or later: ", command("iot hub job wait", job_id="JOB", verify="CONDITION")),
+            )
+        if wait_plan.reports and not self.our_wait:
+            raise MissingChoice(
+                "--report needs --wait: it is written by the command that waits for the job.",
+                hint=Text("Add --wait; or later: ", command("iot hub job report", job_id="JOB")),
             )
         return SubmitPlan(
             max_devices=most_devices(cmd, self.max_devices),

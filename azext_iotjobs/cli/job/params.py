@@ -9,11 +9,13 @@ from azext_iotjobs.cli.input.shared_params import (
     HUB,
     JSON_FORMS,
     OUTCOME,
+    REPORT_FILE,
     RUN_ERROR_CLASSES,
     SELECTION,
     SUCCESS,
     exclude,
     failed_by,
+    job_details,
     payload,
     rows,
     top,
@@ -177,6 +179,7 @@ RESULTS_OPTIONS: Group = (
     ),
     *failed_by(),
     *rows("File for the rows, written as they come; - is stdout. An unfinished one is resumed."),
+    *job_details("jobId to jobEnded, of the job"),
     extra(
         "skip_registry",
         "--skip-registry",
@@ -201,8 +204,20 @@ VERIFYING: Group = (
 )
 
 
+REPORTS: Group = (
+    extra(
+        "report",
+        "--report",
+        "While waiting: file for a report of the devices, once the job has ended. The ending of its name says what it "
+        "is: .xml JUnit, .md or .markdown Markdown, .html or .htm a page. Repeatable.",
+        action="append",
+    ),
+)
+
+
 _HUB = (HUB, AUTH_TYPE)
 _WAITING = (POLLING, OUTCOME, VERIFYING)
+_REPORTED = (*_WAITING, REPORTS)  # of one job
 
 
 CREATE: Options = (
@@ -212,7 +227,7 @@ CREATE: Options = (
     *(action(timeout_s=30), payload("null")),
     SELECTION,
     submitting(ttl_s=3600),
-    *_WAITING,
+    *_REPORTED,
 )
 RERUN: Options = (
     *_HUB,
@@ -229,10 +244,11 @@ COPY: Options = (
     *(action(timeout_s=None), payload("the job's own")),
     SELECTION,
     submitting(ttl_s=None),
-    *_WAITING,
+    *_REPORTED,
 )
-WAIT: Options = (*_HUB, JOB_ID, *_WAITING)
+WAIT: Options = (*_HUB, JOB_ID, *_REPORTED)
 RESULTS: Options = (*_HUB, JOB_ID, RESULTS_OPTIONS, SUCCESS)
+REPORT: Options = (*_HUB, JOB_ID, REPORT_FILE, SUCCESS)
 SHOW: Options = (*_HUB, JOB_ID, SUMMARY, SUCCESS)
 LIST: Options = (*_HUB, JOB_LIST, top(None))
 CANCEL: Options = (*_HUB, JOB_ID)

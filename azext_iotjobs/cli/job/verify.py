@@ -3,9 +3,8 @@
 The rows of the devices go into the result, or into a file as they are decided. Progress goes to stderr.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from knack.log import get_logger
 
@@ -16,6 +15,7 @@ from azext_iotjobs.cli.output.device_row_line import HEARTBEAT_S, MAX_FAILURES, 
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
 from azext_iotjobs.cli.output.result_rows import render_verified_result
+from azext_iotjobs.cli.output.row_sink import row_sink
 from azext_iotjobs.cli.output.status_line import StatusLine
 from azext_iotjobs.cli.output.terminal_safe import print_now
 from azext_iotjobs.cli.output.verification import (
@@ -29,15 +29,20 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import Clock, StopFlag, SystemClock
 from azext_iotjobs.model.errors import IotJobsError
 from azext_iotjobs.model.outcome import Outcome, SuccessStatus
+from azext_iotjobs.model.query_pace import QueryPace
 from azext_iotjobs.model.result import DeviceResult
 from azext_iotjobs.model.text import counted
 from azext_iotjobs.operations.job import results
 from azext_iotjobs.operations.verification.conditions import try_conditions
 from azext_iotjobs.operations.verification.results import ResultVerifier
 
+if TYPE_CHECKING:
+    from azext_iotjobs.cli.output.twin_cells import TwinCells
+
 logger = get_logger(__name__)
 
 Document = dict[str, Any]
+OnRow = Callable[[Document], None]
 
 
 def check(client: HubClient, plan: VerifyingPlan, *, of_modules: bool = False) -> Document:
@@ -54,11 +59,16 @@ def check(client: HubClient, plan: VerifyingPlan, *, of_modules: bool = False) -
 
 
 def verify(
-    cmd: Any, client: HubClient, job_ids: Sequence[str], plan: WaitPlan, document: Document
+    cmd: Any,
+    client: HubClient,
+    job_ids: Sequence[str],
+    plan: WaitPlan,
+    document: Document,
+    on_row: OnRow | None = None,
 ) -> tuple[Document, Outcome]:
     """Verify the devices that jobs have operated; gives the result with what became of them, and the outcome of it.
 
-    job_ids: of jobs that have ended.  document: the result without.
+    job_ids: of jobs that have ended.  document: the result without.  on_row: gets each row, too.
     Raises HubAnswer and LinkError, after the result was printed, for what ended it.
     """
     verifying = plan.verifying
@@ -69,7 +79,8 @@ def verify(
         jobs = JobRows(client, job_ids, plan.success, stop)
         pace, clock = pace_of(client), SystemClock()
         verifier = ResultVerifier(client.queries, verifying.verification, pace, clock, stop, progress)
-        rows, trouble = _collect(verifier, jobs, verifying, progress)
+        cells = _cells(client, verifying, pace, stop)
+        rows, trouble = _collect(verifier, jobs, verifying, progress, cells, on_row)
     progress.end(None if verifying.target is None else verifying.target.name)
     shown = {**render_verification(verifying.verification), **progress.counts.document(), "results": rows}
     document = {**document, "verification": shown}
@@ -103,23 +114,27 @@ class JobRows:
 
 
 def _collect(
-    verifier: ResultVerifier, jobs: JobRows, plan: VerifyingPlan, progress: "VerificationProgress"
+    verifier: ResultVerifier,
+    jobs: JobRows,
+    plan: VerifyingPlan,
+    progress: "VerificationProgress",
+    cells: "TwinCells | None",
+    on_row: OnRow | None,
 ) -> tuple[list[Document] | None, IotJobsError | None]:
-    """Write or keep each row as it is decided; gives those kept, None with a file, and what ended it."""
+    """Write or keep each row as it is decided; gives those kept, None with a file, and what ended it.
+
+    cells: of the columns from twins; None: there are none.
+    """
     kept: list[Document] = []
     trouble: IotJobsError | None = None
-    with ExitStack() as stack:
-        write: Callable[[Mapping[str, Any]], object] | None = None
-        if plan.target is not None:
-            write = stack.enter_context(row_writer.new_rows(plan.target))
+    with row_sink(plan.target, plan.columns, kept, cells) as keep:
 
         def take(row: DeviceResult) -> None:
             progress.row(row)
             shown = render_verified_result(row)
-            if write is not None:
-                write(shown)
-            else:
-                kept.append({name: shown[name] for name in plan.columns})
+            if on_row is not None:
+                on_row(shown)
+            keep(shown)
 
         try:
             for row in verifier.rows(jobs):
@@ -131,6 +146,15 @@ def _collect(
         for row in verifier.left():
             take(row)
     return None if plan.target is not None else kept, verifier.trouble or trouble
+
+
+def _cells(client: HubClient, plan: VerifyingPlan, pace: QueryPace, stop: StopFlag) -> "TwinCells | None":
+    """What fills the columns of twins. pace: of the verification."""
+    if not plan.of_twins:
+        return None
+    from azext_iotjobs.cli.hub_access.twin_cells import cells_of  # here: most rows need no twin
+
+    return cells_of(client, plan.of_twins, pace=pace, stop=stop)
 
 
 def _report_early_end(job_ids: Sequence[str], jobs: JobRows, plan: VerifyingPlan, verifying_count: int) -> None:

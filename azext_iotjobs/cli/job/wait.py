@@ -42,13 +42,31 @@ def wait_for_end(cmd: Any, client: HubClient, job_id: str, plan: WaitPlan) -> di
     """
     job, outcome = watch(client, job_id, plan)
     document = None if job is None else job.document
-    if document is not None and plan.verifying is not None and outcome is not Outcome.WAIT_OVER:
-        from azext_iotjobs.cli.job import verify
-
-        document, verified = verify.verify(cmd, client, [job_id], plan, document)
-        outcome = weightiest((outcome, verified))
+    if job is not None and plan.looks_at_devices:
+        document, outcome = _look_at_devices(cmd, client, job, plan, outcome)
     leave_with(cmd, outcome, exit_zero=plan.exit_zero)
     return document
+
+
+def _look_at_devices(
+    cmd: Any, client: HubClient, job: Job, plan: WaitPlan, outcome: Outcome
+) -> tuple[dict[str, Any], Outcome]:
+    """Verify the devices of a job, and report them, as far as the plan says; gives the document and the outcome.
+
+    outcome: of the waiting.  Raises HubAnswer, LinkError, UserError, after the result was printed.
+    """
+    if outcome is Outcome.WAIT_OVER:
+        if plan.reports:
+            logger.warning("No report is written: job %s has not ended.", job.job_id)
+        return job.document, outcome
+    if plan.reports:
+        from azext_iotjobs.cli.job.report import report_after_wait  # here: few jobs are reported
+
+        return report_after_wait(cmd, client, job, plan, outcome)
+    from azext_iotjobs.cli.job import verify
+
+    document, verified = verify.verify(cmd, client, [job.job_id], plan, job.document)
+    return document, weightiest((outcome, verified))
 
 
 def watch(client: HubClient, job_id: str, plan: WaitPlan) -> tuple[Job | None, Outcome]:

@@ -1,6 +1,6 @@
 """Help of direct methods."""
 
-from azext_iotjobs.cli.output.help_text import command
+from azext_iotjobs.cli.output.help_text import TWIN_COLUMNS, command
 
 MANY_CALLS = (
     "With --device-ids, --devices-file or --query-condition the result is a list with a row for each device, in "
@@ -12,7 +12,8 @@ MANY_CALLS = (
     "device is ignored. Beyond 100 different answers, the rest are one entry without status and error class. With "
     "--verify a device has its row once that is decided: its twin meets the condition, or the device has failed as "
     "not-verified; after Ctrl-C, devices on which nothing is decided have the status verifying. Exit codes: 0 all "
-    "succeeded, 4 some or all failed or were not called, 7 some are still verifying, 8 no device matched the condition."
+    "succeeded, 4 some or all failed or were not called, 7 some are still verifying, 8 no device matched the "
+    f"condition. {TWIN_COLUMNS} They are read when devices have answered, for up to 100 rows at a time."
 )
 
 command(

@@ -3,12 +3,12 @@
 from itertools import chain
 from typing import Any
 
+from azext_iotjobs.cli.input.columns import chosen_columns, twin_columns
 from azext_iotjobs.cli.input.device_selection import SelectionOptions, most_devices
 from azext_iotjobs.cli.input.option_groups import takes_option_groups, typed_options
 from azext_iotjobs.cli.method import invoke_many, invoke_one
 from azext_iotjobs.cli.method.options import CallOptions, GuardOptions
-from azext_iotjobs.cli.output.columns import chosen_columns
-from azext_iotjobs.cli.output.result_rows import ALL_COLUMNS, CALL_COLUMNS, VERIFIED_COLUMNS
+from azext_iotjobs.cli.output.result_rows import CALL_COLUMNS, VERIFIED_COLUMNS
 from azext_iotjobs.cli.output.row_output import OPTION, STDOUT, RowOutputOptions
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import ConflictingChoice, MissingChoice
@@ -99,7 +99,7 @@ def _plan_of_many(
     success = guards.success
     verification = guards.verifying.read()
     there = CALL_COLUMNS if verification is None else (*CALL_COLUMNS, *VERIFIED_COLUMNS)
-    columns = chosen_columns(cmd, output.columns, there, elsewhere=ALL_COLUMNS)
+    columns = chosen_columns(cmd, output.columns, there)
     plan = calling.plan(call, success)
     output.check_file_is_named()
     if output.output_file == STDOUT and calling.group_output:
@@ -109,6 +109,7 @@ def _plan_of_many(
     return invoke_many.InvokePlan(
         plan=plan,
         columns=columns,
+        of_twins=twin_columns(cmd, columns),
         target=output.target(columns, "calls"),
         groups_equal=calling.group_output,
         max_devices=guards.max_devices,

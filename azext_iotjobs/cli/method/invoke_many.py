@@ -1,10 +1,9 @@
 """Call a method on many devices: counted, only shown, with a row for each or equal responses as one, stopped."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from knack.log import get_logger
 
@@ -17,6 +16,7 @@ from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
 from azext_iotjobs.cli.output.result_rows import render_group, render_verified_result
 from azext_iotjobs.cli.output.row_output import RowTarget, warn_of_many_rows
+from azext_iotjobs.cli.output.row_sink import row_sink
 from azext_iotjobs.cli.output.terminal_safe import print_now
 from azext_iotjobs.cli.output.verification import render_plan
 from azext_iotjobs.clients.hub import HubClient
@@ -25,6 +25,7 @@ from azext_iotjobs.model.clock import StopFlag, SystemClock
 from azext_iotjobs.model.grouping import Groups
 from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.outcome import Outcome, weightiest
+from azext_iotjobs.model.query_pace import QueryPace
 from azext_iotjobs.model.result import DeviceResult
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.text import counted
@@ -34,6 +35,10 @@ from azext_iotjobs.operations.verification.conditions import try_conditions
 from azext_iotjobs.operations.verification.results import ResultVerifier
 
 logger = get_logger(__name__)
+
+if TYPE_CHECKING:
+    from azext_iotjobs.cli.output.twin_cells import TwinCells
+    from azext_iotjobs.model.twin_columns import TwinColumn
 
 Result = list[dict[str, Any]]
 
@@ -50,6 +55,12 @@ class InvokePlan:
     dry_run: bool
     exit_zero: bool
     verification: Verification | None = None  # None: a device that was called has completed
+    of_twins: "tuple[TwinColumn, ...]" = ()  # those columns that stand in twins
+
+    @property
+    def shows_rows(self) -> bool:
+        """Whether rows are shown at all."""
+        return self.target is not None or not self.groups_equal
 
     @property
     def gives_rows(self) -> bool:
@@ -84,9 +95,13 @@ def call(
     )
     with stopped_by_ctrl_c() as stop:
         run = CallMany(client, plan.plan, SystemClock(), stop, progress.say)
-        verifier = None if plan.verification is None else verifier_of(client, plan.verification, stop, progress)
+        pace = pace_of(client)
+        verifier = None if plan.verification is None else verifier_of(client, plan.verification, pace, stop, progress)
         rows = run.rows(_addresses(client, selection, module_id))
-        result = _collect(rows, verifier, plan, progress, stop)
+        cells = _cells(client, plan, pace, stop)
+        if cells is not None:
+            cells.expect(total or 0)
+        result = _collect(rows, verifier, plan, progress, stop, cells)
     progress.end(None if plan.target is None else plan.target.name)
     outcome = _outcome(run, progress, total, was_stopped=stop.is_set())
     ended_by = run.ended_by or (None if verifier is None else verifier.trouble)
@@ -110,10 +125,10 @@ def check_verification(client: HubClient, verification: Verification | None, *, 
 
 
 def verifier_of(
-    client: HubClient, verification: Verification, stop: StopFlag, progress: CallProgress
+    client: HubClient, verification: Verification, pace: QueryPace, stop: StopFlag, progress: CallProgress
 ) -> ResultVerifier:
-    """What verifies the devices that are called."""
-    return ResultVerifier(client.queries, verification, pace_of(client), SystemClock(), stop, progress)
+    """What verifies the devices that are called. pace: of its queries."""
+    return ResultVerifier(client.queries, verification, pace, SystemClock(), stop, progress)
 
 
 def shown_request(plan: CallPlan, module_id: str | None) -> dict[str, Any]:
@@ -145,30 +160,24 @@ def _collect(
     plan: InvokePlan,
     progress: CallProgress,
     stop: threading.Event,
+    cells: "TwinCells | None",
 ) -> Result | None:
     """Write or keep each row as it comes; gives az's result.
 
     calls: a row for each call, as it ends.  verifier: holds them until what verifies their devices is decided; None:
-    nothing does.
+    nothing does.  cells: of the columns from twins; None: there are none, or nothing shows them.
     """
     result: Result = []
     groups = Groups()
     rows = calls if verifier is None else verifier.rows(calls)
-    with ExitStack() as stack:
-        write: Callable[[dict[str, Any]], bool] | None = None
-        if plan.target is not None:
-            write = stack.enter_context(row_writer.new_rows(plan.target))
+    with row_sink(plan.target, plan.columns, result, cells, on_reader_gone=stop.set) as keep:
 
         def take(row: DeviceResult) -> None:
             progress.row(row)
             if plan.groups_equal:
                 groups.add(row)
-            shown = render_verified_result(row)
-            if write is not None:
-                if not write(shown):
-                    stop.set()  # the reader of the pipe has left
-            elif not plan.groups_equal:
-                result.append({name: shown[name] for name in plan.columns})
+            if plan.shows_rows:
+                keep(render_verified_result(row))
 
         try:
             for row in rows:
@@ -182,6 +191,15 @@ def _collect(
     if plan.groups_equal:
         return [render_group(each) for each in groups.ranked()]
     return result if plan.target is None else None
+
+
+def _cells(client: HubClient, plan: InvokePlan, pace: QueryPace, stop: StopFlag) -> "TwinCells | None":
+    """What fills the columns of twins; None: there are none, or no row is shown. pace: of the verification."""
+    if not plan.of_twins or not plan.shows_rows:
+        return None
+    from azext_iotjobs.cli.hub_access.twin_cells import cells_of  # here: most rows need no twin
+
+    return cells_of(client, plan.of_twins, pace=pace, stop=stop)
 
 
 def _outcome(run: CallMany, progress: CallProgress, total: int | None, *, was_stopped: bool) -> Outcome:

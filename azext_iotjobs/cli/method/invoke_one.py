@@ -4,6 +4,7 @@ from typing import Any
 
 from knack.log import get_logger
 
+from azext_iotjobs.cli.hub_access.tiers import pace_of
 from azext_iotjobs.cli.method.invoke_many import check_verification, shown_request, verifier_of
 from azext_iotjobs.cli.method.options import GuardOptions
 from azext_iotjobs.cli.method.progress import CallProgress
@@ -74,7 +75,7 @@ def _verified(
     """The row of a device that was called, with what became of its verification, and what trouble ended that."""
     progress = CallProgress(1, SystemClock(), shows_rows=False, is_silent=bool(cmd.cli_ctx.only_show_errors))
     with stopped_by_ctrl_c() as stop:
-        verifier = verifier_of(client, verification, stop, progress)
+        verifier = verifier_of(client, verification, pace_of(client), stop, progress)
         [row] = [*verifier.rows([called]), *verifier.left()]
     progress.say(short_row(row))
     return row, verifier.trouble

@@ -1,7 +1,10 @@
 """Values <-> CSV cells that a spreadsheet shows and does not run. Pure."""
 
+import csv
+import io
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from azext_iotjobs.cli.output.characters import CONTROLS, DIRECTION_MARKS, LONE_SURROGATES
@@ -22,6 +25,13 @@ def cell(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
     # A device may send any text, and a table may be read at a terminal.
     return UNSAFE.sub(_escape, SHIELD + text if _is_risky(text) else text)
+
+
+def csv_line(cells: Iterable[str]) -> bytes:
+    """Cells that `cell` made as a line of a file, with its end."""
+    line = io.StringIO()
+    csv.writer(line).writerow(cells)
+    return line.getvalue().encode()  # a cell has no character that UTF-8 lacks
 
 
 def original(text: str) -> str:

@@ -7,7 +7,10 @@ overwritten. Files with names of our own are created exclusively; a typed name t
 import os
 import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from azext_iotjobs.model.errors import BadValue
 
@@ -29,9 +32,30 @@ def write_beside(path: Path, content: bytes) -> None:
         raise
 
 
-def open_new(path: str | Path) -> int:
-    """Create a file, and open it. Raises FileExistsError, also for a dangling link; OSError."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | PLAIN, 0o666)
+@contextmanager
+def written_beside(path: Path, *, is_private: bool) -> Iterator[BinaryIO]:
+    """A file to write to that takes the place of `path` once all is written; after an error there is nothing of it.
+
+    is_private: only its owner may read it, from its first byte on.  Raises OSError.
+    """
+    fresh = path.with_name(f".{path.name}.{os.urandom(4).hex()}.new")
+    try:
+        with os.fdopen(open_new(fresh, 0o600 if is_private else 0o666), "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(fresh, path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+
+
+def open_new(path: str | Path, mode: int = 0o666) -> int:
+    """Create a file, and open it. Raises FileExistsError, also for a dangling link; OSError.
+
+    mode: who may read and write it, without what the user's umask takes away.
+    """
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | PLAIN, mode)
 
 
 def open_there(path: str | Path, option: str, flags: int = 0) -> int:

@@ -27,6 +27,7 @@ class RowTarget:
     columns: tuple[str, ...]
     request: str  # which rows they are: an unfinished file is resumed only for the same ones
     overwrites: bool
+    option: str = OPTION  # that named the file, for errors
 
     @property
     def name(self) -> str:
@@ -59,8 +60,11 @@ class RowOutputOptions(NamedTuple):
         return RowTarget(path=self.output_file, form=form, columns=columns, request=request, overwrites=self.overwrite)
 
 
-def form_of(path: str, typed: str | None) -> str:
-    """The form of a file: as typed, or as its name ends. Raises BadValue for an unknown ending."""
+def form_of(path: str, typed: str | None, option: str = OPTION) -> str:
+    """The form of a file: as typed, or as its name ends. Raises BadValue for an unknown ending.
+
+    typed: one of FORMATS; None: nothing is.  option: that named the file, for errors.
+    """
     if typed is not None:
         return typed
     ending = Path(path).suffix
@@ -69,8 +73,10 @@ def form_of(path: str, typed: str | None) -> str:
     form = FORMAT_OF_ENDING.get(ending.lower())
     if form is None:
         raise BadValue(
-            f"{OPTION} {path}: no format has the ending {ending}; known endings are {', '.join(FORMAT_OF_ENDING)}.",
-            hint=f"Give another name, or give the format: --format {' | '.join(FORMATS)}",
+            f"{option} {path}: no format has the ending {ending}; known endings are {', '.join(FORMAT_OF_ENDING)}.",
+            hint=f"Give another name, or give the format: --format {' | '.join(FORMATS)}. `report` writes reports."
+            if option == OPTION
+            else "Give another name.",
         )
     return form
 

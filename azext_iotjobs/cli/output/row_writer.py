@@ -5,8 +5,6 @@ file are complete pages, and which page comes next. It is written before the fir
 a file without a note is complete.
 """
 
-import csv
-import io
 import json
 import os
 import sys
@@ -16,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from azext_iotjobs.cli.output.csv_cells import cell
+from azext_iotjobs.cli.output.csv_cells import cell, csv_line
 from azext_iotjobs.cli.output.file_writing import check_link, open_new, open_there, write_beside
-from azext_iotjobs.cli.output.row_output import OPTION, STDOUT, RowTarget
+from azext_iotjobs.cli.output.row_output import STDOUT, RowTarget
 from azext_iotjobs.cli.output.streams import give_up, give_up_result
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 
@@ -32,10 +30,10 @@ def check(target: RowTarget) -> None:
         return
     path = Path(target.path)
     if path.is_dir():
-        raise BadValue(f"{OPTION} {path} cannot be written: it is a folder.")
+        raise BadValue(f"{target.option} {path} cannot be written: it is a folder.")
     if not path.parent.is_dir():
-        raise BadValue(f"{OPTION} {path} cannot be written: there is no folder {path.parent}.")
-    check_link(path, OPTION)
+        raise BadValue(f"{target.option} {path} cannot be written: there is no folder {path.parent}.")
+    check_link(path, target.option)
     _note_of(path, target)
 
 
@@ -57,7 +55,7 @@ def write(target: RowTarget, read: Callable[[str], Pages]) -> int:
             count = _write_on(file, target, note or _begin(file, target), read)
         _unfinished(path).unlink(missing_ok=True)
     except OSError as err:
-        raise BadValue(f"{OPTION} {path} cannot be written: {err.strerror}.") from err
+        raise BadValue(f"{target.option} {path} cannot be written: {err.strerror}.") from err
     return count
 
 
@@ -66,11 +64,11 @@ def check_new(target: RowTarget) -> None:
     path = Path(target.path)
     if target.path == STDOUT:
         return
-    check_link(path, OPTION)
+    check_link(path, target.option)
     if path.exists() and not target.overwrites:
-        raise _is_there(path)
+        raise _is_there(target)
     if not path.parent.is_dir() or path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise BadValue(f"{OPTION} {path} cannot be written.")
+        raise BadValue(f"{target.option} {path} cannot be written.")
 
 
 @contextmanager
@@ -90,19 +88,19 @@ def new_rows(target: RowTarget) -> Iterator[Callable[[Row], bool]]:
             yield from _rows_onto(file, target)
         _unfinished(Path(target.path)).unlink(missing_ok=True)
     except OSError as err:
-        raise BadValue(f"{OPTION} {target.path} cannot be written: {err.strerror}.") from err
+        raise BadValue(f"{target.option} {target.path} cannot be written: {err.strerror}.") from err
 
 
 def _opened(target: RowTarget, *, is_begun: bool) -> int:
     """is_begun: it is there, and is gone on with."""
-    check_link(target.path, OPTION)
+    check_link(target.path, target.option)
     try:
         if not is_begun:
             return open_new(target.path)
     except FileExistsError:
         if not target.overwrites:
             raise
-    return open_there(target.path, OPTION, 0 if is_begun else os.O_TRUNC)
+    return open_there(target.path, target.option, 0 if is_begun else os.O_TRUNC)
 
 
 def _rows_onto(file: BinaryIO, target: RowTarget) -> Iterator[Callable[[Row], bool]]:
@@ -182,7 +180,7 @@ def _noted(file: BinaryIO, target: RowTarget, note: Note) -> Note:
 
 def _head(target: RowTarget) -> bytes:
     if target.form == "csv":
-        return _csv_line(target.columns)
+        return csv_line(target.columns)
     return b"[" if target.form == "json" else b""
 
 
@@ -193,15 +191,9 @@ def _tail(target: RowTarget, *, has_rows: bool) -> bytes:
 def _line(target: RowTarget, row: Row, *, is_first: bool) -> bytes:
     kept = {name: row[name] for name in target.columns}
     if target.form == "csv":
-        return _csv_line(map(cell, kept.values()))
+        return csv_line(map(cell, kept.values()))
     text = json.dumps(kept).encode()  # ASCII alone: nothing that a device said reaches a terminal raw
     return text + b"\n" if target.form == "jsonl" else (b"\n" if is_first else b",\n") + text
-
-
-def _csv_line(cells: Iterable[str]) -> bytes:
-    line = io.StringIO()
-    csv.writer(line).writerow(cells)
-    return line.getvalue().encode()  # a cell has no character that UTF-8 lacks
 
 
 def _unfinished(path: Path) -> Path:
@@ -217,12 +209,12 @@ def _note_of(path: Path, target: RowTarget) -> Note | None:
         note = Note(size_bytes=int(found["bytes"]), token=found["token"], has_rows=bool(found["hasRows"]))
         is_same = found["asked"] == _asked(target) and note.size_bytes <= path.stat().st_size
     except FileNotFoundError:
-        raise _is_there(path) from None
+        raise _is_there(target) from None
     except (ValueError, KeyError, TypeError):
         is_same = False
     if not is_same:
         raise ConflictingChoice(
-            f"{OPTION} {path} is unfinished, but has other rows or another format.",
+            f"{target.option} {path} is unfinished, but has other rows or another format.",
             hint="Give another name, or --overwrite.",
         )
     return note
@@ -232,5 +224,7 @@ def _asked(target: RowTarget) -> list[Any]:
     return [target.request, target.form, list(target.columns)]
 
 
-def _is_there(path: Path) -> ConflictingChoice:
-    return ConflictingChoice(f"{OPTION} {path} already exists.", hint="Give another name, or --overwrite.")
+def _is_there(target: RowTarget) -> ConflictingChoice:
+    return ConflictingChoice(
+        f"{target.option} {target.path} already exists.", hint="Give another name, or --overwrite."
+    )

@@ -33,13 +33,16 @@ LEAST = ("Hub", "Version", "Driver", "Type", "Progress", "DurationSeconds", "Fin
 Rows = Sequence[Mapping[str, Any]]
 
 
-def fitted(rows: Any, command: str = "") -> Any:
-    """The rows of a command's table, for the terminal that shows them; as they are where there is none."""
+def fitted(rows: Any, command: str = "", named: Sequence[str] = ()) -> Any:
+    """The rows of a command's table, for the terminal that shows them; as they are where there is none.
+
+    named: columns that somebody has named.
+    """
     width = _terminal_width()
     is_table = isinstance(rows, list) and bool(rows) and all(isinstance(row, dict) for row in rows)
     if width is None or not is_table:
         return rows
-    kept, left_out = narrowed(rows, width, ASKED_FOR.get(command, ()))
+    kept, left_out = narrowed(rows, width, (*ASKED_FOR.get(command, ()), *named))
     if left_out:
         logger.warning(
             "This terminal is too narrow for: %s. To see all columns, use a wider terminal or -o json.",

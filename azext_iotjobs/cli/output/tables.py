@@ -9,7 +9,7 @@ from typing import Any
 
 from knack.log import get_logger
 
-from azext_iotjobs.cli.output.cells import NOISE, cell, heading, printable, value_cell
+from azext_iotjobs.cli.output.cells import CELL, NOISE, cell, heading, printable, value_cell
 from azext_iotjobs.cli.output.table_fitting import fitted
 from azext_iotjobs.model.ids import in_lists
 
@@ -32,12 +32,15 @@ def table_rows(command: str, view: View | None, result: Any) -> Any:
         return printable(result)
     documents = [each if isinstance(each, dict) else {"result": each} for each in _listed(result)]
     rows = printable(_without_empty_columns((view or any_documents)(documents)))
-    return rows if view is whole else fitted(rows, command)
+    return rows if view is whole else fitted(rows, command, _of_twins(rows) if view is device_rows else ())
 
 
 def device_rows(documents: Iterable[Any]) -> list[Row]:
     """What jobs did to devices, in the order of columns that was asked for."""
-    return [{heading(name): value_cell(value) for name, value in document.items()} for document in documents]
+    return [
+        {shown: value_cell(value) for shown, value in zip(_headings(tuple(document)), document.values(), strict=True)}
+        for document in documents
+    ]
 
 
 def twins(documents: Iterable[Any]) -> list[Row]:
@@ -91,6 +94,17 @@ def who(document: Row) -> Row:
         "Status": cell(document.get("status")),
         "Connection": cell(document.get("connectionState")),
     }
+
+
+def _headings(names: tuple[str, ...]) -> list[str]:
+    """The columns' names. Of a path that is too long the end counts; where two would be the same, they are whole."""
+    found = [heading(name) if len(name) <= CELL else f"…{name[-CELL + 1 :]}" for name in names]
+    return found if len(set(found)) == len(names) else list(names)
+
+
+def _of_twins(rows: list[Row]) -> list[str]:
+    """The columns of results that stand in twins: they are shown because somebody has named them."""
+    return [name for name in rows[0] if "." in name or name == "DisplayName"] if rows else []
 
 
 def _flattened(document: Mapping[str, Any], before: str, depth: int) -> Iterable[tuple[str, Any]]:

@@ -17,7 +17,7 @@ from azext_iotjobs.model.bulk import NewDevice
 from azext_iotjobs.model.clock import StopFlag, SystemClock
 from azext_iotjobs.model.device_credentials import DeviceCertificate, DeviceKey
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, Unauthorized
-from azext_iotjobs.model.identity import SignIn
+from azext_iotjobs.model.identity import NewIdentity
 from azext_iotjobs.model.simulated_devices import BY_KEY, RUN_TAG, SIMULATED_TAG, registry_time, shown_ids
 from azext_iotjobs.model.target import SasKey, check_key
 from azext_iotjobs.model.text import counted
@@ -100,16 +100,17 @@ class CredentialPlan:
         tags = {**(extra_tags or {}), SIMULATED_TAG: True, RUN_TAG: run}
         if self.certificates is not None:
             thumbprint = self.certificates.thumbprint(device_id)
-            return NewDevice(device_id=device_id, sign_in=self.certificates.kind, thumbprint=thumbprint, tags=tags)
+            identity = NewIdentity(
+                device_id=device_id,
+                sign_in=self.certificates.kind,
+                primary_thumbprint=thumbprint,
+                secondary_thumbprint=thumbprint,
+            )
+            return NewDevice(identity=identity, tags=tags)
         # Responses to bulk requests hold no keys: those made here need not be read one by one.
-        self.new_keys[device_id] = new_key()
-        return NewDevice(
-            device_id=device_id,
-            sign_in=SignIn.SAS,
-            primary_key=self.new_keys[device_id],
-            secondary_key=new_key(),
-            tags=tags,
-        )
+        key = self.new_keys[device_id] = new_key()
+        identity = NewIdentity(device_id=device_id, primary_key=key, secondary_key=new_key())
+        return NewDevice(identity=identity, tags=tags)
 
     def credentials(
         self, client: HubClient, devices: SimulatedDevices, folder: Path, way: MqttProtocol, stop: StopFlag

@@ -58,6 +58,11 @@ command(
         '--expect "method reboot on all within 5m"',
     ),
     (
+        "The same in a pipeline, with the expectations as its test results and as a page.",
+        "az iot device simulate -n localhost --prefix pump- --count 100 --create --delete-after "
+        '--expect "method reboot on all within 5m" --report expectations.xml --report expectations.html',
+    ),
+    (
         "For an hour, with every call in a file, and metrics for Prometheus.",
         'az iot device simulate -n localhost -q "tags.simulated = true" --until 1h --events calls.jsonl '
         "--metrics-port 9464",

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
+from azext_iotjobs.cli.output.terminal_safe import print_now
 from azext_iotjobs.cli.simulate import create_devices, monitor, select_devices
 from azext_iotjobs.cli.simulate.credentials import CredentialPlan
 from azext_iotjobs.cli.simulate.device_options import DeviceSettings
@@ -15,11 +16,13 @@ from azext_iotjobs.cli.simulate.options import SimulateOptions
 from azext_iotjobs.cli.simulate.select_devices import DeviceSelectionSpec, SimulatedDevices
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
+from azext_iotjobs.model.errors import IotJobsError
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.simulated_devices import DeviceFacts
 from azext_iotjobs.operations.simulate import event_loop as operation
 from azext_iotjobs.operations.simulate.event_loop import SimulatedDevice, Summary
 from azext_iotjobs.simulator.events import DeviceInfo
+from azext_iotjobs.simulator.expectations import Verdict
 from azext_iotjobs.transport.device_login import DeviceCredential
 from azext_iotjobs.transport.open_files import make_room
 
@@ -46,9 +49,21 @@ def simulate(cmd: Any, client: HubClient, settings: DeviceSettings, options: Sim
     plans.monitoring.check(found.count)
     make_room(found.count)
     plans.credentials.check(found)
-    result, outcome = _simulate(client, found, plans, settings, options)
+    result, outcome, verdicts = _simulate(client, found, plans, settings, options)
+    if plans.monitoring.reports:
+        _report(cmd, result, verdicts, plans.monitoring)
     leave_with(cmd, outcome, exit_zero=False)
     return result
+
+
+def _report(cmd: Any, result: dict[str, Any], verdicts: Sequence[Verdict], monitoring: MonitorPlan) -> None:
+    from azext_iotjobs.cli.simulate.expectation_report import write_report  # here: few simulations are reported
+
+    try:
+        write_report(result, verdicts, monitoring.reports)
+    except IotJobsError:
+        print_now(cmd, result)  # an error leaves no result
+        raise
 
 
 class _Plans(NamedTuple):
@@ -62,8 +77,8 @@ class _Plans(NamedTuple):
 
 def _simulate(
     client: HubClient, found: SimulatedDevices, plans: _Plans, settings: DeviceSettings, options: SimulateOptions
-) -> tuple[dict[str, Any], Outcome]:
-    """Create what is missing, run the devices, and remove what was created: the result and its outcome."""
+) -> tuple[dict[str, Any], Outcome, Sequence[Verdict]]:
+    """Create what is missing, run the devices, and remove what was created: the result, its outcome, the verdicts."""
     with (
         stopped_by_ctrl_c() as stop,
         tempfile.TemporaryDirectory(prefix="iotjobs-") as folder,  # only its owner can read it
@@ -85,7 +100,7 @@ def _simulate(
         **({"groups": groups} if groups else {}),
         "creation": registered.document(),
     }
-    return document, Outcome.DEVICES_FAILED if registered.left_count else outcome
+    return document, Outcome.DEVICES_FAILED if registered.left_count else outcome, monitored.verdicts
 
 
 def _run(

@@ -146,9 +146,17 @@ MONITORING: Group = (
         group=ON_MONITORING,
     ),
     extra(
+        "report",
+        "--report",
+        "With --expect: file for a report with a test case for each expectation. The ending of its name says what it "
+        "is: .xml JUnit, .md or .markdown Markdown, .html or .htm a page. Repeatable.",
+        group=ON_MONITORING,
+        action="append",
+    ),
+    extra(
         "overwrite",
         "--overwrite",
-        "With --events: replace an existing file.",
+        "With --events and --report: replace existing files.",
         group=ON_MONITORING,
         action="store_true",
     ),

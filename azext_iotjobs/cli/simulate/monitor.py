@@ -13,6 +13,7 @@ from knack.log import get_logger
 
 from azext_iotjobs.cli.output.cells import printable
 from azext_iotjobs.cli.output.event_file import check_event_file
+from azext_iotjobs.cli.output.report_target import ReportTarget, target_of
 from azext_iotjobs.cli.simulate.event_log import EventFile
 from azext_iotjobs.cli.simulate.expectation_texts import parse_expectation, parse_until
 from azext_iotjobs.cli.simulate.metrics import MetricsServer, render
@@ -20,7 +21,7 @@ from azext_iotjobs.cli.simulate.options import SimulateOptions
 from azext_iotjobs.cli.simulate.progress import ProgressDisplay
 from azext_iotjobs.cli.simulate.report import document
 from azext_iotjobs.model.clock import Clock, StopFlag
-from azext_iotjobs.model.errors import BadValue, ConflictingChoice
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.operations.simulate.event_loop import Summary
 from azext_iotjobs.simulator.claims import Expectation, Until
@@ -45,6 +46,7 @@ class MonitorPlan:
     overwrites: bool
     metrics_port: int | None
     metrics_address: str
+    reports: Sequence[ReportTarget]
 
     def check(self, device_count: int) -> None:
         """Raise BadValue where more devices are needed than there are."""
@@ -58,8 +60,10 @@ def read(options: SimulateOptions) -> MonitorPlan:
     port = options.metrics_port
     if port is not None and not 0 <= port <= 65535:
         raise BadValue(f"--metrics-port {port}: give 0 to 65535; 0 is any free port.")
-    if options.overwrite and options.events is None:
-        raise ConflictingChoice("--overwrite needs --events.")
+    if options.overwrite and options.events is None and not options.report:
+        raise ConflictingChoice("--overwrite needs --events or --report.")
+    if options.report and not options.expect:
+        raise MissingChoice("--report needs --expect: without expectations, it has no test cases.")
     if options.metrics_bind and port is None:
         raise ConflictingChoice("--metrics-bind needs --metrics-port.")
     if options.events is not None:
@@ -71,6 +75,7 @@ def read(options: SimulateOptions) -> MonitorPlan:
         overwrites=options.overwrite,
         metrics_port=port,
         metrics_address=options.metrics_bind or LOOPBACK,
+        reports=[target_of(each, "--report", overwrites=options.overwrite) for each in options.report or ()],
     )
 
 
@@ -125,6 +130,7 @@ class Monitor:
         self._ends_when_decided = bool(plan.expectations) and not plan.until
         self._ended_by: str | None = None
         self._next_tick_at = started.at + TICK_S
+        self.verdicts: Sequence[Verdict] = ()  # once the run has ended
         self.statistics = Statistics(len(devices), started)
         self._expectations = ExpectationTracker(plan.expectations, devices, started.at)
         self._end_conditions = EndConditions(plan.until, devices, started.at)
@@ -159,7 +165,7 @@ class Monitor:
         """The run has ended: its result and its outcome."""
         now = self._now()
         self.display.end()
-        verdicts = self._expectations.end(now)
+        self.verdicts = verdicts = self._expectations.end(now)
         for verdict in verdicts:
             _print_verdict(verdict)
             if self._events is not None:

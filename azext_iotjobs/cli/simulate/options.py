@@ -51,6 +51,7 @@ class SimulateOptions:
     until: list[str] | None = None
     expect: list[str] | None = None
     events: str | None = None
+    report: list[str] | None = None
     overwrite: bool = False
     metrics_port: int | None = None
     metrics_bind: str | None = None

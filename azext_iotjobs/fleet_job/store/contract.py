@@ -7,6 +7,7 @@ method raises StateError when the store itself cannot be used.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -277,6 +278,9 @@ class FleetJobStore(Protocol):
     @property
     def history(self) -> History:
         """Removal of old records."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """What is changed within it is stored as one: all of it or nothing."""
 
     def take_lease(self, run: Run, holder: Holder, now: datetime) -> "LeasedRun":
         """Take the lease of a run. Raises LeaseHeld, saying who has it and until when; NotFound."""

@@ -200,7 +200,9 @@ class Links:
 
     def _fail_calls(self, address: Address) -> None:
         for waiter in self._pending.take_all(address):
-            _settle(waiter, HubError(DEVICE_NOT_ONLINE, "The device disconnected while being called.", info={}))
+            _settle(
+                waiter, HubError(DEVICE_NOT_ONLINE, "Device unavailable: it disconnected while being called.", info={})
+            )
 
     async def _wait_for_device(self, address: Address, limit_s: float) -> None:
         # Timers, not wait_for: before Python 3.12 that loses a cancellation which comes together with the result.

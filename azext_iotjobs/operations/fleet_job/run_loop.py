@@ -94,8 +94,9 @@ def stop(store: FleetJobStore, run: Run, holder: Holder, *, by: str, reason: str
     """Request a stop. A process that executes the run sees it within a second; without one, it is stopped here.
 
     holder: this process.  by: who requests it, for people.  reason: for people.
-    A run that is stopped already is given back as it is; one that its schedule has stopped is from here on stopped by
-    who requests it, so that the schedule does not resume it. Raises WrongState for one that has ended or has failed.
+    A run that is stopped already is given back as it is; one that its schedule has stopped, or that broke off, is
+    stopped by who requests it from here on, so that its schedule does not resume it. Raises WrongState for one that has
+    ended.
     """
     if run.state is not RunState.STOPPED:
         next_state(run, RunEvent.STOP)
@@ -111,7 +112,8 @@ def stop(store: FleetJobStore, run: Run, holder: Holder, *, by: str, reason: str
         if seen.state is RunState.STOPPED:
             _stay_stopped(leased, seen, request)
         else:
-            _end(store, leased, RunEvent.STOP, request, clock)
+            why = reason or seen.reason  # why it broke off, when nobody says more
+            _end(store, leased, RunEvent.STOP, replace(request, reason=why), clock)
     return store.runs.get_by_key(run.key)
 
 

@@ -13,26 +13,24 @@ from typing import Any, Protocol
 from azext_iotjobs.clients.bulk import BulkClient
 from azext_iotjobs.clients.facts import FactsClient
 from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.clients.throttling import outlasting_throttling
 from azext_iotjobs.model.bulk import (
     ALREADY_EXISTS,
     HAS_CHANGED,
     MAX_IN_BULK,
     NOT_FOUND,
     BulkFailure,
-    BulkResult,
     NewDevice,
 )
 from azext_iotjobs.model.clock import Clock, StopFlag
 from azext_iotjobs.model.created_devices import CreatedDevices
-from azext_iotjobs.model.errors import AnswerTooLate, BadRequest, Throttled
+from azext_iotjobs.model.errors import BadRequest
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.simulated_devices import DeviceFacts, Shard, check_at_most, shown_ids
 
 MAX_SINGLE_READS = 10  # of devices that a query did not find: it may be behind the registry
 QUERY_LAG_S = 10.0  # to wait for: queries find a device some seconds after it was created
 POLL_INTERVAL_S = 2.0
-THROTTLED_TRIES = 5  # of one bulk request, on top of the transport's: one uses a minute's quota of an S1 hub
-THROTTLED_PAUSE_S = 20.0
 
 OnBatch = Callable[[int, int], None]  # called with how many devices are done, and of how many
 
@@ -141,7 +139,7 @@ def _create_batch(
     """Register devices by one request: the ids created, and the devices that somebody else has registered."""
     names = [each.device_id for each in batch]
     log.append({"intended": names})
-    result = _with_throttling_retries(partial(bulk.create, batch), clock)
+    result = outlasting_throttling(partial(bulk.create, batch), clock)
     refused = [each for each in result.failures if each.code not in ALREADY_EXISTS]
     # One that exists may still be ours, if the response to a first try was lost: its tags say so.
     found = {each.device_id: facts.of_device(each.device_id) for each in result.failures if each not in refused}
@@ -151,7 +149,7 @@ def _create_batch(
     created = [name for name in names if name not in not_created]
     log.append({"made": created, "notMade": sorted(not_created)})
     if result.without_twin:
-        bulk.set_tags(result.without_twin, batch[0].tags)
+        bulk.set_tags(dict.fromkeys(result.without_twin, batch[0].tags))
     if refused:
         raise _refusal(refused)
     return created, foreign
@@ -168,7 +166,7 @@ def delete(client: HubClient, log: CreationLog, clock: Clock, on_batch: OnBatch)
     total = len(log.created.etags)
     _find_unknown_etags(facts, log, result)
     for batch in _batches([(name, etag) for name, etag in log.created.etags.items() if etag is not None]):
-        answer = _with_throttling_retries(partial(bulk.delete, dict(batch)), clock)
+        answer = outlasting_throttling(partial(bulk.delete, dict(batch)), clock)
         failures = {each.device_id: each for each in answer.failures}
         deleted = [name for name, _ in batch if name not in failures]
         missing = [name for name, each in failures.items() if each.code in NOT_FOUND]
@@ -210,16 +208,6 @@ def _log_etags(facts: FactsClient, created: Sequence[str], log: CreationLog, clo
         fact = facts.of_device(name)
         if fact is not None:
             log.append({"etags": {name: fact.etag}})
-
-
-def _with_throttling_retries(send: Callable[[], BulkResult], clock: Clock) -> BulkResult:
-    """A hub that throttles for longer than one request waits has its quota back a minute later."""
-    for _ in range(THROTTLED_TRIES):
-        try:
-            return send()
-        except (Throttled, AnswerTooLate):
-            clock.sleep(THROTTLED_PAUSE_S)
-    return send()
 
 
 def _batches(items: Sequence[Any]) -> Iterator[Any]:

@@ -123,7 +123,7 @@ def test_gates_are_changed_part_by_part_and_taken_away() -> None:
     [
         ({"gate": "manual"}, ConflictingChoice, "A gate stands between two batches, and all devices are one batch"),
         ({"batch": "5", "bake": "5m"}, ConflictingChoice, "bake alone is a pause"),
-        ({"batch": "5", "bake": "31d", "gate": "manual"}, BadValue, "bake: 2678400 seconds; give 0 to 30 days"),
+        ({"batch": "5", "bake": "31d", "gate": "manual"}, BadValue, "bake 31d: give 0 to 30d"),
         ({"batch": "5", "gate_success": "0"}, BadValue, "gate_success: give more than 0% and at most 100%"),
         ({"batch": "5", "gate_success": "101%"}, BadValue, "--gate-success 101%"),
         ({"batch": "5", "gate_success": "0.95"}, BadValue, "--gate-success 0.95 is less than 1%: write 95%."),

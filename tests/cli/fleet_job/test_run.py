@@ -7,7 +7,7 @@ import os
 import pty
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +19,7 @@ from azext_iotjobs.cli.fleet_job import read, results, save
 from azext_iotjobs.cli.fleet_job import run as verbs
 from azext_iotjobs.cli.fleet_job import stop as stopping
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
+from azext_iotjobs.cli.fleet_job.detached import has_begun_since
 from azext_iotjobs.cli.fleet_job.event_log import EventFile, RunObservers
 from azext_iotjobs.cli.fleet_job.groups import delete as delete_group
 from azext_iotjobs.cli.fleet_job.groups import list_groups
@@ -34,15 +35,16 @@ from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoic
 from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, Driver, FleetJob, Targets
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import Outcome
-from azext_iotjobs.model.run import Batch, Run, Tally
+from azext_iotjobs.model.run import Batch, Lease, RequestKind, Run, Tally
 from azext_iotjobs.model.run_events import BatchEnded, Notice, Progressed, RunBegan, RunEnded
-from azext_iotjobs.model.run_state import BatchState, RunState
+from azext_iotjobs.model.run_state import BatchState, RunEvent, RunState
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
 from tests.helpers.clock_double import ClockDouble
 
 NOW = datetime(2026, 5, 1, 8, tzinfo=timezone.utc)
+OTHER = Lease(owner="ben@there, process 8", until=NOW + timedelta(seconds=30), beat_at=NOW)
 LOGIN = "HostName=myhub.azure-devices.net;SharedAccessKeyName=owner;SharedAccessKey=a2V5"
 CMD = SimpleNamespace(
     cli_ctx=SimpleNamespace(only_show_errors=False, config=SimpleNamespace(get=lambda *_, **__: None))
@@ -105,9 +107,31 @@ def test_overwrite_needs_a_file_of_events() -> None:
         RunOptions(overwrite=True).check()
 
 
-def test_a_run_that_is_resumed_is_not_detached(tmp_path: Path) -> None:
-    with pytest.raises(ConflictingChoice, match="--detach starts a new run; --if-unfinished resume continues one"):
-        verbs.run(CMD, context_of(tmp_path), "a", if_unfinished="resume", detach=True)
+def test_what_is_only_saved_is_not_detached(tmp_path: Path) -> None:
+    with pytest.raises(ConflictingChoice, match="--detach needs --run"):
+        save.create(CMD, context_of(tmp_path), "a", detach=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "has_begun"),
+    [
+        ({}, False),
+        ({"lease": OTHER}, False),
+        ({"state": RunState.RUNNING, "lease": OTHER}, True),
+        ({"state": RunState.COMPLETED}, True),
+        ({"ended_at": NOW + timedelta(seconds=1)}, True),
+    ],
+    ids=["nothing", "its process has the lease", "it runs", "it has ended", "it was stopped again"],
+)
+def test_a_stopped_run_has_begun_once_something_of_it_was_executed(change: dict[str, Any], has_begun: bool) -> None:
+    before = replace(a_run(RunState.STOPPED), ended_at=NOW)
+    assert has_begun_since(replace(before, **change), before) is has_begun
+
+
+def test_a_run_that_lost_its_process_has_begun_once_another_one_has_it() -> None:
+    before = replace(a_run(RunState.RUNNING), lease=replace(OTHER, owner="ann@here, process 7", is_gone=True))
+    assert not has_begun_since(before, before)
+    assert has_begun_since(replace(before, lease=OTHER), before)
 
 
 def test_a_gate_that_cannot_be_is_refused_before_the_fleet_job_is_saved(
@@ -384,6 +408,34 @@ def test_events_are_lines_of_json_and_a_full_disk_does_not_end_the_run(
         full.add(BatchEnded(at=NOW, batch=batch))
     full.close()
     assert caplog.text.count("can no longer be written") == 1
+
+
+def test_a_stop_that_met_a_run_that_broke_off_is_asked_again(tmp_path: Path) -> None:
+    """Else its schedule would go on with it."""
+    answers = [a_run(RunState.FAILED, pending=1), a_run(RunState.STOPPED, pending=1)]
+    ended = _until_ended(CMD, context_of(tmp_path), lambda _: answers.pop(0), a_run(RunState.FAILED), 60)
+    assert ended["status"] == "stopped" and answers == []
+
+
+def test_a_stop_that_a_process_will_see_once_it_resumes_the_run_is_awaited(tmp_path: Path) -> None:
+    codes: list[Any] = []
+    cmd = SimpleNamespace(cli_ctx=SimpleNamespace(register_event=lambda _, leave: codes.append(leave)))
+    job, where = a_job(), context_of(tmp_path)
+    definitions.create(where.store, "a", job.host, job.definition, by="me", at=NOW)
+    client = HubClient.open(HubTarget(host=job.host), SasKey(policy="owner", key="a2V5"), ClockDouble())
+    planning.new_run(where.store, client, where.store.definitions.get("a"), by="me", at=NOW)
+    run = where.store.runs.get("a")
+    leased = where.store.take_lease(run, this_process(), NOW)
+    leased.begin(RunEvent.START, NOW, forgiven_of_run=0, forgiven_of_batch=0)
+    leased.end(RunEvent.BREAK, NOW, reason="The hub is away.", by=None)
+    where.store.take_lease(run, this_process(), datetime.now(timezone.utc))  # a schedule's process, about to resume it
+    assert stopping.stop(cmd, where, "a", our_poll_duration=1)["status"] == "failed"
+    asked = where.store.runs.get("a").stop_request
+    assert asked is not None and asked.kind is RequestKind.STOP
+    where.store.close()
+    with pytest.raises(SystemExit) as left:
+        codes[0]()
+    assert left.value.code == int(Outcome.WAIT_OVER)
 
 
 def test_a_cancel_that_met_a_stop_is_asked_again_and_one_that_broke_off_has_a_code(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import logging
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,13 +13,17 @@ import pytest
 
 from azext_iotjobs.cli.job import verify
 from azext_iotjobs.cli.job.options import VerifyingPlan, WaitPlan
+from azext_iotjobs.cli.job.report import report_after_wait
+from azext_iotjobs.cli.output.report_target import target_of
 from azext_iotjobs.cli.output.result_rows import CALL_COLUMNS, VERIFIED_COLUMNS
 from azext_iotjobs.cli.output.row_output import RowTarget
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import ConflictingChoice, Forbidden, HubAnswer
+from azext_iotjobs.model.job import Job, JobStatus, JobType
 from azext_iotjobs.model.outcome import Outcome, parse_success_status
 from azext_iotjobs.model.target import HubTarget
+from azext_iotjobs.model.twin_columns import parse_twin_column
 from azext_iotjobs.model.verification import Verification
 from azext_iotjobs.model.waiting import WaitPolicy
 from azext_iotjobs.transport.http import Request, Response
@@ -77,6 +82,18 @@ def said(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]
     logger.propagate = before
 
 
+def with_sites(hub: Hub) -> None:
+    """Its devices have sites, which queries for them find; and report what is waited for."""
+    for device in ("d-0", "d-1"):
+        hub.twins.report(device, version=2)
+    sites = [{"deviceId": device, "c1": f"site of {device}"} for device in ("d-0", "d-1")]
+    hub.twins_page = lambda request: response(sites) if _is_of_sites(request) else hub.twins.send(request)
+
+
+def _is_of_sites(request: Request) -> bool:
+    return bool(request.body["query"].startswith("SELECT deviceId, tags.site AS c1 FROM devices WHERE"))
+
+
 def a_plan(target: Path | None = None) -> WaitPlan:
     verification = Verification(condition="properties.reported.version = 2")
     file = None
@@ -90,11 +107,16 @@ def statuses(rows: list[dict[str, Any]]) -> dict[str, str]:
     return {each["deviceId"]: each["status"] for each in rows}
 
 
-def test_every_device_is_verified_and_the_document_says_so() -> None:
+def test_every_device_is_verified_and_the_document_says_so_and_the_report(tmp_path: Path) -> None:
     hub = Hub()
     for device in ("d-0", "d-1"):
         hub.twins.report(device, version=2)
-    document, outcome = verify.verify(Az(), hub.client, ["j"], a_plan(), {"jobId": "j"})
+    target = target_of(str(tmp_path / "r.html"), "--report", overwrites=False)
+    job = Job(job_id="j", job_type=JobType.METHOD, status=JobStatus.COMPLETED, tally=None, document={"jobId": "j"})
+    plan = a_plan()._replace(reports=(target,))
+    document, outcome = report_after_wait(Az(), hub.client, job, plan, Outcome.SUCCESS)
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert '"name":"verified"' in page and '"name":"reported"' in page and "100 % of 2 devices completed" in page
     found = document["verification"]
     assert outcome is Outcome.SUCCESS and document["jobId"] == "j"
     assert (found["verified"], found["notVerified"], found["verifying"], found["byErrorClass"]) == (2, 0, 0, {})
@@ -148,3 +170,33 @@ def test_a_file_that_is_there_is_refused_before_the_hub_is_asked(tmp_path: Path)
     with pytest.raises(ConflictingChoice, match="already exists"):
         verify.check(hub.client, plan)
     assert hub.twins.queries == [] and (tmp_path / "f").read_text() == "mine"
+
+
+@pytest.mark.parametrize("into_file", [False, True])
+def test_rows_have_columns_of_twins_where_they_are_wanted(tmp_path: Path, into_file: bool) -> None:
+    hub = Hub()
+    with_sites(hub)
+    plan = of_sites(a_plan(tmp_path / "f" if into_file else None))
+    document, outcome = verify.verify(Az(), hub.client, ["j"], plan, {})
+    rows = json.loads((tmp_path / "f").read_text()) if into_file else document["verification"]["results"]
+    assert outcome is Outcome.SUCCESS
+    assert rows == [{"deviceId": each, "tags.site": f"site of {each}"} for each in ("d-0", "d-1")]
+
+
+def test_no_row_is_lost_when_its_twin_cannot_be_read(said: pytest.LogCaptureFixture) -> None:
+    hub = Hub()
+    with_sites(hub)
+    hub.twins_page = lambda request: REFUSED if _is_of_sites(request) else hub.twins.send(request)
+    document, outcome = verify.verify(Az(), hub.client, ["j"], of_sites(a_plan()), {})
+    assert outcome is Outcome.SUCCESS
+    assert document["verification"]["results"] == [{"deviceId": f"d-{n}", "tags.site": None} for n in range(2)]
+    assert "The twins of 2 devices were not read: " in "\n".join(said.messages)
+
+
+def of_sites(plan: WaitPlan) -> WaitPlan:
+    """The same with two columns, one of them from twins."""
+    verifying, columns = plan.verifying, ("deviceId", "tags.site")
+    assert verifying is not None
+    target = None if verifying.target is None else replace(verifying.target, columns=columns)
+    own = verifying._replace(columns=columns, target=target, of_twins=(parse_twin_column("tags.site", ""),))
+    return plan._replace(verifying=own)

@@ -224,7 +224,7 @@ def test_another_login_reads_each_key_that_is_not_known(
     found = plan.credentials(client, existing, Path(), MqttProtocol.TLS, threading.Event())
     assert {name: each.key for name, each in found.items() if isinstance(each, DeviceKey)} == {
         "a": "AAAA",
-        "b": created.primary_key,
+        "b": created.identity.primary_key,
         "c": KEY,
     }
     assert [each.path for each in registry.requests] == ["/devices/a"]
@@ -246,7 +246,7 @@ def test_certificates_in_a_folder_are_for_devices_that_sign_in_by_certificate(tm
         certificate_file=str(tmp_path / "pump_1-cert.pem"), key_file=str(tmp_path / "pump_1-key.pem")
     )
     assert isinstance(found["b"], DeviceCertificate) and found["b"].key_file.endswith("b.pem")
-    assert plan.new_device("pump*1", "run").thumbprint == own.thumbprint().upper()
+    assert plan.new_device("pump*1", "run").identity.primary_thumbprint == own.thumbprint().upper()
     with pytest.raises(IotJobsError, match=r"no certificate of 1 device \(c\)"):
         plan.check(devices(facts("c", "selfSigned")))
 

@@ -2,7 +2,6 @@
 
 import os
 import random
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -30,22 +29,21 @@ from azext_iotjobs.simulator.behaviour import METHOD_NAMES, Behaviour, MethodRul
 from azext_iotjobs.simulator.durations import Uniform
 from azext_iotjobs.simulator.template import compiled
 from tests.helpers.devices_on_thread import DevicesOnThread, client_of
+from tests.helpers.fleet_job_process import ENDED, resume_run
 from tests.helpers.hub_process import HubProcess
-from tests.helpers.killable_process import started
+from tests.helpers.killable_process import KillableProcess
 from tests.helpers.short_form import IN_FULL
 
-PROGRAM = "fleet_job_process"
 DEVICES = tuple(f"dev-{number:02}" for number in range(24))
 STORIES = 50 if IN_FULL else 2  # by each driver
 CLOCK = SystemClock()
-LIMIT_S = 60
 REBOOT = MethodCall(name="reboot")
 # It is accepted at once, and done a little later.
 UPDATE = MethodRule(
     status=202, then=(WaitStep(Uniform(0.1, 1.0)), ReportStep(patch=compiled({"done": "${request}"}, METHOD_NAMES)))
 )
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no process groups that are killed at once")
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="no process is forked on Windows")
 
 
 @pytest.fixture(scope="module")
@@ -144,29 +142,22 @@ def killed(folder: Path, process: HubProcess, chance: random.Random) -> int:
     """Processes that execute a run until it has ended, the first four killed; gives how many were."""
     kills = 0
     while kills < 4:
-        running = started(PROGRAM, folder, process)
-        assert running.stdout is not None
-        running.stdout.readline()
+        running = KillableProcess(resume_run, process, folder)
+        running.has_begun()
         time.sleep(chance.random() * 0.6)
-        has_ended = running.poll() is not None
-        if not has_ended:
-            os.killpg(running.pid, signal.SIGKILL)
-            kills += 1
-        running.communicate(timeout=LIMIT_S)
-        if has_ended:
+        if not running.kill():
             break
+        kills += 1
     else:
-        running = started(PROGRAM, folder, process)
-        running.communicate(timeout=LIMIT_S)
-        assert running.returncode == 0
+        assert KillableProcess(resume_run, process, folder).end() == ENDED
     return kills
 
 
 def test_a_second_process_is_refused_while_the_first_lives(tmp_path: Path, process: HubProcess) -> None:
     folder = tmp_path / "state"
     begin(folder, process, Driver.CALLS)
-    running = started(PROGRAM, folder, process)
-    assert running.stdout is not None and running.stdout.readline() == b"begun\n"
+    running = KillableProcess(resume_run, process, folder)
+    assert running.has_begun()
     store = SqliteStore.open(folder)
     observer = KillsHub(process)  # it is notified of nothing
     with client_of(process) as client:
@@ -176,7 +167,7 @@ def test_a_second_process_is_refused_while_the_first_lives(tmp_path: Path, proce
     stopping = run_loop.stop(store, store.runs.get("job"), context.holder, by="ann", reason="lunch", clock=CLOCK)
     asked_at = time.monotonic()
     assert stopping.stop_request is not None
-    running.communicate(timeout=LIMIT_S)
+    running.end()
     assert time.monotonic() - asked_at < 3  # a second, and what a loaded machine takes on top
     run = store.runs.get("job")
     assert (run.state, run.ended_by, run.reason, run.lease) == (RunState.STOPPED, "ann", "lunch", None)

@@ -2,8 +2,6 @@
 has to approve. The next process goes on from there."""
 
 import os
-import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -24,14 +22,13 @@ from azext_iotjobs.model.run_state import BatchState, RunState
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.operations.fleet_job import approval, definitions, planning
 from tests.helpers.devices_on_thread import DevicesOnThread, client_of
+from tests.helpers.fleet_job_process import ENDED, PAUSED, resume_run
 from tests.helpers.hub_process import HubProcess
-from tests.helpers.killable_process import started
+from tests.helpers.killable_process import KillableProcess
 from tests.helpers.waiting import wait_until
 
-PROGRAM = "fleet_job_process"
 DEVICES = tuple(f"dev-{number:02}" for number in range(6))
 CLOCK = SystemClock()
-LIMIT_S = 60
 # Says that it runs, and waits until it may end.
 COMMAND = """
 import os, sys, time
@@ -40,7 +37,7 @@ while not os.path.exists(sys.argv[2]):
     time.sleep(0.05)
 """
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no process groups that are killed at once")
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="no process is forked on Windows")
 
 
 @pytest.fixture(scope="module")
@@ -78,11 +75,6 @@ def begin(folder: Path, process: HubProcess, gates: Gates) -> SqliteStore:
     return store
 
 
-def kill(running: "subprocess.Popen[bytes]") -> None:
-    os.killpg(running.pid, signal.SIGKILL)
-    running.communicate(timeout=LIMIT_S)
-
-
 def gated(store: SqliteStore) -> Batch | None:
     batch = store.runs.current_batch(store.runs.get("job"))
     return batch if batch is not None and batch.state is BatchState.GATED else None
@@ -109,14 +101,13 @@ def test_killed_while_a_command_runs_it_is_run_again(
     line = f"'{sys.executable}' '{tool}' '{said}' '{may_end}'"
     store = begin(tmp_path / "state", process, Gates(command=CommandGate(line=line)))
     for times in (1, 2):
-        running = started(PROGRAM, tmp_path / "state", process)
+        running = KillableProcess(resume_run, process, tmp_path / "state")
         wait_until("the command runs", partial(has_run, said, times))
         assert sum(devices.calls.values()) == 3, "the second batch has not begun"
-        kill(running)
+        assert running.kill()
     may_end.touch()
-    running = started(PROGRAM, tmp_path / "state", process)
-    running.communicate(timeout=LIMIT_S)
-    assert running.returncode == 0 and said.read_text() == "1\n" * 3
+    assert KillableProcess(resume_run, process, tmp_path / "state").end() == ENDED
+    assert said.read_text() == "1\n" * 3
     check_completed(store, devices)
     store.close()
 
@@ -126,18 +117,16 @@ def test_killed_while_somebody_has_to_approve_it_waits_on_and_the_answer_counts(
 ) -> None:
     store = begin(tmp_path / "state", process, Gates(is_manual=True))
     for _ in range(2):
-        running = started(PROGRAM, tmp_path / "state", process)
-        assert running.stdout is not None and running.stdout.readline() == b"begun\n"
+        running = KillableProcess(resume_run, process, tmp_path / "state")
+        assert running.has_begun()
         wait_until("it waits for approval", lambda: gated(store) is not None)
-        kill(running)
+        assert running.kill()
     assert sum(devices.calls.values()) == 3
     given = GateAnswer(is_approved=True, by="ann", reason=None, at=CLOCK.now())
     run = store.runs.get("job")
     batch = approval.answer(store, run, this_process(), given, CLOCK)
     assert not approval.await_seen(store, run, batch, CLOCK), "no process executes it"
-    running = started(PROGRAM, tmp_path / "state", process)
-    running.communicate(timeout=LIMIT_S)
-    assert running.returncode == 0
+    assert KillableProcess(resume_run, process, tmp_path / "state").end() == ENDED
     check_completed(store, devices)
     store.close()
 
@@ -146,7 +135,7 @@ def test_an_answer_is_seen_by_the_process_that_executes_the_run(
     tmp_path: Path, process: HubProcess, devices: DevicesOnThread
 ) -> None:
     store = begin(tmp_path / "state", process, Gates(is_manual=True))
-    running = started(PROGRAM, tmp_path / "state", process)
+    running = KillableProcess(resume_run, process, tmp_path / "state")
     wait_until("it waits for approval", lambda: gated(store) is not None)
     run = store.runs.get("job")
     given = GateAnswer(is_approved=False, by="ann", reason="alarms", at=CLOCK.now())
@@ -155,6 +144,6 @@ def test_an_answer_is_seen_by_the_process_that_executes_the_run(
     stopped = store.runs.get("job")
     assert (stopped.state, stopped.ended_by) == (RunState.STOPPED, "ann")
     assert stopped.reason == "Gate manual after batch 1: stop; rejected by ann: alarms"
-    running.communicate(timeout=LIMIT_S)
+    assert running.end() == PAUSED
     assert sum(devices.calls.values()) == 3
     store.close()

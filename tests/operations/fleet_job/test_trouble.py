@@ -127,6 +127,25 @@ def test_our_own_job_that_holds_the_slot_is_not_sent_twice(setup: FleetJobSetup)
     assert len(hub.jobs) == 1 and set(hub.operated.values()) == {1}
 
 
+@pytest.mark.parametrize("days", [-3, 3])
+def test_a_job_whose_answer_was_lost_is_adopted_by_a_machine_whose_clock_is_days_off(
+    setup: FleetJobSetup, days: int
+) -> None:
+    hub = setup.world.hub
+    setup.world.clock.set_s = days * 86_400.0
+
+    def lose_answer(request: Request) -> Response | None:
+        if request.method != "PUT" or request.path.rpartition("/")[2] in hub.jobs:
+            return None
+        hub._answer(request)
+        raise CannotConnect("the answer was lost")
+
+    hub.refuses = lose_answer
+    run = setup.run(Driver.JOBS, ids(3))
+    assert (run.state, run.tally.completed) == (RunState.COMPLETED, 3), run.reason
+    assert len(hub.jobs) == 1 and set(hub.operated.values()) == {1}
+
+
 def test_a_foreign_job_under_our_id_is_never_taken_for_ours(setup: FleetJobSetup) -> None:
     hub = setup.world.hub
     first = True

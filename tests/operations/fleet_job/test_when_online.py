@@ -27,7 +27,7 @@ from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.model.verification import Verification
 from azext_iotjobs.operations.fleet_job import run_loop
 from azext_iotjobs.transport.http import Request, Response
-from tests.helpers.fleet_job_hub_double import StopDouble, definition_of, rows_of
+from tests.helpers.fleet_job_hub_double import LEFT, StopDouble, definition_of, rows_of
 from tests.helpers.fleet_job_setup import FleetJobSetup, by_both, ids, threshold
 from tests.helpers.transport_double import response
 
@@ -186,6 +186,17 @@ def reports_once_connected(setup: FleetJobSetup, **until_s: float) -> None:
     setup.world.hub.reports = lambda device, times: [
         (max(0.0, until_s.get(device, 0.0) - clock.passed_s) + 5, {"version": 2})
     ]
+
+
+@by_both
+def test_a_device_that_disconnects_while_it_is_called_may_have_been_operated_and_is_not_called_again(
+    setup: FleetJobSetup, driver: Driver
+) -> None:
+    setup.world.hub.fails = lambda device: LEFT if device == "d001" else None
+    run = setup.run(driver, ids(3), when_online_s=600)
+    assert (run.state, run.tally.by_class, run.tally.completed) == (RunState.COMPLETED, {"timeout": 1}, 2)
+    assert (setup.rows["d001"].error_code, setup.rows["d001"].tries) == ("DeviceNotOnline", 1)
+    assert set(setup.world.hub.operated.values()) == {1}
 
 
 @by_both

@@ -7,7 +7,7 @@ import pytest
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.bulk import NewDevice
 from azext_iotjobs.model.errors import BadRequest, BadValue, Throttled
-from azext_iotjobs.model.identity import SignIn
+from azext_iotjobs.model.identity import NewIdentity
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.simulated_devices import RUN_TAG, SIMULATED_TAG, Shard
 from azext_iotjobs.model.target import HubTarget
@@ -21,7 +21,7 @@ TAGS = {SIMULATED_TAG: True, RUN_TAG: RUN}
 
 
 def new(*names: str) -> list[NewDevice]:
-    return [NewDevice(device_id=each, sign_in=SignIn.SAS, tags=TAGS) for each in names]
+    return [NewDevice(identity=NewIdentity(device_id=each), tags=TAGS) for each in names]
 
 
 def made(

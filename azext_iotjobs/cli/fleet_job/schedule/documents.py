@@ -16,10 +16,20 @@ def render_schedule(stored: StoredSchedule, next_at: Sequence[datetime], zone: t
 
     next_at: aware UTC, ascending.  zone: the schedule's.
     """
-    schedule = stored.schedule
     return {
         "id": stored.fleet_job_id,
         "hub": stored.host,
+        **render_rules(stored.schedule),
+        "set": render_millis(stored.set_at),
+        "setBy": stored.set_by,
+        "polled": render_millis(stored.polled_at),
+        "next": [render_both(each, zone) for each in next_at],
+    }
+
+
+def render_rules(schedule: Schedule) -> Document:
+    """A schedule itself: when runs start, and what becomes of what could not."""
+    return {
         "rule": _rule(schedule.rule),
         "timeZone": schedule.zone,
         "starts": _wall(schedule.starts),
@@ -27,11 +37,9 @@ def render_schedule(stored: StoredSchedule, next_at: Sequence[datetime], zone: t
         "times": schedule.times,
         "window": None if schedule.window is None else str(schedule.window),
         "jitterSeconds": schedule.jitter_s,
-        **_policies(schedule),
-        "set": render_millis(stored.set_at),
-        "setBy": stored.set_by,
-        "polled": render_millis(stored.polled_at),
-        "next": [render_both(each, zone) for each in next_at],
+        "missed": schedule.missed.value,
+        "catchUpSeconds": schedule.catch_up_s,
+        "overlap": schedule.overlap.value,
     }
 
 
@@ -64,14 +72,6 @@ def _rule(rule: Rule) -> Document:
         "monthDays": ["last" if each == LAST_DAY else each for each in rule.month_days],
         "cron": rule.cron,
         "at": None if rule.at is None else f"{rule.at:%H:%M}",
-    }
-
-
-def _policies(schedule: Schedule) -> Document:
-    return {
-        "missed": schedule.missed.value,
-        "catchUpSeconds": schedule.catch_up_s,
-        "overlap": schedule.overlap.value,
     }
 
 

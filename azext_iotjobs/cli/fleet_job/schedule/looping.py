@@ -22,12 +22,14 @@ from azext_iotjobs.fleet_job.due import Nothing, decide
 from azext_iotjobs.model.clock import Clock, SystemClock
 from azext_iotjobs.model.errors import BadValue, IotJobsError
 from azext_iotjobs.model.occurrence import StoredSchedule
+from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.operations.fleet_job.schedule.saved import view_of
 
 logger = get_logger(__name__)
 
 INTERVAL_S, NAP_S = 30.0, 0.5
-PAUSE_S = 60.0  # after a process that ended with an error, before the next one for the same fleet job
+PAUSE_S = 60.0  # after a process that could not do all that was due, before the next one for the same fleet job
+DONE = (Outcome.SUCCESS, Outcome.DEVICES_FAILED, Outcome.NO_DEVICE, Outcome.MISSED)  # all that was due was done
 MAX_SHOWN = 1_000  # results of processes that are kept
 CLOCK = SystemClock()
 
@@ -118,7 +120,7 @@ class _Looping:
             self.happened.extend(json.loads(text) if text.strip() else [])
         except ValueError:
             logger.warning("%s: the process that looked at it gave no result.", job)
-        if child.process.returncode == 0:
+        if child.process.returncode in DONE:
             self._not_before.pop(job, None)
 
 

@@ -60,7 +60,7 @@ class RuleOptions(NamedTuple):
             raise ConflictingChoice(
                 f"--once {self.once} is UTC, and --time-zone {self.time_zone} is given: leave Z out."
             )
-        if self.time_zone is None and not says_utc:
+        if not (self.time_zone or "").strip() and not says_utc:
             raise MissingChoice(
                 "Say in which time zone its times are: --time-zone.",
                 hint="--time-zone Europe/Berlin, or --time-zone UTC",

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from knack.log import get_logger
@@ -72,4 +73,6 @@ def say_next(document: Mapping[str, Any]) -> None:
         logger.warning("It has ended: there is no further occurrence.")
         return
     what = f"{document['description']}, {document['timeZone']}"
+    if document["delaySeconds"]:
+        what += f", each {timedelta(seconds=document['delaySeconds'])} later"
     logger.warning("%s. Next:\n%s", what, "\n".join(f"  {line}" for line in lines))

@@ -17,6 +17,7 @@ from azext_iotjobs.cli.fleet_job.run_foreground import CLOCK, judge
 from azext_iotjobs.cli.fleet_job.schedule.options import END_OF_DAY, wall_time
 from azext_iotjobs.cli.output.confirm import agreed
 from azext_iotjobs.cli.output.exit_code import leave_with
+from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.calendar import instant_of, zone_of
@@ -28,6 +29,7 @@ from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoic
 from azext_iotjobs.model.fleet_job import FleetJob
 from azext_iotjobs.model.occurrence import StoredSchedule
 from azext_iotjobs.model.outcome import Outcome, weightiest
+from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.model.schedule import BY_SCHEDULE
 from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.model.tier import TierFacts
@@ -180,7 +182,10 @@ def _chosen(context: FleetJobContext, fleet_job_id: str | None) -> list[StoredSc
 def _span(stored: StoredSchedule, since: str, until: str | None) -> tuple[datetime, datetime]:
     zone = zone_of(stored.schedule.zone)
     first = instant_of(wall_time(since, "--since", time(0)), zone)
-    last = CLOCK.now() if until is None else instant_of(wall_time(until, "--until", END_OF_DAY), zone)
+    now = CLOCK.now()
+    if first > now:
+        raise BadValue(f"--since {since} lies ahead: only what is past is made up for.")
+    last = now if until is None else instant_of(wall_time(until, "--until", END_OF_DAY), zone)
     if last < first:
         raise BadValue("--until lies before --since.")
     return first, last
@@ -207,6 +212,9 @@ def _reported(cmd: Any, happened: Iterable[Happened], *, exit_zero: bool) -> lis
         if each.run is None:
             at = "" if each.at is None else f" {render_instant(each.at)}"
             logger.warning("%s%s: %s. %s", each.fleet_job_id, at, each.what.value, each.note or "")
+        elif each.run.state is RunState.FAILED and each.run.ended_by is None:
+            end = suggestion("iot hub fleet-job stop", fleet_job_id=each.fleet_job_id)
+            logger.warning("The next run-due goes on with %s, unless somebody ends it: %s", each.run.name, end)
     outcome = weightiest(_outcome_of(each) for each in found)
     leave_with(cmd, outcome, exit_zero=exit_zero)
     return [_document(each) for each in found]

@@ -18,8 +18,9 @@ from azext_iotjobs.fleet_job.due import delay_of, is_open, next_occurrences
 from azext_iotjobs.fleet_job.store.holder import current_user
 from azext_iotjobs.model.clock import render_instant
 from azext_iotjobs.model.occurrence import Occurrence, StoredSchedule
-from azext_iotjobs.model.schedule import Rule
+from azext_iotjobs.model.schedule import Rule, Schedule
 from azext_iotjobs.operations.fleet_job.schedule import saved
+from azext_iotjobs.operations.fleet_job.schedule.saved import SetSchedule
 
 logger = get_logger(__name__)
 
@@ -30,20 +31,13 @@ DAYS_OF_SHORT_MONTHS = 28
 def set_schedule(cmd: Any, client: FleetJobContext, fleet_job_id: str, *, schedule: ScheduleOptions) -> dict[str, Any]:
     """Set the schedule of a fleet job, in place of the one that it had."""
     client.check(client.store.definitions.get(fleet_job_id))
-    wanted = schedule.schedule()
-    done = saved.set_schedule(client.store, fleet_job_id, wanted, by=current_user(), at=CLOCK.now(), new_key=_new_key)
+    done = put(client, fleet_job_id, schedule.schedule())
     if not done.is_new:
         logger.warning("The schedule is as it was.")
-    _warn_of_missed(done.missed)
-    _warn_of_short_months(wanted.rule)
-    _warn_of_shut_windows(done.stored)
     document = shown(client, done.stored)
     say_next(document)
     if done.is_new:
-        due = suggestion("iot hub fleet-job schedule run-due")
-        logger.warning(
-            "Nothing starts by itself: have this called every few minutes, as `schedule export` does: %s", due
-        )
+        say_who_starts()
     return document
 
 
@@ -51,18 +45,40 @@ def remove(cmd: Any, client: FleetJobContext, fleet_job_id: str) -> dict[str, An
     """Remove the schedule of a fleet job; what is recorded of its occurrences stays."""
     job = client.store.definitions.get(fleet_job_id)
     client.check(job)
-    stored = saved.get(client.store, fleet_job_id)
-    missed = saved.remove(client.store, fleet_job_id, by=current_user(), at=CLOCK.now())
-    _warn_of_missed(missed)
-    run = client.store.runs.last(fleet_job_id)
-    if run is not None and run.occurrence_at is not None and not run.state.has_ended:
-        resume = suggestion("iot hub fleet-job resume", fleet_job_id=fleet_job_id)
-        logger.warning("%s is %s; no schedule continues it any more: %s", run.name, run.state.value, resume)
-    zone = zone_of(stored.schedule.zone)
+    zone = zone_of(saved.get(client.store, fleet_job_id).schedule.zone)
+    missed = take_away(client, fleet_job_id)
     return {"id": fleet_job_id, "removed": True, "missed": [render_occurrence(each, zone) for each in missed]}
 
 
-def _new_key() -> str:
+def put(context: FleetJobContext, fleet_job_id: str, wanted: Schedule) -> SetSchedule:
+    """Set the schedule of a fleet job, and warn of what it means that people may not expect. Raises UserError."""
+    at = CLOCK.now()
+    done = saved.set_schedule(context.store, fleet_job_id, wanted, by=current_user(), at=at, new_key=new_store_key)
+    _warn_of_missed(done.missed)
+    _warn_of_short_months(wanted.rule)
+    _warn_of_shut_windows(done.stored)
+    return done
+
+
+def take_away(context: FleetJobContext, fleet_job_id: str) -> Sequence[Occurrence]:
+    """Remove the schedule of a fleet job, and warn of what nothing starts any more; gives what was due by it."""
+    missed = saved.remove(context.store, fleet_job_id, by=current_user(), at=CLOCK.now())
+    _warn_of_missed(missed)
+    run = context.store.runs.last(fleet_job_id)
+    if run is not None and run.occurrence_at is not None and not run.state.has_ended:
+        resume = suggestion("iot hub fleet-job resume", fleet_job_id=fleet_job_id)
+        logger.warning("%s is %s; no schedule continues it any more: %s", run.name, run.state.value, resume)
+    return missed
+
+
+def say_who_starts() -> None:
+    """Say that a schedule needs something that looks for due occurrences."""
+    due = suggestion("iot hub fleet-job schedule run-due")
+    logger.warning("Nothing starts by itself: have this called every few minutes, as `schedule export` does: %s", due)
+
+
+def new_store_key() -> str:
+    """Random letters that tell this store's claims on the hub from those of others."""
     return plan.run_key([secrets.randbelow(len(plan.RUN_KEY_LETTERS)) for _ in range(plan.RUN_KEY_LENGTH)])
 
 

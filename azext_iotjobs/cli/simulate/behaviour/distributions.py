@@ -1,7 +1,7 @@
 """Lengths of time in a behaviour file: a text, or {uniform: …}, {normal: …}, {long-tail: …}."""
 
 from azext_iotjobs.cli.input.durations import FORMS, parse_duration
-from azext_iotjobs.cli.simulate.behaviour.yaml_reader import Item
+from azext_iotjobs.cli.input.yaml_items import Item
 from azext_iotjobs.simulator.durations import LONGEST_S, Duration, Fixed, LongTail, Normal, Uniform
 
 KINDS = ("uniform", "normal", "long-tail")

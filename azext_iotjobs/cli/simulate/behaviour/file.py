@@ -9,12 +9,13 @@ from pathlib import Path
 from azext_iotjobs import simulator
 from azext_iotjobs.cli.input import stdin
 from azext_iotjobs.cli.input.scalars import bytes_of_file, shown, text_of
+from azext_iotjobs.cli.input.yaml_items import Item
+from azext_iotjobs.cli.input.yaml_reader import read
 from azext_iotjobs.cli.simulate.behaviour.rules import BEHAVIOUR_KEYS, behaviour_of
 from azext_iotjobs.cli.simulate.behaviour.steps import share_of
-from azext_iotjobs.cli.simulate.behaviour.yaml_reader import Item, read
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.similar import did_you_mean
 from azext_iotjobs.simulator.behaviour import REST, Behaviour, Group, SimulationBehaviour
-from azext_iotjobs.simulator.expressions import did_you_mean
 
 OPTION = "--behaviour-file"
 READY_MADE = Path(simulator.__file__).parent / "ready_made"

@@ -4,8 +4,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from azext_iotjobs.cli.input.yaml_items import Item
 from azext_iotjobs.cli.simulate.behaviour.distributions import seconds_of
-from azext_iotjobs.cli.simulate.behaviour.yaml_reader import Item
 from azext_iotjobs.simulator.generators import (
     Choice,
     Constant,

@@ -10,10 +10,10 @@ from datetime import time, timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
+from azext_iotjobs.cli.input.yaml_items import Item
 from azext_iotjobs.cli.simulate.behaviour.distributions import duration_of, seconds_of
 from azext_iotjobs.cli.simulate.behaviour.generators import generator_of
 from azext_iotjobs.cli.simulate.behaviour.steps import object_of, properties_of, share_of, steps_of, template_of
-from azext_iotjobs.cli.simulate.behaviour.yaml_reader import Item
 from azext_iotjobs.simulator.behaviour import (
     ANY,
     METHOD_NAMES,

@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Mapping
 
+from azext_iotjobs.cli.input.yaml_items import Item
 from azext_iotjobs.cli.simulate.behaviour.distributions import duration_of
-from azext_iotjobs.cli.simulate.behaviour.yaml_reader import Item
 from azext_iotjobs.simulator.behaviour import (
     ChanceStep,
     OfflineStep,

@@ -12,9 +12,9 @@ from datetime import datetime
 from azext_iotjobs.fleet_job.store.holder import Holder, is_gone
 from azext_iotjobs.fleet_job.store.sqlite import rows
 from azext_iotjobs.fleet_job.store.sqlite.database import Database
-from azext_iotjobs.model.errors import LeaseHeld, LeaseLost, NotFound
+from azext_iotjobs.fleet_job.unfinished import executed_by
+from azext_iotjobs.model.errors import LeaseLost, NotFound
 from azext_iotjobs.model.run import Run
-from azext_iotjobs.model.text import Text, command
 
 LEASE_S = 30.0  # without a heartbeat; a holder that is silent for longer has lost it
 BEAT_S = 5.0
@@ -41,7 +41,7 @@ class HeldLease:
                 raise NotFound("The run is gone: its record was deleted.")
             held = rows.holder_of(row)
             if held is not None and held[1] > now and not is_gone(held[0]):
-                raise _is_held(run, *held)
+                raise executed_by(run, held[0].owner, held[1])
             epoch = rows.epoch_of(row) + 1
             beat_at = now.timestamp()
             database.change(
@@ -80,16 +80,3 @@ class HeldLease:
         if (now - self._beat_at).total_seconds() >= BEAT_S:
             with self.transaction(now):
                 pass
-
-
-def _is_held(run: Run, holder: Holder, until: datetime) -> LeaseHeld:
-    return LeaseHeld(
-        f"{run.name} is executed by {holder.owner}, which holds it until {until:%H:%M:%S} UTC, and longer while that "
-        "process lives.",
-        hint=Text(
-            "Watch it: ",
-            command("iot hub fleet-job watch", fleet_job_id=run.fleet_job_id),
-            ". End it: ",
-            command("iot hub fleet-job stop", fleet_job_id=run.fleet_job_id),
-        ),
-    )

@@ -1,5 +1,6 @@
 """Fleet jobs, runs and results in one SQLite file on this machine. Every change is one transaction."""
 
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 
@@ -40,6 +41,10 @@ class SqliteStore:
         access: what it is opened for.
         """
         return cls(Database(folder, access))
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """What is changed within it is stored as one: all of it or nothing."""
+        return self.database.transaction()
 
     def take_lease(self, run: Run, holder: Holder, now: datetime) -> SqliteLeasedRun:
         """Take the lease of a run. Raises LeaseHeld, saying who has it and until when; NotFound."""

@@ -131,7 +131,7 @@ class HubJobSubmission:
             return
         self._jobs.close(job, Closing(note="foreign"))
         raise Conflict(
-            f"The hub has a job {job_id} that is not this run's: another type, condition or start. Nothing was "
+            f"The hub has a job {job_id} that is not this run's: another type or condition. Nothing was "
             "done to the devices of that job's batch; resuming uses another id.",
             status=409,
             hub_code="ForeignJob",

@@ -33,22 +33,30 @@ def set_schedule(
 
     by: who sets it, for people.  at: aware UTC; no earlier occurrence is ever due.
     new_key: makes 8 random letters of a-z, 0-9.
-    Raises NotFound; BadValue for a zone or a rule that means nothing, and for one that has no occurrence any more.
+    Raises NotFound; BadValue for a zone or a rule that means nothing, and for one that has no occurrence from `at` on.
     """
     job = store.definitions.get(fleet_job_id)
-    check_rule(schedule.rule)
-    zone_of(schedule.zone)
     before = store.schedules.get(fleet_job_id)
     if before is not None and before.schedule == schedule:
         return SetSchedule(before, False, ())
-    planned = StoredSchedule(
-        fleet_job_id=fleet_job_id, host=job.host, schedule=schedule, set_at=at, set_by=by, store_key=""
-    )
-    if not next_occurrences(planned, store.occurrences.last_at(fleet_job_id), at, 1):
-        raise BadValue("This schedule has no occurrence any more: all that it means is in the past.")
+    check_schedule(store, fleet_job_id, job.host, schedule, at)
     missed = _missed(store, before, CHANGED, by, at)
     stored = store.schedules.save(fleet_job_id, schedule, at=at, by=by, store_key=new_key())
     return SetSchedule(stored, True, missed)
+
+
+def check_schedule(store: FleetJobStore, fleet_job_id: str, host: str, schedule: Schedule, at: datetime) -> None:
+    """Raise BadValue for a schedule that cannot be set. The fleet job need not be there yet.
+
+    host: of its hub.  at: when it is set, aware UTC.
+    """
+    check_rule(schedule.rule)
+    zone_of(schedule.zone)
+    planned = StoredSchedule(
+        fleet_job_id=fleet_job_id, host=host, schedule=schedule, set_at=at, set_by="", store_key=""
+    )
+    if not next_occurrences(planned, store.occurrences.last_at(fleet_job_id), at, 1):
+        raise BadValue("This schedule has no occurrence: no day and time that it means lies ahead.")
 
 
 def remove(store: FleetJobStore, fleet_job_id: str, *, by: str, at: datetime) -> tuple[Occurrence, ...]:

@@ -14,7 +14,7 @@ from azext_iotjobs.cli.fleet_job.schedule import run as door
 from azext_iotjobs.cli.fleet_job.schedule.save import _warn_of_shut_windows
 from azext_iotjobs.cli.fleet_job.schedule.tables import happened as table
 from azext_iotjobs.fleet_job.store.contract import Access
-from azext_iotjobs.model.errors import ConflictingChoice
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 from azext_iotjobs.model.fleet_job import Driver, FleetJob
 from azext_iotjobs.model.occurrence import StoredSchedule
 from azext_iotjobs.model.run_state import RunState
@@ -74,6 +74,27 @@ def test_what_happened_has_its_status_and_its_run() -> None:
     assert found[0]["lastRun"]["status"] == "completed" and found[1]["lastRun"] is None
     shown = [(each["Status"], each["Run"], each["RunStatus"]) for each in table(found)]
     assert shown[0][0] == "started" and shown[0][2] == "completed" and shown[1][0] == "missed"
+
+
+def test_what_lies_ahead_is_not_made_up_for() -> None:
+    schedule = Schedule(rule=Rule(frequency=Frequency.DAILY, at=time(2)), zone="UTC")
+    stored = StoredSchedule(
+        fleet_job_id="job", host="h", schedule=schedule, set_at=NOW, set_by="ann", store_key="aaaaaaaa"
+    )
+    with pytest.raises(BadValue, match="--since 2999-01-01 lies ahead"):
+        door._span(stored, "2999-01-01", None)
+
+
+@pytest.mark.parametrize(("ended_by", "is_said"), [(None, True), ("bob", False)])
+def test_who_sees_a_run_break_off_is_told_how_to_end_it(
+    ended_by: str | None, is_said: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    failed = replace(RUN, state=RunState.FAILED, reason="The hub is away.", ended_by=ended_by)
+    typed = cmd()
+    typed.cli_ctx.register_event = lambda *_: None
+    with caplog.at_level("WARNING"):
+        door._reported(typed, [Happened(fleet_job_id="job", at=NOW, what=What.RESUMED, run=failed)], exit_zero=False)
+    assert ("unless somebody ends it: az iot hub fleet-job stop -j job" in caplog.text) is is_said
 
 
 @pytest.mark.parametrize(("cron", "is_said"), [("30 2 * * *", False), ("30 2,5 * * *", True)])

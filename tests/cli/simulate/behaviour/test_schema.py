@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from azext_iotjobs.cli.input.yaml_reader import read
 from azext_iotjobs.cli.simulate.behaviour.file import READY_MADE, parse_behaviour, ready_made_names
-from azext_iotjobs.cli.simulate.behaviour.yaml_reader import read
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.simulator.behaviour import Behaviour
 from tests.helpers.json_schema import problems

@@ -18,7 +18,8 @@ from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from azext_iotjobs.model.rollout import parse_batch_sizes
 from azext_iotjobs.model.run_state import DeviceState, RunEvent
 from azext_iotjobs.model.selection import Selection
-from azext_iotjobs.model.when_online import Connected, next_wait, over_text, shown_duration
+from azext_iotjobs.model.text import shown_duration
+from azext_iotjobs.model.when_online import Connected, next_wait, over_text
 
 NOW = datetime(2026, 5, 1, 12, 30, tzinfo=timezone.utc)
 DEFINITION = Definition(
@@ -135,4 +136,4 @@ def test_the_time_ends_where_it_ends_however_often_a_device_is_found_offline() -
         assert wait is not None and wait.look_at <= wait.until == later(600)
     assert next_wait(wait, later(600), 600) is None
     assert over_text(wait).startswith("It was offline at 2026-05-01T12:30:00Z, and did not connect within 10m, until ")
-    assert [shown_duration(each) for each in (604_800, 5_400, 45)] == ["7d", "90m", "45s"]
+    assert [shown_duration(each) for each in (604_800, 5_400, 45, 0.5, 0)] == ["7d", "90m", "45s", "0.5s", "0s"]

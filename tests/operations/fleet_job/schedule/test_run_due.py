@@ -23,7 +23,7 @@ from azext_iotjobs.model.share import parse_share
 from azext_iotjobs.operations.fleet_job import run_loop
 from azext_iotjobs.operations.fleet_job.schedule import saved
 from azext_iotjobs.operations.fleet_job.schedule.claims import claim_id
-from azext_iotjobs.operations.fleet_job.schedule.run_due import backfill, poll_all
+from azext_iotjobs.operations.fleet_job.schedule.run_due import What, backfill, poll_all
 from tests.helpers.fleet_job_hub_double import StopDouble, definition_of
 from tests.helpers.fleet_job_setup import OFFLINE, CallingList, by_both
 from tests.helpers.schedule_setup import DAY, DEVICES, FIRST, HOUR, METHOD, ScheduledWorld, daily
@@ -357,6 +357,39 @@ def test_who_stops_a_run_that_waits_for_its_window_keeps_it_stopped(world: Sched
     assert world.poll_at(store, SECOND) == [("skipped", SECOND)]
 
 
+def broken_off(world: ScheduledWorld) -> SqliteStore:
+    """A store whose scheduled run breaks off each time that it is resumed: the hub lets nobody in."""
+    store = world.begin(daily(), sizes="1")
+    world.hub.refuses = lambda request: response({"Message": "no"}, status=401) if "/methods" in request.path else None
+    (found,) = _at(world, store, FIRST)
+    assert found.run is not None and (found.run.state, found.run.ended_by) == (RunState.FAILED, None)
+    assert [each.what for each in world.poll(store)] == [What.RESUMED], "again and again"
+    return store
+
+
+@pytest.mark.parametrize("reason", [None, "not tonight"])
+def test_who_stops_a_run_that_broke_off_keeps_its_schedule_from_resuming_it(
+    world: ScheduledWorld, reason: str | None
+) -> None:
+    store = broken_off(world)
+    failed = store.runs.get("job")
+    stopped = run_loop.stop(store, failed, world.holder, by="bob", reason=reason, clock=world.clock)
+    assert (stopped.state, stopped.ended_by, stopped.tally) == (RunState.STOPPED, "bob", failed.tally)
+    assert stopped.reason == (reason or failed.reason) and stopped.is_unattended(world.clock.now())
+    assert world.poll(store) == [] and world.poll_at(store, SECOND) == [("skipped", SECOND)]
+    world.hub.refuses = lambda _: None
+    resumed = run_loop.resume(stopped, world.context(store))
+    assert (resumed.state, world.called()) == (RunState.COMPLETED, {1}), "a person goes on with it"
+
+
+def test_who_cancels_a_run_that_broke_off_lets_the_next_occurrence_start(world: ScheduledWorld) -> None:
+    store = broken_off(world)
+    canceled = run_loop.cancel(store.runs.get("job"), world.context(store), by="bob", reason="enough")
+    assert (canceled.state, canceled.ended_by) == (RunState.CANCELED, "bob") and world.poll(store) == []
+    world.hub.refuses = lambda _: None
+    assert world.poll_at(store, SECOND) == [("started", SECOND)] and world.called() == {1}
+
+
 def test_a_clock_that_went_back_repeats_nothing(world: ScheduledWorld) -> None:
     store = world.begin(daily())
     assert world.poll_at(store, SECOND)[-1] == ("started", SECOND)
@@ -419,7 +452,7 @@ def test_one_whose_delay_is_not_over_is_said_too(world: ScheduledWorld) -> None:
 def test_a_schedule_that_means_nothing_more_is_refused_and_the_old_one_stays(world: ScheduledWorld) -> None:
     store = world.begin(daily())
     past = Rule(frequency=Frequency.ONCE, at=time(5), on_date=FIRST.date() - DAY)
-    with pytest.raises(BadValue, match="in the past"):
+    with pytest.raises(BadValue, match="no day and time"):
         world.set_schedule(store, Schedule(rule=past, zone="UTC"))
     with pytest.raises(BadValue, match="no time zone"):
         world.set_schedule(store, replace(daily(), zone="Moon/Tranquility"))

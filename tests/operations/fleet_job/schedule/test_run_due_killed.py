@@ -5,7 +5,6 @@ No occurrence runs twice, none is lost; no device is called twice for one.
 
 import os
 import random
-import signal
 import time as wall
 from collections import Counter
 from collections.abc import Iterator
@@ -28,18 +27,17 @@ from azext_iotjobs.operations.fleet_job import definitions, planning
 from azext_iotjobs.operations.fleet_job.schedule.saved import set_schedule
 from tests.helpers.devices_on_thread import DevicesOnThread, client_of
 from tests.helpers.hub_process import HubProcess
-from tests.helpers.killable_process import started
+from tests.helpers.killable_process import KillableProcess
+from tests.helpers.schedule_process import LOOKED, look
 from tests.helpers.short_form import IN_FULL
 
-PROGRAM = "schedule_process"
 DEVICES = tuple(f"dev-{number:02}" for number in range(8))
 STORIES = 10 if IN_FULL else 1  # by each driver; each has some kills
 DAYS = 3  # occurrences that are due
 MAX_KILLS = 6
-LIMIT_S = 120
 CLOCK = SystemClock()
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no process groups that are killed at once")
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="no process is forked on Windows")
 
 
 @pytest.fixture(scope="module")
@@ -89,24 +87,18 @@ def test_killed_again_and_again_on_two_hosts(
         begin(folder, process, driver, set_at, name)
     kills = 0
     while kills < MAX_KILLS:
-        running = [started(PROGRAM, folder, process, name) for folder in folders]
+        running = [KillableProcess(look, process, folder, name) for folder in folders]
         for each in running:
-            assert each.stdout is not None
-            each.stdout.readline()
+            each.has_begun()
         wall.sleep(chance.random() * 1.5)
-        victim = chance.choice(running)
-        is_alive = victim.poll() is None
-        if is_alive:
-            os.killpg(victim.pid, signal.SIGKILL)
-            kills += 1
+        is_alive = chance.choice(running).kill()
         for each in running:
-            each.communicate(timeout=LIMIT_S)
+            each.end()
         if not is_alive:
             break
+        kills += 1
     for folder in (*folders, *folders):
-        last = started(PROGRAM, folder, process, name)
-        last.communicate(timeout=LIMIT_S)
-        assert last.returncode == 0
+        assert KillableProcess(look, process, folder, name).end() == LOOKED
     check(folders, devices, name, kills)
 
 

@@ -1,0 +1,71 @@
+"""Where a report goes, and in which form: a file, or stdout."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from azext_iotjobs.cli.output.file_writing import check_link, is_file
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice
+
+FORMATS = ("junit", "markdown", "html")
+FORMAT_OF_ENDING = {".xml": "junit", ".md": "markdown", ".markdown": "markdown", ".html": "html", ".htm": "html"}
+DEFAULT_FORMAT = "markdown"
+STDOUT = "-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportTarget:
+    """A file for a report, or stdout."""
+
+    path: str  # or STDOUT
+    form: str  # one of FORMATS
+    option: str  # which names the file, for errors
+    overwrites: bool
+
+    def check(self) -> None:
+        """Raise what writing would, as far as that can be known before: ConflictingChoice, BadValue."""
+        if self.path == STDOUT:
+            return
+        path = Path(self.path)
+        check_link(path, self.option)
+        if path.is_dir():
+            raise BadValue(f"{self.option} {path} cannot be written: it is a folder.")
+        if not path.parent.is_dir():
+            raise BadValue(f"{self.option} {path} cannot be written: there is no folder {path.parent}.")
+        if is_file(path) and not self.overwrites:
+            raise ConflictingChoice(f"{self.option} {path} already exists.", hint="Give another name, or --overwrite.")
+
+
+class ReportOptions(NamedTuple):
+    """The form of a report, and a file for it."""
+
+    output_file: str | None = None
+    format: str | None = None
+    overwrite: bool = False
+
+    def target(self) -> ReportTarget:
+        """Where it goes; without a file to stdout, as Markdown unless a form is given. Raises UserError."""
+        option = "--output-file"
+        if self.output_file in (None, STDOUT):
+            if self.overwrite:
+                raise ConflictingChoice(f"--overwrite needs {option} with a file.")
+            return ReportTarget(path=STDOUT, form=self.format or DEFAULT_FORMAT, option=option, overwrites=False)
+        return target_of(self.output_file or "", option, form=self.format, overwrites=self.overwrite)
+
+
+def target_of(path: str, option: str, *, form: str | None = None, overwrites: bool) -> ReportTarget:
+    """The file of a report, checked.
+
+    path: as it was typed.  option: which names it.  form: None: as the file's name ends.
+    Raises BadValue for an ending that stands for no form, and for what cannot be written; ConflictingChoice.
+    """
+    ending = Path(path).suffix.lower()
+    chosen = form or FORMAT_OF_ENDING.get(ending)
+    if not path.strip() or chosen is None:
+        raise BadValue(
+            f"{option} {path}: the name of a report ends in {', '.join(FORMAT_OF_ENDING)}.",
+            hint=f"Give such a name, such as {option} report.html",
+        )
+    target = ReportTarget(path=path, form=chosen, option=option, overwrites=overwrites)
+    target.check()
+    return target

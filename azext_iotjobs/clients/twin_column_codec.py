@@ -1,0 +1,34 @@
+"""A row of a query for columns of twins -> their values. A device wrote it: it may hold anything."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from azext_iotjobs.clients.response import json_object
+from azext_iotjobs.clients.twin_codec import NEVER
+from azext_iotjobs.model.twin_columns import TwinColumn
+
+OWN_OF_HUB = ("$metadata", "$version")  # what the hub puts into the properties; a column may name them
+TIMES = (("lastActivityTime",), ("statusUpdateTime",))
+
+
+def parse_device_id(row: Any) -> str:
+    """Whose twin a row is of. Raises HubFault for what is no object."""
+    return str(json_object(row).get("deviceId"))
+
+
+def parse_values(row: Any, columns: Sequence[TwinColumn]) -> dict[str, Any]:
+    """The values of the columns that a twin has, by the columns' names. columns: those of the query."""
+    twin = json_object(row)
+    found = ((each.name, _inside(twin.get(f"c{number}"), each)) for number, each in enumerate(columns, 1))
+    return {name: value for name, value in found if value is not None}
+
+
+def _inside(value: Any, column: TwinColumn) -> Any:
+    for step in column.inside:
+        if isinstance(step, int):
+            value = value[step] if isinstance(value, list) and step < len(value) else None
+        else:
+            value = value.get(step) if isinstance(value, dict) else None
+    if isinstance(value, dict):
+        return {name: inner for name, inner in value.items() if name not in OWN_OF_HUB}
+    return None if column.path in TIMES and str(value).startswith(NEVER) else value
