@@ -80,7 +80,7 @@ def optional(of: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.none() | of
 
 
-DESIRED = st.builds(dict, desired=OBJECTS)
+DESIRED: st.SearchStrategy[dict[str, Any]] = st.builds(dict, desired=OBJECTS)
 PATCHES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {"tags": optional(OBJECTS)}, optional={"properties": DESIRED}
 )
