@@ -28,7 +28,9 @@ class WarmHub(LocalHub):
 
     def _start_process(self, words: list[str], folder: Path, log: IO[bytes]) -> "subprocess.Popen[bytes]":
         environment = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
-        environment["PYTHONPATH"] = str(PACKAGE_PARENT)
+        environment["PYTHONPATH"] = os.pathsep.join(
+            [str(PACKAGE_PARENT), *filter(None, [environment.get("PYTHONPATH")])]
+        )
         if WarmHub._warm is None:
             WarmHub._warm = WarmProcess(MODULE, LOADED, environment)
         if WarmHub._warm.environment != environment:
