@@ -6,7 +6,8 @@ What two members mean together is not said here.
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from azext_iotjobs.cli.input.document_form import Form, Problems, Schema
+from azext_iotjobs.cli.input.document_form import Form, Schema
+from azext_iotjobs.cli.input.problems import Problems
 from azext_iotjobs.cli.input.yaml_items import Item, Misplaced, twice, unknown
 
 

@@ -175,7 +175,7 @@ class _Planner:
     def _without_past(
         self, translated: Translated, wanted: WantedJob, there: Schedule | None
     ) -> tuple[Translated, WantedJob]:
-        """The same, without a schedule that has no occurrence any more; one that is there already may have run."""
+        """The same, without a schedule that has no occurrence from now on; one that is there already may have run."""
         if wanted.schedule is None or wanted.schedule == there:
             return translated, wanted
         new = StoredSchedule(
@@ -192,7 +192,7 @@ class _Planner:
         without = wanted._replace(schedule=None)
         members = [each for each in translated.members if not each.name.startswith(("schedule", "enabled"))]
         members.append(
-            TranslatedMember("schedule", None, "it has no occurrence any more: all that it means is in the past")
+            TranslatedMember("schedule", None, "it has no occurrence: no day and time that it means lies ahead")
         )
         return translated._replace(members=tuple(members), wanted=without), without
 

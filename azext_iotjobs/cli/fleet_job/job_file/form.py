@@ -13,7 +13,6 @@ from azext_iotjobs.cli.input.document_form import (
     Listed,
     Mapped,
     Number,
-    Problems,
     Schema,
     TextForm,
     Whatever,
@@ -21,6 +20,7 @@ from azext_iotjobs.cli.input.document_form import (
     YesNo,
 )
 from azext_iotjobs.cli.input.document_members import Member, Members
+from azext_iotjobs.cli.input.problems import Problems
 from azext_iotjobs.cli.input.yaml_items import Item
 from azext_iotjobs.fleet_job.plan import WORDS
 from azext_iotjobs.model.call_pacing import CONCURRENCY
