@@ -10,10 +10,11 @@ from azext_iotjobs.central.report import TranslatedMember, WantedGroup, WantedJo
 from azext_iotjobs.central.translation import translate
 from azext_iotjobs.cli.fleet_job.central.files import filter_choices, read_documents
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
-from azext_iotjobs.cli.fleet_job.schedule.save import new_store_key, say_who_starts, warn_of_set
+from azext_iotjobs.cli.fleet_job.schedule.save import new_store_key, say_who_starts, warn_of_missed
 from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.hints import spelled
 from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.clients.throttling import outlasting_throttling
 from azext_iotjobs.fleet_job.calendar import described
 from azext_iotjobs.fleet_job.store.holder import current_user
 from azext_iotjobs.model.clock import SystemClock
@@ -64,14 +65,18 @@ def import_documents(
 
 
 def _counter(hub: HubClient) -> Callable[[str], int]:
-    return lambda condition: hub.selections.count(Selection(condition=condition))
+    def count(condition: str) -> int:
+        # Many groups are more queries than a small hub allows in a minute.
+        return outlasting_throttling(lambda: hub.selections.count(Selection(condition=condition)), CLOCK)
+
+    return count
 
 
 def _save(context: FleetJobContext, host: str, steps: Sequence[ImportStep], now: datetime) -> None:
     changes = save_import(context.store, host, steps, by=current_user(), at=now, new_key=new_store_key)
     scheduled = [each.scheduled for each in changes if each.scheduled is not None]
     for each in scheduled:
-        warn_of_set(each)
+        warn_of_missed(each.missed)  # what else is to be minded is in the notes on its members
     if scheduled:
         logger.warning("%s.", counted(len(scheduled), "schedule is set", "schedules are set"))
         say_who_starts()

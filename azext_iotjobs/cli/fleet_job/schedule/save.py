@@ -57,14 +57,14 @@ def remove(cmd: Any, client: FleetJobContext, fleet_job_id: str) -> dict[str, An
 
 def warn_of_set(done: SetSchedule) -> None:
     """Warn of what was missed by the schedule before, and of what people may not expect of the one that was set."""
-    _warn_of_missed(done.missed)
+    warn_of_missed(done.missed)
     _warn_of_short_months(done.stored.schedule.rule)
     _warn_of_shut_windows(done.stored)
 
 
 def warn_of_removed(context: FleetJobContext, fleet_job_id: str, missed: Sequence[Occurrence]) -> None:
     """Warn of what nothing starts or continues any more. missed: what was due by the schedule that was removed."""
-    _warn_of_missed(missed)
+    warn_of_missed(missed)
     run = context.store.runs.last(fleet_job_id)
     if run is not None and run.occurrence_at is not None and not run.state.has_ended:
         resume = suggestion("iot hub fleet-job resume", fleet_job_id=fleet_job_id)
@@ -82,7 +82,8 @@ def new_store_key() -> str:
     return plan.run_key([secrets.randbelow(len(plan.RUN_KEY_LETTERS)) for _ in range(plan.RUN_KEY_LENGTH)])
 
 
-def _warn_of_missed(missed: Sequence[Occurrence]) -> None:
+def warn_of_missed(missed: Sequence[Occurrence]) -> None:
+    """Warn of what was due by a schedule that was replaced or removed, and had not started."""
     for each in missed:
         logger.warning("%s was due and had not started: it is recorded as missed.", render_instant(each.at))
 
