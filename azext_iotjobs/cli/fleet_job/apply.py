@@ -80,9 +80,13 @@ class Planned(NamedTuple):
     @property
     def change(self) -> JobChange:
         """What is to be saved."""
-        wanted = self.wanted
-        schedule = wanted.schedule if wanted.says_schedule else self.before.schedule
-        return JobChange(wanted.fleet_job_id, self.host, wanted.definition, schedule, self.before)
+        return JobChange(
+            fleet_job_id=self.wanted.fleet_job_id,
+            host=self.host,
+            definition=self.wanted.definition if self.is_new_version else None,
+            schedule=self.wanted.schedule if self.sets_schedule else self.before.schedule,
+            before=self.before,
+        )
 
     @property
     def new_conditions(self) -> list[str]:

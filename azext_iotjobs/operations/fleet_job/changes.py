@@ -29,7 +29,7 @@ class JobChange(NamedTuple):
 
     fleet_job_id: str
     host: str  # of its hub, canonical
-    definition: Definition
+    definition: Definition | None  # None: as it was; a new fleet job needs one
     schedule: Schedule | None  # None: it is to have none
     before: Before
 
@@ -70,13 +70,19 @@ def _saved(store: FleetJobStore, change: JobChange, by: str, at: datetime, new_k
             f"Fleet job {change.fleet_job_id} was changed by somebody else meanwhile. Nothing was saved.",
             hint="Call the same command again: it begins with what is saved now.",
         )
-    if change.before.job is None:
-        job = definitions.create(store, change.fleet_job_id, change.host, change.definition, by=by, at=at)
-    else:
-        job = definitions.edit(store, change.fleet_job_id, change.definition, by=by, at=at)
+    job = _saved_job(store, change, by, at)
     if change.schedule == change.before.schedule:
         return SavedChange(job, None, None)
     if change.schedule is None:
         return SavedChange(job, None, saved.remove(store, change.fleet_job_id, by=by, at=at))
     done = saved.set_schedule(store, change.fleet_job_id, change.schedule, by=by, at=at, new_key=new_key)
     return SavedChange(job, done, None)
+
+
+def _saved_job(store: FleetJobStore, change: JobChange, by: str, at: datetime) -> FleetJob:
+    old, wanted = change.before.job, change.definition
+    if wanted is None:
+        return store.definitions.get(change.fleet_job_id)
+    if old is None:
+        return definitions.create(store, change.fleet_job_id, change.host, wanted, by=by, at=at)
+    return definitions.edit(store, change.fleet_job_id, wanted, by=by, at=at)

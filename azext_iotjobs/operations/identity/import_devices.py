@@ -15,7 +15,7 @@ from itertools import islice
 
 from azext_iotjobs.clients.bulk import BulkClient
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.clients.throttling import outlasting_throttling
+from azext_iotjobs.clients.throttling import PAUSE_S, TRIES, outlasting_throttling
 from azext_iotjobs.model.bulk import ALREADY_EXISTS, MAX_IN_BULK, THROTTLED, BulkFailure, BulkResult, NewDevice
 from azext_iotjobs.model.clock import Clock, StopFlag
 from azext_iotjobs.model.device_import import Existing, ImportRow, RowFault, RowResult, RowStatus
@@ -26,7 +26,7 @@ from azext_iotjobs.operations.identity.renew_keys import new_key
 
 MAX_ROWS = 1000  # of a page, of which few can be sent
 TROUBLE_PAUSES_S = (1.0, 2.0, 4.0)  # as transport/retry.py has them for a request that may be repeated
-THROTTLED_PAUSES_S = (20.0,) * 5  # on top of the transport's own: a request uses a minute's quota of an S1 hub
+THROTTLED_PAUSES_S = (PAUSE_S,) * TRIES
 WAIT_STEP_S = 0.5  # after which a stop is seen
 
 Page = tuple[list[RowResult], str]  # results, and the token to go on from
