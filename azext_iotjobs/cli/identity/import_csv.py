@@ -12,7 +12,14 @@ from azext_iotjobs.cli.hub_access.tiers import tier_of
 from azext_iotjobs.cli.identity.csv_columns import Columns, Mapped, columns_of, parse_map
 from azext_iotjobs.cli.identity.csv_progress import CsvProgress
 from azext_iotjobs.cli.identity.csv_rows import RowReader
-from azext_iotjobs.cli.identity.import_results import MAX_LISTED, RESULT_COLUMNS, ImportResults, render_failure
+from azext_iotjobs.cli.identity.import_results import (
+    MAX_LISTED,
+    MAX_SHOWN,
+    RESULT_COLUMNS,
+    ImportResults,
+    render_failure,
+    say_failure,
+)
 from azext_iotjobs.cli.input.csv_files import CsvFile, opened
 from azext_iotjobs.cli.input.display_name import display_name_tag
 from azext_iotjobs.cli.input.option_groups import takes_option_groups
@@ -55,14 +62,14 @@ class ImportCsvOptions(NamedTuple):
             if self.overwrite:
                 raise ConflictingChoice(f"--overwrite needs {RESULTS_FILE}.")
         elif self.results_file == STDOUT:
-            raise BadValue(f"{RESULTS_FILE} -: results are kept in a file, so that an import can be gone on with.")
+            raise BadValue(f"{RESULTS_FILE} -: results are kept in a file, so that an import can be continued.")
         elif Path(self.results_file).resolve() == Path(self.file).resolve():
             raise ConflictingChoice(f"{FILE} and {RESULTS_FILE} are the same file.")
 
     def target(self, *content: str) -> RowTarget | None:
         """The results file; None: there is none. content: which devices they are, and whose.
 
-        An unfinished file is gone on with only by an import of the same rows into the same hub in the same way.
+        An unfinished file is continued only by an import of the same rows into the same hub in the same way.
         """
         if self.results_file is None:
             return None
@@ -110,6 +117,7 @@ def import_csv(cmd: Any, client: HubClient, *, options: ImportCsvOptions) -> dic
             row_writer.check(target)
         total, failed = _counts(table)
         if options.dry_run:
+            leave_with(cmd, Outcome.DEVICES_FAILED if failed else Outcome.SUCCESS, exit_zero=options.exit_zero)
             return _preview(client, table, total, failed)
         if not client.target.is_local:
             logger.warning("Importing %s: %s.", counted(total - failed, "device"), registry_time(total - failed))
@@ -139,15 +147,19 @@ def _counts(table: Table) -> tuple[int, int]:
 
 
 def _preview(client: HubClient, table: Table, total: int, failed: int) -> dict[str, Any]:
-    """What --dry-run gives."""
-    failures = (each for each in table.rows() if each.fault is not None)
+    """What --dry-run gives; the first rows with faults are said on stderr, too."""
+    failures = list(islice((each for each in table.rows() if each.fault is not None), MAX_LISTED))
+    for each in failures[:MAX_SHOWN]:
+        say_failure(each)
+    if failed > MAX_SHOWN:
+        logger.warning("%d more rows have faults.", failed - MAX_SHOWN)
     return {
         "dryRun": True,
         "hub": client.target.authority,
         "rows": total,
         "importable": total - failed,
         "failed": failed,
-        "failures": [render_failure(each) for each in islice(failures, MAX_LISTED)],
+        "failures": [render_failure(each) for each in failures],
         "tags": {each.name: f"{'.'.join((ROOT, *each.path))}:{each.type.value}" for each in table.columns.tags},
         "notImported": list(table.columns.others),
     }
@@ -188,6 +200,6 @@ def _say_how_to_go_on(run: DeviceImport, target: RowTarget | None, progress: Csv
     progress.end()
     done = counted(run.state.done_count, "row is", "rows are")
     if target is not None:
-        logger.warning("%s done. The same command goes on behind them, from %s.", done, target.name)
+        logger.warning("%s done. The same command continues after them, from %s.", done, target.name)
     else:
         logger.warning("%s done. Started again, the command skips devices that are registered already.", done)

@@ -287,7 +287,10 @@ description: [a]
         ("delivery: {driver: jobs, rate: 5}\ntargets: {}\n", "5:1: the key 'targets' occurs twice"),
         ("batch: 0\n", "4:8: batch: A batch has one device or more"),
         ("gates: {success: 95%}\n", "1:1: A gate stands between two batches, and all devices are one batch."),
-        ("gates: {success: 5}\nbatch: 1\n", "4:18: gates.success: give more than 0% and at most 100%."),
+        (
+            "gates: {success: 5}\nbatch: 1\n",
+            "4:18: gates.success: 5 is a number of devices; give a percentage such as 95%.",
+        ),
         ('gates: {command: {line: "a \'b"}}\nbatch: 1\n', "4:25: gates.command.line"),
         ("gates: {query: {condition: tags.a = 1}}\nbatch: 1\n", "4:28: gates.query.condition has no bound"),
         ("verification: {condition: '*'}\n", "4:27: verification.condition: * is met by every device."),
