@@ -218,8 +218,8 @@ def test_a_value_outside_of_quotes_may_be_a_whole_condition() -> None:
     ("written", "said"),
     [
         ("${version}", "5:12: action.payload: the parameter version has no value (did you mean verson?): give --set"),
-        ("'${1a}'", "5:12: action.payload: ${1a} is no parameter"),
-        ("'${}'", "5:12: action.payload: ${} is no parameter"),
+        ("'${1a}'", "5:12: action.payload: ${1a} is not a parameter"),
+        ("'${}'", "5:12: action.payload: ${} is not a parameter"),
         ("'${a'", "5:12: action.payload: ${ is not closed"),
         ("'${a:-${b}}'", "5:12: action.payload: ${ is not closed"),
     ],
