@@ -15,8 +15,8 @@ from azext_iotjobs.cli.fleet_job.job_file.changes import SCHEDULE, Change, chang
 from azext_iotjobs.cli.fleet_job.job_file.read import FileJob, parse_file
 from azext_iotjobs.cli.fleet_job.schedule.save import put, say_who_starts, take_away
 from azext_iotjobs.cli.input import stdin
-from azext_iotjobs.cli.input.document_form import Problems
 from azext_iotjobs.cli.input.parameters import Parameters, parse_values
+from azext_iotjobs.cli.input.problems import Problems
 from azext_iotjobs.cli.input.scalars import bytes_of_file, text_of
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.store.holder import current_user
@@ -34,7 +34,6 @@ logger = get_logger(__name__)
 CLOCK = SystemClock()
 FILE, SET = "--file", "--set"
 CREATED, UPDATED, UNCHANGED = "created", "updated", "unchanged"
-ALL = ("targets", "verification", "gates.query")  # what the hub reads of a new fleet job
 
 
 class Planned(NamedTuple):
@@ -63,6 +62,11 @@ class Planned(NamedTuple):
         if self.saved is None:
             return self.wanted.schedule is not None
         return any(each.is_of(SCHEDULE) for each in self.changes)
+
+    @property
+    def new_conditions(self) -> list[str]:
+        """What of CONDITIONS the hub has to read."""
+        return [each for each in CONDITIONS if self.saved is None or any(change.is_of(each) for change in self.changes)]
 
 
 class _Hubs:
@@ -131,7 +135,11 @@ def _planned(context: FleetJobContext, hubs: _Hubs, wanted: FileJob) -> Planned:
     if planned.sets_schedule and schedule is not None:
         check = partial(check_schedule, context.store, wanted.fleet_job_id, planned.host, schedule, CLOCK.now())
         wanted.tried(check, at=SCHEDULE)
-    wanted.tried(lambda: _ask(context, hubs, planned))
+    new = planned.new_conditions
+    if new:
+        hub = hubs.of_new(wanted.hub) if saved is None else hubs.of_saved(saved)
+        for each in new:
+            wanted.tried(partial(CONDITIONS[each], context, hub, wanted))
     return planned
 
 
@@ -158,26 +166,27 @@ def _check_hub(planned: Planned) -> None:
     )
 
 
-def _ask(context: FleetJobContext, hubs: _Hubs, planned: Planned) -> None:
-    """Have the hub read what is new of conditions: what it cannot read is refused before anything is saved."""
-    wanted, saved = planned.wanted, planned.saved
-    new = [part for part in ALL if saved is None or any(each.is_of(part) for each in planned.changes)]
-    if not new:
-        return
-    hub = hubs.of_new(wanted.hub) if saved is None else hubs.of_saved(saved)
-    definition = wanted.definition
-    if "targets" in new:
-        of_run = definition.targets.of_run
-        if of_run is not None:
-            context.store.runs.get(of_run.fleet_job_id, of_run.run_number)
-        try:
-            report_count(hub, context.store, definition.targets, of=wanted.fleet_job_id)
-        except BadRequest as err:
-            raise BadValue(Text(CONDITION, f": the hub cannot read this condition. {err}"), hint=err.hint) from err
-    if "verification" in new:
-        planning.check_verification(hub, definition)
-    if "gates.query" in new:
-        report_gate_count(hub, definition.rollout.gates)
+def _check_targets(context: FleetJobContext, hub: HubClient, wanted: FileJob) -> None:
+    """Raise UserError for a condition that the hub cannot read, NotFound for a group or run that is not there."""
+    targets = wanted.definition.targets
+    if targets.of_run is not None:
+        context.store.runs.get(targets.of_run.fleet_job_id, targets.of_run.run_number)
+    try:
+        report_count(hub, context.store, targets, of=wanted.fleet_job_id)
+    except BadRequest as err:
+        raise BadValue(Text(CONDITION, f": the hub cannot read this condition. {err}"), hint=err.hint) from err
+
+
+def _check_verification(context: FleetJobContext, hub: HubClient, wanted: FileJob) -> None:
+    planning.check_verification(hub, wanted.definition)
+
+
+def _check_gate(context: FleetJobContext, hub: HubClient, wanted: FileJob) -> None:
+    report_gate_count(hub, wanted.definition.rollout.gates)
+
+
+# Members with conditions, which the hub has to read before they are saved.
+CONDITIONS = {"targets": _check_targets, "verification": _check_verification, "gates.query": _check_gate}
 
 
 def _carried_out(context: FleetJobContext, planned: Planned) -> dict[str, Any]:

@@ -6,45 +6,14 @@ Reading finds every problem, with its place. What two members mean together is n
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from azext_iotjobs.cli.input.problems import Problems
 from azext_iotjobs.cli.input.scalars import shown
 from azext_iotjobs.cli.input.yaml_items import Item, Misplaced, twice, unknown
-from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.similar import did_you_mean
 
 Schema = dict[str, Any]
-MAX_PROBLEMS = 50  # that are said
 PARAMETER = {"$ref": "#/$defs/parameter"}
 DEFINITIONS: Schema = {"parameter": {"description": "A parameter.", "type": "string", "pattern": r"^\$\{[^{}]+\}$"}}
-
-
-class Problems:
-    """The problems of a text, each with its place."""
-
-    def __init__(self) -> None:
-        self._found: list[Misplaced] = []
-
-    def __len__(self) -> int:
-        return len(self._found)
-
-    def note(self, problem: Misplaced) -> None:
-        """One more."""
-        self._found.append(problem)
-
-    def add(self, item: Item, what: str, hint: str | None = None) -> None:
-        """One more: what is wrong with an item."""
-        self.note(item.wrong(what, hint))
-
-    def check(self, others: Sequence[str] = ()) -> None:
-        """Raise BadValue that says all of them, in the order of their places. others: problems without a place."""
-        placed = dict.fromkeys(_line(each) for each in sorted(self._found, key=lambda each: each.place))
-        lines = [*placed, *others]
-        more = len(lines) - MAX_PROBLEMS
-        if lines:
-            raise BadValue("\n".join([*lines[:MAX_PROBLEMS], *([f"And {more} more."] if more > 0 else [])]))
-
-
-def _line(problem: Misplaced) -> str:
-    return str(problem) if problem.hint is None else f"{problem} {problem.hint}"
 
 
 class Form(Protocol):

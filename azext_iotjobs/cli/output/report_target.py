@@ -1,5 +1,6 @@
 """Where a report goes, and in which form: a file, or stdout."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -69,3 +70,10 @@ def target_of(path: str, option: str, *, form: str | None = None, overwrites: bo
     target = ReportTarget(path=path, form=chosen, option=option, overwrites=overwrites)
     target.check()
     return target
+
+
+def targets_of(paths: Sequence[str], option: str, *, overwrites: bool) -> tuple[ReportTarget, ...]:
+    """The same of several files, of which none may be named twice."""
+    if twice := [each for each in paths if paths.count(each) > 1]:
+        raise ConflictingChoice(f"{option} {twice[0]} is given twice.")
+    return tuple(target_of(each, option, overwrites=overwrites) for each in paths)

@@ -177,7 +177,7 @@ class _Planner:
     def _without_past(
         self, translated: Translated, wanted: WantedJob, stored: StoredSchedule | None
     ) -> tuple[Translated, WantedJob]:
-        """The same, without a schedule that has no occurrence any more; one that is there already may have run."""
+        """The same, without a schedule that has no occurrence from now on; one that is there already may have run."""
         if wanted.schedule is None or (stored is not None and stored.schedule == wanted.schedule):
             return translated, wanted
         new = StoredSchedule(
@@ -193,7 +193,7 @@ class _Planner:
             return translated, wanted
         without = wanted._replace(schedule=None)
         members = [each for each in translated.members if not each.name.startswith(("schedule", "enabled"))]
-        members.append(Member("schedule", None, "it has no occurrence any more: all that it means is in the past"))
+        members.append(Member("schedule", None, "it has no occurrence: no day and time that it means lies ahead"))
         return translated._replace(members=tuple(members), wanted=without), without
 
 

@@ -101,7 +101,7 @@ def test_a_schedule_stays_changes_goes_and_comes_without_a_new_version(
         (
             text("b", "schedule: {rule: {frequency: once, date: 2020-01-01, at: 1:00}, timeZone: UTC}\n"),
             BadValue,
-            "job.yaml:9:11: schedule: This schedule has no occurrence any more",
+            "job.yaml:9:11: schedule: This schedule has no occurrence",
         ),
     ],
 )

@@ -137,7 +137,7 @@ def test_a_schedule_that_is_over_is_not_set_and_the_fleet_job_is_saved(importing
     step = importing.plan(GROUP, OVER)[1]
     assert step.effect is Effect.CREATED
     (member,) = [each for each in step.translated.members if each.name.startswith(("schedule", "enabled"))]
-    assert member.became is None and "all that it means is in the past" in member.note
+    assert member.became is None and "no day and time that it means lies ahead" in member.note
     assert importing.effects(GROUP, OVER) == [Effect.CREATED] * 2
     assert importing.store.schedules.get("nightly") is None
     assert importing.effects(GROUP, OVER) == [Effect.UNCHANGED] * 2

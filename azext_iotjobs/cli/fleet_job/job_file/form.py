@@ -15,13 +15,13 @@ from azext_iotjobs.cli.input.document_form import (
     Member,
     Members,
     Number,
-    Problems,
     Schema,
     Text,
     Whatever,
     Word,
     YesNo,
 )
+from azext_iotjobs.cli.input.problems import Problems
 from azext_iotjobs.cli.input.yaml_items import Item
 from azext_iotjobs.fleet_job.plan import WORDS
 from azext_iotjobs.model.call_pacing import CONCURRENCY

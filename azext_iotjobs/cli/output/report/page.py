@@ -123,7 +123,6 @@ def _column(name: str, report: Report) -> Mapping[str, Any]:
         "isFacet": name in FACETS,
         "isState": name == "status",
         "isTime": name in TIMES,
-        "isNumber": name in ("batch", "tries", "methodStatus") or name.endswith(("Seconds", "Needed", "True")),
     }
 
 

@@ -13,10 +13,12 @@ from itertools import islice
 from typing import NamedTuple
 
 from azext_iotjobs.cli.output.report.texts import visible
+from azext_iotjobs.model.errors import StateFull
 from azext_iotjobs.model.report import Case, CaseOutcome, Counts
 
 OUTCOMES = {each.value: each for each in CaseOutcome}
 CACHE_KIB = 16 * 1024
+MAX_PAGES = 16 * 1024 * 1024  # 64 GiB: the disk is full before
 CHUNK = 1_000  # cases that are added at once
 COLUMNS = "section, outcome, reason, document"
 
@@ -32,24 +34,30 @@ class Reason(NamedTuple):
 class CaseSpool:
     """All cases of one report."""
 
-    def __init__(self, names_per_reason: int = 3) -> None:
-        """names_per_reason: of the first cases that `reasons` gives."""
+    def __init__(self, names_per_reason: int = 3, max_pages: int = MAX_PAGES) -> None:
+        """names_per_reason: of the first cases that `reasons` gives.  max_pages: of SQLite, 4 KiB each."""
         self._names_per_reason = names_per_reason
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.executescript(
-            f"PRAGMA cache_size = -{CACHE_KIB}; PRAGMA journal_mode = OFF;"
+            f"PRAGMA cache_size = -{CACHE_KIB}; PRAGMA journal_mode = OFF; PRAGMA max_page_count = {max_pages};"
             "CREATE TABLE kept (number INTEGER PRIMARY KEY, section INTEGER, outcome TEXT, reason TEXT, document TEXT);"
             "CREATE INDEX of_section ON kept (section, number);"
             "CREATE INDEX of_outcome ON kept (outcome, reason, number);"
         )
 
     def add(self, cases: Iterable[Case]) -> None:
-        """Add all of `cases`, behind those that there are."""
+        """Add all of `cases`, behind those that there are. Raises StateFull where there is no room for them."""
         rows = map(_stored, cases)
         while chunk := list(islice(rows, CHUNK)):
-            self._database.execute("BEGIN")
-            self._database.executemany(f"INSERT INTO kept ({COLUMNS}) VALUES (?, ?, ?, ?)", chunk)
-            self._database.execute("COMMIT")
+            try:
+                self._database.execute("BEGIN")
+                self._database.executemany(f"INSERT INTO kept ({COLUMNS}) VALUES (?, ?, ?, ?)", chunk)
+                self._database.execute("COMMIT")
+            except sqlite3.OperationalError as err:
+                raise StateFull(
+                    f"The temporary file of a report cannot be written: {err}.",
+                    hint="Make room in the folder for temporary files; TMPDIR names another one.",
+                ) from err
 
     def __enter__(self) -> "CaseSpool":
         return self
