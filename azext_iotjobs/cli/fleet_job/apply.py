@@ -1,9 +1,11 @@
 """Handler of az iot hub fleet-job apply: the fleet jobs of a file are created, or updated to be as it says.
 
-Everything is validated before anything is written. Who applies a file again changes nothing.
+Everything is validated before anything is written, and all of a file is written, or nothing. Who applies a file again
+changes nothing.
 """
 
 from collections.abc import Sequence
+from enum import Enum
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -13,7 +15,7 @@ from azext_iotjobs.cli.fleet_job.context import FleetJobContext, can_mean
 from azext_iotjobs.cli.fleet_job.hub_checks import report_count, report_gate_count
 from azext_iotjobs.cli.fleet_job.job_file.changes import SCHEDULE, Change, changes
 from azext_iotjobs.cli.fleet_job.job_file.read import FileJob, parse_file
-from azext_iotjobs.cli.fleet_job.schedule.save import put, say_who_starts, take_away
+from azext_iotjobs.cli.fleet_job.schedule.save import new_store_key, say_who_starts, warn_of_removed, warn_of_set
 from azext_iotjobs.cli.input import stdin
 from azext_iotjobs.cli.input.parameters import Parameters, parse_values
 from azext_iotjobs.cli.input.problems import Problems
@@ -21,35 +23,47 @@ from azext_iotjobs.cli.input.scalars import bytes_of_file, text_of
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.store.holder import current_user
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.errors import BadRequest, BadValue, ConflictingChoice, NotFound
+from azext_iotjobs.model.errors import BadRequest, BadValue, ConflictingChoice
 from azext_iotjobs.model.fleet_job import FleetJob
 from azext_iotjobs.model.selection import CONDITION
 from azext_iotjobs.model.text import Text
-from azext_iotjobs.operations.fleet_job import definitions as operation
 from azext_iotjobs.operations.fleet_job import planning
+from azext_iotjobs.operations.fleet_job.changes import Before, JobChange, SavedChange, read_before, save_changes
 from azext_iotjobs.operations.fleet_job.schedule.saved import check_schedule
 
 logger = get_logger(__name__)
 
 CLOCK = SystemClock()
 FILE, SET = "--file", "--set"
-CREATED, UPDATED, UNCHANGED = "created", "updated", "unchanged"
+
+
+class Applied(Enum):
+    """What applying does to a fleet job."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
 
 
 class Planned(NamedTuple):
-    """What applying does to a fleet job."""
+    """A fleet job of a file, and what applying changes of it."""
 
     wanted: FileJob
-    saved: FleetJob | None  # None: it is not there yet
+    before: Before
     host: str
     changes: Sequence[Change]  # of one that is there
 
     @property
-    def outcome(self) -> str:
-        """The word for it."""
+    def saved(self) -> FleetJob | None:
+        """The fleet job as it is; None: it is not there yet."""
+        return self.before.job
+
+    @property
+    def applied(self) -> Applied:
+        """What applying does."""
         if self.saved is None:
-            return CREATED
-        return UPDATED if self.changes else UNCHANGED
+            return Applied.CREATED
+        return Applied.UPDATED if self.changes else Applied.UNCHANGED
 
     @property
     def is_new_version(self) -> bool:
@@ -62,6 +76,17 @@ class Planned(NamedTuple):
         if self.saved is None:
             return self.wanted.schedule is not None
         return any(each.is_of(SCHEDULE) for each in self.changes)
+
+    @property
+    def change(self) -> JobChange:
+        """What is to be saved."""
+        return JobChange(
+            fleet_job_id=self.wanted.fleet_job_id,
+            host=self.host,
+            definition=self.wanted.definition if self.is_new_version else None,
+            schedule=self.wanted.schedule if self.sets_schedule else self.before.schedule,
+            before=self.before,
+        )
 
     @property
     def new_conditions(self) -> list[str]:
@@ -104,10 +129,10 @@ def apply(
     problems.check()
     if dry_run:
         return [_shown(each, dry_run=True) for each in plans]
-    done = [_carried_out(client, each) for each in plans]
-    if any(each.sets_schedule and each.wanted.schedule is not None for each in plans):
-        say_who_starts()
-    return done
+    done = _save(client, plans)
+    return [
+        {**_shown(each, dry_run=False), "version": saved.job.version} for each, saved in zip(plans, done, strict=True)
+    ]
 
 
 def _read(path: str, pairs: Sequence[str], problems: Problems) -> list[FileJob]:
@@ -121,15 +146,13 @@ def _read(path: str, pairs: Sequence[str], problems: Problems) -> list[FileJob]:
 
 def _planned(context: FleetJobContext, hubs: _Hubs, wanted: FileJob) -> Planned:
     """What is to be done to a fleet job; the hub reads new conditions. What is wrong is noted, or raised."""
-    saved = _saved(context, wanted.fleet_job_id)
-    if saved is None:
+    before = read_before(context.store, wanted.fleet_job_id)
+    if before.job is None:
         hub = hubs.of_new(wanted.hub)
-        planned = Planned(wanted, None, planning.host_of(hub), ())
+        planned = Planned(wanted, before, planning.host_of(hub), ())
     else:
-        context.check(saved)
-        stored = context.store.schedules.get(saved.fleet_job_id)
-        found = changes(saved, None if stored is None else stored.schedule, wanted)
-        planned = Planned(wanted, saved, saved.host, found)
+        context.check(before.job)
+        planned = Planned(wanted, before, before.job.host, changes(before.job, before.schedule, wanted))
     _check_hub(planned)
     schedule = wanted.schedule
     if planned.sets_schedule and schedule is not None:
@@ -137,17 +160,10 @@ def _planned(context: FleetJobContext, hubs: _Hubs, wanted: FileJob) -> Planned:
         wanted.tried(check, at=SCHEDULE)
     new = planned.new_conditions
     if new:
-        hub = hubs.of_new(wanted.hub) if saved is None else hubs.of_saved(saved)
+        hub = hubs.of_new(wanted.hub) if before.job is None else hubs.of_saved(before.job)
         for each in new:
             wanted.tried(partial(CONDITIONS[each], context, hub, wanted))
     return planned
-
-
-def _saved(context: FleetJobContext, fleet_job_id: str) -> FleetJob | None:
-    try:
-        return context.store.definitions.get(fleet_job_id)
-    except NotFound:
-        return None
 
 
 def _check_hub(planned: Planned) -> None:
@@ -189,19 +205,17 @@ def _check_gate(context: FleetJobContext, hub: HubClient, wanted: FileJob) -> No
 CONDITIONS = {"targets": _check_targets, "verification": _check_verification, "gates.query": _check_gate}
 
 
-def _carried_out(context: FleetJobContext, planned: Planned) -> dict[str, Any]:
-    wanted, store = planned.wanted, context.store
-    job, by, at = planned.saved, current_user(), CLOCK.now()
-    if job is None:
-        job = operation.create(store, wanted.fleet_job_id, planned.host, wanted.definition, by=by, at=at)
-    elif planned.is_new_version:
-        job = operation.edit(store, wanted.fleet_job_id, wanted.definition, by=by, at=at)
-    if planned.sets_schedule:
-        if wanted.schedule is None:
-            take_away(context, wanted.fleet_job_id)
-        else:
-            put(context, wanted.fleet_job_id, wanted.schedule)
-    return {**_shown(planned, dry_run=False), "version": job.version}
+def _save(context: FleetJobContext, plans: Sequence[Planned]) -> list[SavedChange]:
+    wanted = [each.change for each in plans]
+    done = save_changes(context.store, wanted, by=current_user(), at=CLOCK.now(), new_key=new_store_key)
+    for each in done:
+        if each.scheduled is not None:
+            warn_of_set(each.scheduled)
+        if each.removed is not None:
+            warn_of_removed(context, each.job.fleet_job_id, each.removed)
+    if any(each.scheduled is not None for each in done):
+        say_who_starts()
+    return done
 
 
 def _shown(planned: Planned, *, dry_run: bool) -> dict[str, Any]:
@@ -209,7 +223,7 @@ def _shown(planned: Planned, *, dry_run: bool) -> dict[str, Any]:
     return {
         "id": planned.wanted.fleet_job_id,
         "hub": planned.host,
-        "applied": planned.outcome,
+        "applied": planned.applied.value,
         "dryRun": dry_run,
         "version": before + planned.is_new_version,
         "changes": [{"member": each.member, "from": each.before, "to": each.after} for each in planned.changes],

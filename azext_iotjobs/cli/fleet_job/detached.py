@@ -27,7 +27,8 @@ def detach(
     """
     log = context.state_folder.absolute() / f"{run.fleet_job_id}-{run.number}.log"
     words = ("iot", "hub", "fleet-job", "resume", "-j", run.fleet_job_id, "--yes", *_typed(running, delivery))
-    with open(log, "wb") as written:
+    with open(log, "ab") as written:  # behind what an earlier process of the same run has said
+        begins = written.tell()
         process = subprocess.Popen(
             az_command(context, words),
             stdin=subprocess.DEVNULL,
@@ -39,7 +40,7 @@ def detach(
     give_up_at = clock.monotonic() + START_LIMIT_S
     while not has_begun_since(found := context.store.runs.get_by_key(run.key), run):
         if process.poll() is not None or clock.monotonic() > give_up_at:
-            said = log.read_text(encoding="utf-8", errors="replace").strip()[-SHOWN_CHARACTERS:]
+            said = log.read_bytes()[begins:].decode(errors="replace").strip()[-SHOWN_CHARACTERS:]
             raise BadValue(
                 f"The process that was to execute {run.name} has not begun. It says: {said or 'nothing'}",
                 hint=Text("The run is made: ", command("iot hub fleet-job resume", fleet_job_id=run.fleet_job_id)),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from azext_iotjobs.cli.input.yaml_items import Item, Misplaced
 from azext_iotjobs.model.errors import BadValue
 
-MAX_PROBLEMS = 50  # that are said
+MAX_PROBLEMS = 50  # of one text, in an error
 
 
 class Problems:
@@ -18,11 +18,11 @@ class Problems:
         return len(self._found)
 
     def note(self, problem: Misplaced) -> None:
-        """One more."""
+        """Note one more."""
         self._found.append(problem)
 
     def add(self, item: Item, what: str, hint: str | None = None) -> None:
-        """One more: what is wrong with an item."""
+        """Note one more: what is wrong with an item."""
         self.note(item.wrong(what, hint))
 
     def check(self, others: Sequence[str] = ()) -> None:

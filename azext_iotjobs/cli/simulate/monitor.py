@@ -75,7 +75,7 @@ def read(options: SimulateOptions) -> MonitorPlan:
         overwrites=options.overwrite,
         metrics_port=port,
         metrics_address=options.metrics_bind or LOOPBACK,
-        reports=targets_of(options.report or [], "--report", overwrites=options.overwrite),
+        reports=targets_of(options.report or (), "--report", overwrites=options.overwrite),
     )
 
 

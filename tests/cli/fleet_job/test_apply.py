@@ -1,5 +1,6 @@
 """What `apply` does to stored fleet jobs: at the handler, on real stores, where no hub has to be asked."""
 
+from dataclasses import replace
 from datetime import datetime, time, timezone
 from pathlib import Path
 from types import SimpleNamespace
@@ -121,6 +122,14 @@ def test_a_file_is_not_applied_to_the_fleet_job_of_another_hub(place: Place) -> 
 
 def test_a_display_name_that_is_the_id_is_none(place: Place) -> None:
     assert outcomes(place.apply(text("b", "displayName: b"))) == [("unchanged", 1, [])]
+
+
+def test_a_display_name_that_was_saved_as_the_id_makes_no_version(place: Place) -> None:
+    store = SqliteStore.open(place.folder)
+    operation.create(store, "c", "h.example", replace(DEFINITION, display_name="c"), by="me", at=NOW)
+    store.close()
+    assert outcomes(place.apply(text("c", "displayName: c"))) == [("unchanged", 1, [])]
+    assert place.shown("c")["version"] == 1
 
 
 def test_a_row_of_the_table_says_what_changes(place: Place) -> None:

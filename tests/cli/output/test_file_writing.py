@@ -10,6 +10,7 @@ import pytest
 from azext_iotjobs.cli.fleet_job.event_log import EventFile
 from azext_iotjobs.cli.job import parent_links
 from azext_iotjobs.cli.output.event_file import check_event_file
+from azext_iotjobs.cli.output.file_writing import check_new_file
 from azext_iotjobs.cli.output.row_output import RowTarget, form_of
 from azext_iotjobs.cli.output.row_writer import check, check_new, new_rows, write
 from azext_iotjobs.cli.simulate.event_log import EventFile as SimulatedEvents
@@ -86,6 +87,7 @@ def test_a_link_is_refused_before_anything_is_asked_of_the_hub(tmp_path: Path) -
         lambda: check(target(tmp_path / "r.csv")),
         lambda: check_new(target(tmp_path / "r.csv")),
         lambda: check_event_file(str(tmp_path / "r.csv"), overwrites=False),
+        lambda: check_new_file(tmp_path / "r.csv", "--file", overwrites=False),
     )
     for refuse in refusals:
         with pytest.raises(BadValue, match="is a symbolic link") as raised:

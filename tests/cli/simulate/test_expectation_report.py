@@ -81,6 +81,7 @@ def test_where_all_are_true_the_report_is_good(tmp_path: Path) -> None:
     [
         ({"report": ["r.xml"]}, MissingChoice, "--report needs --expect"),
         ({"report": ["r.txt"], "expect": ["connected on all"]}, BadValue, "--report r.txt: the name of a report ends"),
+        ({"report": ["r.xml", "./r.xml"], "expect": ["connected on all"]}, ConflictingChoice, "r.xml is given twice"),
         ({"report": [""], "expect": ["connected on all"]}, BadValue, "--report : the name"),
         ({"report": ["no/where/r.xml"], "expect": ["connected on all"]}, BadValue, "there is no folder no"),
         ({"report": ["r.md", "r.md"], "expect": ["connected on all"]}, ConflictingChoice, "r.md is given twice"),

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from azext_iotjobs.cli.fleet_job.documents import DELIVERY_NAMES, LIMIT_NAMES, RETRY_NAMES
 from azext_iotjobs.cli.fleet_job.job_file.mistakes import Maker
-from azext_iotjobs.cli.input.document_form import Given
+from azext_iotjobs.cli.input.document_members import Given
 from azext_iotjobs.cli.input.method_changes import TIMEOUT_S
 from azext_iotjobs.model.errors import ConflictingChoice
 from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, DevicesOfRun, Driver, Targets

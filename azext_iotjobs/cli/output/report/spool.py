@@ -40,9 +40,9 @@ class CaseSpool:
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.executescript(
             f"PRAGMA cache_size = -{CACHE_KIB}; PRAGMA journal_mode = OFF; PRAGMA max_page_count = {max_pages};"
-            "CREATE TABLE kept (number INTEGER PRIMARY KEY, section INTEGER, outcome TEXT, reason TEXT, document TEXT);"
-            "CREATE INDEX of_section ON kept (section, number);"
-            "CREATE INDEX of_outcome ON kept (outcome, reason, number);"
+            "CREATE TABLE cases (number INTEGER PRIMARY KEY, section INTEGER, outcome TEXT, reason TEXT, document TEXT);"
+            "CREATE INDEX of_section ON cases (section, number);"
+            "CREATE INDEX of_outcome ON cases (outcome, reason, number);"
         )
 
     def add(self, cases: Iterable[Case]) -> None:
@@ -51,7 +51,7 @@ class CaseSpool:
         while chunk := list(islice(rows, CHUNK)):
             try:
                 self._database.execute("BEGIN")
-                self._database.executemany(f"INSERT INTO kept ({COLUMNS}) VALUES (?, ?, ?, ?)", chunk)
+                self._database.executemany(f"INSERT INTO cases ({COLUMNS}) VALUES (?, ?, ?, ?)", chunk)
                 self._database.execute("COMMIT")
             except sqlite3.OperationalError as err:
                 raise StateFull(
@@ -68,13 +68,13 @@ class CaseSpool:
     @property
     def counts(self) -> Counts:
         """All of them."""
-        found = self._database.execute("SELECT outcome, COUNT(*) FROM kept GROUP BY outcome")
+        found = self._database.execute("SELECT outcome, COUNT(*) FROM cases GROUP BY outcome")
         return Counts(**dict(found.fetchall()))
 
     def reasons(self, outcome: CaseOutcome) -> list[Reason]:
         """Why cases came to an outcome, the most frequent reason first."""
         found = self._database.execute(
-            "SELECT reason, COUNT(*) AS count FROM kept WHERE outcome = ? GROUP BY reason ORDER BY count DESC, reason",
+            "SELECT reason, COUNT(*) AS count FROM cases WHERE outcome = ? GROUP BY reason ORDER BY count DESC, reason",
             (outcome.value,),
         )
         return [Reason(reason, count, self._first(outcome, reason)) for reason, count in found.fetchall()]
@@ -85,14 +85,14 @@ class CaseSpool:
         given = {name: value for name, value in wanted.items() if value is not None}
         where = " AND ".join(f"{name} = ?" for name in given) or "1"
         found = self._database.execute(
-            f"SELECT {COLUMNS} FROM kept WHERE {where} ORDER BY number", tuple(given.values())
+            f"SELECT {COLUMNS} FROM cases WHERE {where} ORDER BY number", tuple(given.values())
         )
         return map(_case, found)
 
     def used(self, columns: Iterable[str]) -> tuple[str, ...]:
         """Those of `columns` that have a value in any row."""
         left, used = list(columns), set[str]()
-        for (document,) in self._database.execute("SELECT document FROM kept"):
+        for (document,) in self._database.execute("SELECT document FROM cases"):
             row = json.loads(document)[3]
             found = [name for name in left if row.get(name) is not None]
             used.update(found)
@@ -106,14 +106,14 @@ class CaseSpool:
         """The counts of each section that has cases, by its number; once all cases are there."""
         counts: dict[int, dict[str, int]] = {}
         for section, outcome, count in self._database.execute(
-            "SELECT section, outcome, COUNT(*) FROM kept GROUP BY section, outcome"
+            "SELECT section, outcome, COUNT(*) FROM cases GROUP BY section, outcome"
         ):
             counts.setdefault(section, {})[outcome] = count
         return {section: Counts(**each) for section, each in counts.items()}
 
     def _first(self, outcome: CaseOutcome, reason: str) -> tuple[str, ...]:
         found = self._database.execute(
-            "SELECT document FROM kept WHERE outcome = ? AND reason = ? ORDER BY number LIMIT ?",
+            "SELECT document FROM cases WHERE outcome = ? AND reason = ? ORDER BY number LIMIT ?",
             (outcome.value, reason, self._names_per_reason),
         )
         return tuple(json.loads(document)[0] for (document,) in found)
