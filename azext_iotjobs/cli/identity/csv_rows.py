@@ -36,7 +36,7 @@ NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d{1,3})?")
 BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 STATUSES = {"enabled": True, "disabled": False}
 SIGN_INS = {each.value.lower(): each for each in SignIn} | TYPED_SIGN_IN
-MAX_ID_SHOWN = 200  # characters of what is no id
+MAX_ID_SHOWN = 200  # characters of what is not an id
 
 
 class _Fault(Exception):
