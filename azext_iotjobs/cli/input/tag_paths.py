@@ -29,7 +29,8 @@ def parse_tag_path(text: str, where: str) -> TagPath:
     if len(names) > 1 and names[0] == ROOT:
         names = names[1:]
     for name in names:
-        if not name or len(name.encode()) > MAX_NAME_BYTES or "$" in name or not name.isprintable() or " " in name:
+        is_plain = name.isprintable() and " " not in name and "$" not in name  # so it has no half of a character
+        if not name or not is_plain or len(name.encode()) > MAX_NAME_BYTES:
             raise BadValue(
                 f"{where} {shown(text)}: {shown(name)} is no name of a tag.",
                 hint="Give a path such as tags.site or tags.place.floor, without spaces and $.",

@@ -36,7 +36,9 @@ def test_a_path_is_read_with_and_without_its_root(text: str, path: tuple[str, ..
     assert parse_tag_path(text, "--map") == path
 
 
-@pytest.mark.parametrize("text", ["", "tags.", "tags..a", "tags.a b", "tags.$a", "tags.a\x07", "tags." + "x" * 1025])
+@pytest.mark.parametrize(
+    "text", ["", "tags.", "tags..a", "tags.a b", "tags.$a", "tags.a\x07", "tags.\udcff", "tags." + "x" * 1025]
+)
 def test_a_name_that_no_tag_has_is_refused(text: str) -> None:
     with pytest.raises(BadValue, match="is no name of a tag"):
         parse_tag_path(text, "--map")
