@@ -44,9 +44,13 @@ class ExportCsvOptions(NamedTuple):
             return
         path = Path(self.file)
         check_link(path, FILE)
-        if path.exists() and not self.overwrite:
+        if os.path.exists(path) and not self.overwrite:
             raise ConflictingChoice(f"{FILE} {path} already exists.", hint="Give another name, or --overwrite.")
-        if (path.exists() and not is_file(path)) or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        if (
+            (os.path.exists(path) and not is_file(path))
+            or not os.path.isdir(path.parent)
+            or not os.access(path.parent, os.W_OK)
+        ):
             raise BadValue(
                 f"{FILE} {path} cannot be written.", hint="Name a file in a folder that exists, or - for stdout."
             )

@@ -1,5 +1,6 @@
 """Where a report goes, and in which form: a file, or stdout."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -28,9 +29,9 @@ class ReportTarget:
             return
         path = Path(self.path)
         check_link(path, self.option)
-        if path.is_dir():
+        if os.path.isdir(path):
             raise BadValue(f"{self.option} {path} cannot be written: it is a folder.")
-        if not path.parent.is_dir():
+        if not os.path.isdir(path.parent):
             raise BadValue(f"{self.option} {path} cannot be written: there is no folder {path.parent}.")
         if is_file(path) and not self.overwrites:
             raise ConflictingChoice(f"{self.option} {path} already exists.", hint="Give another name, or --overwrite.")

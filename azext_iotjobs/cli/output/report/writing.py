@@ -56,7 +56,7 @@ def _write_to_file(target: ReportTarget, parts: Iterable[bytes]) -> None:
     target.check()
     path = Path(target.path)
     try:
-        if path.exists() and not is_file(path):
+        if os.path.exists(path) and not is_file(path):
             _write_all(open_there(path, target.option), parts)
             return
         unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
