@@ -100,7 +100,7 @@ def apply(
     problems.check()
     if dry_run:
         return [_shown(each, dry_run=True) for each in plans]
-    done = [_carried_out(client, each) for each in plans]
+    done = _all_carried_out(client, plans)
     if any(each.sets_schedule and each.wanted.schedule is not None for each in plans):
         say_who_starts()
     return done
@@ -178,6 +178,20 @@ def _ask(context: FleetJobContext, hubs: _Hubs, planned: Planned) -> None:
         planning.check_verification(hub, definition)
     if "gates.query" in new:
         report_gate_count(hub, definition.rollout.gates)
+
+
+def _all_carried_out(context: FleetJobContext, plans: Sequence[Planned]) -> list[dict[str, Any]]:
+    """Do what is planned, all of it or nothing. Raises ConflictingChoice for a fleet job that was changed meanwhile."""
+    if all(each.outcome == UNCHANGED for each in plans):
+        return [_shown(each, dry_run=False) for each in plans]
+    with context.store.transaction():
+        for each in plans:
+            if _saved(context, each.wanted.fleet_job_id) != each.saved:
+                raise ConflictingChoice(
+                    f"{each.wanted.fleet_job_id} was changed by somebody else meanwhile; nothing was written.",
+                    hint="Apply the file again.",
+                )
+        return [_carried_out(context, each) for each in plans]
 
 
 def _carried_out(context: FleetJobContext, planned: Planned) -> dict[str, Any]:

@@ -390,3 +390,11 @@ def test_every_field_that_the_model_finds_wrong_has_its_member() -> None:
         for template in re.findall(r"Text\.of\((.*?)\)", text, re.DOTALL):
             found |= set(re.findall(r"(?<!\{)\{(\w+)\}", template))
     assert found - MEMBERS_OF_FIELDS.keys() == NO_MEMBERS
+
+
+@pytest.mark.parametrize("half", ["\\ud800", "\\udfff"])
+def test_a_gates_command_line_has_no_halves_of_characters(half: str) -> None:
+    line = f'{{"line": "check {half}"}}'
+    start = '{"id": "fw-7", "action": {"methodName": "m"}, "targets": {"deviceIds": ["d"]}, "batch": 1, '
+    with pytest.raises(BadValue, match=r"gates\.command\.line: give at most .* halves of characters"):
+        parsed(f'{start}"gates": {{"command": {line}}}}}')
