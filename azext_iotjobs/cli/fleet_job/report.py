@@ -8,7 +8,8 @@ from knack.log import get_logger
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
 from azext_iotjobs.cli.input.option_groups import takes_option_groups
 from azext_iotjobs.cli.output.report.cases import MAIN_COLUMNS, device_cases
-from azext_iotjobs.cli.output.report.writing import write
+from azext_iotjobs.cli.output.report.spool import CaseSpool
+from azext_iotjobs.cli.output.report.writing import write_spooled
 from azext_iotjobs.cli.output.report_target import ReportOptions
 from azext_iotjobs.cli.output.result_rows import CALL_COLUMNS, RUN_COLUMNS, render_run_result
 from azext_iotjobs.fleet_job.store.contract import ResultFilter
@@ -35,8 +36,10 @@ def report(
     job = client.store.definitions.get(fleet_job_id, chosen.version)
     if not chosen.state.has_ended:
         logger.warning("%s is %s: the report shows it as it is now.", chosen.name, chosen.state.value)
-    made = report_of(job, chosen, client.store.runs.batches(chosen))
-    write(made, _cases(client, chosen), [target])
+    with CaseSpool() as spool:
+        spool.add(_cases(client, chosen))
+        # Behind the cases: a run that goes on adds batches, and no case may be of a batch that is not known.
+        write_spooled(report_of(job, chosen, client.store.runs.batches(chosen)), spool, [target])
 
 
 def report_of(job: FleetJob, run: Run, batches: list[Batch]) -> Report:

@@ -5,15 +5,19 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from azext_iotjobs.cli.fleet_job import report
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
-from azext_iotjobs.fleet_job.store.contract import Access
+from azext_iotjobs.fleet_job.store.contract import Access, ResultFilter
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
 from azext_iotjobs.model.fleet_job import Driver
-from tests.helpers.fleet_job_hub_double import definition_of
+from azext_iotjobs.model.rollout import Retry, RetryWhen
+from azext_iotjobs.model.run import Run
+from azext_iotjobs.model.run_state import RunState
+from tests.helpers.fleet_job_hub_double import StopDouble, definition_of
 from tests.helpers.fleet_job_setup import METHOD, FleetJobSetup, failing, ids
 
 CMD = SimpleNamespace()
@@ -93,3 +97,25 @@ def test_a_run_that_goes_on_is_reported_as_it_is_now(tmp_path: Path, caplog: pyt
     (suite,) = ElementTree.parse(tmp_path / "r.xml").getroot()
     assert (suite.get("skipped"), suite.get("tests")) == ("3", "3")
     assert "is pending: the report shows it as it is now" in caplog.text
+
+
+def test_devices_of_a_batch_that_is_added_while_they_are_read_are_in_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup = FleetJobSetup(tmp_path)
+    setup.world.hub.fails = failing("d001", "d005")
+    retry = Retry(tries={"offline": 1}, when=RetryWhen.AT_END)
+    has_called = StopDouble(when=lambda: sum(setup.world.hub.operated.values()) >= 4)
+    assert setup.run(Driver.CALLS, ids(6), retry=retry, stop=has_called).state is RunState.STOPPED
+    where = FleetJobContext(None, {}, str(tmp_path / "state"), None, Access.READ)
+    read = where.store.results.pages
+
+    def resumed(run: Run, wanted: ResultFilter) -> Iterator[Any]:
+        setup.resume()
+        yield from read(run, wanted)
+
+    monkeypatch.setattr(where.store.results, "pages", resumed)
+    report.report(CMD, where, "job", output_file=str(tmp_path / "r.xml"))
+    suites = ElementTree.parse(tmp_path / "r.xml").getroot().findall("testsuite")
+    assert sorted(str(case.get("name")) for suite in suites for case in suite.findall("testcase")) == list(ids(6))
+    assert len(suites) == 2
