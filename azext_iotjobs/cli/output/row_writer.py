@@ -211,10 +211,10 @@ def _note_of(path: Path, target: RowTarget) -> Note | None:
     try:
         found = json.loads(_unfinished(path).read_bytes())
         note = Note(size_bytes=int(found["bytes"]), token=found["token"], has_rows=bool(found["hasRows"]))
-        is_same = found["asked"] == _asked(target) and note.size_bytes <= path.stat().st_size
+        is_same = found["asked"] == _asked(target) and 0 <= note.size_bytes <= path.stat().st_size
     except FileNotFoundError:
         raise _is_there(target) from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         is_same = False
     if not is_same:
         raise ConflictingChoice(
