@@ -17,6 +17,7 @@ export AZURE_EXTENSION_USE_DYNAMIC_INSTALL := no
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport IOTJOBS_CONNECTION_STRING PYTHONPATH PYTHONDONTWRITEBYTECODE
 
+TEST_FILES := $(shell find tests -type f -name '*.py')
 SOURCES := setup.py pyproject.toml README.md $(shell find azext_iotjobs -type f ! -name '*.pyc')
 
 .PHONY: demo demo-rollout unit check platforms test torture bench wheel docs clean format
@@ -51,11 +52,11 @@ format: $(STAMPS)/check
 WORKERS := 6
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=25
 
-test: check $(STAMPS)/tests $(STAMPS)/extension $(STAMPS)/sdk $(STAMPS)/node
+test: check $(STAMPS)/tests $(STAMPS)/extension $(STAMPS)/sdk $(STAMPS)/node $(STAMPS)/compiled
 	$(PYTEST)
 
 # The full forms of the tests that `make test` runs in a short, seeded form.
-torture: $(STAMPS)/tests $(STAMPS)/extension $(STAMPS)/sdk $(STAMPS)/node
+torture: $(STAMPS)/tests $(STAMPS)/extension $(STAMPS)/sdk $(STAMPS)/node $(STAMPS)/compiled
 	IOTJOBS_TORTURE=1 $(PYTEST)
 
 # Every benchmark in its normal form: half an hour and more, on a machine that does nothing else. `make test` runs each
@@ -101,6 +102,12 @@ $(STAMPS)/node: requirements/node/package.json
 	else \
 		echo "Node.js 18 or later with npm is not here: the tests with Microsoft's Node.js SDKs are skipped."; \
 	fi
+
+# pytest compiles tests in a way of its own, which takes a while: else each worker would compile all of them at once.
+$(STAMPS)/compiled: $(TEST_FILES) $(STAMPS)/tests
+	@$(BIN)/python -m pytest --collect-only -qq tests/[a-l]*/ > /dev/null & \
+		$(BIN)/python -m pytest --collect-only -qq tests/[m-z]*/ tests/test_*.py > /dev/null; wait
+	@touch $@
 
 $(STAMPS)/wheel: $(SOURCES) $(STAMPS)/az
 	rm -rf build dist

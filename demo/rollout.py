@@ -104,13 +104,19 @@ class Rollout:
     def report(self) -> None:
         """What came of it, for people and for other programs."""
         heading("The results, beside what the devices report")
-        self.fleet_job("results", JOB, "--output-file", "results.csv")
-        with open(self.folder / "results.csv", encoding="utf-8", newline="") as file:
+        kept = Path(os.environ["AZURE_CONFIG_DIR"]).parent / "rollout"  # they outlive the demo
+        kept.mkdir(exist_ok=True)
+        results, page = kept / "results.csv", kept / "report.html"
+        self.fleet_job("results", JOB, "--output-file", str(results), "--overwrite")
+        with open(results, encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         failed = {row["deviceId"] for row in rows if row["errorCode"] == "ReportedFailure"}
         check("the file has a row for each device", len(rows) == COUNT)
         check("those that failed are those that report it", failed == self.devices_with("status = 'failed'"))
         check("all others report the new version", self.devices_with(f"version = '{FIRST}'") == self.devices() - failed)
+        self.fleet_job("report", JOB, "--output-file", str(page), "--overwrite")
+        check("the report has them, too", page.read_text(encoding="utf-8").count("ReportedFailure") >= len(failed))
+        say(f"See it in a browser: {page.as_uri()}")
 
     def schedule(self) -> None:
         """The next version by a schedule, every ten minutes: to all devices that do not have it yet."""

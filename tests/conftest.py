@@ -20,7 +20,14 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 # Where several workers share the files of tests, those that take long come first: none is left over at the end.
-SLOW_FIRST = ("tests/scenarios/", "tests/test_benchmarks.py", "tests/contract/", "tests/operations/", "tests/localhub/")
+SLOW_FIRST = (
+    "tests/contract/test_simulation_trouble.py",
+    "tests/test_benchmarks.py",
+    "tests/scenarios/",
+    "tests/contract/",
+    "tests/operations/",
+    "tests/localhub/",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

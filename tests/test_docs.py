@@ -215,6 +215,23 @@ def test_the_commands_for_people_from_iot_central_parse() -> None:
     assert len(lines) > 30
 
 
+def test_what_the_page_on_reports_has_for_pipelines_can_be_pasted() -> None:
+    text = (REPOSITORY / "docs" / "reports.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```(yaml|bash)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    steps = [step for kind, block in blocks if kind == "yaml" for step in yaml.safe_load(block)]
+    words_of_steps = {"run", "uses", "task", "script", "publish"}
+    assert {word for step in steps for word in words_of_steps & set(step)} == words_of_steps
+    code = "".join(block for _, block in blocks).replace("\\\n", " ")
+    lines = re.findall(r"az iot .+", code)
+    known = sorted(our_arguments(), key=len, reverse=True)
+    for line in lines:
+        words = shlex.split(line)
+        command = next(each for each in known if line.startswith(f"az {each} "))
+        options = {option for each in our_arguments()[command].values() for option in each["options"]}
+        assert {word for word in words if re.fullmatch(r"--?[a-z][a-z-]*", word)} <= options, line
+    assert len(lines) > 6
+
+
 class CentralRow(NamedTuple):
     """What Central could do, and what does it here."""
 

@@ -7,7 +7,7 @@ Source: IoT Central data plane 2022-07-31: Job, ScheduledJob, DeviceGroup, and t
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from azext_iotjobs.central.report import Kind, Source
+from azext_iotjobs.central.report import Kind, SourceDocument
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.text import Text
 
@@ -16,13 +16,13 @@ MAX_SHOWN = 60
 PAGE, NEXT_PAGE = "value", "nextLink"
 
 
-def documents_in(content: object, source: str) -> Iterator[Source]:
+def documents_in(content: object, source: str) -> Iterator[SourceDocument]:
     """The documents of a file: one object, a list of them, or a page of the API.
 
     source: what to call the file.  Raises BadValue for JSON that is neither.
     """
     if isinstance(content, dict) and not is_page(content):
-        yield Source(source, content)
+        yield SourceDocument(source, content)
         return
     items = content[PAGE] if isinstance(content, dict) else content
     if not isinstance(items, list):
@@ -31,7 +31,7 @@ def documents_in(content: object, source: str) -> Iterator[Source]:
             hint='Give what its API answers: one job, scheduled job or device group, a list, or {"value": […]}.',
         )
     for number, item in enumerate(items, start=1):
-        yield Source(f"{source}[{number}]", item)
+        yield SourceDocument(f"{source}[{number}]", item)
 
 
 def is_page(content: object) -> bool:

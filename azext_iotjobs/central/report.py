@@ -16,7 +16,7 @@ class Kind(Enum):
     UNRECOGNISED = "unrecognised"
 
 
-class Member(NamedTuple):
+class TranslatedMember(NamedTuple):
     """A member of a document."""
 
     name: str  # its path in the document, such as data[0].path
@@ -39,7 +39,7 @@ class WantedJob(NamedTuple):
     schedule: Schedule | None  # None: it has none, or one that is not imported
 
 
-class Source(NamedTuple):
+class SourceDocument(NamedTuple):
     """A document, as it was read."""
 
     place: str  # its file, and which document of it
@@ -52,7 +52,7 @@ class Translated(NamedTuple):
     place: str
     kind: Kind
     central_id: str | None  # None: it has none
-    members: tuple[Member, ...]
+    members: tuple[TranslatedMember, ...]
     wanted: WantedGroup | WantedJob | None = None
     reason: str = ""  # why nothing is wanted
     is_history: bool = False  # a run of the past, which is no fault
@@ -62,17 +62,17 @@ class MemberList:
     """The members of one document, as they are translated."""
 
     def __init__(self) -> None:
-        self._members: list[Member] = []
+        self._members: list[TranslatedMember] = []
 
     def became(self, name: str, became: str, note: str = "") -> None:
         """Record what a member became. note: what to mind; may be a Text."""
-        self._members.append(Member(name, became, note))
+        self._members.append(TranslatedMember(name, became, note))
 
     def left_out(self, name: str, note: str) -> None:
         """Record a member that is not imported. note: why; may be a Text."""
-        self._members.append(Member(name, None, note))
+        self._members.append(TranslatedMember(name, None, note))
 
-    def all(self) -> tuple[Member, ...]:
+    def all(self) -> tuple[TranslatedMember, ...]:
         """What was recorded, in its order."""
         return tuple(self._members)
 

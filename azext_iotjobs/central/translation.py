@@ -15,7 +15,15 @@ from azext_iotjobs.central.documents import kind_of, name_of, others, shown, tex
 from azext_iotjobs.central.filter_condition import FilterChoices, condition_of
 from azext_iotjobs.central.ids import MAX_CENTRAL_ID
 from azext_iotjobs.central.job import LEFT_OUT, job_of
-from azext_iotjobs.central.report import Kind, Member, MemberList, Source, Translated, WantedGroup, WantedJob
+from azext_iotjobs.central.report import (
+    Kind,
+    MemberList,
+    SourceDocument,
+    Translated,
+    TranslatedMember,
+    WantedGroup,
+    WantedJob,
+)
 from azext_iotjobs.model.errors import BadValue, UserError
 from azext_iotjobs.model.fleet_job import MAX_NAME_CHARACTERS
 from azext_iotjobs.model.text import Text
@@ -31,7 +39,9 @@ class KnownGroups(NamedTuple):
     refused: frozenset[str]  # ids of groups that are not imported
 
 
-def translate(sources: Iterable[Source], choices: FilterChoices, saved_groups: Iterable[str]) -> list[Translated]:
+def translate(
+    sources: Iterable[SourceDocument], choices: FilterChoices, saved_groups: Iterable[str]
+) -> list[Translated]:
     """What documents are to become: device groups, then the others, in their order; of equal documents the first alone.
 
     choices: what filters do not say.  saved_groups: names of groups that the hub has here; one that is named as a
@@ -46,23 +56,23 @@ def translate(sources: Iterable[Source], choices: FilterChoices, saved_groups: I
     return [*groups, *_without_equal(jobs, _fleet_job_id, "id")]
 
 
-def _distinct(sources: Iterable[Source]) -> list[Source]:
-    found: dict[str, Source] = {}
+def _distinct(sources: Iterable[SourceDocument]) -> list[SourceDocument]:
+    found: dict[str, SourceDocument] = {}
     for each in sources:
         found.setdefault(json.dumps(each.content, sort_keys=True), each)
     return list(found.values())
 
 
-def _set_by_jobs(sources: Iterable[Source]) -> dict[str, str]:
+def _set_by_jobs(sources: Iterable[SourceDocument]) -> dict[str, str]:
     """Where the properties that jobs set are in twins, by their names."""
     return {name: path for each in sources for name, path in paths_set_by(_document(each).get("data")).items()}
 
 
-def _kind(source: Source) -> Kind:
+def _kind(source: SourceDocument) -> Kind:
     return kind_of(source.content) if isinstance(source.content, dict) else Kind.UNRECOGNISED
 
 
-def _group(source: Source, choices: FilterChoices) -> Translated:
+def _group(source: SourceDocument, choices: FilterChoices) -> Translated:
     document = _document(source)
     members = MemberList()
     try:
@@ -87,13 +97,13 @@ def _why_not(name: str) -> str:
 
 
 def _without_equal(
-    found: Sequence[Translated], name_of: Callable[[Translated], str | None], member: str
+    found: Sequence[Translated], key_of: Callable[[Translated], str | None], member: str
 ) -> list[Translated]:
     """The same, with documents refused that would have the same name here. member: of the document, that gives it."""
-    counted = Counter(name_of(each) for each in found)
+    counted = Counter(key_of(each) for each in found)
     return [
         refused(each, f"{counted[name]} documents would be {shown(name)} here: change {member} in the files.")
-        if (name := name_of(each)) is not None and counted[name] > 1
+        if (name := key_of(each)) is not None and counted[name] > 1
         else each
         for each in found
     ]
@@ -122,7 +132,7 @@ def _known(groups: Iterable[Translated], saved: Iterable[str]) -> KnownGroups:
     return KnownGroups(names, frozenset(refused_ids))
 
 
-def _other(source: Source, known: KnownGroups) -> Translated:
+def _other(source: SourceDocument, known: KnownGroups) -> Translated:
     """What a document that is no device group is to become."""
     kind = _kind(source)
     if kind is Kind.UNRECOGNISED:
@@ -162,17 +172,17 @@ def _group_of(document: Mapping[str, Any], known: KnownGroups) -> str:
 def refused(translated: Translated, reason: str) -> Translated:
     """The same document, of which nothing is imported. reason: why; may be a Text."""
     top = dict.fromkeys(each.name.partition(":")[0].partition(".")[0].partition("[")[0] for each in translated.members)
-    return translated._replace(members=tuple(Member(each, None) for each in top), wanted=None, reason=reason)
+    return translated._replace(members=tuple(TranslatedMember(each, None) for each in top), wanted=None, reason=reason)
 
 
-def _refused(source: Source, error: UserError) -> Translated:
+def _refused(source: SourceDocument, error: UserError) -> Translated:
     document = _document(source)
-    members = tuple(Member(name, None) for name in others(document, ()))
+    members = tuple(TranslatedMember(name, None) for name in others(document, ()))
     reason = Text(error.message, *([] if error.hint is None else [" ", error.hint]))
     return Translated(source.place, _kind(source), _id_of(document), members, reason=reason)
 
 
-def _document(source: Source) -> Mapping[str, Any]:
+def _document(source: SourceDocument) -> Mapping[str, Any]:
     return source.content if isinstance(source.content, dict) else {}
 
 

@@ -1,6 +1,6 @@
 """A row of a query for columns of twins -> their values. A device wrote it: it may hold anything."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from azext_iotjobs.clients.response import json_object
@@ -23,12 +23,18 @@ def parse_values(row: Any, columns: Sequence[TwinColumn]) -> dict[str, Any]:
     return {name: value for name, value in found if value is not None}
 
 
-def _inside(value: Any, column: TwinColumn) -> Any:
-    for step in column.inside:
+def value_at(value: Any, steps: Iterable[str | int]) -> Any:
+    """What a JSON value has at a path of names and numbers of items; None where it has nothing."""
+    for step in steps:
         if isinstance(step, int):
             value = value[step] if isinstance(value, list) and step < len(value) else None
         else:
             value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
+def _inside(value: Any, column: TwinColumn) -> Any:
+    value = value_at(value, column.inside)
     if isinstance(value, dict):
         return {name: inner for name, inner in value.items() if name not in OWN_OF_HUB}
     return None if column.path in TIMES and str(value).startswith(NEVER) else value

@@ -59,7 +59,7 @@ class Wording:
     cases: str
     section: str  # "batch"
     sections: str
-    outcomes: Mapping[CaseOutcome, str]
+    outcomes: Mapping[CaseOutcome, str]  # those that its cases may have
 
 
 DEVICES = Wording(
@@ -82,8 +82,6 @@ EXPECTATIONS = Wording(
     outcomes={
         CaseOutcome.PASSED: "true",
         CaseOutcome.FAILED: "not true",
-        CaseOutcome.UNCERTAIN: "uncertain",
-        CaseOutcome.OPEN: "not decided",
     },
 )
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azext_iotjobs.central.filter_condition import FilterChoices, condition_of
-from azext_iotjobs.central.report import Member, MemberList
+from azext_iotjobs.central.report import MemberList, TranslatedMember
 from azext_iotjobs.localhub.query.evaluate import matches
 from azext_iotjobs.localhub.query.parser import parse_condition
 from azext_iotjobs.model.errors import BadValue, UserError
@@ -23,7 +23,7 @@ def translated(filter_: str, paths: Mapping[str, str] = NOTHING, **states: bool)
     return condition_of(filter_, choices, MemberList())
 
 
-def members_of(filter_: str, paths: Mapping[str, str] = NOTHING, **states: bool) -> list[Member]:
+def members_of(filter_: str, paths: Mapping[str, str] = NOTHING, **states: bool) -> list[TranslatedMember]:
     members = MemberList()
     condition_of(filter_, FilterChoices(paths, {f"${name}": value for name, value in states.items()}), members)
     return list(members.all())

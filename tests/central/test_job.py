@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.central.job import job_of
-from azext_iotjobs.central.report import Member, MemberList, WantedJob
+from azext_iotjobs.central.report import MemberList, TranslatedMember, WantedJob
 from azext_iotjobs.model.errors import BadValue, UserError
 from azext_iotjobs.model.rollout import Scope
 from azext_iotjobs.model.share import Share, Unit
@@ -21,7 +21,7 @@ def job(*data: Any, **more: Any) -> dict[str, Any]:
     return {"id": "job-014", "group": "g", "data": list(data) or [PROPERTY], **more}
 
 
-def imported(document: dict[str, Any]) -> tuple[WantedJob, dict[str, Member]]:
+def imported(document: dict[str, Any]) -> tuple[WantedJob, dict[str, TranslatedMember]]:
     members = MemberList()
     wanted = job_of(document, "Thermostats", members)
     return wanted, {each.name: each for each in members.all()}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.central.job import job_of
-from azext_iotjobs.central.report import Member, MemberList
+from azext_iotjobs.central.report import MemberList, TranslatedMember
 from azext_iotjobs.fleet_job.calendar import occurrences
 from azext_iotjobs.model.errors import UserError
 from azext_iotjobs.model.schedule import Frequency, Schedule
@@ -14,7 +14,7 @@ from azext_iotjobs.model.schedule import Frequency, Schedule
 START = "2022-10-24T22:29:01Z"  # a Monday
 
 
-def imported(schedule: Any, **more: Any) -> tuple[Schedule | None, dict[str, Member]]:
+def imported(schedule: Any, **more: Any) -> tuple[Schedule | None, dict[str, TranslatedMember]]:
     data = [{"type": "cloudProperty", "path": "Company", "value": "Contoso"}]
     members = MemberList()
     document = {"id": "s", "group": "g", "data": data, "schedule": schedule, **more}

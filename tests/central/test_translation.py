@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from azext_iotjobs.central.documents import documents_in, has_next_page
 from azext_iotjobs.central.filter_condition import FilterChoices
-from azext_iotjobs.central.report import Kind, Source, Translated, WantedGroup, WantedJob
+from azext_iotjobs.central.report import Kind, SourceDocument, Translated, WantedGroup, WantedJob
 from azext_iotjobs.central.translation import translate
 from azext_iotjobs.model.errors import BadValue
 
@@ -20,7 +20,7 @@ SCHEDULED = {**JOB, "id": "nightly", "schedule": {"start": "2030-01-01T02:00:00Z
 
 
 def translated(*documents: Any, saved: tuple[str, ...] = ()) -> list[Translated]:
-    sources = [Source(f"f[{number}]", each) for number, each in enumerate(documents, start=1)]
+    sources = [SourceDocument(f"f[{number}]", each) for number, each in enumerate(documents, start=1)]
     return translate(sources, FilterChoices(), saved)
 
 
@@ -201,11 +201,11 @@ def test_any_json_is_reported(content: Any) -> None:
 
 @given(st.dictionaries(NAMES, ANY_JSON, max_size=4), st.sampled_from([JOB, SCHEDULED, GROUP]))
 def test_a_document_with_anything_in_its_members_is_reported(more: dict[str, Any], document: dict[str, Any]) -> None:
-    sources = [Source("f", {**document, **more})]
+    sources = [SourceDocument("f", {**document, **more})]
     _check_reported(translate(sources, FilterChoices(), ("g1",)), sources)
 
 
-def _check_reported(found: list[Translated], sources: list[Source]) -> None:
+def _check_reported(found: list[Translated], sources: list[SourceDocument]) -> None:
     assert len(found) == len({json.dumps(each.content, sort_keys=True) for each in sources})
     for each in found:
         assert (each.wanted is None) is bool(each.reason)

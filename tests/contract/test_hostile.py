@@ -22,13 +22,13 @@ import requests
 from tests.helpers.hostile import ATTACKS, VERSION, Attack, Target
 from tests.helpers.hub_process import HubProcess
 from tests.helpers.mqtt_device import MqttDevice
+from tests.helpers.short_form import IN_FULL
 from tests.helpers.waiting import wait_until
 
 pytestmark = pytest.mark.local_hub("attacks the hub")
 
 resource = pytest.importorskip("resource")  # Windows has no such limits
-TORTURE = bool(os.environ.get("IOTJOBS_TORTURE"))
-CONNECTIONS = 3000 if TORTURE else 150
+CONNECTIONS = 3000 if IN_FULL else 150
 AT_ONCE = 24
 GROWTH_BOUND_KIB = 96 * 1024  # nothing is held for those who are gone; an allocator keeps some of what was needed once
 SLOWEST_S = 10.0  # for an honest call; two cores serve the hub, its enemies and this test
@@ -102,7 +102,7 @@ def open_files(hub: HubProcess) -> int:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory and open files are read from /proc")
 @pytest.mark.parametrize("asks_for_certificates", [False, True])
 def test_hostile_connections_neither_stop_nor_bloat_the_hub(tmp_path: Path, asks_for_certificates: bool) -> None:
-    seed = random.SystemRandom().randrange(10**6) if TORTURE else 1
+    seed = random.SystemRandom().randrange(10**6) if IN_FULL else 1
     hub = HubProcess(tmp_path)
     bad = hub.new_device("bad")["authentication"]["symmetricKey"]["primaryKey"]
     if asks_for_certificates:

@@ -1,6 +1,5 @@
 """What the hub has acknowledged is there after its end, however that came; jobs go on."""
 
-import os
 import random
 import subprocess
 import sys
@@ -25,12 +24,12 @@ from tests.helpers.restart_actors import (
     TwinWriter,
     key_of,
 )
+from tests.helpers.short_form import IN_FULL
 from tests.helpers.waiting import looks, wait_until
 
 pytestmark = pytest.mark.local_hub("stops and kills the hub")
 
-TORTURE = bool(os.environ.get("IOTJOBS_TORTURE"))
-KILLS = 50 if TORTURE else 3
+KILLS = 50 if IN_FULL else 3
 
 
 @pytest.fixture
@@ -195,7 +194,7 @@ def act_and_kill(actors: list[Actor], hub: HubProcess, chance: random.Random) ->
 
 
 def test_kills_at_random_moments_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
-    seed = random.SystemRandom().randrange(10**6) if TORTURE else 5
+    seed = random.SystemRandom().randrange(10**6) if IN_FULL else 5
     chance, kills, actor = random.Random(seed), 0, None
     methods = MethodJobber("m")
     actors = [
@@ -235,7 +234,7 @@ def test_kills_at_random_moments_lose_nothing_that_was_acknowledged(tmp_path: Pa
     assert calls > 0 and max(methods.calls.values()) == 1, f"seed {seed}: {methods.uncertain} of {calls} uncertain"
 
 
-@pytest.mark.parametrize("seed", range(10 if TORTURE else 2))
+@pytest.mark.parametrize("seed", range(10 if IN_FULL else 2))
 def test_a_hub_that_is_killed_in_its_first_starts_begins_well_in_the_next(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     for _ in range(3):

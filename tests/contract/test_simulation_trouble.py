@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 import random
 import sys
 import time
@@ -17,14 +16,14 @@ import pytest
 from tests.helpers.busy_hub import busy_hub
 from tests.helpers.far_hub import far_hub
 from tests.helpers.hub_process import HubProcess
+from tests.helpers.short_form import IN_FULL
 from tests.helpers.simulator_process import SimulatorProcess
 from tests.helpers.waiting import wait_until
 
 pytestmark = pytest.mark.local_hub("restarts, blocks and overloads the hub")
 
-TORTURE = bool(os.environ.get("IOTJOBS_TORTURE"))
-DEVICES, RESTARTS = (1000, 3) if TORTURE else (200, 1)
-SOAK_DEVICES, SOAK_S = (1000, 1800.0) if TORTURE else (100, 60.0)
+DEVICES, RESTARTS = (1000, 3) if IN_FULL else (100, 1)
+SOAK_DEVICES, SOAK_S = (1000, 1800.0) if IN_FULL else (100, 30.0)
 SPARE_FILES = 4  # what a look-up of the host's name has open meanwhile
 
 
@@ -71,7 +70,7 @@ def gaps_of(acknowledged: dict[str, list[int]]) -> dict[str, set[int]]:
 def test_devices_reconnect_after_each_restart_and_send_again_what_was_in_flight(
     start: Callable[..., HubProcess],
 ) -> None:
-    seed = random.SystemRandom().randrange(10**6) if TORTURE else 11
+    seed = random.SystemRandom().randrange(10**6) if IN_FULL else 11
     chance, hub = random.Random(seed), start()
     ids = registered(hub, DEVICES)
     with simulator_of(hub, ids, messages=100_000, intervalSeconds=1.0, remembers=True) as simulator:

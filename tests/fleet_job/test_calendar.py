@@ -1,6 +1,5 @@
 """Occurrences against a plain meaning: every minute around each change of the clocks, as a zone's clocks show it."""
 
-import os
 import random
 import zoneinfo
 from collections.abc import Iterator
@@ -14,12 +13,12 @@ import pytest
 from azext_iotjobs.fleet_job.calendar import check_rule, described, next_opening, occurrences, window_at, zone_of
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.schedule import LAST_DAY, Frequency, Rule, Schedule, Window
+from tests.helpers.short_form import IN_FULL
 
 UTC = timezone.utc
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 FROM, TO = datetime(2024, 1, 1, tzinfo=UTC), datetime(2031, 1, 1, tzinfo=UTC)
-TORTURE = bool(os.environ.get("IOTJOBS_TORTURE"))
-SEED = random.SystemRandom().randrange(10**6) if TORTURE else 7
+SEED = random.SystemRandom().randrange(10**6) if IN_FULL else 7
 # Half an hour, three quarters, months of fasting, winter as the exception, none at all.
 ODD = ["Australia/Lord_Howe", "Pacific/Chatham", "Africa/Casablanca", "Europe/Dublin", "America/Nuuk", "Asia/Kathmandu"]
 
@@ -28,7 +27,7 @@ def zones() -> list[str]:
     """Every zone, or some of them."""
     every = sorted(zoneinfo.available_timezones() - {"localtime", "Factory"})
     some = sorted({*ODD, *random.Random(SEED).sample(every, 4)})
-    return every if TORTURE else some
+    return every if IN_FULL else some
 
 
 def changes(zone: ZoneInfo) -> Iterator[datetime]:
@@ -125,7 +124,7 @@ def plain_days(rule: Rule, first: date, count: int) -> list[date]:
     return [each for each in days if each.day in rule.month_days or (LAST_DAY in rule.month_days and each in last)]
 
 
-@pytest.mark.parametrize("seed", range(200 if TORTURE else 20))
+@pytest.mark.parametrize("seed", range(200 if IN_FULL else 20))
 def test_weekly_and_monthly_days_are_those_of_a_plain_calendar(seed: int) -> None:
     chance = random.Random(f"{SEED} {seed}")
     at = time(chance.randrange(24), chance.randrange(60))

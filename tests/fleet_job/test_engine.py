@@ -25,31 +25,16 @@ from azext_iotjobs.fleet_job.engine import (
     decide,
 )
 from azext_iotjobs.model.errors import WrongState
-from azext_iotjobs.model.fleet_job import Delivery, Driver
 from azext_iotjobs.model.rollout import Retry, Rollout, Scope, Threshold, ThresholdAction
-from azext_iotjobs.model.run import Batch, RequestKind, Run, StopRequest, Tally, next_state
+from azext_iotjobs.model.run import Batch, RequestKind, StopRequest, Tally, next_state
 from azext_iotjobs.model.run_state import TRANSITIONS, BatchState, RunEvent, RunState
 from azext_iotjobs.model.schedule import BY_SCHEDULE
 from azext_iotjobs.model.share import Share, Unit
+from tests.helpers.sample_run import sample_run
 
 NOW = datetime(2026, 5, 1, tzinfo=timezone.utc)
 SOON, BEFORE = NOW + timedelta(seconds=60), NOW - timedelta(seconds=60)
-RUN = Run(
-    key=1,
-    fleet_job_id="job",
-    host="h",
-    number=1,
-    version=1,
-    run_key="abcdefgh",
-    state=RunState.RUNNING,
-    driver=Driver.CALLS,
-    driver_reason="",
-    delivery=Delivery(),
-    device_count=10,
-    batch_count=2,
-    created_at=NOW,
-    created_by="me",
-)
+RUN = sample_run(NOW)
 ROLLOUT = Rollout(pause_s=30)
 
 

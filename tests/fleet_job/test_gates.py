@@ -25,7 +25,6 @@ from azext_iotjobs.fleet_job.gates import (
     success_verdict,
 )
 from azext_iotjobs.model.errors import WrongState
-from azext_iotjobs.model.fleet_job import Delivery, Driver
 from azext_iotjobs.model.gates import (
     BatchGates,
     CommandGate,
@@ -40,6 +39,7 @@ from azext_iotjobs.model.rollout import Retry, Rollout, Scope, Threshold, Thresh
 from azext_iotjobs.model.run import Batch, RequestKind, Run, StopRequest, Tally
 from azext_iotjobs.model.run_state import TRANSITIONS, BatchState, RunEvent, RunState
 from azext_iotjobs.model.share import Share, Unit, parse_share
+from tests.helpers.sample_run import sample_run
 
 NOW = datetime(2026, 5, 1, tzinfo=timezone.utc)
 BEFORE, SOON = NOW - timedelta(seconds=60), NOW + timedelta(seconds=60)
@@ -48,22 +48,7 @@ QUERY = QueryGate(condition="tags.alarm = true", most=parse_share("5", "max"))
 ALL_GATES = Gates(
     bake_s=30, success=parse_share("95%", "success"), query=QUERY, command=CommandGate(line="check"), is_manual=True
 )
-RUN = Run(
-    key=1,
-    fleet_job_id="job",
-    host="h",
-    number=1,
-    version=1,
-    run_key="abcdefgh",
-    state=RunState.RUNNING,
-    driver=Driver.CALLS,
-    driver_reason="",
-    delivery=Delivery(),
-    device_count=30,
-    batch_count=3,
-    created_at=BEFORE,
-    created_by="me",
-)
+RUN = sample_run(BEFORE, device_count=30, batch_count=3)
 DONE = Tally(completed=10)
 ANN = GateAnswer(is_approved=True, by="ann", reason="looks fine", at=NOW)
 NO = GateAnswer(is_approved=False, by="bob", reason=None, at=NOW)

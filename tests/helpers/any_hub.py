@@ -10,6 +10,7 @@ import hmac
 import json as jsonlib
 import os
 import secrets
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -74,11 +75,11 @@ class AnyHub:
 
         path: percent-encoded.  json: a document, absent when None; body replaces it.
         token: replaces a policy's; an empty one is no Authorization header.
-        session: keeps its connection from one request to the next; None: this one has its own.
+        session: whose connection it takes; None: that of this thread's requests to this hub.
         """
         signed = self.token(policy) if token is None else token
         document = None if json is None else jsonlib.dumps(json).encode()
-        return (session or requests).request(
+        return (session or self._session()).request(
             method,
             f"https://{self.host}:{self.https_port}{path}",
             headers={
@@ -92,6 +93,14 @@ class AnyHub:
             proxies=None if self.proxies is None else dict(self.proxies),
             timeout=REQUEST_LIMIT_S,
         )
+
+    def _session(self) -> requests.Session:
+        """Keeps a connection: to make one takes most of a request's time."""
+        sessions: threading.local = self.__dict__.setdefault("_sessions", threading.local())
+        if not hasattr(sessions, "kept"):
+            sessions.kept = requests.Session()
+        kept: requests.Session = sessions.kept
+        return kept
 
     def ok(self, method: str, path: str, json: Any = None, **more: Any) -> Any:
         """One request that must succeed; gives its document."""

@@ -7,6 +7,7 @@ hub's modules, where that is possible. Tests of the start itself use `LocalHub`.
 import json as jsonlib
 import os
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,19 +22,27 @@ MODULE = "azext_iotjobs.localhub"
 LOADED = ["tests.helpers.loaded_hub"]
 
 
-class WarmHub(LocalHub):
-    """A hub whose process is forked from one that has loaded its modules, as long as the environment stays as it is."""
+def _environment() -> dict[str, str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment["PYTHONPATH"] = os.pathsep.join([str(PACKAGE_PARENT), *filter(None, [environment.get("PYTHONPATH")])])
+    return environment
 
-    _warm: WarmProcess | None = None
+
+ENVIRONMENT = _environment()  # as no test has changed it
+
+
+@cache
+def _warm() -> WarmProcess:
+    return WarmProcess(MODULE, LOADED, ENVIRONMENT)
+
+
+class WarmHub(LocalHub):
+    """A hub whose process is forked from one that has loaded its modules, unless a test has changed the environment."""
 
     def _start_process(self, words: list[str], folder: Path, log: IO[bytes]) -> "subprocess.Popen[bytes]":
-        environment = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
-        environment["PYTHONPATH"] = str(PACKAGE_PARENT)
-        if WarmHub._warm is None:
-            WarmHub._warm = WarmProcess(MODULE, LOADED, environment)
-        if WarmHub._warm.environment != environment:
+        if _environment() != ENVIRONMENT:
             return super()._start_process(words, folder, log)
-        return WarmHub._warm.start(words, folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
+        return _warm().start(words, folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
 
 
 class HubProcess(AnyHub):

@@ -13,6 +13,7 @@ from typing import Any
 from tests.helpers.hub_process import HubProcess
 
 LIMIT_S = 120.0
+KILLED = -9  # the exit code of one that was
 PRELOADED = [
     "__main__",
     "tests.helpers.fleet_job_process",

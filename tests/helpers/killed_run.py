@@ -9,7 +9,9 @@ import random
 import shlex
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,7 @@ from azext_iotjobs.model.verification import Verification
 from azext_iotjobs.operations.fleet_job import approval, definitions, planning
 from tests.helpers.fleet_job_process import ENDED, HELD, PAUSED, resume_run
 from tests.helpers.hub_process import HubProcess
-from tests.helpers.killable_process import KillableProcess
+from tests.helpers.killable_process import KILLED, KillableProcess
 from tests.helpers.waiting import looks
 
 CLOCK = SystemClock()
@@ -143,6 +145,11 @@ def phase_of(run: Run, batch: Batch | None) -> str:
     return "waiting" if run.tally.waiting else "operating"
 
 
+def have_ended(running: list[KillableProcess]) -> bool:
+    """Whether all processes have."""
+    return not any(each.is_alive for each in running)
+
+
 class KilledRun:
     """A run of a story in a store of its own."""
 
@@ -163,11 +170,8 @@ class KilledRun:
         """As it is stored."""
         return self.store.runs.get("job")
 
-    def play(self, phase: str) -> Run:
-        """Have processes execute it until it has ended, and kill the first of them; gives how it ended.
-
-        phase: half of them are killed in this one.
-        """
+    def play(self, phase: str) -> None:
+        """Have processes execute it until it has ended, and kill the first of them. phase: half of them in this one."""
         for _ in looks(f"{self.story.name} ends", limit_s=LIMIT_S):
             count = self._chance.choice([1, 1, 1, 2])
             running = [KillableProcess(resume_run, self._hub, self._folder) for _ in range(count)]
@@ -175,32 +179,31 @@ class KilledRun:
                 self._wait_for_moment(running, phase)
                 self._kill(running)
             else:
-                self._answer_until(lambda running=running: not any(each.is_alive for each in running))
-            assert all(each.end() in (ENDED, PAUSED, HELD, -9) for each in running), "a process has failed"
+                self._answer_until(partial(have_ended, running))
+            assert all(each.end() in (ENDED, PAUSED, HELD, KILLED) for each in running), "a process has failed"
             if self.run.state.has_ended:
-                return self.run
-        raise AssertionError  # `looks` has said it
+                return
 
     def _wait_for_moment(self, running: list[KillableProcess], phase: str) -> None:
         running[0].has_begun()
         if self._chance.random() < 0.5:
-            self._answer_until(lambda: self._phase() == phase or not any(each.is_alive for each in running))
+            self._answer_until(lambda: self._phase() == phase or have_ended(running))
         ends_at = time.monotonic() + self._chance.random() * 0.8
         self._answer_until(lambda: time.monotonic() > ends_at)
 
     def _kill(self, running: list[KillableProcess]) -> None:
-        """Kill one of the processes, or all; then nobody waits for the others, if there are any."""
+        """Kill one of the processes, or all; the others go on to their end."""
         victims = running if self._chance.random() < 0.5 else [self._chance.choice(running)]
         phase = self._phase()
         for each in victims:
             self.kills[phase] += each.kill()
-        self._answer_until(lambda: not any(each.is_alive for each in running))
+        self._answer_until(partial(have_ended, running))
 
     def _phase(self) -> str:
         run = self.run
         return phase_of(run, self.store.runs.current_batch(run))
 
-    def _answer_until(self, condition: Any) -> None:
+    def _answer_until(self, condition: Callable[[], bool]) -> None:
         """Wait, and approve a batch that waits for it after a while, or reject it."""
         for _ in looks("the processes end", limit_s=LIMIT_S):
             if condition():

@@ -48,7 +48,9 @@ class ReportedTwins:
         if found is None:
             return None
         self.queries.append(request.body["query"])
-        rows = [row for key, twin in self.reported.items() if (row := _row(found, key, twin)) is not None]
+        ids = None if found["ids"] is None else set(ID.findall(found["ids"]))
+        asked = {key: twin for key, twin in self.reported.items() if ids is None or key[0] in ids}
+        rows = [row for key, twin in asked.items() if (row := _row(found, key, twin)) is not None]
         for row in rows:
             if (is_connected := self.is_connected(row["deviceId"])) is not None:
                 row["connectionState"] = "Connected" if is_connected else "Disconnected"
@@ -74,8 +76,6 @@ class ReportedTwins:
 def _row(query: "re.Match[str]", key: Key, twin: Mapping[str, tuple[Any, datetime]]) -> dict[str, Any] | None:
     device, module = key
     if (module is not None) != bool(query["modules"]) or (query["module"] and query["module"] != module):
-        return None
-    if query["ids"] is not None and device not in ID.findall(query["ids"]):
         return None
     if query["name"] is not None:
         wanted = query["value"]

@@ -47,20 +47,13 @@ class WarmProcess:
         weakref.finalize(self, _end, self._socket, self._process)
 
     def start(
-        self,
-        words: Sequence[str],
-        folder: Path,
-        *,
-        stdin: Stream,
-        stdout: Stream,
-        stderr: Stream,
-        start_new_session: bool = False,
+        self, words: Sequence[str], folder: Path, *, stdin: Stream, stdout: Stream, stderr: Stream
     ) -> "ForkedProcess":
         """Start a process with these arguments; all are as those of subprocess.Popen.
 
         folder: where it runs.  stdin, stdout, stderr: a file or PIPE.
         """
-        message = {"words": list(words), "folder": str(folder), "has_session": start_new_session}
+        message = {"words": list(words), "folder": str(folder)}
         return ForkedProcess(self._socket, message, (stdin, stdout, stderr))
 
 
@@ -163,7 +156,7 @@ def serve(control: socket.socket, module: str, loaded: Sequence[str]) -> None:
             os.close(each)
 
 
-def _fork_and_wait(module: str, files: list[int], *, words: list[str], folder: str, has_session: bool) -> None:
+def _fork_and_wait(module: str, files: list[int], *, words: list[str], folder: str) -> None:
     *streams, reports = files
     child = os.fork()
     if child == 0:
@@ -171,8 +164,6 @@ def _fork_and_wait(module: str, files: list[int], *, words: list[str], folder: s
             signal.SIGINT, signal.default_int_handler
         )  # a shell's background has it ignored, and what is below
         os.close(reports)
-        if has_session:
-            os.setsid()
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
             os.close(stream)

@@ -16,11 +16,11 @@ import pytest
 
 from azext_iotjobs.model.clock import parse_instant
 from tests.helpers.az import EXTENSIONS, REPOSITORY, Az
+from tests.helpers.short_form import IN_FULL
 from tests.helpers.surface import our_arguments
 from tests.helpers.waiting import wait_until
 
 DEMO = REPOSITORY / "demo"
-TORTURE = bool(os.environ.get("IOTJOBS_TORTURE"))
 NOW = "from azext_iotjobs.model.clock import SystemClock, render_instant; print(render_instant(SystemClock().now()))"
 
 
@@ -70,7 +70,7 @@ def test_ctrl_c_ends_the_demo_and_all_that_it_has_started(az: Az, tmp_path: Path
     assert marked(mark) == [] and list(tmp_path.glob("iotjobs-demo-*")) == []
 
 
-@pytest.mark.skipif(not TORTURE, reason="it takes two minutes: IOTJOBS_TORTURE=1")
+@pytest.mark.skipif(not IN_FULL, reason="it takes two minutes: IOTJOBS_TORTURE=1")
 def test_all_is_as_the_demo_says(az: Az, tmp_path: Path) -> None:
     assert started(az, tmp_path, "whole").wait(600) == 0, (tmp_path / "out").read_text()
 

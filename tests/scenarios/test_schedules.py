@@ -82,7 +82,7 @@ def test_you_can_unschedule_the_job_or_edit_the_scheduled_job(place: Scheduled) 
         ("--cron '61 2 * * *' --time-zone UTC", "--cron"),
         ("--cron '0 0 2 * * *' --time-zone UTC", "has not 5 fields"),
         ("--daily --at 02:30 --time-zone Mars", "--time-zone 'Mars'"),
-        ("--once 2020-01-01T02:00 --time-zone UTC", "in the past"),
+        ("--once 2020-01-01T02:00 --time-zone UTC", "lies ahead"),
         ("--once 2100-02-30 --at 02:00 --time-zone UTC", "--once"),
         ("--daily --at 02:30 --time-zone UTC --window 03:00-04:00", "--window 03:00-04:00"),
         ("--daily --at 02:30 --time-zone UTC --window 3", "--window"),

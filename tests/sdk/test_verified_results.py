@@ -49,7 +49,7 @@ def test_an_iterator_that_is_left_ends_the_verification(client: JobClient, job: 
     [
         ({"verify": "tags.a = = 1"}, BadValue, "verify: the hub cannot read"),
         ({"verify": " "}, MissingChoice, "verify is blank"),
-        ({"verify": FLOOR, "verify_within_s": 1}, BadValue, "verify_within_s: 1 seconds"),
+        ({"verify": FLOOR, "verify_within_s": 1}, BadValue, "verify_within_s 1s: give 10s to 30d"),
         ({"verify": FLOOR, "verify_failed": FLOOR}, ConflictingChoice, "verify and verify_failed"),
         ({"verify": FLOOR, "job_id": "nowhere"}, NotFound, "nowhere"),
     ],

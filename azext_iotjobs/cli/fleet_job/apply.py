@@ -1,9 +1,11 @@
 """Handler of az iot hub fleet-job apply: the fleet jobs of a file are created, or updated to be as it says.
 
-Everything is validated before anything is written. Who applies a file again changes nothing.
+Everything is validated before anything is written, and all of a file is written, or nothing. Who applies a file again
+changes nothing.
 """
 
 from collections.abc import Sequence
+from enum import Enum
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -13,44 +15,55 @@ from azext_iotjobs.cli.fleet_job.context import FleetJobContext, can_mean
 from azext_iotjobs.cli.fleet_job.hub_checks import report_count, report_gate_count
 from azext_iotjobs.cli.fleet_job.job_file.changes import SCHEDULE, Change, changes
 from azext_iotjobs.cli.fleet_job.job_file.read import FileJob, parse_file
-from azext_iotjobs.cli.fleet_job.schedule.save import put, say_who_starts, take_away
+from azext_iotjobs.cli.fleet_job.schedule.save import new_store_key, say_who_starts, warn_of_removed, warn_of_set
 from azext_iotjobs.cli.input import stdin
-from azext_iotjobs.cli.input.document_form import Problems
 from azext_iotjobs.cli.input.parameters import Parameters, parse_values
+from azext_iotjobs.cli.input.problems import Problems
 from azext_iotjobs.cli.input.scalars import bytes_of_file, text_of
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.store.holder import current_user
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.errors import BadRequest, BadValue, ConflictingChoice, NotFound
+from azext_iotjobs.model.errors import BadRequest, BadValue, ConflictingChoice
 from azext_iotjobs.model.fleet_job import FleetJob
 from azext_iotjobs.model.selection import CONDITION
 from azext_iotjobs.model.text import Text
-from azext_iotjobs.operations.fleet_job import definitions as operation
 from azext_iotjobs.operations.fleet_job import planning
+from azext_iotjobs.operations.fleet_job.changes import Before, JobChange, SavedChange, read_before, save_changes
 from azext_iotjobs.operations.fleet_job.schedule.saved import check_schedule
 
 logger = get_logger(__name__)
 
 CLOCK = SystemClock()
 FILE, SET = "--file", "--set"
-CREATED, UPDATED, UNCHANGED = "created", "updated", "unchanged"
-ALL = ("targets", "verification", "gates.query")  # what the hub reads of a new fleet job
+
+
+class Applied(Enum):
+    """What applying does to a fleet job."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
 
 
 class Planned(NamedTuple):
-    """What applying does to a fleet job."""
+    """A fleet job of a file, and what applying changes of it."""
 
     wanted: FileJob
-    saved: FleetJob | None  # None: it is not there yet
+    before: Before
     host: str
     changes: Sequence[Change]  # of one that is there
 
     @property
-    def outcome(self) -> str:
-        """The word for it."""
+    def saved(self) -> FleetJob | None:
+        """The fleet job as it is; None: it is not there yet."""
+        return self.before.job
+
+    @property
+    def applied(self) -> Applied:
+        """What applying does."""
         if self.saved is None:
-            return CREATED
-        return UPDATED if self.changes else UNCHANGED
+            return Applied.CREATED
+        return Applied.UPDATED if self.changes else Applied.UNCHANGED
 
     @property
     def is_new_version(self) -> bool:
@@ -63,6 +76,22 @@ class Planned(NamedTuple):
         if self.saved is None:
             return self.wanted.schedule is not None
         return any(each.is_of(SCHEDULE) for each in self.changes)
+
+    @property
+    def change(self) -> JobChange:
+        """What is to be saved."""
+        return JobChange(
+            fleet_job_id=self.wanted.fleet_job_id,
+            host=self.host,
+            definition=self.wanted.definition if self.is_new_version else None,
+            schedule=self.wanted.schedule if self.sets_schedule else self.before.schedule,
+            before=self.before,
+        )
+
+    @property
+    def new_conditions(self) -> list[str]:
+        """What of CONDITIONS the hub has to read."""
+        return [each for each in CONDITIONS if self.saved is None or any(change.is_of(each) for change in self.changes)]
 
 
 class _Hubs:
@@ -100,10 +129,10 @@ def apply(
     problems.check()
     if dry_run:
         return [_shown(each, dry_run=True) for each in plans]
-    done = _all_carried_out(client, plans)
-    if any(each.sets_schedule and each.wanted.schedule is not None for each in plans):
-        say_who_starts()
-    return done
+    done = _save(client, plans)
+    return [
+        {**_shown(each, dry_run=False), "version": saved.job.version} for each, saved in zip(plans, done, strict=True)
+    ]
 
 
 def _read(path: str, pairs: Sequence[str], problems: Problems) -> list[FileJob]:
@@ -117,29 +146,24 @@ def _read(path: str, pairs: Sequence[str], problems: Problems) -> list[FileJob]:
 
 def _planned(context: FleetJobContext, hubs: _Hubs, wanted: FileJob) -> Planned:
     """What is to be done to a fleet job; the hub reads new conditions. What is wrong is noted, or raised."""
-    saved = _saved(context, wanted.fleet_job_id)
-    if saved is None:
+    before = read_before(context.store, wanted.fleet_job_id)
+    if before.job is None:
         hub = hubs.of_new(wanted.hub)
-        planned = Planned(wanted, None, planning.host_of(hub), ())
+        planned = Planned(wanted, before, planning.host_of(hub), ())
     else:
-        context.check(saved)
-        stored = context.store.schedules.get(saved.fleet_job_id)
-        found = changes(saved, None if stored is None else stored.schedule, wanted)
-        planned = Planned(wanted, saved, saved.host, found)
+        context.check(before.job)
+        planned = Planned(wanted, before, before.job.host, changes(before.job, before.schedule, wanted))
     _check_hub(planned)
     schedule = wanted.schedule
     if planned.sets_schedule and schedule is not None:
         check = partial(check_schedule, context.store, wanted.fleet_job_id, planned.host, schedule, CLOCK.now())
         wanted.tried(check, at=SCHEDULE)
-    wanted.tried(lambda: _ask(context, hubs, planned))
+    new = planned.new_conditions
+    if new:
+        hub = hubs.of_new(wanted.hub) if before.job is None else hubs.of_saved(before.job)
+        for each in new:
+            wanted.tried(partial(CONDITIONS[each], context, hub, wanted))
     return planned
-
-
-def _saved(context: FleetJobContext, fleet_job_id: str) -> FleetJob | None:
-    try:
-        return context.store.definitions.get(fleet_job_id)
-    except NotFound:
-        return None
 
 
 def _check_hub(planned: Planned) -> None:
@@ -158,55 +182,40 @@ def _check_hub(planned: Planned) -> None:
     )
 
 
-def _ask(context: FleetJobContext, hubs: _Hubs, planned: Planned) -> None:
-    """Have the hub read what is new of conditions: what it cannot read is refused before anything is saved."""
-    wanted, saved = planned.wanted, planned.saved
-    new = [part for part in ALL if saved is None or any(each.is_of(part) for each in planned.changes)]
-    if not new:
-        return
-    hub = hubs.of_new(wanted.hub) if saved is None else hubs.of_saved(saved)
-    definition = wanted.definition
-    if "targets" in new:
-        of_run = definition.targets.of_run
-        if of_run is not None:
-            context.store.runs.get(of_run.fleet_job_id, of_run.run_number)
-        try:
-            report_count(hub, context.store, definition.targets, of=wanted.fleet_job_id)
-        except BadRequest as err:
-            raise BadValue(Text(CONDITION, f": the hub cannot read this condition. {err}"), hint=err.hint) from err
-    if "verification" in new:
-        planning.check_verification(hub, definition)
-    if "gates.query" in new:
-        report_gate_count(hub, definition.rollout.gates)
+def _check_targets(context: FleetJobContext, hub: HubClient, wanted: FileJob) -> None:
+    """Raise UserError for a condition that the hub cannot read, NotFound for a group or run that is not there."""
+    targets = wanted.definition.targets
+    if targets.of_run is not None:
+        context.store.runs.get(targets.of_run.fleet_job_id, targets.of_run.run_number)
+    try:
+        report_count(hub, context.store, targets, of=wanted.fleet_job_id)
+    except BadRequest as err:
+        raise BadValue(Text(CONDITION, f": the hub cannot read this condition. {err}"), hint=err.hint) from err
 
 
-def _all_carried_out(context: FleetJobContext, plans: Sequence[Planned]) -> list[dict[str, Any]]:
-    """Do what is planned, all of it or nothing. Raises ConflictingChoice for a fleet job that was changed meanwhile."""
-    if all(each.outcome == UNCHANGED for each in plans):
-        return [_shown(each, dry_run=False) for each in plans]
-    with context.store.transaction():
-        for each in plans:
-            if _saved(context, each.wanted.fleet_job_id) != each.saved:
-                raise ConflictingChoice(
-                    f"{each.wanted.fleet_job_id} was changed by somebody else meanwhile; nothing was written.",
-                    hint="Apply the file again.",
-                )
-        return [_carried_out(context, each) for each in plans]
+def _check_verification(context: FleetJobContext, hub: HubClient, wanted: FileJob) -> None:
+    planning.check_verification(hub, wanted.definition)
 
 
-def _carried_out(context: FleetJobContext, planned: Planned) -> dict[str, Any]:
-    wanted, store = planned.wanted, context.store
-    job, by, at = planned.saved, current_user(), CLOCK.now()
-    if job is None:
-        job = operation.create(store, wanted.fleet_job_id, planned.host, wanted.definition, by=by, at=at)
-    elif planned.is_new_version:
-        job = operation.edit(store, wanted.fleet_job_id, wanted.definition, by=by, at=at)
-    if planned.sets_schedule:
-        if wanted.schedule is None:
-            take_away(context, wanted.fleet_job_id)
-        else:
-            put(context, wanted.fleet_job_id, wanted.schedule)
-    return {**_shown(planned, dry_run=False), "version": job.version}
+def _check_gate(context: FleetJobContext, hub: HubClient, wanted: FileJob) -> None:
+    report_gate_count(hub, wanted.definition.rollout.gates)
+
+
+# Members with conditions, which the hub has to read before they are saved.
+CONDITIONS = {"targets": _check_targets, "verification": _check_verification, "gates.query": _check_gate}
+
+
+def _save(context: FleetJobContext, plans: Sequence[Planned]) -> list[SavedChange]:
+    wanted = [each.change for each in plans]
+    done = save_changes(context.store, wanted, by=current_user(), at=CLOCK.now(), new_key=new_store_key)
+    for each in done:
+        if each.scheduled is not None:
+            warn_of_set(each.scheduled)
+        if each.removed is not None:
+            warn_of_removed(context, each.job.fleet_job_id, each.removed)
+    if any(each.scheduled is not None for each in done):
+        say_who_starts()
+    return done
 
 
 def _shown(planned: Planned, *, dry_run: bool) -> dict[str, Any]:
@@ -214,7 +223,7 @@ def _shown(planned: Planned, *, dry_run: bool) -> dict[str, Any]:
     return {
         "id": planned.wanted.fleet_job_id,
         "hub": planned.host,
-        "applied": planned.outcome,
+        "applied": planned.applied.value,
         "dryRun": dry_run,
         "version": before + planned.is_new_version,
         "changes": [{"member": each.member, "from": each.before, "to": each.after} for each in planned.changes],

@@ -69,7 +69,7 @@ def render_fleet_job(job: FleetJob, schedule: Schedule | None = None) -> Documen
         "editedBy": job.edited_by,
         "parent": None if job.origin is None else _origin(job.origin),
     }
-    # In a file it would be a parameter.
+    # `${` in a text would be read as a parameter when the document is applied as a file.
     return {**document, "parameters": False} if BEGINS in json.dumps(document) else document
 
 

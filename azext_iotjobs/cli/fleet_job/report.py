@@ -38,7 +38,7 @@ def report(
         logger.warning("%s is %s: the report shows it as it is now.", chosen.name, chosen.state.value)
     with CaseSpool() as spool:
         spool.add(_cases(client, chosen))
-        # Behind the cases: a run that goes on adds batches, and no case may be of a batch that is not known.
+        # Only now: a run that goes on may have made another batch, and moved devices into it.
         write_spooled(report_of(job, chosen, client.store.runs.batches(chosen)), spool, [target])
 
 

@@ -83,10 +83,7 @@ def show_results(
     output: RowOutputOptions,
 ) -> list[dict[str, Any]] | None:
     """Show what a run did to each device."""
-    unasked = (*CALL_COLUMNS, *RUN_COLUMNS, *(("deleted",) if check_registry else ()))
-    columns = chosen_columns(cmd, output.columns, (*unasked, *RUN_DETAILS), unasked)
-    if job_details:
-        columns = tuple(dict.fromkeys((*columns, *RUN_DETAILS)))
+    columns = _columns(cmd, output.columns, has_deleted=check_registry, has_details=job_details)
     of_twins = twin_columns(cmd, columns)
     rows_wanted = wanted.filter()
     output.check_file_is_named()
@@ -99,16 +96,13 @@ def show_results(
     if target is not None:
         row_writer.check(target)
     hub = client.hub_of(job) if check_registry or of_twins else None
-    cells = None if hub is None or not of_twins else _cells(cmd, client, hub, of_twins)
-    if cells is not None and wanted.our_device_id is None:
-        cells.expect(chosen.device_count)
     rows = _Rows(
         context=client,
         run=chosen,
         wanted=rows_wanted,
         registry=hub.selections if hub is not None and check_registry else None,
         details=_details(client, chosen) if set(columns) & set(RUN_DETAILS) else {},
-        cells=cells,
+        cells=_cells(cmd, client, hub, of_twins, 1 if wanted.our_device_id else chosen.device_count),
     )
     if target is None:
         warn_of_many_rows(chosen.device_count)
@@ -118,16 +112,32 @@ def show_results(
     return None
 
 
+def _columns(cmd: Any, typed: str | None, *, has_deleted: bool, has_details: bool) -> tuple[str, ...]:
+    """The columns to show. has_deleted: whether devices are deleted is known.  has_details: those of the run, too."""
+    unasked = (*CALL_COLUMNS, *RUN_COLUMNS, *(("deleted",) if has_deleted else ()))
+    columns = chosen_columns(cmd, typed, (*unasked, *RUN_DETAILS), unasked)
+    return tuple(dict.fromkeys((*columns, *RUN_DETAILS))) if has_details else columns
+
+
 def _details(context: FleetJobContext, run: Run) -> Mapping[str, Any]:
     return render_run_details(context.store.definitions.get(run.fleet_job_id, run.version), run)
 
 
-def _cells(cmd: Any, context: FleetJobContext, hub: "HubClient", columns: "Sequence[TwinColumn]") -> "TwinCells":
-    """What fills the columns of twins. hub: of the fleet job, which nobody has to name.  columns: 1 or more."""
+def _cells(
+    cmd: Any, context: FleetJobContext, hub: "HubClient | None", columns: "Sequence[TwinColumn]", count: int
+) -> "TwinCells | None":
+    """What fills the columns of twins; None: there are none.
+
+    hub: of the fleet job, which nobody has to name; None: it is not needed.  count: of the devices.
+    """
+    if hub is None or not columns:
+        return None
     from azext_iotjobs.cli.hub_access.twin_cells import cells_of  # here: most results need no twin
 
     name = None if context.names_hub else hub.target.authority
-    return cells_of(hub, columns, hub=name, is_silent=bool(cmd.cli_ctx.only_show_errors))
+    cells = cells_of(hub, columns, hub=name, is_silent=bool(cmd.cli_ctx.only_show_errors))
+    cells.expect(count)
+    return cells
 
 
 def _request(run: Run, wanted: ResultFilter) -> str:

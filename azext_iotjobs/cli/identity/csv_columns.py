@@ -64,7 +64,7 @@ class Columns(NamedTuple):
     others: Sequence[str]  # that are not imported, as the header has them
 
 
-class Mapped(NamedTuple):
+class MappedColumn(NamedTuple):
     """A column that is to become a tag."""
 
     column: str  # as typed
@@ -72,7 +72,7 @@ class Mapped(NamedTuple):
     type: TagType
 
 
-def parse_map(text: str) -> Mapped:
+def parse_map(text: str) -> MappedColumn:
     """Read COLUMN=tags.path or COLUMN=tags.path:TYPE. Raises BadValue."""
     column, equals, rest = text.rpartition("=")
     path, colon, word = rest.partition(":")
@@ -83,10 +83,12 @@ def parse_map(text: str) -> Mapped:
         raise BadValue(
             f"--map {shown(text)}: {shown(word)} is no type of a tag.", hint=f"Types are {', '.join(types)}."
         )
-    return Mapped(column.strip(), parse_tag_path(path, "--map"), types[word.strip().lower()] if colon else TagType.TEXT)
+    return MappedColumn(
+        column.strip(), parse_tag_path(path, "--map"), types[word.strip().lower()] if colon else TagType.TEXT
+    )
 
 
-def columns_of(header: Sequence[str], mapped: Sequence[Mapped], display_name: TagPath, where: str) -> Columns:
+def columns_of(header: Sequence[str], mapped: Sequence[MappedColumn], display_name: TagPath, where: str) -> Columns:
     """What the columns of a header mean.
 
     mapped: those that become tags by --map.  display_name: the tag that a device's name becomes.
@@ -119,7 +121,7 @@ def columns_of(header: Sequence[str], mapped: Sequence[Mapped], display_name: Ta
     return Columns(known, tags, others)
 
 
-def _found(mapped: Mapped, plain: Sequence[str], header: Sequence[str]) -> list[int]:
+def _found(mapped: MappedColumn, plain: Sequence[str], header: Sequence[str]) -> list[int]:
     """Where a mapped column is."""
     exact = [at for at, name in enumerate(header) if name == mapped.column]
     found = exact or [at for at, name in enumerate(plain) if name == plain_name(mapped.column)]

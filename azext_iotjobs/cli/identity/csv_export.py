@@ -1,6 +1,5 @@
 """A device -> the cells of its row in a table of devices. Pure."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -13,19 +12,19 @@ from azext_iotjobs.cli.identity.csv_columns import (
     WITH_KEYS,
     WITHOUT_KEYS,
 )
-from azext_iotjobs.cli.input.columns import COMMA
+from azext_iotjobs.cli.input.columns import names_in
 from azext_iotjobs.cli.input.device_tables import ID_NAMES, plain_name
 from azext_iotjobs.cli.input.display_name import display_name
 from azext_iotjobs.cli.input.scalars import shown
 from azext_iotjobs.cli.input.tag_paths import TagPath
 from azext_iotjobs.cli.output.csv_cells import cell
 from azext_iotjobs.clients.identity_codec import thumbprints_in
+from azext_iotjobs.clients.twin_column_codec import OWN_OF_HUB, value_at
 from azext_iotjobs.model.errors import BadValue, MissingChoice
 from azext_iotjobs.model.twin_columns import ALIASED, parse_twin_column
 from azext_iotjobs.operations.identity.export_devices import ExportedDevice
 
 OPTION = "--columns"
-NOISE = ("$metadata", "$version")  # the hub's own, in properties
 Steps = tuple[str | int, ...]
 ReadCell = Callable[[ExportedDevice], Any]
 
@@ -57,8 +56,8 @@ def cells_of(device: ExportedDevice, columns: Sequence[ExportColumn]) -> list[st
     return [cell(each.read(device)) for each in columns]
 
 
-def _listed(typed: str) -> list[str]:
-    names = [name.strip() for name in re.split(COMMA, typed)]
+def _listed(typed: str) -> Sequence[str]:
+    names = names_in(typed)
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise BadValue(f"{OPTION} {shown(twice)}: give each column once.")
@@ -83,7 +82,7 @@ def _reader(name: str, name_tag: TagPath) -> ReadCell:
         at = THUMBPRINTS.index(known)
         return lambda device: _thumbprints(device)[at]
     path = _path(known or name)
-    return lambda device: _value(device.twin.document, path)
+    return lambda device: _without_own_of_hub(value_at(device.twin.document, path))
 
 
 def _path(name: str) -> Steps:
@@ -102,17 +101,8 @@ def _thumbprints(device: ExportedDevice) -> tuple[str | None, str | None]:
     return thumbprints_in(device.twin.document.get("x509Thumbprint"))
 
 
-def _value(document: Any, path: Steps) -> Any:
-    """What a twin has at a path, without the hub's own members; None where it has nothing."""
-    for step in path:
-        if isinstance(step, int):
-            document = document[step] if isinstance(document, list) and step < len(document) else None
-        else:
-            document = document.get(step) if isinstance(document, Mapping) else None
-    return _without_noise(document)
-
-
-def _without_noise(value: Any) -> Any:
+def _without_own_of_hub(value: Any) -> Any:
+    """A value of a twin without what the hub puts into it."""
     if not isinstance(value, Mapping):
         return value
-    return {name: _without_noise(inner) for name, inner in value.items() if name not in NOISE}
+    return {name: _without_own_of_hub(inner) for name, inner in value.items() if name not in OWN_OF_HUB}

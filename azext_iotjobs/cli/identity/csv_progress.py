@@ -25,7 +25,7 @@ class CsvProgress:
         self._is_silent = is_silent
 
     def at(self, done: int) -> None:
-        """So many are done."""
+        """Show that so many are done."""
         now = self._clock.monotonic()
         if self._first_count is None:
             self._first_count = done

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 from azext_iotjobs.cli.identity.csv_export import ExportColumn, cells_of, export_columns
 from azext_iotjobs.cli.identity.csv_progress import CsvProgress
@@ -13,12 +13,12 @@ from azext_iotjobs.cli.input.display_name import display_name_tag
 from azext_iotjobs.cli.input.option_groups import takes_option_groups
 from azext_iotjobs.cli.output.csv_cells import csv_line
 from azext_iotjobs.cli.output.exit_code import end_without_result
-from azext_iotjobs.cli.output.file_writing import check_link, is_file, written_beside
+from azext_iotjobs.cli.output.file_writing import check_new_file, is_file, write_file
 from azext_iotjobs.cli.output.row_output import STDOUT
-from azext_iotjobs.cli.output.streams import give_up_result
+from azext_iotjobs.cli.output.streams import write_parts
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
+from azext_iotjobs.model.errors import BadValue, NotFound
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.selection import ALL, Selection
 from azext_iotjobs.operations.identity.export_devices import ExportedDevice, exported_pages
@@ -43,17 +43,9 @@ class ExportCsvOptions(NamedTuple):
                 )
             return
         path = Path(self.file)
-        check_link(path, FILE)
-        if os.path.exists(path) and not self.overwrite:
-            raise ConflictingChoice(f"{FILE} {path} already exists.", hint="Give another name, or --overwrite.")
-        if (
-            (os.path.exists(path) and not is_file(path))
-            or not os.path.isdir(path.parent)
-            or not os.access(path.parent, os.W_OK)
-        ):
-            raise BadValue(
-                f"{FILE} {path} cannot be written.", hint="Name a file in a folder that exists, or - for stdout."
-            )
+        check_new_file(path, FILE, overwrites=self.overwrite)
+        if self.our_include_keys and os.path.exists(path) and not is_file(path):
+            raise BadValue(f"{FILE} {path} cannot be written: keys are written to files alone.")
 
 
 @takes_option_groups
@@ -73,7 +65,10 @@ def export_csv(
     pages = exported_pages(client, selection, SystemClock(), with_keys=options.our_include_keys)
     lines = _Lines(columns, progress)
     try:
-        _write(options, lines.of(pages))
+        if options.file == STDOUT:
+            write_parts(lines.of(pages))
+        else:
+            write_file(Path(options.file), FILE, lines.of(pages), is_private=options.our_include_keys)
     finally:
         progress.end()
     if options.file == STDOUT:
@@ -101,23 +96,3 @@ class _Lines:
             yield b"".join(csv_line(cells_of(each, self._columns)) for each in page)
             self.count += len(page)
             self._progress.at(self.count)
-
-
-def _write(options: ExportCsvOptions, lines: Iterable[bytes]) -> None:
-    if options.file == STDOUT:
-        try:
-            _write_to(sys.stdout.buffer, lines)
-            sys.stdout.buffer.flush()
-        except OSError as err:  # who reads has had enough, or there is no room
-            give_up_result(sys.stdout, err)
-        return
-    try:
-        with written_beside(Path(options.file), is_private=options.our_include_keys) as file:
-            _write_to(file, lines)
-    except OSError as err:
-        raise BadValue(f"{FILE} {options.file} cannot be written: {err.strerror}.") from err
-
-
-def _write_to(file: BinaryIO, lines: Iterable[bytes]) -> None:
-    for each in lines:
-        file.write(each)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from knack.log import get_logger
 
 from azext_iotjobs.cli.hub_access.tiers import tier_of
-from azext_iotjobs.cli.identity.csv_columns import Columns, Mapped, columns_of, parse_map
+from azext_iotjobs.cli.identity.csv_columns import Columns, MappedColumn, columns_of, parse_map
 from azext_iotjobs.cli.identity.csv_progress import CsvProgress
 from azext_iotjobs.cli.identity.csv_rows import RowReader
 from azext_iotjobs.cli.identity.import_results import MAX_LISTED, RESULT_COLUMNS, ImportResults, render_failure
@@ -55,14 +55,14 @@ class ImportCsvOptions(NamedTuple):
             if self.overwrite:
                 raise ConflictingChoice(f"--overwrite needs {RESULTS_FILE}.")
         elif self.results_file == STDOUT:
-            raise BadValue(f"{RESULTS_FILE} -: results are kept in a file, so that an import can be gone on with.")
+            raise BadValue(f"{RESULTS_FILE} -: results are kept in a file, so that an import can be continued.")
         elif _is_same_file(self.file, self.results_file):
             raise ConflictingChoice(f"{FILE} and {RESULTS_FILE} are the same file.")
 
     def target(self, *content: str) -> RowTarget | None:
         """The results file; None: there is none. content: which devices they are, and whose.
 
-        An unfinished file is gone on with only by an import of the same rows into the same hub in the same way.
+        An unfinished file is continued only by an import of the same rows into the same hub in the same way.
         """
         if self.results_file is None:
             return None
@@ -124,7 +124,7 @@ def import_csv(cmd: Any, client: HubClient, *, options: ImportCsvOptions) -> dic
         return _import(cmd, client, table, target, options, total)
 
 
-def _table(file: CsvFile, mapped: Sequence[Mapped], name_tag: TagPath) -> Table:
+def _table(file: CsvFile, mapped: Sequence[MappedColumn], name_tag: TagPath) -> Table:
     columns = columns_of(file.header, mapped, name_tag, file.where)
     if columns.others:
         logger.warning(
@@ -173,12 +173,12 @@ def _import(
         except ImportStopped:
             outcome = Outcome.STOPPED
         except IotJobsError:
-            _say_how_to_go_on(run, target, progress)
+            _say_how_to_continue(run, target, progress)
             raise
         else:
             outcome = Outcome.DEVICES_FAILED if run.state.counts[RowStatus.FAILED.value] else Outcome.SUCCESS
     if outcome is Outcome.STOPPED:
-        _say_how_to_go_on(run, target, progress)
+        _say_how_to_continue(run, target, progress)
     progress.end()
     leave_with(cmd, outcome, exit_zero=options.exit_zero)
     return results.summary(client.target.authority, total, None if target is None else target.name)
@@ -192,10 +192,10 @@ def _carry_out(results: ImportResults, table: Table, target: RowTarget | None) -
         pass  # what failed is kept for the result
 
 
-def _say_how_to_go_on(run: DeviceImport, target: RowTarget | None, progress: CsvProgress) -> None:
+def _say_how_to_continue(run: DeviceImport, target: RowTarget | None, progress: CsvProgress) -> None:
     progress.end()
     done = counted(run.state.done_count, "row is", "rows are")
     if target is not None:
-        logger.warning("%s done. The same command goes on behind them, from %s.", done, target.name)
+        logger.warning("%s done. The same command continues after them, by %s.", done, target.name)
     else:
         logger.warning("%s done. Started again, the command skips devices that are registered already.", done)

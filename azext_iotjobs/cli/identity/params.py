@@ -197,7 +197,7 @@ IMPORTED: Group = (
         "results_file",
         "--results-file",
         "File for what became of each row; its name ends in .csv, .jsonl or .json. Started again with it, an import "
-        "that was ended goes on behind the last row that is done.",
+        "that was ended continues after the last row that is done.",
     ),
     extra("overwrite", "--overwrite", "Replace --results-file if it exists.", action="store_true"),
     extra(

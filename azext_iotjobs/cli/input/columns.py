@@ -1,4 +1,4 @@
-"""Which columns of rows a user wants: typed, kept in az's configuration, or all; and which of them stand in twins."""
+"""Which columns of rows a user wants: typed, saved in az's configuration, or all; and which of them stand in twins."""
 
 import re
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -9,7 +9,7 @@ from azext_iotjobs.model.errors import BadValue
 if TYPE_CHECKING:  # most results have no columns from twins
     from azext_iotjobs.model.twin_columns import TwinColumn
 
-OPTION, KEPT = "--columns", "iotjobs.columns"
+OPTION, SAVED = "--columns", "iotjobs.columns"
 DISPLAY_NAME = "displayName"  # a column: the tag that holds a device's display name
 COMMA = r",(?![^\[]*\]\])"  # none that stands in a name in [[ ]]
 
@@ -19,17 +19,18 @@ def chosen_columns(
 ) -> tuple[str, ...]:
     """The columns to show, in the order in which they were asked for: of this command, or of twins.
 
-    there: all that this command has; a kept choice may name others, for other commands.
+    there: all that this command has; a saved choice may name others, for other commands.
     unasked: those that are shown where nobody has chosen; None: all of them.
     Raises BadValue for a column that is not there, or stands twice.
     """
     shown = there if unasked is None else unasked
     if typed is not None:
         return _listed(typed, there)
-    kept = cmd.cli_ctx.config.get(*KEPT.split("."), fallback=None)
-    if kept is None:
+    saved = cmd.cli_ctx.config.get(*SAVED.split("."), fallback=None)
+    if saved is None:
         return shown
-    return tuple(name for name in _listed(kept, ALL_COLUMNS, KEPT) if name in there or name not in ALL_COLUMNS) or shown
+    names = _listed(saved, ALL_COLUMNS, SAVED)
+    return tuple(name for name in names if name in there or name not in ALL_COLUMNS) or shown
 
 
 def twin_columns(cmd: Any, columns: tuple[str, ...]) -> "tuple[TwinColumn, ...]":
@@ -50,8 +51,13 @@ def twin_columns(cmd: Any, columns: tuple[str, ...]) -> "tuple[TwinColumn, ...]"
     return found
 
 
+def names_in(text: str) -> tuple[str, ...]:
+    """The names of columns in a list with commas, as they are written."""
+    return tuple(name.strip() for name in re.split(COMMA, text))
+
+
 def _listed(text: str, there: tuple[str, ...], where: str = OPTION) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in re.split(COMMA, text))
+    names = names_in(text)
     others = [name for name in names if name not in (*there, DISPLAY_NAME)]
     if len(set(names)) < len(names) or any(name in ("", *ALL_COLUMNS) for name in others):
         _refuse(f"{where} {text[:80]!r}: give each column once.", there, where)
@@ -67,7 +73,7 @@ def _listed(text: str, there: tuple[str, ...], where: str = OPTION) -> tuple[str
 
 
 def _refuse(why: str, there: tuple[str, ...], where: str, hint: str | None = None) -> NoReturn:
-    hints = (hint, "To remove the saved choice: az config unset iotjobs.columns" if where == KEPT else None)
+    hints = (hint, "To remove the saved choice: az config unset iotjobs.columns" if where == SAVED else None)
     raise BadValue(
         f"{why} Results have {', '.join(there)}.", hint=" ".join(each for each in hints if each is not None) or None
     )

@@ -25,7 +25,7 @@ class CsvFile(NamedTuple):
     header: tuple[str, ...]  # as it is written
     file: BinaryIO
     encoding: str
-    form: device_tables.Form
+    form: device_tables.TableForm
 
     def records(self) -> Iterator[Record]:
         """The records below the header, without empty ones. Raises BadValue, naming the line, for what is no CSV."""

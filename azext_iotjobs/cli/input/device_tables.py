@@ -44,7 +44,7 @@ class TableRow(NamedTuple):
     cells: dict[str, str]  # by plain names
 
 
-class Form(NamedTuple):
+class TableForm(NamedTuple):
     """How a table is written."""
 
     delimiter: str
@@ -119,7 +119,7 @@ def _names_ids(line: str) -> bool:
     return any(plain_name(each) in NO_DEVICE for each in re.split(r"[\s,;|]+", line))
 
 
-def form_of(text: str) -> Form | None:
+def form_of(text: str) -> TableForm | None:
     """The form of the table that a text is, or begins; None when it is not a table."""
     rest = text.lstrip()
     skipped = text[: len(text) - len(rest)].count("\n")
@@ -134,7 +134,7 @@ def form_of(text: str) -> Form | None:
             continue
         names = [plain_name(each) for each in header]
         if {*ID_NAMES, CONNECTION_NAME} & set(names):
-            forms.append(Form(delimiter, skipped, names))
+            forms.append(TableForm(delimiter, skipped, names))
     return max(forms, key=lambda form: len(form.names), default=None)
 
 

@@ -5,11 +5,10 @@ are filled into texts that were read already, so that nothing in them can change
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from azext_iotjobs.cli.input.scalars import shown
 from azext_iotjobs.model.errors import BadValue
-from azext_iotjobs.model.similar import did_you_mean
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 BEGINS, LITERAL, DEFAULT = "${", "$${", ":-"
@@ -61,7 +60,7 @@ class Parameters:
         known = sorted(self._used)
         there = f"its parameters: {', '.join(known)}" if known else "it has no parameter"
         return [
-            f"{self._option} {name}: the file has no ${{{name}}}{did_you_mean(name, known)}; {there}."
+            f"{self._option} {name}: the file has no ${{{name}}}{_like(name, known)}; {there}."
             for name in self._values
             if name not in self._used
         ]
@@ -79,7 +78,7 @@ class Parameters:
             return self._values[name]
         if colon:
             return default
-        like = did_you_mean(name, self._values)
+        like = _like(name, self._values)
         raise Unfit(f"the parameter {name} has no value{like}: give {self._option} {name}=…, or write ${{{name}:-…}}")
 
 
@@ -94,6 +93,12 @@ def parse_values(pairs: Sequence[str], option: str) -> dict[str, str]:
             raise BadValue(f"{option}: {name} is given twice.")
         values[name] = value
     return values
+
+
+def _like(name: str, known: Iterable[str]) -> str:
+    from azext_iotjobs.model.similar import did_you_mean  # here: it is for errors alone
+
+    return did_you_mean(name, known)
 
 
 def _name(inner: str) -> str:

@@ -29,13 +29,18 @@ def parse_tag_path(text: str, where: str) -> TagPath:
     if len(names) > 1 and names[0] == ROOT:
         names = names[1:]
     for name in names:
-        is_plain = name.isprintable() and " " not in name and "$" not in name  # so it has no half of a character
-        if not name or not is_plain or len(name.encode()) > MAX_NAME_BYTES:
+        if not _is_name(name):
             raise BadValue(
                 f"{where} {shown(text)}: {shown(name)} is no name of a tag.",
                 hint="Give a path such as tags.site or tags.place.floor, without spaces and $.",
             )
     return names
+
+
+def _is_name(name: str) -> bool:
+    """Whether a tag can be called so. What is left of double brackets had a dot in it, which no tag has."""
+    is_text = bool(name) and name.isprintable() and len(name.encode()) <= MAX_NAME_BYTES
+    return is_text and not any(each in name for each in ("$", " ", "[[", "]]"))
 
 
 def tag_at(tags: Any, path: TagPath) -> Any:

@@ -76,7 +76,7 @@ class Written(NamedTuple):
 
     text: str
     is_plain: bool  # it is not quoted: what looks like a number is one
-    is_parameter: bool = False  # and nothing but one
+    is_parameter: bool = False  # it was one parameter and nothing else
 
 
 @dataclass(frozen=True)

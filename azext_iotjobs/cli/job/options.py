@@ -115,9 +115,9 @@ class WaitOptions(NamedTuple):
     def _reports(self) -> "tuple[ReportTarget, ...]":
         if not self.report:
             return ()
-        from azext_iotjobs.cli.output.report_target import target_of  # here: few jobs are reported
+        from azext_iotjobs.cli.output.report_target import targets_of  # here: few jobs are reported
 
-        return tuple(target_of(each, "--report", overwrites=self.verifying.overwrite) for each in self.report)
+        return targets_of(self.report, "--report", overwrites=self.verifying.overwrite)
 
 
 class SubmitPlan(NamedTuple):

@@ -61,9 +61,9 @@ class _Rows(NamedTuple):
 
     def pages(self, token: str = "") -> Iterator[tuple[Sequence[Mapping[str, Any]], str]]:
         """Page by page, from the one that `token` leads to."""
-        return self._kept(token) if self.cells is None else self.cells.fill_pages(self._kept(token))
+        return self._read(token) if self.cells is None else self.cells.fill_pages(self._read(token))
 
-    def _kept(self, token: str) -> Iterator[tuple[Sequence[Mapping[str, Any]], str]]:
+    def _read(self, token: str) -> Iterator[tuple[Sequence[Mapping[str, Any]], str]]:
         for page in results.read(self.client, self.query, token):
             yield [{**render_result(row), **self.details} for row in page.rows], page.next_token
 

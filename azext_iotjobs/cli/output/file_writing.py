@@ -7,43 +7,69 @@ overwritten. Files with names of our own are created exclusively; a typed name t
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)  # Windows does not have it; to make links needs a right there
 PLAIN = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
+def check_new_file(path: Path, option: str, *, overwrites: bool) -> None:
+    """Raise what `write_file` would, as far as that can be known before: ConflictingChoice, BadValue.
+
+    option: that names the file, for errors.
+    """
+    check_link(path, option)
+    if os.path.isdir(path):
+        raise BadValue(f"{option} {path} cannot be written: it is a folder.")
+    if not os.path.isdir(path.parent):
+        raise BadValue(f"{option} {path} cannot be written: there is no folder {path.parent}.")
+    if os.path.exists(path) and not is_file(path):
+        return
+    if os.path.exists(path) and not overwrites:
+        raise ConflictingChoice(f"{option} {path} already exists.", hint="Give another name, or --overwrite.")
+    if not os.access(path.parent, os.W_OK):
+        raise BadValue(f"{option} {path} cannot be written: the folder may not be changed.")
+
+
+def write_file(path: Path, option: str, parts: Iterable[bytes], *, is_private: bool = False) -> None:
+    """Write a file that is there as a whole or not at all; a pipe or device is written to as it is.
+
+    option: that names it, for errors.  is_private: only its owner may read the file, from its first byte on.
+    Raises BadValue for what cannot be written.
+    """
+    try:
+        if os.path.exists(path) and not is_file(path):
+            with os.fdopen(open_there(path, option), "wb", buffering=0) as there:
+                for part in parts:
+                    write_all(there.fileno(), part)
+            return
+        with _replacement(path, 0o600 if is_private else 0o666) as file:
+            for part in parts:
+                file.write(part)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as err:
+        raise BadValue(f"{option} {path} cannot be written: {err.strerror}.") from err
+
+
 def write_beside(path: Path, content: bytes) -> None:
     """Replace the file `path` atomically; only its owner may read it. Raises OSError."""
-    import tempfile  # here: it imports far more than this module
-
-    handle, fresh = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)  # exclusively, 0600
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(fresh, path)
-    except BaseException:
-        Path(fresh).unlink(missing_ok=True)
-        raise
+    with _replacement(path, 0o600) as file:
+        file.write(content)
 
 
 @contextmanager
-def written_beside(path: Path, *, is_private: bool) -> Iterator[BinaryIO]:
-    """A file to write to that takes the place of `path` once all is written; after an error there is nothing of it.
-
-    is_private: only its owner may read it, from its first byte on.  Raises OSError.
-    """
+def _replacement(path: Path, mode: int) -> Iterator[BinaryIO]:
+    """A file to write to that takes the place of `path` once all is written; after an error there is nothing of it."""
     fresh = path.with_name(f".{path.name}.{os.urandom(4).hex()}.new")
     try:
-        with os.fdopen(open_new(fresh, 0o600 if is_private else 0o666), "wb") as file:
+        with os.fdopen(open_new(fresh, mode), "wb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
         os.replace(fresh, path)
     except BaseException:
         fresh.unlink(missing_ok=True)

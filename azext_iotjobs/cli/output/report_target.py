@@ -1,11 +1,11 @@
 """Where a report goes, and in which form: a file, or stdout."""
 
-import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from azext_iotjobs.cli.output.file_writing import check_link, is_file
+from azext_iotjobs.cli.output.file_writing import check_new_file
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 
 FORMATS = ("junit", "markdown", "html")
@@ -25,16 +25,8 @@ class ReportTarget:
 
     def check(self) -> None:
         """Raise what writing would, as far as that can be known before: ConflictingChoice, BadValue."""
-        if self.path == STDOUT:
-            return
-        path = Path(self.path)
-        check_link(path, self.option)
-        if os.path.isdir(path):
-            raise BadValue(f"{self.option} {path} cannot be written: it is a folder.")
-        if not os.path.isdir(path.parent):
-            raise BadValue(f"{self.option} {path} cannot be written: there is no folder {path.parent}.")
-        if is_file(path) and not self.overwrites:
-            raise ConflictingChoice(f"{self.option} {path} already exists.", hint="Give another name, or --overwrite.")
+        if self.path != STDOUT:
+            check_new_file(Path(self.path), self.option, overwrites=self.overwrites)
 
 
 class ReportOptions(NamedTuple):
@@ -52,6 +44,15 @@ class ReportOptions(NamedTuple):
                 raise ConflictingChoice(f"--overwrite needs {option} with a file.")
             return ReportTarget(path=STDOUT, form=self.format or DEFAULT_FORMAT, option=option, overwrites=False)
         return target_of(self.output_file or "", option, form=self.format, overwrites=self.overwrite)
+
+
+def targets_of(paths: Sequence[str], option: str, *, overwrites: bool) -> tuple[ReportTarget, ...]:
+    """The files of one report, checked. Raises as `target_of`; ConflictingChoice for one that is given twice, too."""
+    targets = tuple(target_of(each, option, overwrites=overwrites) for each in paths)
+    for number, each in enumerate(targets):
+        if Path(each.path).resolve() in [Path(other.path).resolve() for other in targets[:number]]:
+            raise ConflictingChoice(f"{option} {each.path} is given twice.")
+    return targets
 
 
 def target_of(path: str, option: str, *, form: str | None = None, overwrites: bool) -> ReportTarget:

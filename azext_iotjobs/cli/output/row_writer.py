@@ -77,7 +77,7 @@ def check_new(target: RowTarget) -> None:
 
 @contextmanager
 def new_rows(target: RowTarget) -> Iterator[Callable[[Row], bool]]:
-    """What takes row after row, for rows that cannot be asked for again: no unfinished file is gone on with.
+    """What takes row after row, for rows that cannot be asked for again: no unfinished file is continued.
 
     It says whether there is still someone who reads. A file whose note stays was never brought to its end.
     Raises ConflictingChoice for a file that is there, BadValue for one that cannot be written.
@@ -96,7 +96,7 @@ def new_rows(target: RowTarget) -> Iterator[Callable[[Row], bool]]:
 
 
 def _opened(target: RowTarget, *, is_begun: bool) -> int:
-    """is_begun: it is there, and is gone on with."""
+    """is_begun: it is there, and is continued."""
     check_link(target.path, target.option)
     try:
         if not is_begun:

@@ -10,6 +10,7 @@ import errno
 import os
 import stat
 import sys
+from collections.abc import Iterable
 from typing import Any, TextIO
 
 NO_ROOM = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))  # Windows has no EDQUOT
@@ -67,6 +68,16 @@ def give_up_result(file: TextIO, err: OSError) -> None:
             f"The result could not be written to stdout: {err.strerror}. The command itself was carried out.",
             recommendation="Send the output elsewhere. Before you repeat a change, check the present state.",
         ) from err
+
+
+def write_parts(parts: Iterable[bytes]) -> None:
+    """Write a result to stdout, part by part. Raises FileOperationError as `give_up_result` does."""
+    try:
+        for part in parts:
+            sys.stdout.buffer.write(part)
+        sys.stdout.buffer.flush()
+    except OSError as err:  # who reads has had enough, or there is no room
+        give_up_result(sys.stdout, err)
 
 
 def _end_quietly() -> None:

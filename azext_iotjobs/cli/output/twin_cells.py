@@ -1,4 +1,4 @@
-"""Cells of results that stand in twins, read for some rows after the other; what was missing is said at the end."""
+"""Cells of results that stand in twins, read for some rows at a time; what was missing is said at the end."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -13,7 +13,7 @@ from knack.log import get_logger
 
 from azext_iotjobs.cli.output.cells import printable
 from azext_iotjobs.cli.output.event_file import check_event_file
-from azext_iotjobs.cli.output.report_target import ReportTarget, target_of
+from azext_iotjobs.cli.output.report_target import ReportTarget, targets_of
 from azext_iotjobs.cli.simulate.event_log import EventFile
 from azext_iotjobs.cli.simulate.expectation_texts import parse_expectation, parse_until
 from azext_iotjobs.cli.simulate.metrics import MetricsServer, render
@@ -75,7 +75,7 @@ def read(options: SimulateOptions) -> MonitorPlan:
         overwrites=options.overwrite,
         metrics_port=port,
         metrics_address=options.metrics_bind or LOOPBACK,
-        reports=[target_of(each, "--report", overwrites=options.overwrite) for each in options.report or ()],
+        reports=targets_of(options.report or (), "--report", overwrites=options.overwrite),
     )
 
 

@@ -4,23 +4,23 @@ Who imports again changes nothing: what is there and equal is left alone, and wh
 overwritten. A schedule that is not imported says nothing about the one that a fleet job has here.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import NamedTuple
 
-from azext_iotjobs.central.report import Member, Translated, WantedGroup, WantedJob
+from azext_iotjobs.central.report import Translated, TranslatedMember, WantedGroup, WantedJob
 from azext_iotjobs.central.translation import refused
 from azext_iotjobs.fleet_job.due import next_occurrences
 from azext_iotjobs.fleet_job.store.contract import FleetJobStore
 from azext_iotjobs.fleet_job.store.stored_json import render_definition
 from azext_iotjobs.model.definition_document import definition_document
-from azext_iotjobs.model.errors import BadRequest, NotFound
-from azext_iotjobs.model.fleet_job import Definition, FleetJob
-from azext_iotjobs.model.occurrence import Occurrence, StoredSchedule
+from azext_iotjobs.model.errors import BadRequest, WrongState
+from azext_iotjobs.model.fleet_job import Definition
+from azext_iotjobs.model.occurrence import StoredSchedule
+from azext_iotjobs.model.schedule import Schedule
 from azext_iotjobs.model.text import Text
-from azext_iotjobs.operations.fleet_job import definitions
-from azext_iotjobs.operations.fleet_job.schedule import saved
+from azext_iotjobs.operations.fleet_job.changes import Before, JobChange, SavedChange, read_before, save_changes
 
 OVERWRITE = Text.of("{overwrite} puts the document in its place.")
 
@@ -46,6 +46,7 @@ class ImportStep(NamedTuple):
     translated: Translated
     effect: Effect
     device_count: int | None = None  # of a group: how many devices its condition means now; None: not counted
+    before: Before | str | None = None  # of a fleet job: as it was; of a group: the condition that it had
 
 
 class ImportPolicy(NamedTuple):
@@ -72,42 +73,45 @@ def plan_import(
 
 
 def save_import(
-    store: FleetJobStore, host: str, steps: Iterable[ImportStep], *, by: str, at: datetime, new_key: Callable[[], str]
-) -> list[Occurrence]:
-    """Save what was planned, all of it or nothing; gives what was due by schedules that were changed.
+    store: FleetJobStore, host: str, steps: Sequence[ImportStep], *, by: str, at: datetime, new_key: Callable[[], str]
+) -> list[SavedChange]:
+    """Save what was planned, all of it or nothing; gives the fleet jobs that were saved.
 
     host: as for `plan_import`.  by: who imports it, for people.  at: aware UTC, the policy's `now`.
     new_key: makes 8 random letters of a-z, 0-9.
-    Raises ConflictingChoice where somebody else has saved the same meanwhile.
+    Raises WrongState where somebody else has saved the same meanwhile.
     """
-    missed: list[Occurrence] = []
+    saved = [each for each in steps if each.effect.is_saved]
     with store.transaction():
-        for each in steps:
-            if not each.effect.is_saved:
-                continue
-            wanted = each.translated.wanted
-            if isinstance(wanted, WantedGroup):
-                store.groups.save(host, wanted.name, wanted.condition)
-            elif wanted is not None:
-                _save_job(store, host, wanted, each.effect, by, at)
-                missed += _set_schedule(store, wanted, by, at, new_key)
-    return missed
+        conditions = _conditions(store, host)
+        for each in saved:
+            if isinstance(each.translated.wanted, WantedGroup):
+                _save_group(store, host, each.translated.wanted, each.before, conditions)
+        return save_changes(store, _job_changes(host, saved), by=by, at=at, new_key=new_key)
 
 
-def _save_job(store: FleetJobStore, host: str, wanted: WantedJob, effect: Effect, by: str, at: datetime) -> None:
-    if effect is Effect.CREATED:
-        definitions.create(store, wanted.fleet_job_id, host, wanted.definition, by=by, at=at)
-    else:
-        definitions.edit(store, wanted.fleet_job_id, wanted.definition, by=by, at=at)
+def _conditions(store: FleetJobStore, host: str) -> dict[str, str]:
+    """The conditions of a hub's device groups, by name."""
+    return {each.name: each.condition for each in store.groups.list_all() if each.host == host}
 
 
-def _set_schedule(
-    store: FleetJobStore, wanted: WantedJob, by: str, at: datetime, new_key: Callable[[], str]
-) -> tuple[Occurrence, ...]:
-    """Set its schedule, where it has one; gives what was due by the one before."""
-    if wanted.schedule is None:
-        return ()
-    return saved.set_schedule(store, wanted.fleet_job_id, wanted.schedule, by=by, at=at, new_key=new_key).missed
+def _save_group(
+    store: FleetJobStore, host: str, wanted: WantedGroup, before: object, conditions: Mapping[str, str]
+) -> None:
+    if conditions.get(wanted.name) != before:
+        raise WrongState(
+            f"Device group {wanted.name!r} was changed by somebody else meanwhile. Nothing was saved.",
+            hint="Call the same command again: it begins with what is saved now.",
+        )
+    store.groups.save(host, wanted.name, wanted.condition)
+
+
+def _job_changes(host: str, steps: Iterable[ImportStep]) -> Iterator[JobChange]:
+    for each in steps:
+        wanted = each.translated.wanted
+        if isinstance(wanted, WantedJob) and isinstance(each.before, Before):
+            schedule = each.before.schedule if wanted.schedule is None else wanted.schedule
+            yield JobChange(wanted.fleet_job_id, host, wanted.definition, schedule, each.before)
 
 
 class _Planner:
@@ -118,7 +122,7 @@ class _Planner:
         self._host = host
         self._count = count
         self._policy = policy
-        self._groups = {each.name: each.condition for each in store.groups.list_all() if each.host == host}
+        self._groups = _conditions(store, host)
         self._refused_groups: set[str] = set()
 
     def step(self, translated: Translated) -> ImportStep:
@@ -137,7 +141,7 @@ class _Planner:
         if effect is Effect.UNCHANGED:  # its devices were counted before: each count is a query of the hub's quota
             return ImportStep(translated, effect)
         try:
-            return ImportStep(translated, effect, self._count(wanted.condition))
+            return ImportStep(translated, effect, self._count(wanted.condition), there)
         except BadRequest as err:
             return self._refused_group(translated, wanted, Text("the hub cannot read its condition: ", err.message))
 
@@ -146,12 +150,12 @@ class _Planner:
         return _refused(translated, reason)
 
     def _job(self, translated: Translated, wanted: WantedJob) -> ImportStep:
-        there = self._saved(wanted.fleet_job_id)
+        before = read_before(self._store, wanted.fleet_job_id)
+        there = before.job
         if there is not None and there.host != self._host:
             return _refused(translated, f"fleet job {there.fleet_job_id} is there, and belongs to {there.host}.")
-        stored = self._store.schedules.get(wanted.fleet_job_id)
-        translated, wanted = self._without_past(translated, wanted, stored)
-        differs = [] if there is None else _differences(there.definition, wanted, stored)
+        translated, wanted = self._without_past(translated, wanted, before.schedule)
+        differs = [] if there is None else _differences(there.definition, wanted, before.schedule)
         effect = self._effect(there is not None, differs)
         if effect is Effect.REFUSED:
             text = f"fleet job {wanted.fleet_job_id} is there, and differs in {', '.join(differs)}. "
@@ -159,13 +163,7 @@ class _Planner:
         group = wanted.definition.targets.group
         if effect is not Effect.UNCHANGED and group in self._refused_groups:
             return _refused(translated, f"its device group {group!r} is not imported.")
-        return ImportStep(translated, effect)
-
-    def _saved(self, fleet_job_id: str) -> FleetJob | None:
-        try:
-            return self._store.definitions.get(fleet_job_id)
-        except NotFound:
-            return None
+        return ImportStep(translated, effect, before=before)
 
     def _effect(self, is_there: bool, differences: Sequence[str]) -> Effect:
         if not is_there:
@@ -175,10 +173,10 @@ class _Planner:
         return Effect.OVERWRITTEN if self._policy.overwrite else Effect.REFUSED
 
     def _without_past(
-        self, translated: Translated, wanted: WantedJob, stored: StoredSchedule | None
+        self, translated: Translated, wanted: WantedJob, there: Schedule | None
     ) -> tuple[Translated, WantedJob]:
-        """The same, without a schedule that has no occurrence any more; one that is there already may have run."""
-        if wanted.schedule is None or (stored is not None and stored.schedule == wanted.schedule):
+        """The same, without a schedule that has no occurrence from now on; one that is there already may have run."""
+        if wanted.schedule is None or wanted.schedule == there:
             return translated, wanted
         new = StoredSchedule(
             fleet_job_id=wanted.fleet_job_id,
@@ -193,7 +191,9 @@ class _Planner:
             return translated, wanted
         without = wanted._replace(schedule=None)
         members = [each for each in translated.members if not each.name.startswith(("schedule", "enabled"))]
-        members.append(Member("schedule", None, "it has no occurrence any more: all that it means is in the past"))
+        members.append(
+            TranslatedMember("schedule", None, "it has no occurrence: no day and time that it means lies ahead")
+        )
         return translated._replace(members=tuple(members), wanted=without), without
 
 
@@ -201,12 +201,12 @@ def _refused(translated: Translated, reason: str) -> ImportStep:
     return ImportStep(refused(translated, reason), Effect.REFUSED)
 
 
-def _differences(there: Definition, wanted: WantedJob, stored: StoredSchedule | None) -> list[str]:
+def _differences(there: Definition, wanted: WantedJob, schedule: Schedule | None) -> list[str]:
     """In what a saved fleet job differs from what is wanted, in words."""
     found = []
     if render_definition(there) != render_definition(wanted.definition):
         old, new = definition_document(there), definition_document(wanted.definition)
         found += [name.replace("_", " ") for name in new if old[name] != new[name]] or ["its values"]
-    if wanted.schedule is not None and (stored is None or stored.schedule != wanted.schedule):
+    if wanted.schedule is not None and wanted.schedule != schedule:
         found.append("schedule")
     return found

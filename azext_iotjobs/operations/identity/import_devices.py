@@ -1,10 +1,10 @@
-"""Register the devices of a table in bulk, page by page, so that another process can go on where one was killed.
+"""Register the devices of a table in bulk, page by page, so that another process can continue where one was killed.
 
 Strategy: a page is at most MAX_IN_BULK devices that can be sent, and the rows between them that cannot. Before it is
-sent, its token goes to whoever keeps it: how many rows are done, and a fingerprint of what each device of the page is
-to sign in with. A device that is there already when the page is sent again was registered by this import if it signs
-in with just that. So no row is told to be somebody else's device because a process died, or because an answer was
-lost. Keys are made here, not by the hub, for that reason too; no token holds one.
+sent, its token goes to the caller, who stores it: how many rows are done, and a fingerprint of what each device of the
+page is to sign in with. A device that is there already when the page is sent again was registered by this import if it
+signs in with just that. So no device of this import is taken for somebody else's because a process died or an answer
+was lost. Keys are made here, not by the hub, for that reason too; no token holds one.
 """
 
 import json
@@ -15,7 +15,7 @@ from itertools import islice
 
 from azext_iotjobs.clients.bulk import BulkClient
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.clients.throttling import outlasting_throttling
+from azext_iotjobs.clients.throttling import PAUSE_S, TRIES, outlasting_throttling
 from azext_iotjobs.model.bulk import ALREADY_EXISTS, MAX_IN_BULK, THROTTLED, BulkFailure, BulkResult, NewDevice
 from azext_iotjobs.model.clock import Clock, StopFlag
 from azext_iotjobs.model.device_import import Existing, ImportRow, RowFault, RowResult, RowStatus
@@ -26,14 +26,14 @@ from azext_iotjobs.operations.identity.renew_keys import new_key
 
 MAX_ROWS = 1000  # of a page, of which few can be sent
 TROUBLE_PAUSES_S = (1.0, 2.0, 4.0)  # as transport/retry.py has them for a request that may be repeated
-THROTTLED_PAUSES_S = (20.0,) * 5  # on top of the transport's own: a request uses a minute's quota of an S1 hub
-WAIT_STEP_S = 0.5  # after which a wish to stop is seen
+THROTTLED_PAUSES_S = (PAUSE_S,) * TRIES
+WAIT_STEP_S = 0.5  # after which a stop is seen
 
 Page = tuple[list[RowResult], str]  # results, and the token to go on from
 
 
 class ImportStopped(StateError):
-    """Somebody wants the import to end; it can be gone on with."""
+    """Somebody wants the import to end; it can be continued."""
 
     code = "stopped"
 
@@ -80,7 +80,7 @@ class DeviceImport:
     """One import. `state` says how far it is."""
 
     def __init__(self, client: HubClient, options: ImportOptions, clock: Clock, stop: StopFlag) -> None:
-        """stop: ends it between two pages, with ImportStopped."""
+        """stop: ends it before a page is sent, or sent again, with ImportStopped."""
         self.state = ImportState()
         self._client = client
         self._bulk = BulkClient(client.transport)
@@ -127,13 +127,18 @@ class DeviceImport:
 
     def _wait_for_turn(self, count: int) -> None:
         """Wait until `count` devices more may be sent. Raises ImportStopped."""
-        while not self._stop.is_set() and (left_s := self._next_at - self._clock.monotonic()) > 0:
-            self._clock.sleep(min(left_s, WAIT_STEP_S))
-        if self._stop.is_set():
-            raise ImportStopped("The import was stopped.")
+        self._pause(self._next_at - self._clock.monotonic())
         if self._options.a_minute is not None:
             now = self._clock.monotonic()
             self._next_at = max(self._next_at, now) + 60.0 * count / self._options.a_minute
+
+    def _pause(self, seconds: float) -> None:
+        """Wait; a page that may have been sent is sent again by whoever goes on. Raises ImportStopped."""
+        until = self._clock.monotonic() + seconds
+        while not self._stop.is_set() and (left_s := until - self._clock.monotonic()) > 0:
+            self._clock.sleep(min(left_s, WAIT_STEP_S))
+        if self._stop.is_set():
+            raise ImportStopped("The import was stopped.")
 
     def _create(self, wanted: Mapping[str, ImportRow], *, is_repeated: bool) -> dict[str, BulkFailure]:
         """Register a page's devices: what failed, by device. A device that this import has made did not."""
@@ -147,7 +152,7 @@ class DeviceImport:
             failures |= {each.device_id: each for each in result.failures}
             left = [each for each in left if each.device_id in _throttled(result)]
             if left:
-                self._clock.sleep(THROTTLED_PAUSES_S[0])
+                self._pause(THROTTLED_PAUSES_S[0])
                 failures = {name: each for name, each in failures.items() if each.code not in THROTTLED}
         if is_repeated:
             ours = [name for name, each in failures.items() if self._is_ours(wanted[name], each)]
@@ -171,7 +176,7 @@ class DeviceImport:
                 pause_s = next(troubled, None)
                 if pause_s is None:
                     raise
-            self._clock.sleep(pause_s)
+            self._pause(pause_s)
 
     def _set_tags(self, rows: Iterable[ImportRow]) -> dict[str, BulkFailure]:
         """Set the tags of devices that may lack them, as where the hub could make no twin at first: what failed."""

@@ -1,7 +1,7 @@
 """Invoke a direct method on one device or module."""
 
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.model.errors import DeviceFailed, HubAnswer, LinkError
+from azext_iotjobs.model.errors import HAS_LEFT, DeviceFailed, HubAnswer, LinkError
 from azext_iotjobs.model.method import DEVICE_CODES, MethodCall, MethodResponse
 from azext_iotjobs.model.text import Text, command, printable
 
@@ -19,7 +19,7 @@ def invoke(client: HubClient, device_id: str, call: MethodCall, module_id: str |
     except HubAnswer as err:
         if err.hub_code not in DEVICE_CODES:
             raise
-        if err.hub_code != NOT_ONLINE:
+        if err.hub_code != NOT_ONLINE or HAS_LEFT in str(err).lower():
             raise DeviceFailed(err.message, hint=err.hint) from err
         where, hint = _where_it_is(client, device_id)
         raise DeviceFailed(f"{err} {where}".strip(), hint=hint or err.hint) from err

@@ -1,4 +1,4 @@
-"""Reads columns of twins for some devices after the other, by queries at a pace. Nothing of a page is kept."""
+"""Reads columns of twins for some devices at a time, by queries at a pace. Nothing of a page is kept."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

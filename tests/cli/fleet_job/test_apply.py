@@ -16,7 +16,7 @@ from azext_iotjobs.cli.fleet_job.tables import applied
 from azext_iotjobs.fleet_job.store.contract import Access
 from azext_iotjobs.fleet_job.store.sqlite.database import FILE_NAME
 from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
-from azext_iotjobs.model.errors import BadValue, ConflictingChoice, IotJobsError
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, IotJobsError, WrongState
 from azext_iotjobs.model.fleet_job import Action, Definition, FleetJob, Targets
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.schedule import Frequency, Rule, Schedule
@@ -127,6 +127,14 @@ def test_a_display_name_that_is_the_id_is_none(place: Place) -> None:
     assert outcomes(place.apply(text("b", "displayName: b"))) == [("unchanged", 1, [])]
 
 
+def test_a_display_name_that_was_saved_as_the_id_makes_no_version(place: Place) -> None:
+    store = SqliteStore.open(place.folder)
+    operation.create(store, "c", "h.example", replace(DEFINITION, display_name="c"), by="me", at=NOW)
+    store.close()
+    assert outcomes(place.apply(text("c", "displayName: c"))) == [("unchanged", 1, [])]
+    assert place.shown("c")["version"] == 1
+
+
 def test_a_row_of_the_table_says_what_changes(place: Place) -> None:
     rows = applied(place.apply(text("b", "delivery: {rate: 5}\n"), dry_run=True))
     assert rows == [
@@ -147,7 +155,7 @@ class ChangingContext(FleetJobContext):
 def test_what_somebody_else_has_changed_meanwhile_is_not_written_over(place: Place) -> None:
     place.file.write_text(f"{text('a', OURS)}---\n{text('b', OURS)}", encoding="utf-8")
     context = ChangingContext(None, {}, str(place.folder), None, Access.MAKE)
-    with pytest.raises(ConflictingChoice, match="a was changed by somebody else meanwhile; nothing was written"):
+    with pytest.raises(WrongState, match="a was changed by somebody else meanwhile. Nothing was saved"):
         apply(CMD, context, str(place.file))
     assert [place.shown(name)["description"] for name in "ab"] == ["of somebody else"] * 2
 

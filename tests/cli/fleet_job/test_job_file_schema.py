@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from azext_iotjobs.cli.fleet_job.documents import render_fleet_job
 from azext_iotjobs.cli.fleet_job.job_file.form import FLEET_JOB, json_schema
 from azext_iotjobs.cli.fleet_job.job_file.read import LIMITS, parse_file
-from azext_iotjobs.cli.input.document_form import Members, Problems
+from azext_iotjobs.cli.input.document_members import Members
 from azext_iotjobs.cli.input.parameters import Parameters
+from azext_iotjobs.cli.input.problems import Problems
 from azext_iotjobs.cli.input.yaml_items import Source
 from azext_iotjobs.cli.input.yaml_reader import read_documents
 from azext_iotjobs.model.fleet_job import Definition

@@ -5,29 +5,20 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from azext_iotjobs.cli.fleet_job.live_view import BAR, Seen, bar, changes, lines
-from azext_iotjobs.model.fleet_job import Delivery, Driver
 from azext_iotjobs.model.in_progress import Awaited
 from azext_iotjobs.model.rollout import Rollout, Scope, Threshold
-from azext_iotjobs.model.run import Batch, Lease, Run, Tally
+from azext_iotjobs.model.run import Batch, Lease, Tally
 from azext_iotjobs.model.run_state import BatchState, RunState
 from azext_iotjobs.model.share import parse_share
+from tests.helpers.sample_run import sample_run
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=timezone.utc)
-RUN = Run(
-    key=1,
+RUN = sample_run(
+    NOW,
     fleet_job_id="fw-7",
-    host="h",
     number=2,
-    version=1,
-    run_key="abcdefgh",
-    state=RunState.RUNNING,
-    driver=Driver.CALLS,
-    driver_reason="",
-    delivery=Delivery(),
     device_count=20,
     batch_count=4,
-    created_at=NOW,
-    created_by="me",
     started_at=NOW,
     lease=Lease(owner="ann@here, process 7", until=NOW + timedelta(hours=1), beat_at=NOW),
     tally=Tally(completed=6, failed=2, calling=1, pending=11, by_class={"offline": 2}),

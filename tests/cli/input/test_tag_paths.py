@@ -37,7 +37,8 @@ def test_a_path_is_read_with_and_without_its_root(text: str, path: tuple[str, ..
 
 
 @pytest.mark.parametrize(
-    "text", ["", "tags.", "tags..a", "tags.a b", "tags.$a", "tags.a\x07", "tags.\udcff", "tags." + "x" * 1025]
+    "text",
+    ["", "tags.", "tags..a", "tags.a b", "tags.$a", "tags.a\x07", "tags." + "x" * 1025, "tags.\udcff", "tags.[[a.b]]"],
 )
 def test_a_name_that_no_tag_has_is_refused(text: str) -> None:
     with pytest.raises(BadValue, match="is no name of a tag"):

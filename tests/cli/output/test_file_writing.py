@@ -13,6 +13,7 @@ from azext_iotjobs.cli.fleet_job.event_log import EventFile
 from azext_iotjobs.cli.identity.export_csv import ExportCsvOptions
 from azext_iotjobs.cli.job import parent_links
 from azext_iotjobs.cli.output.event_file import check_event_file
+from azext_iotjobs.cli.output.file_writing import check_new_file
 from azext_iotjobs.cli.output.report.writing import write as write_report
 from azext_iotjobs.cli.output.report_target import target_of
 from azext_iotjobs.cli.output.row_output import RowTarget, form_of
@@ -97,6 +98,7 @@ def test_a_link_is_refused_before_anything_is_asked_of_the_hub(tmp_path: Path) -
         lambda: check(target(tmp_path / "r.csv")),
         lambda: check_new(target(tmp_path / "r.csv")),
         lambda: check_event_file(str(tmp_path / "r.csv"), overwrites=False),
+        lambda: check_new_file(tmp_path / "r.csv", "--file", overwrites=False),
     )
     for refuse in refusals:
         with pytest.raises(BadValue, match="is a symbolic link") as raised:

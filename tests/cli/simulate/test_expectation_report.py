@@ -64,7 +64,11 @@ def test_of_many_missing_devices_the_first_are_named_and_all_counted(tmp_path: P
 def test_as_markdown_and_as_a_page_it_says_how_many_are_true(tmp_path: Path) -> None:
     verdicts = (verdict("connected on all"), verdict("telemetry on 5", missing=300, reason="not in time"))
     text = written(tmp_path, "r.md", *verdicts)
-    assert text.startswith("# ❌ Simulation of 300 devices: not all true") and "| 2 | 1 | 1 | 0 | 0 |" in text
+    assert (
+        text.startswith("# ❌ Simulation of 300 devices: not all true")
+        and "| All | True | Not true |" in text
+        and "| 2 | 1 | 1 |" in text
+    )
     assert "50.0 % of 2 expectations true" in written(tmp_path, "r.html", *verdicts)
 
 
@@ -77,8 +81,10 @@ def test_where_all_are_true_the_report_is_good(tmp_path: Path) -> None:
     [
         ({"report": ["r.xml"]}, MissingChoice, "--report needs --expect"),
         ({"report": ["r.txt"], "expect": ["connected on all"]}, BadValue, "--report r.txt: the name of a report ends"),
+        ({"report": ["r.xml", "./r.xml"], "expect": ["connected on all"]}, ConflictingChoice, "r.xml is given twice"),
         ({"report": [""], "expect": ["connected on all"]}, BadValue, "--report : the name"),
         ({"report": ["no/where/r.xml"], "expect": ["connected on all"]}, BadValue, "there is no folder no"),
+        ({"report": ["r.md", "r.md"], "expect": ["connected on all"]}, ConflictingChoice, "r.md is given twice"),
         ({"overwrite": True}, ConflictingChoice, "--overwrite needs --events or --report"),
     ],
 )

@@ -205,7 +205,9 @@ def test_a_device_that_leaves_fails_the_calls_it_has_not_answered() -> None:
         call = invoke(links)
         await turns()
         wire.close()
-        assert await number(call) == 404103
+        with pytest.raises(HubError, match="Device unavailable") as caught:
+            await call
+        assert caught.value.fault.number == 404103
         assert not links.is_connected(PUMP)
 
     run(main)

@@ -190,7 +190,7 @@ def paged(
     return seen, stayed
 
 
-@settings(max_examples=EXAMPLES // 6)
+@settings(max_examples=EXAMPLES // 3)
 @given(ROUNDS, st.integers(1, 3))
 def test_no_group_is_given_twice_or_passed_over_whatever_changes_between_pages(rounds: list[Any], size: int) -> None:
     text = "SELECT tags.site FROM devices GROUP BY tags.site"
@@ -208,7 +208,7 @@ def test_no_group_is_given_twice_or_passed_over_whatever_changes_between_pages(r
     assert stayed <= set(seen)
 
 
-@settings(max_examples=EXAMPLES // 6)
+@settings(max_examples=EXAMPLES // 3)
 @given(ROUNDS, st.integers(1, 3))
 def test_no_row_is_given_twice_or_passed_over_whatever_changes_between_pages(rounds: list[Any], size: int) -> None:
     query = parse_query("SELECT * FROM devices WHERE tags.site < 't'")

@@ -6,7 +6,6 @@ The short form is the same on every run; IOTJOBS_TORTURE=1 looks further.
 import copy
 import gzip
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,12 +18,10 @@ from hypothesis import strategies as st
 from azext_iotjobs.localhub.http import routes as table
 from tests.helpers.hub_process import HubProcess, sas
 from tests.helpers.kept_connection import KeptConnection, Seen
+from tests.helpers.short_form import examples
 
-TORTURE = bool(os.environ.get("IOTJOBS_TORTURE"))
-EXAMPLES = 10_000 if TORTURE else 400
 BOUNDS = settings(
-    max_examples=EXAMPLES,
-    derandomize=not TORTURE,
+    examples(200, 10_000),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 DEVICE = "known"

@@ -4,7 +4,6 @@ The short form is the same on every run; IOTJOBS_TORTURE=1 looks further.
 """
 
 import itertools
-import os
 from collections.abc import Iterable
 
 import pytest
@@ -27,13 +26,13 @@ from azext_iotjobs.localhub.mqtt.session import Session, State
 from tests.helpers.moved_loop import MovedLoop, run, turns
 from tests.helpers.mqtt_packets import PACKETS
 from tests.helpers.raw_device import ALL_FILTERS, Hub, hello, listening
+from tests.helpers.short_form import examples
 
-TORTURE = bool(os.environ.get("IOTJOBS_TORTURE"))
 LIMIT = 1000
 
 
 def bounds(short: int) -> settings:
-    return settings(max_examples=short * 50 if TORTURE else short, derandomize=not TORTURE)
+    return examples(short, short * 50)
 
 
 @st.composite

@@ -1,7 +1,6 @@
 """Generated documents and queries, and a table that holds the documents as the hub's tables do."""
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -37,8 +36,9 @@ from azext_iotjobs.localhub.query.nodes import (
     StartsWith,
 )
 from azext_iotjobs.localhub.query.values import kind_of, rounded
+from tests.helpers.short_form import IN_FULL
 
-EXAMPLES = 10_000 if os.environ.get("IOTJOBS_TORTURE") else 600
+EXAMPLES = 10_000 if IN_FULL else 150
 
 COLUMNS = Columns(
     {

@@ -48,7 +48,7 @@ def test_so_it_does_of_documents_of_all_kinds(query: Query, documents: list[dict
     assert_alike(query, documents)
 
 
-@settings(max_examples=EXAMPLES // 4)
+@settings(max_examples=EXAMPLES // 2)
 @given(grouped_queries(), st.lists(NARROW_DOCUMENTS, max_size=6), st.integers(1, 3))
 def test_pages_of_groups_are_the_whole_in_parts(query: Query, documents: list[dict[str, Any]], size: int) -> None:
     if not query.group_by:

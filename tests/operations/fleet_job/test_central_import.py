@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.central.filter_condition import FilterChoices
-from azext_iotjobs.central.report import Source
+from azext_iotjobs.central.report import SourceDocument
 from azext_iotjobs.central.translation import translate
 from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
-from azext_iotjobs.model.errors import BadRequest, ConflictingChoice, NotFound
+from azext_iotjobs.model.errors import BadRequest, NotFound, WrongState
 from azext_iotjobs.operations.fleet_job import definitions
 from azext_iotjobs.operations.fleet_job.central_import import (
     Effect,
@@ -38,7 +38,7 @@ class Importing:
         self.counted: list[str] = []
 
     def plan(self, *documents: Any, overwrite: bool = False, host: str = HOST) -> list[ImportStep]:
-        translated = translate([Source("f", each) for each in documents], FilterChoices(), ())
+        translated = translate([SourceDocument("f", each) for each in documents], FilterChoices(), ())
         return plan_import(self.store, host, translated, self.count, ImportPolicy(overwrite, NOW))
 
     def save(self, steps: list[ImportStep], host: str = HOST) -> None:
@@ -137,7 +137,7 @@ def test_a_schedule_that_is_over_is_not_set_and_the_fleet_job_is_saved(importing
     step = importing.plan(GROUP, OVER)[1]
     assert step.effect is Effect.CREATED
     (member,) = [each for each in step.translated.members if each.name.startswith(("schedule", "enabled"))]
-    assert member.became is None and "all that it means is in the past" in member.note
+    assert member.became is None and "no day and time that it means lies ahead" in member.note
     assert importing.effects(GROUP, OVER) == [Effect.CREATED] * 2
     assert importing.store.schedules.get("nightly") is None
     assert importing.effects(GROUP, OVER) == [Effect.UNCHANGED] * 2
@@ -169,12 +169,21 @@ def test_all_is_saved_or_nothing(importing: Importing) -> None:
     other = steps[1].translated.wanted
     assert other is not None
     taken = definitions.create(importing.store, "nightly", HOST, other.definition, by="bob", at=NOW)  # type: ignore[union-attr]
-    with pytest.raises(ConflictingChoice, match="nightly already exists"):
+    with pytest.raises(WrongState, match="Fleet job nightly was changed by somebody else meanwhile"):
         importing.save(steps)
     assert importing.store.definitions.list_all() == [taken]
     assert importing.store.groups.list_all() == []
     with pytest.raises(NotFound):
         importing.store.definitions.get("light")
+
+
+def test_a_device_group_that_somebody_else_has_changed_meanwhile_stays(importing: Importing) -> None:
+    importing.effects(GROUP, JOB)
+    steps = importing.plan(SOUTH, JOB, overwrite=True)
+    importing.store.groups.save(HOST, "North", "deviceId = 'pump-9'")
+    with pytest.raises(WrongState, match="Device group 'North' was changed by somebody else meanwhile"):
+        importing.save(steps)
+    assert importing.store.groups.condition_of(HOST, "North") == "deviceId = 'pump-9'"
 
 
 def _content(store: SqliteStore) -> list[Any]:

@@ -32,9 +32,10 @@ from tests.helpers.devices_on_thread import DevicesOnThread, client_of
 from tests.helpers.fleet_job_process import ENDED, resume_run
 from tests.helpers.hub_process import HubProcess
 from tests.helpers.killable_process import KillableProcess
+from tests.helpers.short_form import IN_FULL
 
 DEVICES = tuple(f"dev-{number:02}" for number in range(24))
-STORIES = 50 if os.environ.get("IOTJOBS_TORTURE") else 5  # by each driver: a hundred, or a tenth of them
+STORIES = 50 if IN_FULL else 2  # by each driver
 CLOCK = SystemClock()
 REBOOT = MethodCall(name="reboot")
 # It is accepted at once, and done a little later.

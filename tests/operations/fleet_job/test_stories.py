@@ -4,7 +4,6 @@ Seeded, so that a story that fails can be told again. Whatever happens, in the e
 shown as uncertain or failed; never twice, never forgotten.
 """
 
-import os
 import random
 from pathlib import Path
 from typing import Any
@@ -22,11 +21,12 @@ from azext_iotjobs.model.twin import TwinPatch
 from azext_iotjobs.operations.fleet_job import run_loop
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.fleet_job_hub_double import Crash, HubDouble, Points, StopDouble, Wire, World, definition_of, rows_of
+from tests.helpers.short_form import IN_FULL
 
 DEVICES = tuple(f"d{number}" for number in range(12))
 METHOD = Action(method=MethodCall(name="reboot"))
 TWIN = Action(patch=TwinPatch(document={"tags": {"ring": 2}}))
-STORIES = 250 if os.environ.get("IOTJOBS_TORTURE") else 25
+STORIES = 250 if IN_FULL else 25
 ODDS = {"crash": 0.35, "ctrl-c": 0.2, "stop": 0.1, "as it comes": 0.35}
 
 

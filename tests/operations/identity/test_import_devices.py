@@ -289,7 +289,7 @@ def test_devices_that_the_hub_throttles_one_by_one_are_sent_again(importing: Imp
         ["thr-2", "thr-3"],
         ["thr-3"],
     ]
-    assert importing.clock.slept == [20.0, 20.0]
+    assert importing.clock.monotonic() == pytest.approx(40.0)
 
 
 def test_a_request_that_is_throttled_waits_for_the_next_minutes_quota(importing: Importing) -> None:
@@ -318,6 +318,19 @@ def test_a_stop_ends_it_before_the_next_request(importing: Importing) -> None:
     with pytest.raises(ImportStopped):
         next(pages)
     assert (run.state.done_count, len(importing.between.bulk)) == (100, 1)
+
+
+def test_a_stop_ends_an_import_that_the_hub_throttles_again_and_again(importing: Importing) -> None:
+    def throttle(request: Request, send: Callable[[Request], Response]) -> Response:
+        importing.stop.set()
+        errors = [{"deviceId": "slow-1", "errorCode": "ThrottlingException", "errorStatus": "slow"}]
+        return response({"isSuccessful": False, "errors": errors}, status=400)
+
+    importing.between.meddle = throttle
+    with pytest.raises(ImportStopped):
+        importing([device("slow-1")])
+    assert len(importing.between.bulk) == 1
+    assert importing.run is not None and "slow-1" in importing.run.state.sent
 
 
 def test_tags_are_set_when_the_hub_made_no_twin_at_first(hub: HubProcess, importing: Importing) -> None:

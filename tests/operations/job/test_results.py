@@ -1,6 +1,5 @@
 """Rows of a job: what the hub's records mean, which of them are wanted, and whose device is gone."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.operations.job.results import MAX_ANSWERS, ResultQuery, expected_minutes, read, summarise
 from azext_iotjobs.transport.http import Request, Response
+from tests.helpers.short_form import IN_FULL
 from tests.helpers.transport_double import TransportDouble, in_turn, response
 
 SUCCESS = parse_success_status("200-399")
@@ -30,6 +30,7 @@ RECORD = {
     "lastUpdatedDateTimeUtc": "2026-05-01T08:00:02.5000000Z",
     "outcome": {"deviceMethodResponse": {"status": 200, "payload": {"ok": True}}},
 }
+LEFT = {"code": "DeviceNotOnline", "description": "Device unavailable"}  # while it was called
 
 
 def failed(code: str, **more: Any) -> dict[str, Any]:
@@ -66,6 +67,7 @@ def test_a_record_becomes_a_row() -> None:
         ({**RECORD, "outcome": {"deviceMethodResponse": None}}, None),
         ({**RECORD, "outcome": {"deviceMethodResponse": {"status": 500, "payload": None}}}, ErrorClass.REJECTED),
         (failed("DeviceNotOnline"), ErrorClass.OFFLINE),
+        (failed("DeviceNotOnline", error=LEFT), ErrorClass.TIMEOUT),
         (failed("JobRunPreconditionFailed"), ErrorClass.OFFLINE),
         (failed("GatewayTimeout"), ErrorClass.TIMEOUT),
         (failed("ThrottlingException"), ErrorClass.THROTTLED),
@@ -177,7 +179,7 @@ def test_answers_that_are_all_different_are_told_apart_up_to_a_bound() -> None:
     assert (len(found.answers), found.other_answer_count) == (MAX_ANSWERS, 7)
 
 
-MANY = 1_000_000 if os.environ.get("IOTJOBS_TORTURE") else 50_000
+MANY = 1_000_000 if IN_FULL else 50_000
 READS_MANY = """
 import json, re, sys
 from azext_iotjobs.cli.output.row_output import RowTarget

@@ -53,6 +53,14 @@ def test_where_the_look_is_refused_the_calls_own_error_stands() -> None:
     assert "DeviceNotOnline" in str(error) and "401" not in str(error)
 
 
+def test_of_a_device_that_left_while_it_was_called_only_that_is_said() -> None:
+    left = response({**OFFLINE, "message": "Device unavailable"}, status=404, iothub_errorcode="DeviceNotOnline")
+    transport = TransportDouble(in_turn(left))
+    with pytest.raises(DeviceFailed, match="Device unavailable") as raised:
+        invoke(HubClient(HubTarget(host="h"), transport), "d", MethodCall(name="m"))
+    assert "Only the device knows" in str(raised.value.hint) and len(transport.requests) == 1
+
+
 def test_a_silent_device_is_not_looked_at_and_an_unknown_one_does_not_exist() -> None:
     assert failed("GatewayTimeout")[1] == ["POST"]
     transport = TransportDouble(in_turn(response(OFFLINE, status=404, iothub_errorcode="DeviceNotFound")))

@@ -6,7 +6,7 @@ from knack.log import get_logger
 
 from azext_iotjobs.central.documents import MAX_DOCUMENTS, documents_in, has_next_page
 from azext_iotjobs.central.filter_condition import STATES, FilterChoices
-from azext_iotjobs.central.report import Source
+from azext_iotjobs.central.report import SourceDocument
 from azext_iotjobs.cli.input import stdin
 from azext_iotjobs.cli.input.scalars import shown, text_of, text_of_file
 from azext_iotjobs.cli.input.strict_json import NotAllowed, parse_json
@@ -19,14 +19,14 @@ MAX_FILES = 100
 WORDS = {"true": True, "false": False}
 
 
-def read_documents(paths: Sequence[str]) -> list[Source]:
+def read_documents(paths: Sequence[str]) -> list[SourceDocument]:
     """The documents of files, in their order. Raises BadValue, naming the file.
 
     paths: - is standard input.
     """
     if len(paths) > MAX_FILES:
         raise BadValue(f"{FILES}: {len(paths)} files, at most {MAX_FILES} are read at once.")
-    found: list[Source] = []
+    found: list[SourceDocument] = []
     for path in paths:
         found += _documents_of(path)
         if len(found) > MAX_DOCUMENTS:
@@ -49,7 +49,7 @@ def filter_choices(typed_paths: Sequence[str] | None, typed_states: Sequence[str
     return FilterChoices(paths=_pairs(typed_paths, MAP, "Company=tags.company"), states=states)
 
 
-def _documents_of(path: str) -> list[Source]:
+def _documents_of(path: str) -> list[SourceDocument]:
     if path.lstrip().startswith(("{", "[")):  # @file: az has put the file's content in its place
         name, text = "JSON", path
     elif path == stdin.MARK:

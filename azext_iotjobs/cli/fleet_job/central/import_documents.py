@@ -1,22 +1,23 @@
 """Handler of az iot hub fleet-job import: documents of IoT Central's become device groups, fleet jobs and schedules."""
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from knack.log import get_logger
 
-from azext_iotjobs.central.report import Member, WantedGroup, WantedJob
+from azext_iotjobs.central.report import TranslatedMember, WantedGroup, WantedJob
 from azext_iotjobs.central.translation import translate
 from azext_iotjobs.cli.fleet_job.central.files import filter_choices, read_documents
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
-from azext_iotjobs.cli.fleet_job.schedule.save import new_store_key
+from azext_iotjobs.cli.fleet_job.schedule.save import new_store_key, say_who_starts, warn_of_missed
 from azext_iotjobs.cli.output.exit_code import leave_with
-from azext_iotjobs.cli.output.hints import spelled, suggestion
+from azext_iotjobs.cli.output.hints import spelled
 from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.clients.throttling import outlasting_throttling
 from azext_iotjobs.fleet_job.calendar import described
 from azext_iotjobs.fleet_job.store.holder import current_user
-from azext_iotjobs.model.clock import SystemClock, render_instant
-from azext_iotjobs.model.occurrence import Occurrence
+from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.text import counted, printable
@@ -54,8 +55,7 @@ def import_documents(
     translated = translate(documents, choices, saved_groups)
     steps = plan_import(client.store, host, translated, _counter(hub), ImportPolicy(overwrite, now))
     if not dry_run:
-        _warn_of_missed(save_import(client.store, host, steps, by=current_user(), at=now, new_key=new_store_key))
-        _say_what_starts_schedules(steps)
+        _save(client, host, steps, now)
     _warn_of_refused(steps)
     _warn_of_groups_without_devices(steps)
     if any(each.effect is Effect.REFUSED for each in steps):
@@ -65,12 +65,21 @@ def import_documents(
 
 
 def _counter(hub: HubClient) -> Callable[[str], int]:
-    return lambda condition: hub.selections.count(Selection(condition=condition))
+    def count(condition: str) -> int:
+        # Many groups are more queries than a small hub allows in a minute.
+        return outlasting_throttling(lambda: hub.selections.count(Selection(condition=condition)), CLOCK)
+
+    return count
 
 
-def _warn_of_missed(missed: Iterable[Occurrence]) -> None:
-    for each in missed:
-        logger.warning("%s was due and had not started: it is recorded as missed.", render_instant(each.at))
+def _save(context: FleetJobContext, host: str, steps: Sequence[ImportStep], now: datetime) -> None:
+    changes = save_import(context.store, host, steps, by=current_user(), at=now, new_key=new_store_key)
+    scheduled = [each.scheduled for each in changes if each.scheduled is not None]
+    for each in scheduled:
+        warn_of_missed(each.missed)  # what else is to be minded is in the notes on its members
+    if scheduled:
+        logger.warning("%s.", counted(len(scheduled), "schedule is set", "schedules are set"))
+        say_who_starts()
 
 
 def _warn_of_refused(steps: Sequence[ImportStep]) -> None:
@@ -86,19 +95,6 @@ def _warn_of_groups_without_devices(steps: Iterable[ImportStep]) -> None:
         if each.device_count == 0 and isinstance(each.translated.wanted, WantedGroup):
             name = printable(each.translated.wanted.name)
             logger.warning("Device group %s selects no device now: are its names where its condition has them?", name)
-
-
-def _say_what_starts_schedules(steps: Iterable[ImportStep]) -> None:
-    count = sum(map(_has_new_schedule, steps))
-    if count:
-        due = suggestion("iot hub fleet-job schedule run-due")
-        set_ = counted(count, "schedule is set", "schedules are set")
-        logger.warning("%s. Nothing starts by itself: have this called every few minutes: %s", set_, due)
-
-
-def _has_new_schedule(step: ImportStep) -> bool:
-    wanted = step.translated.wanted
-    return step.effect.is_saved and isinstance(wanted, WantedJob) and wanted.schedule is not None
 
 
 def _document(step: ImportStep) -> dict[str, Any]:
@@ -127,5 +123,5 @@ def _became(wanted: WantedGroup | WantedJob | None) -> dict[str, str] | None:
     return became
 
 
-def _member(member: Member) -> dict[str, str | None]:
+def _member(member: TranslatedMember) -> dict[str, str | None]:
     return {"member": member.name, "became": member.became, "note": spelled(member.note) or None}

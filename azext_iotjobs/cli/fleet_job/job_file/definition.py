@@ -5,8 +5,9 @@ from fractions import Fraction
 from functools import partial
 from typing import Any, TypeVar
 
+from azext_iotjobs.cli.fleet_job.documents import DELIVERY_NAMES, LIMIT_NAMES, RETRY_NAMES
 from azext_iotjobs.cli.fleet_job.job_file.mistakes import Maker
-from azext_iotjobs.cli.input.document_form import Given
+from azext_iotjobs.cli.input.document_members import Given
 from azext_iotjobs.cli.input.method_changes import TIMEOUT_S
 from azext_iotjobs.model.errors import ConflictingChoice
 from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, DevicesOfRun, Driver, Targets
@@ -24,19 +25,9 @@ from azext_iotjobs.operations.fleet_job.gate_command import program_of
 Value = TypeVar("Value")
 
 OF_METHODS = ("payload", "responseTimeoutInSeconds", "connectTimeoutInSeconds", "successStatus")
-# Members and the fields that hold them as they are.
-DELIVERY = {
-    "concurrency": "concurrency",
-    "rate": "rate",
-    "jobTimeoutSeconds": "job_limit_s",
-    "methodConnectTimeoutSeconds": "connect_timeout_s",
-    "methodResponseTimeoutSeconds": "response_timeout_s",
-    "whenOnlineSeconds": "when_online_s",
-}
-RETRY = {"pauseSeconds": "pause_s", "growth": "growth", "longestPauseSeconds": "longest_s"}
-TARGETS = {"limit": "limit", "seed": "seed", "maxDevices": "max_devices"}
-VERIFICATION = {"condition": "condition", "withinSeconds": "within_s", "failedCondition": "failed_condition"}
-COMMAND = {"line": "line", "timeoutSeconds": "timeout_s", "shell": "through_shell"}
+# The model's names of fields that hold members as they are, and the members.
+VERIFICATION_NAMES = {"condition": "condition", "within_s": "withinSeconds", "failed_condition": "failedCondition"}
+COMMAND_NAMES = {"line": "line", "timeout_s": "timeoutSeconds", "through_shell": "shell"}
 
 
 def definition_of(given: Given, maker: Maker) -> Definition | None:
@@ -101,14 +92,14 @@ def _method(given: Given, name: str) -> MethodCall:
 def _targets(given: Given) -> Targets:
     excluded = device_ids(given.get("excluded", ()), Field("exclude"))
     condition, named = given.get("queryCondition"), given.get("deviceIds")
-    more = {field: given[name] for name, field in TARGETS.items() if name in given}
+    more = _fields(given, LIMIT_NAMES)
     if condition is not None or named:
         named = device_ids(named or (), Field("device_ids"))
         more["selection"] = Selection(condition=condition, device_ids=named, excluded=excluded)
     elif excluded:
         more["excluded"] = excluded
-    if "samplePercent" in given:
-        more["sample_percent"] = Fraction(repr(given["samplePercent"]))
+    if "sample_percent" in more:
+        more["sample_percent"] = Fraction(repr(more["sample_percent"]))
     return Targets(group=given.get("group"), of_run=_unless_missing(given, "ofRun", _devices_of_run), **more)
 
 
@@ -152,8 +143,9 @@ def _threshold(given: Given) -> Threshold:
 
 
 def _retry(given: Given) -> Retry:
-    when = RetryWhen(given.get("when", RetryWhen.AT_ONCE))
-    return Retry(tries=dict(given["tries"]), when=when, **_fields(given, RETRY))
+    fields = _fields(given, RETRY_NAMES)
+    when = RetryWhen(fields.get("when", RetryWhen.AT_ONCE))
+    return Retry(**{**fields, "tries": dict(given["tries"]), "when": when})
 
 
 def _gates(given: Given) -> Gates:
@@ -175,17 +167,18 @@ def _query_gate(given: Given) -> QueryGate:
 
 
 def _command_gate(given: Given) -> CommandGate:
-    gate = CommandGate(**_fields(given, COMMAND))
+    gate = CommandGate(**_fields(given, COMMAND_NAMES))
     program_of(gate)  # raises for quotes that are not closed
     return gate
 
 
 def _delivery(given: Given) -> Delivery:
-    return Delivery(driver=Driver(given.get("driver", Driver.AUTO)), **_fields(given, DELIVERY))
+    fields = _fields(given, DELIVERY_NAMES)
+    return Delivery(**{**fields, "driver": Driver(fields.get("driver", Driver.AUTO))})
 
 
 def _verification(given: Given) -> Verification:
-    return Verification(**_fields(given, VERIFICATION))
+    return Verification(**_fields(given, VERIFICATION_NAMES))
 
 
 def _share(value: Any, name: str) -> Share:
@@ -196,7 +189,8 @@ def _share(value: Any, name: str) -> Share:
 
 
 def _fields(given: Given, names: dict[str, str]) -> dict[str, Any]:
-    return {field: given[name] for name, field in names.items() if name in given}
+    """The members that are there, under the model's names."""
+    return {field: given[name] for field, name in names.items() if name in given}
 
 
 def _unless_missing(given: Given, name: str, convert: Callable[[Any], Value]) -> Value | None:

@@ -12,16 +12,15 @@ from azext_iotjobs.cli.input.document_form import (
     Condition,
     Listed,
     Mapped,
-    Member,
-    Members,
     Number,
-    Problems,
     Schema,
-    Text,
+    TextForm,
     Whatever,
     Word,
     YesNo,
 )
+from azext_iotjobs.cli.input.document_members import Member, Members
+from azext_iotjobs.cli.input.problems import Problems
 from azext_iotjobs.cli.input.yaml_items import Item
 from azext_iotjobs.fleet_job.plan import WORDS
 from azext_iotjobs.model.call_pacing import CONCURRENCY
@@ -57,7 +56,7 @@ DAYS = tuple(map(str, range(1, 32)))
 MAX_COUNT = 10**15
 MAX_SEED = 2**63 - 1
 SHARE_TEXT = re.compile(r"[0-9]{1,7}|([0-9]{1,2}(\.[0-9]{1,6})?|100)%")
-LINE, TEXT, CONDITION = Text(), Text(is_line=False), Condition()
+LINE, TEXT, CONDITION = TextForm(), TextForm(is_line=False), Condition()
 COUNT = Number(1, MAX_COUNT, is_whole=True)
 RESPONSE_S, CONNECT_S = Number(*RESPONSE_TIMEOUT_S, is_whole=True), Number(*CONNECT_TIMEOUT_S, is_whole=True)
 PAUSE_S = Number(0, MAX_PAUSE_S, is_above=True)
@@ -68,7 +67,7 @@ SHARE_MEMBERS = {
 }
 
 
-class Share(NamedTuple):
+class ShareForm(NamedTuple):
     """Some devices: 5, 10%, or an object of type and value."""
 
     def read(self, item: Item, problems: Problems) -> object:
@@ -184,8 +183,8 @@ RETRY = Members(
 QUERY_GATE = Members(
     {
         "condition": Member(CONDITION, "The WHERE part of a twin query on devices.", is_required=True),
-        "min": Member(Share(), "How many devices of the hub have to match it."),
-        "max": Member(Share(), "How many devices of the hub may match it."),
+        "min": Member(ShareForm(), "How many devices of the hub have to match it."),
+        "max": Member(ShareForm(), "How many devices of the hub may match it."),
     }
 )
 COMMAND_GATE = Members(
@@ -200,7 +199,7 @@ GATES = Members(
         "bakeSeconds": Member(
             Number(0, MAX_BAKE_S), "How long nothing begins after a batch; verified devices have to stay so."
         ),
-        "success": Member(Share(), "How much of a batch has to complete, in percent: 95%."),
+        "success": Member(ShareForm(), "How much of a batch has to complete, in percent: 95%."),
         "query": Member(QUERY_GATE, "A count of the hub's devices that has to stay within bounds."),
         "command": Member(COMMAND_GATE, "A program that decides."),
         "manual": Member(YesNo(), "Somebody has to approve each batch. Default: false."),
@@ -284,7 +283,7 @@ FLEET_JOB = Members(
         "action": Member(ACTION, "What is done to each device.", is_required=True),
         "targets": Member(TARGETS, "Which devices.", is_required=True),
         "batch": Member(
-            Listed(Share(), MAX_SIZES, or_one=True),
+            Listed(ShareForm(), MAX_SIZES, or_one=True),
             "Sizes of the batches, one after the other; the last one repeats. Default: one batch of all.",
         ),
         "batchPauseSeconds": Member(

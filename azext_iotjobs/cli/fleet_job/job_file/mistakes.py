@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from azext_iotjobs.cli.input.document_form import Given, Problems
+from azext_iotjobs.cli.input.document_members import Given
+from azext_iotjobs.cli.input.problems import Problems
 from azext_iotjobs.cli.input.yaml_items import Item
 from azext_iotjobs.model.errors import UserError
 from azext_iotjobs.model.text import Field, parts_of

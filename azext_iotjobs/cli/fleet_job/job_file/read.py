@@ -10,8 +10,9 @@ from azext_iotjobs.cli.fleet_job.job_file.definition import definition_of
 from azext_iotjobs.cli.fleet_job.job_file.form import FLEET_JOB
 from azext_iotjobs.cli.fleet_job.job_file.mistakes import Maker
 from azext_iotjobs.cli.fleet_job.job_file.schedule import schedule_of
-from azext_iotjobs.cli.input.document_form import Given, Problems
+from azext_iotjobs.cli.input.document_members import Given
 from azext_iotjobs.cli.input.parameters import Parameters
+from azext_iotjobs.cli.input.problems import Problems
 from azext_iotjobs.cli.input.yaml_items import YAML_NUMBER, Item, Limits, Source
 from azext_iotjobs.cli.input.yaml_reader import read_documents
 from azext_iotjobs.model.errors import BadValue

@@ -4,7 +4,7 @@ import re
 from datetime import date, datetime, time
 
 from azext_iotjobs.cli.fleet_job.schedule.options import END_OF_DAY
-from azext_iotjobs.cli.input.document_form import Given
+from azext_iotjobs.cli.input.document_members import Given
 from azext_iotjobs.fleet_job.calendar import check_rule, zone_of
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.schedule import WEEKDAYS, Frequency, Missed, Overlap, Rule, Schedule, Window

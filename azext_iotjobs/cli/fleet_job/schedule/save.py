@@ -18,7 +18,7 @@ from azext_iotjobs.fleet_job.due import delay_of, is_open, next_occurrences
 from azext_iotjobs.fleet_job.store.holder import current_user
 from azext_iotjobs.model.clock import render_instant
 from azext_iotjobs.model.occurrence import Occurrence, StoredSchedule
-from azext_iotjobs.model.schedule import Rule, Schedule
+from azext_iotjobs.model.schedule import Rule
 from azext_iotjobs.operations.fleet_job.schedule import saved
 from azext_iotjobs.operations.fleet_job.schedule.saved import SetSchedule
 
@@ -31,7 +31,11 @@ DAYS_OF_SHORT_MONTHS = 28
 def set_schedule(cmd: Any, client: FleetJobContext, fleet_job_id: str, *, schedule: ScheduleOptions) -> dict[str, Any]:
     """Set the schedule of a fleet job, in place of the one that it had."""
     client.check(client.store.definitions.get(fleet_job_id))
-    done = put(client, fleet_job_id, schedule.schedule())
+    wanted = schedule.schedule()
+    done = saved.set_schedule(
+        client.store, fleet_job_id, wanted, by=current_user(), at=CLOCK.now(), new_key=new_store_key
+    )
+    warn_of_set(done)
     if not done.is_new:
         logger.warning("The schedule is as it was.")
     document = shown(client, done.stored)
@@ -46,29 +50,25 @@ def remove(cmd: Any, client: FleetJobContext, fleet_job_id: str) -> dict[str, An
     job = client.store.definitions.get(fleet_job_id)
     client.check(job)
     zone = zone_of(saved.get(client.store, fleet_job_id).schedule.zone)
-    missed = take_away(client, fleet_job_id)
+    missed = saved.remove(client.store, fleet_job_id, by=current_user(), at=CLOCK.now())
+    warn_of_removed(client, fleet_job_id, missed)
     return {"id": fleet_job_id, "removed": True, "missed": [render_occurrence(each, zone) for each in missed]}
 
 
-def put(context: FleetJobContext, fleet_job_id: str, wanted: Schedule) -> SetSchedule:
-    """Set the schedule of a fleet job, and warn of what it means that people may not expect. Raises UserError."""
-    at = CLOCK.now()
-    done = saved.set_schedule(context.store, fleet_job_id, wanted, by=current_user(), at=at, new_key=new_store_key)
-    _warn_of_missed(done.missed)
-    _warn_of_short_months(wanted.rule)
+def warn_of_set(done: SetSchedule) -> None:
+    """Warn of what was missed by the schedule before, and of what people may not expect of the one that was set."""
+    warn_of_missed(done.missed)
+    _warn_of_short_months(done.stored.schedule.rule)
     _warn_of_shut_windows(done.stored)
-    return done
 
 
-def take_away(context: FleetJobContext, fleet_job_id: str) -> Sequence[Occurrence]:
-    """Remove the schedule of a fleet job, and warn of what nothing starts any more; gives what was due by it."""
-    missed = saved.remove(context.store, fleet_job_id, by=current_user(), at=CLOCK.now())
-    _warn_of_missed(missed)
+def warn_of_removed(context: FleetJobContext, fleet_job_id: str, missed: Sequence[Occurrence]) -> None:
+    """Warn of what nothing starts or continues any more. missed: what was due by the schedule that was removed."""
+    warn_of_missed(missed)
     run = context.store.runs.last(fleet_job_id)
     if run is not None and run.occurrence_at is not None and not run.state.has_ended:
         resume = suggestion("iot hub fleet-job resume", fleet_job_id=fleet_job_id)
         logger.warning("%s is %s; no schedule continues it any more: %s", run.name, run.state.value, resume)
-    return missed
 
 
 def say_who_starts() -> None:
@@ -82,7 +82,8 @@ def new_store_key() -> str:
     return plan.run_key([secrets.randbelow(len(plan.RUN_KEY_LETTERS)) for _ in range(plan.RUN_KEY_LENGTH)])
 
 
-def _warn_of_missed(missed: Sequence[Occurrence]) -> None:
+def warn_of_missed(missed: Sequence[Occurrence]) -> None:
+    """Warn of what was due by a schedule that was replaced or removed, and had not started."""
     for each in missed:
         logger.warning("%s was due and had not started: it is recorded as missed.", render_instant(each.at))
 

@@ -33,7 +33,7 @@ def _parts_before_cases(report: Report, cases: CaseSpool) -> Iterator[str]:
     facts = ((_plain(each.name), _code(each.value)) for each in report.facts)
     yield _table(("About", ""), facts)
     yield f"## {heading(report.wording.cases)}\n\n"
-    yield _table(_count_heads(report), [_counts(cases.counts)], first_number=0)
+    yield _table(_count_heads(report), [_counts(report, cases.counts)], first_number=0)
     if len(report.sections) > 1:
         yield from _sections(report, cases)
     yield from _reasons(report, cases)
@@ -43,13 +43,19 @@ def _sections(report: Report, cases: CaseSpool) -> Iterator[str]:
     shown = report.sections[:MAX_SECTIONS]
     heads = (heading(report.wording.section), "Status", *_count_heads(report), "Started (UTC)", "Took")
     yield f"## {heading(report.wording.sections)}\n\n"
-    yield _table(heads, (_section(each, cases) for each in shown), first_number=2, last_number=6)
+    yield _table(heads, (_section(each, report, cases) for each in shown), first_number=2, last_number=6)
     yield _left_out(len(report.sections) - len(shown), report.wording.section, report.wording.sections)
 
 
-def _section(section: Section, cases: CaseSpool) -> Sequence[str]:
+def _section(section: Section, report: Report, cases: CaseSpool) -> Sequence[str]:
     counts = cases.by_section.get(section.number, Counts())
-    return (section.name, section.status, *_counts(counts), moment(section.started_at), duration(section.duration_s))
+    return (
+        section.name,
+        section.status,
+        *_counts(report, counts),
+        moment(section.started_at),
+        duration(section.duration_s),
+    )
 
 
 def _reasons(report: Report, cases: CaseSpool) -> Iterator[str]:
@@ -105,14 +111,11 @@ def _left_out(count: int, one: str, many: str) -> str:
 
 
 def _count_heads(report: Report) -> tuple[str, ...]:
-    return (
-        "All",
-        *(heading(word) if word.isalpha() else word.capitalize() for word in report.wording.outcomes.values()),
-    )
+    return ("All", *(word.capitalize() for word in report.wording.outcomes.values()))
 
 
-def _counts(counts: Counts) -> tuple[str, ...]:
-    return (f"{counts.total:,}", *(f"{counts.of(outcome):,}" for outcome in CaseOutcome))
+def _counts(report: Report, counts: Counts) -> tuple[str, ...]:
+    return (f"{counts.total:,}", *(f"{counts.of(outcome):,}" for outcome in report.wording.outcomes))
 
 
 def _table(
@@ -134,7 +137,7 @@ def _line(cells: Iterable[str]) -> str:
 
 def _plain(text: str) -> str:
     """A text that we wrote, of which a part may be a name that somebody gave."""
-    return re.sub(r"([\\`*_{}\[\]<>()#+!|~:@.&-])", r"\\\1", one_line(text))
+    return re.sub(r"([\\`*_\[\]<>|~:@.&])", r"\\\1", one_line(text))
 
 
 def _code(text: str) -> str:

@@ -19,7 +19,7 @@ from azext_iotjobs.cli.output.report.spool import CaseSpool
 from azext_iotjobs.cli.output.report.texts import cut, duration, heading, moment, percent, text_of, visible
 from azext_iotjobs.model.report import Case, CaseOutcome, Counts, Report
 
-FOLDER = Path(__file__).with_name("page")
+FOLDER = Path(__file__).with_name("page_files")
 MAX_VALUE = 2_000  # characters of one value; a page holds those of 100,000 devices
 MAX_EXACT = 2**53 - 1  # JavaScript, Number.MAX_SAFE_INTEGER
 DATA = "\0"  # stands for the cases until they are written
@@ -34,35 +34,38 @@ TONES = {True: "passed", False: "failed", None: "open"}
 def render(report: Report, cases: CaseSpool) -> Iterator[str]:
     """The document, in parts."""
     style, script = (_file(name) for name in ("report.css", "report.js"))
-    counts = cases.counts
-    made = f"Made at {moment(report.made_at)} by the Azure CLI extension iotjobs. Times are UTC."
-    texts = {
+    own = {"policy": escape(_policy(style, script)), "style": style, "script": script, "cases": DATA}
+    texts = {name: _text(each) for name, each in _texts(report, cases.counts).items()}
+    page = Template(_file("page.html")).substitute(own, **texts, **_parts(report, cases))
+    before, behind = page.split(DATA)
+    yield before
+    yield from _data(report, cases)
+    yield behind
+
+
+def _texts(report: Report, counts: Counts) -> Mapping[str, str]:
+    """What stands in the page as text."""
+    return {
         "title": report.title,
         "status": report.status,
         "tone": TONES[report.is_good(counts)],
         "kind": f"Report of {report.host}",
         "lead": _lead(report, counts),
         "case": report.wording.case,
-        "made": made,
+        "made": f"Made at {moment(report.made_at)} by the Azure CLI extension iotjobs. Times are UTC.",
     }
-    parts = {
-        "policy": escape(_policy(style, script)),
-        "tiles": "\n".join(_tiles(report, counts, cases)),
-        "share": share_bar(counts, "stack"),
+
+
+def _parts(report: Report, cases: CaseSpool) -> Mapping[str, str]:
+    """What stands in the page as HTML."""
+    facts = (f"<dt>{_text(each.name)}</dt><dd><bdi>{_text(each.value)}</bdi></dd>" for each in report.facts)
+    return {
+        "tiles": "\n".join(_tiles(report, cases.counts, cases)),
+        "share": share_bar(cases.counts, "stack"),
         "sections": "".join(sections(report, cases)),
         "reasons": "".join(reasons(report, cases)),
-        "facts": "\n".join(
-            f"<dt>{_text(each.name)}</dt><dd><bdi>{_text(each.value)}</bdi></dd>" for each in report.facts
-        ),
-        "style": style,
-        "script": script,
-        "cases": DATA,
+        "facts": "\n".join(facts),
     }
-    page = Template(_file("page.html")).substitute(parts, **{name: _text(each) for name, each in texts.items()})
-    before, behind = page.split(DATA)
-    yield before
-    yield from _data(report, cases)
-    yield behind
 
 
 def _file(name: str) -> str:
@@ -124,7 +127,6 @@ def _column(name: str, report: Report) -> Mapping[str, Any]:
         "isFacet": name in FACETS,
         "isState": name == "status",
         "isTime": name in TIMES,
-        "isNumber": name in ("batch", "tries", "methodStatus") or name.endswith(("Seconds", "Needed", "True")),
     }
 
 

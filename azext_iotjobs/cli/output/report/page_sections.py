@@ -113,7 +113,8 @@ def _section_heads(report: Report, span: Span | None) -> Iterator[Head]:
 
 def _section_row(section: Section, report: Report, counts: Counts, span: Span | None) -> str:
     tone = STATUS_TONES.get(section.status, "open")
-    cells = "".join(f'<td class="{_css_class(each)}">{each:,}</td>' for each in (counts.total, *_each(counts)))
+    numbers = (counts.total, *(counts.of(outcome) for outcome in report.wording.outcomes))
+    cells = "".join(f'<td class="{_css_class(each)}">{each:,}</td>' for each in numbers)
     started = moment(section.started_at)
     bar = "" if span is None else f'<td class="bars">{_time_bar(section, counts, span)}</td>'
     return (
@@ -173,10 +174,6 @@ def _bar(outcome: CaseOutcome, begin: float, width: float) -> str:
 def _drawing(kind: str, bars: Iterable[str]) -> str:
     box = f'viewBox="0 0 {WIDTH} 10" preserveAspectRatio="none" aria-hidden="true" focusable="false"'
     return f'<svg class="{kind}" {box}>{"".join(bars)}</svg>'
-
-
-def _each(counts: Counts) -> Iterator[int]:
-    return (counts.of(outcome) for outcome in CaseOutcome)
 
 
 def _css_class(count: int) -> str:

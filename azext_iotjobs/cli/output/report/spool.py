@@ -13,10 +13,12 @@ from itertools import islice
 from typing import NamedTuple
 
 from azext_iotjobs.cli.output.report.texts import visible
+from azext_iotjobs.model.errors import StateFull
 from azext_iotjobs.model.report import Case, CaseOutcome, Counts
 
 OUTCOMES = {each.value: each for each in CaseOutcome}
 CACHE_KIB = 16 * 1024
+MAX_PAGES = 16 * 1024 * 1024  # 64 GiB: the disk is full before
 CHUNK = 1_000  # cases that are added at once
 COLUMNS = "section, outcome, reason, document"
 
@@ -32,24 +34,30 @@ class Reason(NamedTuple):
 class CaseSpool:
     """All cases of one report."""
 
-    def __init__(self, names_per_reason: int = 3) -> None:
-        """names_per_reason: of the first cases that `reasons` gives."""
+    def __init__(self, names_per_reason: int = 3, max_pages: int = MAX_PAGES) -> None:
+        """names_per_reason: of the first cases that `reasons` gives.  max_pages: of SQLite, 4 KiB each."""
         self._names_per_reason = names_per_reason
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.executescript(
-            f"PRAGMA cache_size = -{CACHE_KIB}; PRAGMA journal_mode = OFF;"
-            "CREATE TABLE kept (number INTEGER PRIMARY KEY, section INTEGER, outcome TEXT, reason TEXT, document TEXT);"
-            "CREATE INDEX of_section ON kept (section, number);"
-            "CREATE INDEX of_outcome ON kept (outcome, reason, number);"
+            f"PRAGMA cache_size = -{CACHE_KIB}; PRAGMA journal_mode = OFF; PRAGMA max_page_count = {max_pages};"
+            "CREATE TABLE cases (number INTEGER PRIMARY KEY, section INTEGER, outcome TEXT, reason TEXT, document TEXT);"
+            "CREATE INDEX of_section ON cases (section, number);"
+            "CREATE INDEX of_outcome ON cases (outcome, reason, number);"
         )
 
     def add(self, cases: Iterable[Case]) -> None:
-        """Add all of `cases`, behind those that there are."""
+        """Add all of `cases`, behind those that there are. Raises StateFull where there is no room for them."""
         rows = map(_stored, cases)
         while chunk := list(islice(rows, CHUNK)):
-            self._database.execute("BEGIN")
-            self._database.executemany(f"INSERT INTO kept ({COLUMNS}) VALUES (?, ?, ?, ?)", chunk)
-            self._database.execute("COMMIT")
+            try:
+                self._database.execute("BEGIN")
+                self._database.executemany(f"INSERT INTO cases ({COLUMNS}) VALUES (?, ?, ?, ?)", chunk)
+                self._database.execute("COMMIT")
+            except sqlite3.OperationalError as err:
+                raise StateFull(
+                    f"The temporary file of a report cannot be written: {err}.",
+                    hint="Make room in the folder for temporary files; TMPDIR names another one.",
+                ) from err
 
     def __enter__(self) -> "CaseSpool":
         return self
@@ -60,13 +68,13 @@ class CaseSpool:
     @property
     def counts(self) -> Counts:
         """All of them."""
-        found = self._database.execute("SELECT outcome, COUNT(*) FROM kept GROUP BY outcome")
+        found = self._database.execute("SELECT outcome, COUNT(*) FROM cases GROUP BY outcome")
         return Counts(**dict(found.fetchall()))
 
     def reasons(self, outcome: CaseOutcome) -> list[Reason]:
         """Why cases came to an outcome, the most frequent reason first."""
         found = self._database.execute(
-            "SELECT reason, COUNT(*) AS count FROM kept WHERE outcome = ? GROUP BY reason ORDER BY count DESC, reason",
+            "SELECT reason, COUNT(*) AS count FROM cases WHERE outcome = ? GROUP BY reason ORDER BY count DESC, reason",
             (outcome.value,),
         )
         return [Reason(reason, count, self._first(outcome, reason)) for reason, count in found.fetchall()]
@@ -77,14 +85,14 @@ class CaseSpool:
         given = {name: value for name, value in wanted.items() if value is not None}
         where = " AND ".join(f"{name} = ?" for name in given) or "1"
         found = self._database.execute(
-            f"SELECT {COLUMNS} FROM kept WHERE {where} ORDER BY number", tuple(given.values())
+            f"SELECT {COLUMNS} FROM cases WHERE {where} ORDER BY number", tuple(given.values())
         )
         return map(_case, found)
 
     def used(self, columns: Iterable[str]) -> tuple[str, ...]:
         """Those of `columns` that have a value in any row."""
         left, used = list(columns), set[str]()
-        for (document,) in self._database.execute("SELECT document FROM kept"):
+        for (document,) in self._database.execute("SELECT document FROM cases"):
             row = json.loads(document)[3]
             found = [name for name in left if row.get(name) is not None]
             used.update(found)
@@ -98,14 +106,14 @@ class CaseSpool:
         """The counts of each section that has cases, by its number; once all cases are there."""
         counts: dict[int, dict[str, int]] = {}
         for section, outcome, count in self._database.execute(
-            "SELECT section, outcome, COUNT(*) FROM kept GROUP BY section, outcome"
+            "SELECT section, outcome, COUNT(*) FROM cases GROUP BY section, outcome"
         ):
             counts.setdefault(section, {})[outcome] = count
         return {section: Counts(**each) for section, each in counts.items()}
 
     def _first(self, outcome: CaseOutcome, reason: str) -> tuple[str, ...]:
         found = self._database.execute(
-            "SELECT document FROM kept WHERE outcome = ? AND reason = ? ORDER BY number LIMIT ?",
+            "SELECT document FROM cases WHERE outcome = ? AND reason = ? ORDER BY number LIMIT ?",
             (outcome.value, reason, self._names_per_reason),
         )
         return tuple(json.loads(document)[0] for (document,) in found)

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import re
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
@@ -18,9 +17,9 @@ from azext_iotjobs.model.report import Fact
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from tests.helpers.browser import Browser, chromium, opened
 from tests.helpers.reports import HOSTILE, failed, hostile, mixed, rendered, report, result, rows_of
+from tests.helpers.short_form import IN_FULL
 
-TORTURE = bool(os.environ.get("IOTJOBS_TORTURE"))
-MANY = 100_000 if TORTURE else 5_000
+MANY = 100_000 if IN_FULL else 5_000
 CHECKS = Path(__file__).parents[3].joinpath("helpers", "page_checks.js").read_text(encoding="utf-8")
 CHROMIUM = chromium()
 

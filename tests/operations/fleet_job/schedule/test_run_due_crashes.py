@@ -3,7 +3,6 @@
 Each occurrence runs once, from one of the stores; none is lost; no device is operated twice for it.
 """
 
-import os
 import random
 from collections.abc import Iterator
 from datetime import datetime
@@ -18,9 +17,10 @@ from azext_iotjobs.model.run_state import RunState
 from tests.helpers.clock_double import START
 from tests.helpers.fleet_job_hub_double import Crash, Points, rows_of
 from tests.helpers.schedule_setup import DAY, DEVICES, FIRST, ScheduledWorld, daily
+from tests.helpers.short_form import IN_FULL
 
 OCCURRENCES = (FIRST, FIRST + DAY, FIRST + 2 * DAY)
-SHARE = 1.0 if os.environ.get("IOTJOBS_TORTURE") else 0.04  # of the stories
+SHARE = 1.0 if IN_FULL else 0.04  # of the stories
 STARTED, TAKEN = OccurrenceState.STARTED, OccurrenceState.TAKEN
 
 

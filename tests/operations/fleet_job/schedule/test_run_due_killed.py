@@ -29,9 +29,10 @@ from tests.helpers.devices_on_thread import DevicesOnThread, client_of
 from tests.helpers.hub_process import HubProcess
 from tests.helpers.killable_process import KillableProcess
 from tests.helpers.schedule_process import LOOKED, look
+from tests.helpers.short_form import IN_FULL
 
 DEVICES = tuple(f"dev-{number:02}" for number in range(8))
-STORIES = 10 if os.environ.get("IOTJOBS_TORTURE") else 1  # by each driver; each has some kills
+STORIES = 10 if IN_FULL else 1  # by each driver; each has some kills
 DAYS = 3  # occurrences that are due
 MAX_KILLS = 6
 CLOCK = SystemClock()

@@ -9,7 +9,8 @@
   const TYPING_MS = 120;
   const collator = new Intl.Collator("en", { numeric: true });
   const at = new Map(columns.map((column, index) => [column.name, index]));
-  const indexed = columns.map((column, index) => ({ ...column, index }));
+  const isNumber = (index) => typeof rows.find((row) => row[index + 1] !== null)?.[index + 1] === "number";
+  const indexed = columns.map((column, index) => ({ ...column, index, isNumber: isNumber(index) }));
   const rowColumns = indexed.filter((column) => column.isOfRow);
   const shownColumns = indexed.filter((column) => column.place !== null).sort((one, other) => one.place - other.place);
   const state = { text: "", facets: new Map(), sort: null, direction: 1, page: 0, size: 50 };
