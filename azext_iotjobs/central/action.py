@@ -54,10 +54,10 @@ def action_of(data: object, members: MemberList) -> Action:
     """The action of a job.
 
     data: the member of that name.  members: where each of its members is recorded.
-    Raises BadValue for what is no job, and for what no fleet job does.
+    Raises BadValue for what is not a job, and for what no fleet job does.
     """
     if not isinstance(data, list) or not 1 <= len(data) <= MAX_ENTRIES:
-        raise BadValue(f"data is no list with 1 to {MAX_ENTRIES} entries.")
+        raise BadValue(f"data is not a list with 1 to {MAX_ENTRIES} entries.")
     entries = [object_of(entry, f"data[{number}]") for number, entry in enumerate(data)]
     types = [_type_of(entry, f"data[{number}]") for number, entry in enumerate(entries)]
     for each in types:

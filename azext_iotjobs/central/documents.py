@@ -62,7 +62,7 @@ def text_of(document: Mapping[str, Any], name: str, most: int) -> str:
     if not isinstance(value, str):
         raise BadValue(f"{name} is {type_of(value)}, and not text.")
     if any("\ud800" <= each <= "\udfff" for each in value):
-        raise BadValue(f"{name} has half of a character, which is no text.")
+        raise BadValue(f"{name} has half of a character, which is not text.")
     if len(value) > most:
         raise BadValue(f"{name} has {len(value)} characters, at most {most} are allowed.")
     return value

@@ -57,7 +57,7 @@ class FilterChoices:
         for name, path in self.paths.items():
             if not TWIN_PATH.fullmatch(path):
                 raise BadValue(
-                    Text.of("{map} {name}: {path} is no path in a twin.", name=name, path=repr(path[:60])),
+                    Text.of("{map} {name}: {path} is not a path in a twin.", name=name, path=repr(path[:60])),
                     hint="Give tags.site, properties.reported.version, properties.desired.light, modelId or deviceId.",
                 )
 

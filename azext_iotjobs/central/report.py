@@ -55,7 +55,7 @@ class Translated(NamedTuple):
     members: tuple[TranslatedMember, ...]
     wanted: WantedGroup | WantedJob | None = None
     reason: str = ""  # why nothing is wanted
-    is_history: bool = False  # a run of the past, which is no fault
+    is_history: bool = False  # a run of the past, which is not a fault
 
 
 class MemberList:

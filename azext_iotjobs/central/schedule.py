@@ -103,7 +103,7 @@ def _end(value: object, members: MemberList) -> dict[str, Any]:
 def _times(document: Mapping[str, Any], members: MemberList) -> int:
     times = document.get("occurrences")
     if not isinstance(times, int) or isinstance(times, bool) or not 1 <= times <= MAX_TIMES:
-        raise BadValue(f"schedule.end.occurrences is no whole number from 1 to {MAX_TIMES}.")
+        raise BadValue(f"schedule.end.occurrences is not a whole number from 1 to {MAX_TIMES}.")
     members.became("schedule.end", f"{times} occurrences", "counted from its start")
     return times
 

@@ -133,7 +133,7 @@ def _known(groups: Iterable[Translated], saved: Iterable[str]) -> KnownGroups:
 
 
 def _other(source: SourceDocument, known: KnownGroups) -> Translated:
-    """What a document that is no device group is to become."""
+    """What a document that is not a device group is to become."""
     kind = _kind(source)
     if kind is Kind.UNRECOGNISED:
         is_object = isinstance(source.content, dict)

@@ -12,7 +12,7 @@ TIMES = (("lastActivityTime",), ("statusUpdateTime",))
 
 
 def parse_device_id(row: Any) -> str:
-    """Whose twin a row is of. Raises HubFault for what is no object."""
+    """Whose twin a row is of. Raises HubFault for what is not an object."""
     return str(json_object(row).get("deviceId"))
 
 

@@ -28,7 +28,7 @@ class SeenTwin:
 
 
 def parse_seen_twin(row: Any, paths: Iterable[Path], failed_paths: Iterable[Path]) -> SeenTwin:
-    """A row. Raises HubFault for what is no object.
+    """A row. Raises HubFault for what is not an object.
 
     paths: of the members to keep.  failed_paths: of those whose last change matters.
     Source: IoT Hub devguide "device twins": $metadata mirrors a section, with $lastUpdated at every level.

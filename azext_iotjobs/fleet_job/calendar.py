@@ -39,7 +39,7 @@ def zone_of(name: str) -> ZoneInfo:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         pass
     raise BadValue(
-        Text(Field("time_zone"), f" {name[:60]!r} is no time zone that this machine knows."),
+        Text(Field("time_zone"), f" {name[:60]!r} is not a time zone that this machine knows."),
         hint="Give a name of the IANA list, such as Europe/Berlin, America/New_York or UTC. Where these are not known "
         "either, time zone data is missing: install your system's tzdata, or Python's package tzdata.",
     )

@@ -108,10 +108,12 @@ class Gates:
         if not 0 <= self.bake_s <= MAX_BAKE_S:
             most = shown_duration(MAX_BAKE_S)
             raise BadValue(Text(Field("bake"), f" {shown_duration(self.bake_s)}: give 0 to {most}."))
-        if self.success is not None and (self.success.unit is not Unit.PERCENT or self.success.value <= Fraction(0)):
+        if self.success is not None and self.success.unit is not Unit.PERCENT:
             raise BadValue(
-                Text(Field("gate_success"), ": give more than 0% and at most 100%."), hint=Text.of("{gate_success} 95%")
+                Text(Field("gate_success"), f": {self.success} is a number of devices; give a percentage such as 95%.")
             )
+        if self.success is not None and self.success.value <= Fraction(0):
+            raise BadValue(Text(Field("gate_success"), ": give more than 0% and at most 100%."))
 
     @property
     def kinds(self) -> tuple[GateKind, ...]:

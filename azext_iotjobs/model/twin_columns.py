@@ -27,7 +27,7 @@ FACTS = tuple(
 ALIASED = ("status", "version", "etag")  # results, or the definitions that they are of, have such names too
 EXAMPLES = f"tags.site, properties.reported.fw, {', '.join(FACTS)}, {', '.join(f'{ALIAS}.{name}' for name in ALIASED)}"
 DEVICES_A_QUERY = 100  # as many as a page has: what a query gives, it gives at once
-MAX_SHOWN = 80  # characters of a text that is no column
+MAX_SHOWN = 80  # characters of a text that is not a column
 MOST_CHARACTERS = MAX_CHARACTERS // 2  # of the columns in a query; the other half is for the devices' ids
 
 
@@ -40,7 +40,7 @@ class TwinColumn(NamedTuple):
 
     @property
     def title(self) -> str:
-        """What messages call it: a name that is no path, with the path."""
+        """What messages call it: a name that is not a path, with the path."""
         return self.name if "." in self.name or len(self.path) == 1 else f"{self.name} ({'.'.join(self.path)})"
 
 
@@ -52,7 +52,7 @@ def parse_twin_column(text: str, where: str) -> TwinColumn:
     number = next((number for number, each in enumerate(own) if isinstance(each, int)), len(own))
     path = _known_path(tuple(map(str, own[:number])), has_alias=has_alias)
     if path is None:
-        raise BadValue(f"{where}: {text[:MAX_SHOWN]!r} is no column.", hint=_hint_for(text))
+        raise BadValue(f"{where}: {text[:MAX_SHOWN]!r} is not a column.", hint=_hint_for(text))
     return TwinColumn(text, path, tuple(own[number:]))
 
 

@@ -152,7 +152,7 @@ def test_a_state_is_compared_with_true_and_false_alone() -> None:
     "path", ["", "tags", "company", "tags.a b", "properties.x.a", "tags.a OR 1 = 1", "tags.a.[[b]]"]
 )
 def test_a_path_that_no_twin_has_is_refused(path: str) -> None:
-    with pytest.raises(BadValue, match="is no path in a twin"):
+    with pytest.raises(BadValue, match="is not a path in a twin"):
         FilterChoices(paths={"Company": path})
 
 

@@ -120,8 +120,8 @@ def test_values_are_not_shown() -> None:
         ([{**PROPERTY, "path": "a"}, {**PROPERTY, "path": "a.b"}], "is a property, and a component"),
         ([{**PROPERTY, "path": "a.b"}, {**PROPERTY, "path": "a"}], "is given twice"),
         (["property"], r"data\[0\] is text, and not an object"),
-        ([], "data is no list with 1 to"),
-        ({}, "data is no list with 1 to"),
+        ([], "data is not a list with 1 to"),
+        ({}, "data is not a list with 1 to"),
         ([{**COMMAND, "value": "x" * 200_000}], "payload"),
     ],
 )

@@ -65,7 +65,7 @@ def test_facts_of_a_twin_stand_under_their_own_names(name: str) -> None:
     ],
 )
 def test_what_no_twin_has_is_refused_with_what_there_is(typed: str, hint: str) -> None:
-    with pytest.raises(BadValue, match=f"^{WHERE}: '{typed}' is no column") as caught:
+    with pytest.raises(BadValue, match=f"^{WHERE}: '{typed}' is not a column") as caught:
         parse_twin_column(typed, WHERE)
     assert hint in str(caught.value.hint)
 

@@ -66,4 +66,4 @@ def test_rows_of_a_job_and_of_calls_have_them_too(job: ScenarioHub) -> None:
 
 def test_a_column_that_no_twin_can_have_is_refused(jobs: FleetJobs) -> None:
     ran = jobs.run("results", "-j", "columns", "--columns", "deviceId,reported.fw")
-    assert ran.code == 1 and "'reported.fw' is no column" in ran.stderr and "properties.reported.fw" in ran.stderr
+    assert ran.code == 1 and "'reported.fw' is not a column" in ran.stderr and "properties.reported.fw" in ran.stderr

@@ -196,7 +196,7 @@ def test_ctrl_c_ends_a_run_with_its_result_and_a_wrong_expectation_starts_none(
         f"iot device simulate -n {hub.name} --prefix vw- --count 2 --create --expect 'reboot on all'",
     )
     assert wrong.code == 1
-    assert "'reboot' is no claim" in wrong.stderr and "method NAME" in wrong.stderr
+    assert "'reboot' is not a claim" in wrong.stderr and "method NAME" in wrong.stderr
     assert "registered" not in wrong.stderr
     rows = hub.az.json(
         f"iot hub query -n {hub.name}", "-q", "SELECT deviceId FROM devices WHERE STARTSWITH(deviceId, 'vw-')"

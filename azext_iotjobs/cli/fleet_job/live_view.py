@@ -5,12 +5,14 @@ from datetime import datetime
 from typing import NamedTuple
 
 from azext_iotjobs.cli.fleet_job.progress import counts
-from azext_iotjobs.cli.fleet_job.waiting import in_full
+from azext_iotjobs.cli.fleet_job.waiting import approval_lines, in_full
 from azext_iotjobs.fleet_job.threshold import failure_count
+from azext_iotjobs.model.clock import render_instant
+from azext_iotjobs.model.gates import GateKind
 from azext_iotjobs.model.in_progress import Awaited
 from azext_iotjobs.model.rollout import Rollout, Scope
 from azext_iotjobs.model.run import Batch, Run, Tally
-from azext_iotjobs.model.run_state import BatchState
+from azext_iotjobs.model.run_state import BatchState, RunState
 from azext_iotjobs.model.text import printable
 
 BAR = 30  # characters
@@ -38,16 +40,15 @@ def lines(seen: Seen) -> list[str]:
     hidden = run.batch_count - len(seen.batches)
     if hidden > 0:
         found.append(f"and {hidden} more {'batch' if hidden == 1 else 'batches'}")
-    found += filter(None, (threshold_used(seen), failures(run.tally), _pause(seen), _gate(seen)))
-    return found + [in_full(each) for each in seen.awaited]
+    found += filter(None, (threshold_used(seen), failures(run.tally), _pause(seen)))
+    return found + _gate(seen) + [in_full(each) for each in seen.awaited]
 
 
 def changes(before: Seen | None, now: Seen) -> Iterator[str]:
     """What has changed, a line for each."""
     run = now.run
-    if before is None or before.run.state is not run.state:
-        why = "" if run.reason is None else f" {printable(run.reason)}"
-        yield f"{run.name} is {run.state.value}: {counts(run.tally)}.{why}"
+    if before is None:
+        yield _state(run)
     known = {} if before is None else {each.ordinal: each for each in before.batches}
     for batch in now.batches:
         earlier = known.get(batch.ordinal)
@@ -59,6 +60,10 @@ def changes(before: Seen | None, now: Seen) -> Iterator[str]:
         yield text
     names = [] if before is None else [each.device_ids for each in before.awaited]
     yield from (in_full(each) for each in now.awaited if each.device_ids not in names)
+    if (gate := _gate(now)) and (before is None or gate != _gate(before)):
+        yield from gate
+    if before is not None and before.run.state is not run.state:
+        yield _state(run)
 
 
 def bar(tally: Tally) -> str:
@@ -97,13 +102,25 @@ def failures(tally: Tally) -> str | None:
     return f"Failures: {', '.join(found)}" if found else None
 
 
-def _gate(seen: Seen) -> str | None:
-    """What the batch whose devices have ended waits for."""
-    for batch in seen.batches:
-        kind = None if batch.gates is None else seen.rollout.gates.next_kind(batch.gates)
-        if batch.state is BatchState.GATED and kind is not None:
-            return f"Batch {batch.ordinal} waits for its gate: {kind.value}"
-    return None
+def _state(run: Run) -> str:
+    why = "" if run.reason is None else f" {printable(run.reason)}"
+    return f"{run.name} is {run.state.value}: {counts(run.tally)}.{why}"
+
+
+def _gate(seen: Seen) -> list[str]:
+    """What the batch whose devices have ended waits for, and what can be done about it."""
+    if seen.run.state is not RunState.RUNNING:
+        return []
+    batch = next((each for each in seen.batches if each.state is BatchState.GATED), None)
+    if batch is None or batch.gates is None or batch.gates.answer is not None:
+        return []
+    gates = seen.rollout.gates
+    if until := gates.bakes_until(batch.gates):
+        return [f"Batch {batch.ordinal} bakes until {render_instant(until.replace(microsecond=0))}."]
+    kind = gates.next_kind(batch.gates)
+    if kind is GateKind.MANUAL:
+        return approval_lines(seen.run.fleet_job_id, batch.ordinal, batch.gates.last_at)
+    return [] if kind is None else [f"Batch {batch.ordinal}, gate {kind.value}: it is evaluated."]
 
 
 def _pause(seen: Seen) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from knack.log import get_logger
 
-from azext_iotjobs.cli.fleet_job.waiting import in_full, in_short, offline_line, waiting_line
+from azext_iotjobs.cli.fleet_job.waiting import approval_lines, in_full, in_short, offline_line, waiting_line
 from azext_iotjobs.cli.output.device_row_line import HEARTBEAT_S, MAX_FAILURES, short_row
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.cli.output.status_line import StatusLine
@@ -145,12 +145,7 @@ class Progress:
     def _awaited_gate(self, event: GateAwaited) -> str:
         """What a gate waits for, and what can be done about it."""
         if event.gate is GateKind.MANUAL:
-            which: dict[str, str | bool] = {"fleet_job_id": self._job, "batch": str(event.batch)}
-            return (
-                f"Batch {event.batch} waits for approval since {render_instant(event.since.replace(microsecond=0))}.\n"
-                f"Approve it: {suggestion('iot hub fleet-job approve', **which)}\n"
-                f"Reject it: {suggestion('iot hub fleet-job reject', **which)}"
-            )
+            return "\n".join(approval_lines(self._job, event.batch, event.since))
         until = "" if event.until is None else f", until {render_instant(event.until.replace(microsecond=0))} at most"
         return f"Batch {event.batch}, gate {event.gate.value}: it runs{until}."
 

@@ -1,6 +1,6 @@
 """Handler of az iot hub fleet-job report: a run as JUnit XML, Markdown or an HTML page. Nothing is sent to a hub."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from knack.log import get_logger
@@ -15,6 +15,7 @@ from azext_iotjobs.cli.output.result_rows import CALL_COLUMNS, RUN_COLUMNS, rend
 from azext_iotjobs.fleet_job.store.contract import ResultFilter
 from azext_iotjobs.model.clock import SystemClock, render_instant
 from azext_iotjobs.model.fleet_job import Action, ActionKind, Definition, FleetJob
+from azext_iotjobs.model.gates import GateDecision, GateKind
 from azext_iotjobs.model.report import DEVICES, Case, Fact, Report, Section
 from azext_iotjobs.model.run import Batch, Run
 from azext_iotjobs.model.run_state import BatchState, RunState
@@ -22,6 +23,7 @@ from azext_iotjobs.model.run_state import BatchState, RunState
 logger = get_logger(__name__)
 
 CLOCK = SystemClock()
+MAX_EXCLUDED = 10  # device ids
 KINDS = {ActionKind.TWIN: "twin patch", ActionKind.CONTENT: "configuration content"}
 
 
@@ -53,7 +55,7 @@ def report_of(job: FleetJob, run: Run, batches: list[Batch]) -> Report:
         status=run.state.value,
         ended_well=_ended_well(run),
         wording=DEVICES,
-        facts=tuple(Fact(name, value) for name, value in _facts(job, run) if value),
+        facts=tuple(Fact(name, value) for name, value in (*_facts(job, run), *_answers(batches)) if value),
         sections=tuple(_section(each, run) for each in batches),
         columns=(*CALL_COLUMNS, *RUN_COLUMNS),
         main_columns=MAIN_COLUMNS,
@@ -112,6 +114,16 @@ def _facts(job: FleetJob, run: Run) -> Iterator[tuple[str, str | None]]:
     yield "ended", None if run.ended_at is None else render_instant(run.ended_at, "seconds")
 
 
+def _answers(batches: Iterable[Batch]) -> Iterator[tuple[str, str]]:
+    """What people said between batches, and what other gates stopped."""
+    for batch in batches:
+        for verdict in batch.gates.verdicts if batch.gates else ():
+            if verdict.kind is GateKind.MANUAL or verdict.decision is not GateDecision.GO:
+                accepted = "" if verdict.accepted_at is None else "; a resume has accepted it"
+                said = f"{verdict.decision.value}, {verdict.reason}{accepted}"
+                yield f"gate {verdict.kind.value} after batch {batch.ordinal}", said
+
+
 def _action(action: Action) -> str:
     """What was done, without payloads: a report may go further than whoever may read these."""
     return KINDS[action.kind] if action.method is None else f"method {action.method.name}"
@@ -123,4 +135,8 @@ def _targets(definition: Definition) -> str | None:
         return f"group {targets.group}"
     if targets.of_run is not None:
         return f"run {targets.of_run.run_number} of {targets.of_run.fleet_job_id}"
-    return None if targets.selection is None else targets.selection.condition
+    if targets.selection is None or targets.selection.condition is None:
+        return None
+    condition, excluded = targets.selection.condition, targets.selection.excluded
+    more = f" and {len(excluded) - MAX_EXCLUDED} more" if len(excluded) > MAX_EXCLUDED else ""
+    return f"{condition}, without {', '.join(excluded[:MAX_EXCLUDED])}{more}" if excluded else condition

@@ -67,6 +67,19 @@ def waiting_line(waiting: WaitingToConnect) -> str:
     return f"{counted(waiting.count, 'device')} {verb} to connect since {since}: {who}; until {until}"
 
 
+def approval_lines(fleet_job_id: str, batch: int, since: datetime) -> list[str]:
+    """That a batch waits for approval, and the commands that give or refuse it.
+
+    fleet_job_id: of its run.  batch: its number.  since: an aware instant.
+    """
+    which: dict[str, str | bool] = {"fleet_job_id": fleet_job_id, "batch": str(batch)}
+    return [
+        f"Batch {batch} waits for approval since {_instant(since)}.",
+        f"Approve it: {suggestion('iot hub fleet-job approve', **which)}",
+        f"Reject it: {suggestion('iot hub fleet-job reject', **which)}",
+    ]
+
+
 def left_to_hub(jobs: Sequence[HubJobInProgress], run: Run) -> list[str]:
     """Hub jobs that continue without this process: a sentence for each, the first few of them."""
     lines = []

@@ -81,7 +81,7 @@ def parse_map(text: str) -> MappedColumn:
     types = {each.value: each for each in TagType}
     if colon and word.strip().lower() not in types:
         raise BadValue(
-            f"--map {shown(text)}: {shown(word)} is no type of a tag.", hint=f"Types are {', '.join(types)}."
+            f"--map {shown(text)}: {shown(word)} is not a type of tag.", hint=f"Types are {', '.join(types)}."
         )
     return MappedColumn(
         column.strip(), parse_tag_path(path, "--map"), types[word.strip().lower()] if colon else TagType.TEXT

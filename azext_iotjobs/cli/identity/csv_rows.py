@@ -37,7 +37,7 @@ NUMBER = re.compile(r"[+-]?\d{1,30}(\.\d{1,30})?([eE][+-]?\d{1,3})?", re.ASCII)
 BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 STATUSES = {"enabled": True, "disabled": False}
 SIGN_INS = {each.value.lower(): each for each in SignIn} | TYPED_SIGN_IN
-MAX_ID_SHOWN = 200  # characters of what is no id
+MAX_ID_SHOWN = 200  # characters of what is not an id
 
 
 class _Fault(Exception):

@@ -12,7 +12,14 @@ from azext_iotjobs.cli.hub_access.tiers import tier_of
 from azext_iotjobs.cli.identity.csv_columns import Columns, MappedColumn, columns_of, parse_map
 from azext_iotjobs.cli.identity.csv_progress import CsvProgress
 from azext_iotjobs.cli.identity.csv_rows import RowReader
-from azext_iotjobs.cli.identity.import_results import MAX_LISTED, RESULT_COLUMNS, ImportResults, render_failure
+from azext_iotjobs.cli.identity.import_results import (
+    MAX_LISTED,
+    MAX_SHOWN,
+    RESULT_COLUMNS,
+    ImportResults,
+    render_failure,
+    say_failure,
+)
 from azext_iotjobs.cli.input.csv_files import CsvFile, opened
 from azext_iotjobs.cli.input.display_name import display_name_tag
 from azext_iotjobs.cli.input.option_groups import takes_option_groups
@@ -118,6 +125,7 @@ def import_csv(cmd: Any, client: HubClient, *, options: ImportCsvOptions) -> dic
             row_writer.check(target)
         total, failed = _counts(table)
         if options.dry_run:
+            leave_with(cmd, Outcome.DEVICES_FAILED if failed else Outcome.SUCCESS, exit_zero=options.exit_zero)
             return _preview(client, table, total, failed)
         if not client.target.is_local:
             logger.warning("Importing %s: %s.", counted(total - failed, "device"), registry_time(total - failed))
@@ -147,15 +155,19 @@ def _counts(table: Table) -> tuple[int, int]:
 
 
 def _preview(client: HubClient, table: Table, total: int, failed: int) -> dict[str, Any]:
-    """What --dry-run gives."""
-    failures = (each for each in table.rows() if each.fault is not None)
+    """What --dry-run gives; the first rows with faults are said on stderr, too."""
+    failures = list(islice((each for each in table.rows() if each.fault is not None), MAX_LISTED))
+    for each in failures[:MAX_SHOWN]:
+        say_failure(each)
+    if failed > MAX_SHOWN:
+        logger.warning("%d more rows have faults.", failed - MAX_SHOWN)
     return {
         "dryRun": True,
         "hub": client.target.authority,
         "rows": total,
         "importable": total - failed,
         "failed": failed,
-        "failures": [render_failure(each) for each in islice(failures, MAX_LISTED)],
+        "failures": [render_failure(each) for each in failures],
         "tags": {each.name: f"{'.'.join((ROOT, *each.path))}:{each.type.value}" for each in table.columns.tags},
         "notImported": list(table.columns.others),
     }

@@ -64,9 +64,7 @@ class ImportResults:
         if self._shown_count > MAX_SHOWN:
             logger.warning("More rows that failed are not shown here; --results-file has all.")
             return
-        assert row.fault is not None
-        who = f"{printable(row.device_id)}: " if row.device_id else ""
-        logger.warning("Line %d: %s%s", row.line, who, printable(row.fault.text))
+        say_failure(row)
 
 
 def _result_row(row: RowResult) -> dict[str, Any]:
@@ -77,6 +75,15 @@ def _result_row(row: RowResult) -> dict[str, Any]:
         "errorCode": None if row.fault is None else row.fault.code,
         "errorText": None if row.fault is None else row.fault.text,
     }
+
+
+def say_failure(row: ImportRow | RowResult) -> None:
+    """Say on stderr why a row failed."""
+    assert row.fault is not None
+    name = printable(row.device_id)
+    text = printable(row.fault.text)
+    who = f"{name}: " if name and name not in text else ""
+    logger.warning("Line %d: %s%s", row.line, who, text)
 
 
 def render_failure(row: ImportRow | RowResult) -> dict[str, Any]:

@@ -174,7 +174,7 @@ IMPORTED: Group = (
         "map",
         "--map",
         "Columns that become tags: COLUMN=tags.path, with spaces between them. Cells are text, or with `:number`, "
-        "`:boolean` or `:json` behind the path what that says.",
+        "`:boolean` or `:json` after the path what that says.",
         nargs="+",
         action="extend",
     ),

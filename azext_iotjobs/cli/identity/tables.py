@@ -1,11 +1,11 @@
 """What `-o table` shows of devices and modules. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from azext_iotjobs.cli.input.display_name import noted_display_name
 from azext_iotjobs.cli.output.cells import cell, time_cell
-from azext_iotjobs.cli.output.tables import Row, at, who
+from azext_iotjobs.cli.output.tables import LONG_CELL, Row, at, who
 
 
 def identities(documents: Iterable[Any]) -> list[Row]:
@@ -22,3 +22,22 @@ def identities(documents: Iterable[Any]) -> list[Row]:
         }
         for each in documents
     ]
+
+
+def imports(documents: Iterable[Any]) -> list[Row]:
+    """What became of a file of devices: counts, and below them a line for each row that failed."""
+    return [row for document in documents for row in _import_rows(document)]
+
+
+def _import_rows(document: Row) -> Iterator[Row]:
+    counts = ("rows", "importable", "created", "updated", "skipped", "failed", "left")
+    names = [name for name in counts if name in document]
+    yield {**{name.capitalize(): cell(document[name]) for name in names}, "Line": "", "DeviceId": "", "ErrorCode": ""}
+    for each in document.get("failures") or ():
+        yield {
+            **{name.capitalize(): "" for name in names},
+            "Line": cell(each.get("line")),
+            "DeviceId": cell(each.get("deviceId")),
+            "ErrorCode": cell(each.get("errorCode")),
+            "ErrorText": cell(each.get("errorText"), LONG_CELL),
+        }

@@ -85,7 +85,7 @@ def check_fits(node: Any, step: PathStep, before: Sequence[PathStep], where: str
     if isinstance(node, dict):
         raise BadValue(
             f"{where}: {_name(before)} is an object, so [{step.text}] finds nothing in it.",
-            hint=f"Write a key behind a dot, also one with a dash: {_joined(before)}.{step.text}",
+            hint=f"Write a key after a dot, also one with a dash: {_joined(before)}.{step.text}",
         )
     if isinstance(node, list):
         raise BadValue(
@@ -124,7 +124,7 @@ def _step(found: re.Match[str], path: str, option: str) -> PathStep:
     before = path[: found.start()]
     raise BadValue(
         f"{option} {shown(path)}: [{text[:40]}] is not the number of an item.",
-        hint=f"Write a key behind a dot, also one with a dash: {before}.{bare}"
+        hint=f"Write a key after a dot, also one with a dash: {before}.{bare}"
         if bare and not set(bare) & set(".[] ")
         else "Write the number of a list's item: list[0]. Keys of a twin have no dots and no spaces.",
     )

@@ -38,7 +38,7 @@ class _Reader:
         node = self._value(0)
         self._skip()
         if self._at < len(self._content):
-            raise self._wrong("there is more behind the end of the value")
+            raise self._wrong("there is more after the end of the value")
         return node
 
     def _value(self, depth: int) -> yaml.Node:
@@ -79,7 +79,7 @@ class _Reader:
         return yaml.SequenceNode(f"{TAG}seq", items, begins, self._mark(), flow_style=True)
 
     def _ends(self, end: str, *, is_first: bool) -> bool:
-        """Go behind the end of an object or list, or behind the comma before its next part."""
+        """Go past the end of an object or list, or past the comma before its next part."""
         self._skip()
         letter = self._content[self._at : self._at + 1]
         if letter == end:

@@ -73,7 +73,9 @@ class Parameters:
             raise Unfit("${ is not closed by }; as characters it is written $${")
         name, colon, default = inner.partition(DEFAULT)
         if not NAME.fullmatch(name):
-            raise Unfit(f"${{{inner[:40]}}} is no parameter: a name has letters, digits, dots, dashes and underscores")
+            raise Unfit(
+                f"${{{inner[:40]}}} is not a parameter: a name has letters, digits, dots, dashes and underscores"
+            )
         if name in self._values:
             return self._values[name]
         if colon:

@@ -31,7 +31,7 @@ def parse_tag_path(text: str, where: str) -> TagPath:
     for name in names:
         if not _is_name(name):
             raise BadValue(
-                f"{where} {shown(text)}: {shown(name)} is no name of a tag.",
+                f"{where} {shown(text)}: {shown(name)} is not the name of a tag.",
                 hint="Give a path such as tags.site or tags.place.floor, without spaces and $.",
             )
     return names

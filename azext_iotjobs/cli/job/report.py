@@ -7,6 +7,7 @@ from knack.log import get_logger
 
 from azext_iotjobs.cli.input.option_groups import takes_option_groups
 from azext_iotjobs.cli.job.options import WaitPlan
+from azext_iotjobs.cli.output.cells import time_cell
 from azext_iotjobs.cli.output.report.cases import MAIN_COLUMNS, device_cases
 from azext_iotjobs.cli.output.report.spool import CaseSpool
 from azext_iotjobs.cli.output.report.writing import write, write_spooled
@@ -132,5 +133,5 @@ def _facts(job: Job, host: str) -> Iterator[tuple[str, str | None]]:
     yield "devices", job.condition
     yield "status", job.status.value
     yield "reason", job.failure_reason
-    for name in ("created", "start", "end"):
-        yield f"{name} time", job.document.get(f"{name}Time")
+    for name, member in (("created", "createdTime"), ("started", "startTime"), ("ended", "endTime")):
+        yield name, time_cell(job.document.get(member))

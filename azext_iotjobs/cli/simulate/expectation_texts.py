@@ -57,7 +57,7 @@ def parse_expectation(text: str, option: str = "--expect") -> Expectation:
     if found is not None:
         within_s = with_unit_s(found["duration"])
         if within_s is None:
-            raise _bad_expectation(text, f"{shown(found['duration'])} is no duration such as 60s or 5m", option)
+            raise _bad_expectation(text, f"{shown(found['duration'])} is not a duration such as 60s or 5m", option)
         rest = found["rest"]
     who = _WHO.fullmatch(rest)
     if who is None:
@@ -113,10 +113,12 @@ def _claim(text: str) -> Claim | str:
         return Sent()
     if word == "method":
         name = _name(rest.strip())
-        return Answered(name) if name else f"{shown(rest.strip())} is no method's name; put one with blanks in quotes"
+        return (
+            Answered(name) if name else f"{shown(rest.strip())} is not a method's name; put one with blanks in quotes"
+        )
     if word == "twin":
         return _twin(text)
-    return f"{shown(text)} is no claim"
+    return f"{shown(text)} is not a claim"
 
 
 def _name(text: str) -> str | None:
@@ -135,7 +137,7 @@ def _twin(text: str) -> TwinHas | str:
         return "a claim about twins is: twin desired.PATH = VALUE, or reported.PATH"
     path = tuple(found["path"].split("."))
     if not all(path) or len(path) > MAX_PATH_DEPTH:
-        return f"{shown(found['path'])} is no path: names with dots between them, at most {MAX_PATH_DEPTH}"
+        return f"{shown(found['path'])} is not a path: names with dots between them, at most {MAX_PATH_DEPTH}"
     return TwinHas(found["side"], path, _value(found["value"].strip()))
 
 

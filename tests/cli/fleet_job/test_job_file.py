@@ -218,8 +218,8 @@ def test_a_value_outside_of_quotes_may_be_a_whole_condition() -> None:
     ("written", "said"),
     [
         ("${version}", "5:12: action.payload: the parameter version has no value (did you mean verson?): give --set"),
-        ("'${1a}'", "5:12: action.payload: ${1a} is no parameter"),
-        ("'${}'", "5:12: action.payload: ${} is no parameter"),
+        ("'${1a}'", "5:12: action.payload: ${1a} is not a parameter"),
+        ("'${}'", "5:12: action.payload: ${} is not a parameter"),
         ("'${a'", "5:12: action.payload: ${ is not closed"),
         ("'${a:-${b}}'", "5:12: action.payload: ${ is not closed"),
     ],
@@ -287,7 +287,10 @@ description: [a]
         ("delivery: {driver: jobs, rate: 5}\ntargets: {}\n", "5:1: the key 'targets' occurs twice"),
         ("batch: 0\n", "4:8: batch: A batch has one device or more"),
         ("gates: {success: 95%}\n", "1:1: A gate stands between two batches, and all devices are one batch."),
-        ("gates: {success: 5}\nbatch: 1\n", "4:18: gates.success: give more than 0% and at most 100%."),
+        (
+            "gates: {success: 5}\nbatch: 1\n",
+            "4:18: gates.success: 5 is a number of devices; give a percentage such as 95%.",
+        ),
         ('gates: {command: {line: "a \'b"}}\nbatch: 1\n', "4:25: gates.command.line"),
         ("gates: {query: {condition: tags.a = 1}}\nbatch: 1\n", "4:28: gates.query.condition has no bound"),
         ("verification: {condition: '*'}\n", "4:27: verification.condition: * is met by every device."),

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from azext_iotjobs.cli.fleet_job.live_view import BAR, Seen, bar, changes, lines
+from azext_iotjobs.model.gates import BatchGates, GateAnswer, Gates
 from azext_iotjobs.model.in_progress import Awaited
-from azext_iotjobs.model.rollout import Rollout, Scope, Threshold
-from azext_iotjobs.model.run import Batch, Lease, Tally
+from azext_iotjobs.model.rollout import Rollout, Scope, Threshold, parse_batch_sizes
+from azext_iotjobs.model.run import Batch, Lease, Run, Tally
 from azext_iotjobs.model.run_state import BatchState, RunState
 from azext_iotjobs.model.share import parse_share
 from tests.helpers.sample_run import sample_run
@@ -78,10 +79,49 @@ def test_without_a_terminal_each_change_is_a_line() -> None:
     ]
     ended = replace(RUN, state=RunState.CANCELED, reason="Too many failed.", tally=Tally(completed=6, failed=14))
     said = list(changes(seen(), seen(run=ended, awaited=())))
-    assert said[0] == "Run 2 of fleet job fw-7 is canceled: 20 devices: 6 completed, 14 failed. Too many failed."
+    assert said[-1] == "Run 2 of fleet job fw-7 is canceled: 20 devices: 6 completed, 14 failed. Too many failed."
 
 
 def test_a_reason_cannot_control_the_terminal() -> None:
     ended = replace(RUN, state=RunState.STOPPED, reason="the gate said \x1b[2Jall is well\nRun 3 is completed")
-    said = next(changes(seen(), seen(run=ended)))
+    (said,) = changes(seen(), seen(run=ended))
     assert "\x1b" not in said and "\n" not in said and "all is well" in said
+
+
+GATED = replace(FIRST, state=BatchState.GATED, gates=BatchGates(since=NOW))
+APPROVAL = [
+    "Batch 1 waits for approval since 2026-05-01T12:00:00Z.",
+    "Approve it: az iot hub fleet-job approve -j fw-7 --batch 1",
+    "Reject it: az iot hub fleet-job reject -j fw-7 --batch 1",
+]
+
+
+def gated(batch: Batch = GATED, run: Run = RUN, **gates: Any) -> Seen:
+    return seen(
+        run=run,
+        rollout=Rollout(sizes=parse_batch_sizes("5", "--batch"), gates=Gates(**gates)),
+        batches=(batch,),
+        awaited=(),
+    )
+
+
+def test_a_batch_that_waits_for_approval_comes_with_the_commands_that_give_it() -> None:
+    running = replace(GATED, state=BatchState.RUNNING, gates=None)
+    waits = gated(is_manual=True)
+    assert lines(waits)[-3:] == APPROVAL
+    assert list(changes(gated(running, is_manual=True), waits))[1:] == APPROVAL
+    assert list(changes(waits, waits)) == []
+
+
+def test_other_gates_are_named_until_they_have_a_verdict() -> None:
+    assert lines(gated(bake_s=60))[-1] == "Batch 1 bakes until 2026-05-01T12:01:00Z."
+    success = parse_share("95%", "--gate-success")
+    assert lines(gated(success=success))[-1] == "Batch 1, gate success: it is evaluated."
+
+
+def test_nothing_is_awaited_once_somebody_has_answered_or_the_run_is_stopped() -> None:
+    answer = GateAnswer(is_approved=True, by="ann", reason=None, at=NOW)
+    answered = replace(GATED, gates=BatchGates(since=NOW, answer=answer))
+    stopped = replace(RUN, state=RunState.STOPPED)
+    for each in (gated(answered, is_manual=True), gated(run=stopped, is_manual=True)):
+        assert not any("approv" in line for line in lines(each))

@@ -3,24 +3,25 @@
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from azext_iotjobs.cli.fleet_job import report
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
-from azext_iotjobs.fleet_job.store.contract import Access, ResultFilter
+from azext_iotjobs.fleet_job.store.contract import Access
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
 from azext_iotjobs.model.fleet_job import Driver
-from azext_iotjobs.model.rollout import Retry, RetryWhen
-from azext_iotjobs.model.run import Run
-from azext_iotjobs.model.run_state import RunState
-from tests.helpers.fleet_job_hub_double import StopDouble, definition_of
+from azext_iotjobs.model.gates import BatchGates, GateDecision, GateKind, GateVerdict
+from azext_iotjobs.model.selection import Selection
+from tests.helpers.fleet_job_hub_double import definition_of
 from tests.helpers.fleet_job_setup import METHOD, FleetJobSetup, failing, ids
 
 CMD = SimpleNamespace()
+AT = datetime(2026, 5, 1, 12, tzinfo=timezone.utc)
 
 
 @pytest.fixture
@@ -31,6 +32,10 @@ def where(tmp_path: Path) -> Iterator[FleetJobContext]:
     setup.run(Driver.CALLS, ids(6), sizes="4")
     setup.store.close()
     yield FleetJobContext(None, {}, str(tmp_path / "state"), None, Access.READ)
+
+
+def verdict(kind: GateKind, decision: GateDecision, reason: str) -> GateVerdict:
+    return GateVerdict(kind=kind, decision=decision, reason=reason, at=AT)
 
 
 def test_junit_counts_what_the_run_did_by_batch(where: FleetJobContext, tmp_path: Path) -> None:
@@ -99,23 +104,25 @@ def test_a_run_that_goes_on_is_reported_as_it_is_now(tmp_path: Path, caplog: pyt
     assert "is pending: the report shows it as it is now" in caplog.text
 
 
-def test_devices_of_a_batch_that_is_added_while_they_are_read_are_in_the_report(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_it_says_who_approved_a_batch_which_gate_stopped_the_run_and_which_devices_were_left_out(
+    where: FleetJobContext,
 ) -> None:
-    setup = FleetJobSetup(tmp_path)
-    setup.world.hub.fails = failing("d001", "d005")
-    retry = Retry(tries={"offline": 1}, when=RetryWhen.AT_END)
-    has_called = StopDouble(when=lambda: sum(setup.world.hub.operated.values()) >= 4)
-    assert setup.run(Driver.CALLS, ids(6), retry=retry, stop=has_called).state is RunState.STOPPED
-    where = FleetJobContext(None, {}, str(tmp_path / "state"), None, Access.READ)
-    read = where.store.results.pages
-
-    def resumed(run: Run, wanted: ResultFilter) -> Iterator[Any]:
-        setup.resume()
-        yield from read(run, wanted)
-
-    monkeypatch.setattr(where.store.results, "pages", resumed)
-    report.report(CMD, where, "job", output_file=str(tmp_path / "r.xml"))
-    suites = ElementTree.parse(tmp_path / "r.xml").getroot().findall("testsuite")
-    assert sorted(str(case.get("name")) for suite in suites for case in suite.findall("testcase")) == list(ids(6))
-    assert len(suites) == 2
+    job, run = where.store.definitions.get("job"), where.store.runs.get("job")
+    some = Selection(condition="tags.site = 'north'", excluded=tuple(ids(12)))
+    job = replace(job, definition=replace(job.definition, targets=replace(job.definition.targets, selection=some)))
+    passed = verdict(GateKind.SUCCESS, GateDecision.GO, "all completed")
+    approved = verdict(GateKind.MANUAL, GateDecision.GO, "approved by ann@desk: looks fine")
+    stopped = verdict(GateKind.SUCCESS, GateDecision.STOP, "3 of 4 completed")
+    standings = (passed, approved), (replace(stopped, accepted_at=AT),)
+    batches = [
+        replace(batch, gates=BatchGates(since=AT, verdicts=each))
+        for batch, each in zip(where.store.runs.batches(run), standings, strict=True)
+    ]
+    facts = {fact.name: fact.value for fact in report.report_of(job, run, batches).facts}
+    assert facts["devices"].startswith("tags.site = 'north', without d000, d001") and facts["devices"].endswith(
+        "2 more"
+    )
+    assert {name: text for name, text in facts.items() if name.startswith("gate")} == {
+        "gate manual after batch 1": "go, approved by ann@desk: looks fine",
+        "gate success after batch 2": "stop, 3 of 4 completed; a resume has accepted it",
+    }

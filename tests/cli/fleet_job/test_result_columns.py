@@ -117,7 +117,7 @@ def refusing_after(count: int) -> Callable[[Request], Response]:
 
 @pytest.mark.usefixtures("no_hub")
 def test_what_no_twin_has_is_refused_before_anything_is_asked(folder: Path) -> None:
-    with pytest.raises(BadValue, match="'tag.site' is no column"):
+    with pytest.raises(BadValue, match="'tag.site' is not a column"):
         show(folder, columns="deviceId,tag.site")
 
 

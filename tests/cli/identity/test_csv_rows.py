@@ -171,7 +171,7 @@ def test_the_second_row_of_a_device_names_the_line_of_the_first() -> None:
 
 
 def test_columns_of_an_export_are_checked() -> None:
-    with pytest.raises(BadValue, match="is no column"):
+    with pytest.raises(BadValue, match="is not a column"):
         export_columns("deviceId,colour", NAME_TAG, with_keys=True)
     with pytest.raises(BadValue, match="once"):
         export_columns("deviceId,deviceId", NAME_TAG, with_keys=True)

@@ -94,7 +94,7 @@ def test_no_device_is_a_code_of_its_own_and_writes_no_file(tmp_path: Path) -> No
     [
         ("there.csv", {}, ConflictingChoice, "already exists"),
         ("none/devices.csv", {}, BadValue, "cannot be written"),
-        ("new.csv", {"columns": "colour"}, BadValue, "is no column"),
+        ("new.csv", {"columns": "colour"}, BadValue, "is not a column"),
         ("new.csv", {"columns": "primaryKey"}, MissingChoice, "only if they are asked for"),
     ],
 )

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.cli.identity.import_csv import import_csv
+from azext_iotjobs.cli.identity.tables import imports
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import BadValue, CannotConnect, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.target import HubTarget
@@ -83,13 +84,29 @@ def test_each_row_has_its_line_and_failures_end_with_code_4(tmp_path: Path) -> N
     assert Az(tmp_path, "deviceId\nnot an id\n")(exit_zero=True)["failed"] == 1
 
 
-def test_a_dry_run_sends_nothing_and_shows_what_would_be(tmp_path: Path) -> None:
+def test_a_dry_run_sends_nothing_shows_what_would_be_and_says_what_is_wrong(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     az = Az(tmp_path, CENTRAL + "pump 3,,,\r\n")
     result = az(map=["Site=tags.site"], dry_run=True, results_file=str(az.results))
+    assert az.code == 4 and caplog.messages[-1].startswith("Line 4: 'pump 3' is not a device id.")
     assert (result["rows"], result["importable"], result["failed"]) == (3, 2, 1)
     assert (result["tags"], result["notImported"]) == ({"Site": "tags.site:text"}, ["Owner"])
     assert result["failures"][0]["line"] == 4
     assert az.hub.requests == [] and not az.results.exists()
+
+
+def test_a_dry_run_of_a_file_without_faults_ends_well(tmp_path: Path) -> None:
+    az = Az(tmp_path, CENTRAL)
+    assert (az(dry_run=True)["failed"], az.code) == (0, 0)
+
+
+def test_a_table_has_the_counts_and_then_a_line_for_each_row_that_failed(tmp_path: Path) -> None:
+    az = Az(tmp_path, "deviceId\npump-1\nnot an id\n")
+    for each, made in ((az(dry_run=True), "Importable"), (az(), "Created")):
+        totals, failed = imports([each])
+        assert (totals["Rows"], totals[made], totals["Failed"], totals["Line"]) == ("2", "1", "1", "")
+        assert (failed["Rows"], failed["Line"], failed["ErrorCode"]) == ("", "3", "BadDeviceId")
 
 
 def test_after_an_error_the_same_command_goes_on_from_its_results(tmp_path: Path) -> None:

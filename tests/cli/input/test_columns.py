@@ -63,14 +63,14 @@ def test_a_column_stands_once_and_is_of_this_command(typed: str) -> None:
 
 
 def test_an_unknown_column_is_refused_with_those_of_results_and_of_twins() -> None:
-    with pytest.raises(BadValue, match=r"--columns: 'eror' is no column\. Results have deviceId, ") as caught:
+    with pytest.raises(BadValue, match=r"--columns: 'eror' is not a column\. Results have deviceId, ") as caught:
         chosen("deviceId,eror")
     assert "tags.site" in str(caught.value.hint) and "devices.status" in str(caught.value.hint)
     assert "az config" not in str(caught.value.hint)
 
 
 def test_a_kept_choice_that_is_wrong_says_how_to_remove_it() -> None:
-    with pytest.raises(BadValue, match=r"iotjobs.columns: 'tag.site' is no column") as caught:
+    with pytest.raises(BadValue, match=r"iotjobs.columns: 'tag.site' is not a column") as caught:
         chosen(None, columns="deviceId,tag.site")
     assert "Write tags.site" in str(caught.value.hint)
     assert "az config unset iotjobs.columns" in str(caught.value.hint)

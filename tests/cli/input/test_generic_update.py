@@ -110,7 +110,7 @@ def test_what_is_removed_is_gone(words: list[str], tags: Any) -> None:
         ("remove", ["tags.loc.x"], "tags.loc is text; there is nothing in it", None),
         ("remove", ["tags.site", "0"], "tags.site is an object", "tags.site.0"),
         ("set", ["properties.desired.['a-b']=1"], r"\['a-b'\] is not the number", "properties.desired.a-b"),
-        ("set", ["properties.desired[0]=1"], "properties.desired is an object", "behind a dot"),
+        ("set", ["properties.desired[0]=1"], "properties.desired is an object", "after a dot"),
         ("set", ["tags.ids.x=1"], "tags.ids is a list", r"tags.ids\[0\]"),
         ("set", ["tags.ids[2]=1"], r"no item \[2\]; it has 2 items", None),
         ("set", ["properties.desired.list[0]=1"], "it is empty", None),

@@ -41,7 +41,7 @@ def test_a_path_is_read_with_and_without_its_root(text: str, path: tuple[str, ..
     ["", "tags.", "tags..a", "tags.a b", "tags.$a", "tags.a\x07", "tags." + "x" * 1025, "tags.\udcff", "tags.[[a.b]]"],
 )
 def test_a_name_that_no_tag_has_is_refused(text: str) -> None:
-    with pytest.raises(BadValue, match="is no name of a tag"):
+    with pytest.raises(BadValue, match="is not the name of a tag"):
         parse_tag_path(text, "--map")
 
 

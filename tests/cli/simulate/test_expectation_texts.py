@@ -55,22 +55,22 @@ def test_expectations_are_read(text: str, claim: Any, share: Share, within_s: fl
         ("method reboot", "on how many"),
         ("method reboot on some", "on how many"),
         ("method reboot within 60s", "on how many"),
-        ("method reboot on all within soon", "no duration"),
-        ("method reboot on all within 60", "no duration"),
-        ("method reboot on all within 0s", "no duration"),
-        ("method on all", "no method's name"),
-        ("method  on all", "no method's name"),
+        ("method reboot on all within soon", "not a duration"),
+        ("method reboot on all within 60", "not a duration"),
+        ("method reboot on all within 0s", "not a duration"),
+        ("method on all", "not a method's name"),
+        ("method  on all", "not a method's name"),
         ("method two words on all", "blanks in quotes"),
         ('method "open on all', "blanks in quotes"),
-        ("reboot on all", "no claim"),
+        ("reboot on all", "not a claim"),
         ("method reboot on 0", "1 or more"),
         ("method reboot on 1.5", "whole"),
         ("method reboot on 0%", "more than 0"),
         ("method reboot on 101%", "at most 100"),
         ("twin fan = 3 on all", "desired.PATH"),
         ("twin desired. = 3 on all", "desired.PATH"),
-        ("twin desired.a..b = 3 on all", "no path"),
-        ("twin desired." + ".".join("abcdefghijk") + " = 3 on all", "no path"),
+        ("twin desired.a..b = 3 on all", "not a path"),
+        ("twin desired." + ".".join("abcdefghijk") + " = 3 on all", "not a path"),
         ("twin desired.fan on all", "desired.PATH"),
         ("x" * 10_000, "xxx"),
         ("\x1b[31m on all", "x1b"),
@@ -111,7 +111,7 @@ def test_what_is_no_condition_is_refused_with_the_grammar(text: str) -> None:
 
 
 def test_a_wrong_claim_of_until_is_refused_as_one() -> None:
-    with pytest.raises(BadValue, match="--until 'reboot on all': 'reboot' is no claim"):
+    with pytest.raises(BadValue, match="--until 'reboot on all': 'reboot' is not a claim"):
         parse_until("reboot on all")
 
 

@@ -65,7 +65,7 @@ def _documents_of(path: str) -> list[SourceDocument]:
     except ValueError as err:
         raise BadValue(f"{where} is not JSON: {err}.") from None
     if has_next_page(value):
-        logger.warning("%s: more documents are behind its nextLink; this is one page of several.", where)
+        logger.warning("%s: it is one page of several; its nextLink leads to more documents.", where)
     try:
         return list(documents_in(value, name))
     except BadValue as err:

@@ -69,6 +69,6 @@ class AwaitedDevices:
         found = []
         for row in self._client.queries.run(f"{rows_of_job(hub_job.job_id)} AND {is_open}", top=MAX_AWAITED):
             result = parse_result(row, parse_success_status(DEFAULT_SUCCESS_STATUS))
-            if quoted(result.device_id) in hub_job.condition:  # else it is no device of ours
+            if quoted(result.device_id) in hub_job.condition:  # else it is not a device of ours
                 found.append(name_of(result.device_id, result.module_id))
         return tuple(found[:MAX_AWAITED])

@@ -32,7 +32,7 @@ OWNER = re.compile(r"claim of store (\w{8}) by (.*)'", re.DOTALL)
 class Claimer(NamedTuple):
     """Whose a claim is."""
 
-    store_key: str  # "": it is no claim
+    store_key: str  # "": it is not a claim
     by: str  # for people
 
 
@@ -93,7 +93,9 @@ class HubClaims:
             if found.status is not JobStatus.UNKNOWN:
                 named = OWNER.search(found.condition or "")
                 return (
-                    Claimer(named[1], printable(named[2])) if named else Claimer("", f"a job {job_id} that is no claim")
+                    Claimer(named[1], printable(named[2]))
+                    if named
+                    else Claimer("", f"a job {job_id} that is not a claim")
                 )
             self._on_nap()
             self._clock.sleep(LOOK_PAUSE_S)

@@ -44,7 +44,7 @@ def test_a_page_that_is_not_the_last_is_told_of_without_its_link(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     read_documents([saved(tmp_path, {"value": [JOB], "nextLink": "https://x/?sig=s3cret"})])
-    assert "more documents are behind its nextLink" in caplog.text and "s3cret" not in caplog.text
+    assert "its nextLink leads to more documents" in caplog.text and "s3cret" not in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_choices_are_read_with_and_without_the_dollar_sign() -> None:
         (["Company"], None, "--map 'Company' is not NAME=VALUE"),
         (["=tags.a"], None, "--map '=tags.a' is not NAME=VALUE"),
         (["a=tags.a", "a=tags.b"], None, "--map: 'a' is given twice"),
-        (["a=b"], None, "--map a: 'b' is no path in a twin"),
+        (["a=b"], None, "--map a: 'b' is not a path in a twin"),
         (None, ["enabled=true"], "--assume 'enabled=true': give provisioned or simulated"),
         (None, ["provisioned=1"], "--assume 'provisioned=1': give"),
         (None, ["provisioned"], "--assume 'provisioned' is not NAME=VALUE"),

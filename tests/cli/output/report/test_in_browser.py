@@ -256,6 +256,23 @@ def test_printed_it_has_no_controls_and_all_devices_up_to_a_thousand(mixed_page:
     assert len(device_ids(mixed_page)) == 50
 
 
+A4_PX = 718  # 210 mm at 96 px an inch, without the browser's margins
+
+
+def test_printed_nothing_is_wider_than_the_paper(browser: Browser, tmp_path: Path) -> None:
+    browser.resize(A4_PX)
+    browser.open(page(tmp_path, list(mixed(200))), media="print")
+    assert browser.run("return document.documentElement.scrollWidth") <= A4_PX
+
+
+@pytest.mark.parametrize("width", [1100, 1280])
+def test_no_table_has_to_be_scrolled_in_the_window_of_a_desk(browser: Browser, tmp_path: Path, width: int) -> None:
+    browser.resize(width)
+    browser.open(page(tmp_path, list(mixed(200))))
+    scrolled = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth).length"
+    assert browser.run(f"return {scrolled}") == 0
+
+
 def test_without_scripts_all_but_the_table_of_results_is_there(browser: Browser, tmp_path: Path) -> None:
     browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:

@@ -126,7 +126,8 @@ def test_a_foreign_job_of_that_id_takes_it_and_is_named(world: ScheduledWorld) -
     world.hub.jobs[claim_id("job", FIRST)] = {**job, "queryCondition": "*", "unseen": 3, "rows": []}
     (taken,) = _at(world, store, FIRST)
     assert (
-        taken.note == f"It was started from another state folder, by a job {claim_id('job', FIRST)} that is no claim."
+        taken.note
+        == f"It was started from another state folder, by a job {claim_id('job', FIRST)} that is not a claim."
     )
     assert world.called() == {0}
 
@@ -454,7 +455,7 @@ def test_a_schedule_that_means_nothing_more_is_refused_and_the_old_one_stays(wor
     past = Rule(frequency=Frequency.ONCE, at=time(5), on_date=FIRST.date() - DAY)
     with pytest.raises(BadValue, match="no day and time"):
         world.set_schedule(store, Schedule(rule=past, zone="UTC"))
-    with pytest.raises(BadValue, match="no time zone"):
+    with pytest.raises(BadValue, match="not a time zone"):
         world.set_schedule(store, replace(daily(), zone="Moon/Tranquility"))
     assert saved.get(store, "job").schedule == daily()
 
