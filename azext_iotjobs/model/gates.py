@@ -3,6 +3,7 @@
 Which verdict a gate gives is decided in fleet_job/gates.py.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -19,6 +20,8 @@ MAX_BAKE_S = 30 * 24 * 3600.0  # the hub keeps what jobs did for 30 days
 COMMAND_TIMEOUT_S = 300.0
 LONGEST_COMMAND_S = 24 * 3600.0
 MAX_COMMAND_CHARACTERS = 8000  # what a command line of Windows takes is 8191
+# No process can be given these; of the halves, Python has some for bytes of file names that are no text.
+NO_ARGUMENT = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")
 CONDITION, COMMAND = Field("gate_query"), Field("gate_command")
 
 
@@ -82,10 +85,11 @@ class CommandGate:
     def __post_init__(self) -> None:
         if not self.line.strip():
             raise MissingChoice(Text(COMMAND, " is blank."), hint=Text.of('{gate_command} "./check-alarms.sh north"'))
-        if "\0" in self.line or len(self.line) > MAX_COMMAND_CHARACTERS:
-            raise BadValue(
-                Text(COMMAND, f": give at most {MAX_COMMAND_CHARACTERS} characters, without a zero character.")
+        if NO_ARGUMENT.search(self.line) or len(self.line) > MAX_COMMAND_CHARACTERS:
+            text = (
+                f": give at most {MAX_COMMAND_CHARACTERS} characters, without zero characters and halves of characters."
             )
+            raise BadValue(Text(COMMAND, text))
         if not 1 <= self.timeout_s <= LONGEST_COMMAND_S:
             raise BadValue(Text.of("{gate_command_timeout} {seconds}s: give 1s to 24h.", seconds=f"{self.timeout_s:g}"))
 

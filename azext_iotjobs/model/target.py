@@ -20,6 +20,7 @@ from azext_iotjobs.model.text import Text
 
 HTTPS_PORT = 443
 MQTT_PORT = 8883
+MIN_KEY_BYTES = 16  # of what the hub takes as a key
 NO_HOST = frozenset("/\\?#@%<>\"' ")
 
 
@@ -92,6 +93,14 @@ def check_key(key: str, name: str) -> None:
     except (binascii.Error, ValueError):
         pass
     raise BadValue(Text(name, " is not base64."), hint="Copy the key whole: it often ends in '='.")
+
+
+def looks_like_key(text: str) -> bool:
+    """Whether a text has the form that keys usually have: base64 of 16 bytes or more, with = at its end."""
+    try:
+        return text.endswith("=") and len(base64.b64decode(text, validate=True)) >= MIN_KEY_BYTES
+    except (binascii.Error, ValueError):
+        return False
 
 
 def host_and_port(text: str) -> tuple[str, int]:

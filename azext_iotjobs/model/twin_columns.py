@@ -95,7 +95,10 @@ def _steps(text: str, where: str) -> list[str | int]:
         if found is None or (at == 0 and (found["number"] is not None or text[0] == ".")):
             raise BadValue(f"{where}: {text[:MAX_SHOWN]!r} is not a path.", hint=_hint_for(text))
         number = found["number"]
-        steps.append(int(number) if number is not None else str(found["escaped"] or found["name"]).strip())
+        name = str(found["escaped"] or found["name"]).strip()
+        if number is None and not name:
+            raise BadValue(f"{where}: {text[:MAX_SHOWN]!r} is not a path.", hint=_hint_for(text))
+        steps.append(int(number) if number is not None else name)
         at = found.end()
     return steps
 

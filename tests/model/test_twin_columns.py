@@ -71,7 +71,21 @@ def test_what_no_twin_has_is_refused_with_what_there_is(typed: str, hint: str) -
 
 
 @pytest.mark.parametrize(
-    "typed", ["tags..site", "tags.", ".site", "tags.[x]", "tags.[[]]", "tags.a]b", "tags[[x", "[0].x", "tags[0]x", "."]
+    "typed",
+    [
+        "tags..site",
+        "tags.",
+        ".site",
+        "tags.[x]",
+        "tags.[[]]",
+        "tags.a]b",
+        "tags[[x",
+        "[0].x",
+        "tags[0]x",
+        ".",
+        "tags. ",
+        "tags.[[ ]]",
+    ],
 )
 def test_what_is_no_path_is_refused(typed: str) -> None:
     with pytest.raises(BadValue, match="is not a path"):

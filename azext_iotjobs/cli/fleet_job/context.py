@@ -4,6 +4,7 @@ A fleet job knows its hub: where none is typed, it is that one. Commands that on
 must be the fleet job's, or selects those of that hub.
 """
 
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,10 +66,10 @@ class FleetJobContext:
         if not self._folder.strip():
             raise BadValue("--state-dir is empty.", hint="Name a folder; `create` makes it if it does not exist.")
         folder = Path(self._folder)
-        if folder.exists() and not folder.is_dir():
+        if os.path.exists(folder) and not os.path.isdir(folder):
             raise BadValue(f"--state-dir {folder} is not a folder.", hint="Name the folder that the file is in.")
         is_needed = self._access in (Access.CHANGE, Access.READ)
-        if is_needed and not folder.exists():
+        if is_needed and not os.path.exists(folder):
             raise BadValue(
                 f"--state-dir {folder}: there is no such folder.",
                 hint="Name the folder that holds the fleet jobs; `create` makes a new one.",

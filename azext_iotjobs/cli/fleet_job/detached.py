@@ -1,20 +1,25 @@
 """`--detach`: a run is executed by a process of its own, which outlives this one."""
 
+import os
 import subprocess
+from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from azext_iotjobs.cli.fleet_job.child_process import az_command, environment_of
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
 from azext_iotjobs.cli.fleet_job.definition_options import RunDeliveryOptions
 from azext_iotjobs.cli.fleet_job.run_options import RunOptions
+from azext_iotjobs.cli.output.file_writing import open_new, open_there
 from azext_iotjobs.cli.output.own_session import own_session
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.run_state import RunState
-from azext_iotjobs.model.text import Text, command
+from azext_iotjobs.model.text import Command, Text, command
 
 START_LIMIT_S, NAP_S = 60.0, 0.2
+LOG = "The log"
 SHOWN_CHARACTERS = 500  # of the end of its log, in an error
 
 
@@ -27,8 +32,8 @@ def detach(
     """
     log = context.state_folder.absolute() / f"{run.fleet_job_id}-{run.number}.log"
     words = ("iot", "hub", "fleet-job", "resume", "-j", run.fleet_job_id, "--yes", *_typed(running, delivery))
-    with open(log, "ab") as written:  # behind what an earlier process of the same run has said
-        begins = written.tell()
+    with opened_log(log, run) as written:
+        begin = written.seek(0, os.SEEK_END)
         process = subprocess.Popen(
             az_command(context, words),
             stdin=subprocess.DEVNULL,
@@ -40,13 +45,29 @@ def detach(
     give_up_at = clock.monotonic() + START_LIMIT_S
     while not has_begun_since(found := context.store.runs.get_by_key(run.key), run):
         if process.poll() is not None or clock.monotonic() > give_up_at:
-            said = log.read_bytes()[begins:].decode(errors="replace").strip()[-SHOWN_CHARACTERS:]
+            said = log.read_bytes()[begin:].decode(errors="replace").strip()[-SHOWN_CHARACTERS:]
             raise BadValue(
                 f"The process that was to execute {run.name} has not begun. It says: {said or 'nothing'}",
-                hint=Text("The run is made: ", command("iot hub fleet-job resume", fleet_job_id=run.fleet_job_id)),
+                hint=Text("The run is made: ", _resuming(run)),
             )
         clock.sleep(NAP_S)
     return found, log
+
+
+def opened_log(log: Path, run: Run) -> BinaryIO:
+    """The log, to be added to: a process that executes the run may write to it. Raises BadValue."""
+    try:
+        with suppress(FileExistsError):
+            os.close(open_new(log, 0o600))
+        return os.fdopen(open_there(log, LOG, os.O_APPEND), "ab")
+    except OSError as err:
+        raise BadValue(
+            f"{LOG} {log} cannot be written: {err.strerror}.", hint=Text("The run is made: ", _resuming(run))
+        ) from err
+
+
+def _resuming(run: Run) -> Command:
+    return command("iot hub fleet-job resume", fleet_job_id=run.fleet_job_id)
 
 
 def _typed(running: RunOptions, delivery: RunDeliveryOptions | None) -> tuple[str, ...]:

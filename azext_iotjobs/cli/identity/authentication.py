@@ -1,5 +1,6 @@
 """How devices and modules sign in: the options for it -> the registration's `authentication`, or a new identity."""
 
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -167,7 +168,7 @@ class CertificateOptions(NamedTuple):
             raise MissingChoice(
                 "--valid-days makes a certificate, which needs a folder to be written to.", hint="Give --output-dir."
             )
-        if not Path(folder).is_dir():
+        if not os.path.isdir(folder):
             raise BadValue(f"--output-dir {folder}: there is no such folder.")
         days = at_least(DEFAULT_VALID_DAYS if days is None else days, 1, "--valid-days")
         if days > MOST_VALID_DAYS:

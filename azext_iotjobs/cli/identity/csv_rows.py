@@ -1,5 +1,6 @@
 """Rows of a table of devices -> devices to register, each with its tags, or what is wrong with the row. Pure."""
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -27,12 +28,12 @@ from azext_iotjobs.model.bulk import NewDevice
 from azext_iotjobs.model.device_import import ImportRow, RowFault
 from azext_iotjobs.model.errors import UserError
 from azext_iotjobs.model.identity import NewIdentity, SignIn, check_status_reason
-from azext_iotjobs.model.ids import DEVICE, check_id
-from azext_iotjobs.model.target import check_key
+from azext_iotjobs.model.ids import DEVICE, check_id, looks_like_connection_string
+from azext_iotjobs.model.target import check_key, looks_like_key
 from azext_iotjobs.model.text import counted
 
 THUMBPRINT = re.compile(r"[0-9A-Fa-f]{40}([0-9A-Fa-f]{24})?")  # SHA-1 or SHA-256
-NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d{1,3})?")
+NUMBER = re.compile(r"[+-]?\d{1,30}(\.\d{1,30})?([eE][+-]?\d{1,3})?", re.ASCII)
 BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 STATUSES = {"enabled": True, "disabled": False}
 SIGN_INS = {each.value.lower(): each for each in SignIn} | TYPED_SIGN_IN
@@ -77,7 +78,7 @@ class RowReader:
             identity, states_sign_in = self._identity(device_id, cells)
             device = NewDevice(identity=identity, tags=self._tags(cells))
         except _Fault as err:
-            return ImportRow(line=line, device_id=device_id[:MAX_ID_SHOWN], fault=err.fault)
+            return ImportRow(line=line, device_id=_id_of_fault(device_id), fault=err.fault)
         return ImportRow(
             line=line,
             device_id=device_id,
@@ -149,7 +150,7 @@ class RowReader:
         if not text:
             return default
         if text.lower() not in known:
-            raise _Fault("BadValue", f"{name}: {shown(text)} is none of {', '.join(known)}.")
+            raise _Fault("BadValue", f"{name}: {_shown(text)} is none of {', '.join(known)}.")
         return known[text.lower()]
 
     def _text(self, cells: Sequence[str], name: str) -> str:
@@ -168,7 +169,22 @@ def _check_device_id(device_id: str) -> None:
     try:
         check_id(DEVICE, device_id)
     except UserError as err:
-        raise _Fault("BadDeviceId", f"{err} {DEVICE.rule}.") from None
+        text = "A key stands where the device id should be." if looks_like_key(device_id) else str(err)
+        raise _Fault("BadDeviceId", f"{text} {DEVICE.rule}.") from None
+
+
+def _id_of_fault(device_id: str) -> str:
+    """The device id as results name it; "" for what is a secret that stands in the wrong column."""
+    return "" if _is_secret(device_id) else device_id[:MAX_ID_SHOWN]
+
+
+def _shown(text: str) -> str:
+    """A cell as faults show it, unless it is a secret that stands in the wrong column."""
+    return "what looks like a key" if _is_secret(text) else shown(text)
+
+
+def _is_secret(text: str) -> bool:
+    return looks_like_key(text) or looks_like_connection_string(text)
 
 
 def _check_keys(keys: Sequence[str | None]) -> None:
@@ -207,16 +223,17 @@ def _tag_value(raw: str, kind: TagType, name: str) -> Any:
         return _json(text, name)
     if kind is TagType.BOOLEAN:
         if text.lower() not in BOOLEANS:
-            raise _Fault("BadTag", f"{name}: {shown(text)} is none of {', '.join(BOOLEANS)}.")
+            raise _Fault("BadTag", f"{name}: {_shown(text)} is none of {', '.join(BOOLEANS)}.")
         return BOOLEANS[text.lower()]
     found = NUMBER.fullmatch(text)
-    if found is None:
-        raise _Fault("BadTag", f"{name}: {shown(text)} is not a number such as 3 or 2.5.")
-    return float(text) if found[1] or found[2] else int(text)
+    number = math.inf if found is None else float(text) if found[1] or found[2] else int(text)
+    if not math.isfinite(number):
+        raise _Fault("BadTag", f"{name}: {_shown(text)} is not a number such as 3 or 2.5.")
+    return number
 
 
 def _json(text: str, name: str) -> Any:
     try:
         return parse_json(text)
     except ValueError as err:
-        raise _Fault("BadTag", f"{name}: {shown(text)} is not JSON: {err}") from None
+        raise _Fault("BadTag", f"{name}: {_shown(text)} is not JSON: {err}") from None

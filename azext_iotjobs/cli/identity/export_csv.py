@@ -1,5 +1,6 @@
 """Handler of az iot hub device-identity export-csv."""
 
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -43,7 +44,7 @@ class ExportCsvOptions(NamedTuple):
             return
         path = Path(self.file)
         check_new_file(path, FILE, overwrites=self.overwrite)
-        if self.our_include_keys and path.exists() and not is_file(path):
+        if self.our_include_keys and os.path.exists(path) and not is_file(path):
             raise BadValue(f"{FILE} {path} cannot be written: keys are written to files alone.")
 
 

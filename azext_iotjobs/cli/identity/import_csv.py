@@ -1,9 +1,9 @@
 """Handler of az iot hub device-identity import-csv."""
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from knack.log import get_logger
@@ -63,7 +63,7 @@ class ImportCsvOptions(NamedTuple):
                 raise ConflictingChoice(f"--overwrite needs {RESULTS_FILE}.")
         elif self.results_file == STDOUT:
             raise BadValue(f"{RESULTS_FILE} -: results are kept in a file, so that an import can be continued.")
-        elif Path(self.results_file).resolve() == Path(self.file).resolve():
+        elif _is_same_file(self.file, self.results_file):
             raise ConflictingChoice(f"{FILE} and {RESULTS_FILE} are the same file.")
 
     def target(self, *content: str) -> RowTarget | None:
@@ -90,6 +90,14 @@ class ImportCsvOptions(NamedTuple):
             replaces_keys=self.replace_keys,
             a_minute=None if tier is None or tier.is_unlimited else tier.registry_operations_a_minute,
         )
+
+
+def _is_same_file(one: str, other: str) -> bool:
+    """Whether two names mean one file, also as hard links or in a folder that knows no capitals."""
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):  # one of them is not there
+        return False
 
 
 class Table(NamedTuple):

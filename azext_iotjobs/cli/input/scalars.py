@@ -1,6 +1,7 @@
 """Text as typed -> values: files, key=value lists, whole numbers. JSON is read by json_option.py."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -87,11 +88,11 @@ def existing_file(text: str) -> Path | None:
 
 def not_a_file(text: str) -> str:
     """Says why a path does not name a file."""
-    try:
-        is_folder = bool(text) and Path(text).is_dir()
-    except (OSError, ValueError):
-        is_folder = False
-    return f"{shown(text)} is a folder." if is_folder else f"there is no file {shown(text)}."
+    if os.path.isdir(text):
+        return f"{shown(text)} is a folder."
+    if os.path.exists(text):
+        return f"{shown(text)} is a pipe or device, and no file."
+    return f"there is no file {shown(text)}."
 
 
 def shown(text: str) -> str:

@@ -22,7 +22,11 @@ def parse_json(text: str) -> Any:
     constants: list[str] = []  # refused once the whole text is known to be JSON, which NaNette and Infinity5 are not
     try:
         value = json.loads(
-            text, parse_constant=constants.append, parse_float=_finite, object_pairs_hook=_object_of_distinct_keys
+            text,
+            parse_constant=constants.append,
+            parse_float=_finite,
+            parse_int=_whole,
+            object_pairs_hook=_object_of_distinct_keys,
         )
     except RecursionError:
         raise NotAllowed(TOO_DEEP) from None
@@ -53,6 +57,13 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise NotAllowed(f"the number {text[:40]} is too large")
     return number
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:  # Python has a limit, as to read many digits takes long
+        raise NotAllowed(f"a number of {len(text)} digits is too large") from None
 
 
 def _object_of_distinct_keys(members: list[tuple[str, Any]]) -> dict[str, Any]:

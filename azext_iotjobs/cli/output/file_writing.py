@@ -24,13 +24,13 @@ def check_new_file(path: Path, option: str, *, overwrites: bool) -> None:
     option: that names the file, for errors.
     """
     check_link(path, option)
-    if path.is_dir():
+    if os.path.isdir(path):
         raise BadValue(f"{option} {path} cannot be written: it is a folder.")
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         raise BadValue(f"{option} {path} cannot be written: there is no folder {path.parent}.")
-    if path.exists() and not is_file(path):
+    if os.path.exists(path) and not is_file(path):
         return
-    if path.exists() and not overwrites:
+    if os.path.exists(path) and not overwrites:
         raise ConflictingChoice(f"{option} {path} already exists.", hint="Give another name, or --overwrite.")
     if not os.access(path.parent, os.W_OK):
         raise BadValue(f"{option} {path} cannot be written: the folder may not be changed.")
@@ -43,7 +43,7 @@ def write_file(path: Path, option: str, parts: Iterable[bytes], *, is_private: b
     Raises BadValue for what cannot be written.
     """
     try:
-        if path.exists() and not is_file(path):
+        if os.path.exists(path) and not is_file(path):
             with os.fdopen(open_there(path, option), "wb", buffering=0) as there:
                 for part in parts:
                     write_all(there.fileno(), part)

@@ -29,9 +29,9 @@ def check(target: RowTarget) -> None:
     if target.path == STDOUT:
         return
     path = Path(target.path)
-    if path.is_dir():
+    if os.path.isdir(path):
         raise BadValue(f"{target.option} {path} cannot be written: it is a folder.")
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         raise BadValue(f"{target.option} {path} cannot be written: there is no folder {path.parent}.")
     check_link(path, target.option)
     _note_of(path, target)
@@ -65,9 +65,13 @@ def check_new(target: RowTarget) -> None:
     if target.path == STDOUT:
         return
     check_link(path, target.option)
-    if path.exists() and not target.overwrites:
+    if os.path.exists(path) and not target.overwrites:
         raise _is_there(target)
-    if not path.parent.is_dir() or path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+    if (
+        not os.path.isdir(path.parent)
+        or os.path.isdir(path)
+        or not os.access(path if os.path.exists(path) else path.parent, os.W_OK)
+    ):
         raise BadValue(f"{target.option} {path} cannot be written.")
 
 
@@ -202,15 +206,15 @@ def _unfinished(path: Path) -> Path:
 
 def _note_of(path: Path, target: RowTarget) -> Note | None:
     """The note of an unfinished file of the same rows; None when the file is to be begun anew."""
-    if target.overwrites or not path.exists():
+    if target.overwrites or not os.path.exists(path):
         return None
     try:
         found = json.loads(_unfinished(path).read_bytes())
         note = Note(size_bytes=int(found["bytes"]), token=found["token"], has_rows=bool(found["hasRows"]))
-        is_same = found["asked"] == _asked(target) and note.size_bytes <= path.stat().st_size
+        is_same = found["asked"] == _asked(target) and 0 <= note.size_bytes <= path.stat().st_size
     except FileNotFoundError:
         raise _is_there(target) from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         is_same = False
     if not is_same:
         raise ConflictingChoice(

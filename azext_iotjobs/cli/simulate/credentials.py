@@ -1,5 +1,6 @@
 """What each simulated device signs in with: a certificate, its own key, or the key of the login's policy."""
 
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -148,7 +149,7 @@ def _certificates(device: str | None, sign_in: SignInOptions, options: SimulateO
             raise ConflictingChoice("--issue-from-ca and --certificate-file-path are two ways to sign in.")
         return IssuedCertificates(options.issue_from_ca, options.ca_key, sign_in.our_passphrase)
     if path is not None and key_path is None:
-        if not Path(path).is_dir():
+        if not os.path.isdir(path):
             raise BadValue(f"--certificate-file-path {path} is not a folder; many devices need a file each.")
         return CertificateFolder(path, sign_in.our_passphrase)
     if device is None and (key_path is not None or sign_in.our_passphrase is not None):

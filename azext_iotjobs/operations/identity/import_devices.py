@@ -63,9 +63,13 @@ class ImportState:
         try:
             found = json.loads(token)
             sent = {str(name): [str(each) for each in prints] for name, prints in found["sent"].items()}
-            return cls(done_count=int(found["done"]), counts=Counter(found["counts"]), sent=sent)
-        except (ValueError, TypeError, KeyError, AttributeError) as err:
+            counts = Counter({str(status): int(count) for status, count in found["counts"].items()})
+            state = cls(done_count=int(found["done"]), counts=counts, sent=sent)
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as err:
             raise BadValue("How far the import was cannot be read.") from err
+        if state.done_count < 0:
+            raise BadValue("How far the import was cannot be read.")
+        return state
 
     def token(self) -> str:
         """The token of this state."""

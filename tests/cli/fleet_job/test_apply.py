@@ -1,5 +1,6 @@
 """What `apply` does to stored fleet jobs: at the handler, on real stores, where no hub has to be asked."""
 
+import sqlite3
 from dataclasses import replace
 from datetime import datetime, time, timezone
 from pathlib import Path
@@ -13,9 +14,10 @@ from azext_iotjobs.cli.fleet_job.apply import apply
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
 from azext_iotjobs.cli.fleet_job.tables import applied
 from azext_iotjobs.fleet_job.store.contract import Access
+from azext_iotjobs.fleet_job.store.sqlite.database import FILE_NAME
 from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
-from azext_iotjobs.model.errors import BadValue, ConflictingChoice, IotJobsError
-from azext_iotjobs.model.fleet_job import Action, Definition, Targets
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, IotJobsError, WrongState
+from azext_iotjobs.model.fleet_job import Action, Definition, FleetJob, Targets
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.schedule import Frequency, Rule, Schedule
 from azext_iotjobs.model.selection import Selection
@@ -26,6 +28,7 @@ CMD = SimpleNamespace()
 NOW = datetime(2026, 5, 1, 8, tzinfo=timezone.utc)
 METHOD = MethodCall(name="reboot", response_timeout_s=30, connect_timeout_s=30)
 DEFINITION = Definition(action=Action(method=METHOD), targets=Targets(selection=Selection(device_ids=("d1",))))
+OURS = "description: ours\n"
 DAILY = Schedule(rule=Rule(frequency=Frequency.DAILY, at=time(2, 30)), zone="UTC")
 
 
@@ -110,7 +113,7 @@ def test_nothing_is_written_when_a_later_document_is_refused(
     place: Place, second: str, error: type[IotJobsError], said: str
 ) -> None:
     with pytest.raises(error, match=said):
-        place.apply(f"{text('a', 'description: new')}\n---\n{second}")
+        place.apply(f"{text('a', OURS)}---\n{second}")
     assert place.shown("a")["version"] == 1
 
 
@@ -137,3 +140,39 @@ def test_a_row_of_the_table_says_what_changes(place: Place) -> None:
     assert rows == [
         {"Id": "b", "Hub": "h.example", "Applied": "would be updated", "Version": "2", "Changes": "delivery.rate"}
     ]
+
+
+class ChangingContext(FleetJobContext):
+    """Somebody else edits a fleet job once this process has read it."""
+
+    def check(self, job: FleetJob) -> None:
+        store = SqliteStore.open(self.state_folder)
+        other = replace(DEFINITION, description="of somebody else")
+        operation.edit(store, job.fleet_job_id, other, by="you", at=NOW)
+        store.close()
+
+
+def test_what_somebody_else_has_changed_meanwhile_is_not_written_over(place: Place) -> None:
+    place.file.write_text(f"{text('a', OURS)}---\n{text('b', OURS)}", encoding="utf-8")
+    context = ChangingContext(None, {}, str(place.folder), None, Access.MAKE)
+    with pytest.raises(WrongState, match="a was changed by somebody else meanwhile. Nothing was saved"):
+        apply(CMD, context, str(place.file))
+    assert [place.shown(name)["description"] for name in "ab"] == ["of somebody else"] * 2
+
+
+def test_all_of_a_file_is_written_or_nothing(place: Place) -> None:
+    database = sqlite3.connect(place.folder / FILE_NAME)
+    database.execute("CREATE TRIGGER full BEFORE INSERT ON schedule BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
+    database.commit()
+    database.close()
+    schedule = "schedule: {rule: {frequency: daily, at: 03:00}, timeZone: UTC}\n"
+    with pytest.raises(IotJobsError):
+        place.apply(f"{text('a', OURS)}---\n{text('b', schedule)}")
+    assert place.shown("a")["version"] == 1 and place.shown("a")["description"] == ""
+
+
+@pytest.mark.parametrize("hub", ['""', '" "', '"HostName=h;SharedAccessKeyName=n;SharedAccessKey=c2VjcmV0"'])
+def test_a_hub_that_is_no_name_is_a_problem_of_the_file(place: Place, hub: str) -> None:
+    with pytest.raises(BadValue, match=r"job\.yaml:4:6: hub: give the name of a hub") as raised:
+        place.apply(text("c", f"hub: {hub}\n"))
+    assert "c2VjcmV0" not in str(raised.value)

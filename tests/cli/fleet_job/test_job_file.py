@@ -393,3 +393,26 @@ def test_every_field_that_the_model_finds_wrong_has_its_member() -> None:
         for template in re.findall(r"Text\.of\((.*?)\)", text, re.DOTALL):
             found |= set(re.findall(r"(?<!\{)\{(\w+)\}", template))
     assert found - MEMBERS_OF_FIELDS.keys() == NO_MEMBERS
+
+
+@pytest.mark.parametrize("half", ["\\ud800", "\\udfff"])
+def test_a_gates_command_line_has_no_halves_of_characters(half: str) -> None:
+    line = f'{{"line": "check {half}"}}'
+    start = '{"id": "fw-7", "action": {"methodName": "m"}, "targets": {"deviceIds": ["d"]}, "batch": 1, '
+    with pytest.raises(BadValue, match=r"gates\.command\.line: give at most .* halves of characters"):
+        parsed(f'{start}"gates": {{"command": {line}}}}}')
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        ("{type: percentage}", r"batch\[1\]: value is missing"),
+        ("{type: percentage, value: [1]}", r"batch\[1\]\.value: a list of 1, allowed: a number"),
+        ("{type: {}, value: 5}", r"batch\[1\]\.type: an object of nothing, allowed: number, percentage"),
+        ("{value: ~}", r"batch\[1\]\.value: it is null, and is needed"),
+        ("[1]", r"batch\[1\]: a list of 1, allowed: a number of devices"),
+    ],
+)
+def test_a_batch_size_that_is_none_is_a_problem_of_its_place(size: str, said: str) -> None:
+    with pytest.raises(BadValue, match=said):
+        parsed(f"{LEAST}batch: [1, {size}]\n")

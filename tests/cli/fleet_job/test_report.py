@@ -7,17 +7,21 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from azext_iotjobs.cli.fleet_job import report
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
-from azext_iotjobs.fleet_job.store.contract import Access
+from azext_iotjobs.fleet_job.store.contract import Access, ResultFilter
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
 from azext_iotjobs.model.fleet_job import Driver
 from azext_iotjobs.model.gates import BatchGates, GateDecision, GateKind, GateVerdict
+from azext_iotjobs.model.rollout import Retry, RetryWhen
+from azext_iotjobs.model.run import Run
+from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.model.selection import Selection
-from tests.helpers.fleet_job_hub_double import definition_of
+from tests.helpers.fleet_job_hub_double import StopDouble, definition_of
 from tests.helpers.fleet_job_setup import METHOD, FleetJobSetup, failing, ids
 
 CMD = SimpleNamespace()
@@ -126,3 +130,25 @@ def test_it_says_who_approved_a_batch_which_gate_stopped_the_run_and_which_devic
         "gate manual after batch 1": "go, approved by ann@desk: looks fine",
         "gate success after batch 2": "stop, 3 of 4 completed; a resume has accepted it",
     }
+
+
+def test_devices_of_a_batch_that_is_added_while_they_are_read_are_in_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup = FleetJobSetup(tmp_path)
+    setup.world.hub.fails = failing("d001", "d005")
+    retry = Retry(tries={"offline": 1}, when=RetryWhen.AT_END)
+    has_called = StopDouble(when=lambda: sum(setup.world.hub.operated.values()) >= 4)
+    assert setup.run(Driver.CALLS, ids(6), retry=retry, stop=has_called).state is RunState.STOPPED
+    where = FleetJobContext(None, {}, str(tmp_path / "state"), None, Access.READ)
+    read = where.store.results.pages
+
+    def resumed(run: Run, wanted: ResultFilter) -> Iterator[Any]:
+        setup.resume()
+        yield from read(run, wanted)
+
+    monkeypatch.setattr(where.store.results, "pages", resumed)
+    report.report(CMD, where, "job", output_file=str(tmp_path / "r.xml"))
+    suites = ElementTree.parse(tmp_path / "r.xml").getroot().findall("testsuite")
+    assert sorted(str(case.get("name")) for suite in suites for case in suite.findall("testcase")) == list(ids(6))
+    assert len(suites) == 2

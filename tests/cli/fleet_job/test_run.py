@@ -19,7 +19,7 @@ from azext_iotjobs.cli.fleet_job import read, results, save
 from azext_iotjobs.cli.fleet_job import run as verbs
 from azext_iotjobs.cli.fleet_job import stop as stopping
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
-from azext_iotjobs.cli.fleet_job.detached import has_begun_since
+from azext_iotjobs.cli.fleet_job.detached import detach, has_begun_since, opened_log
 from azext_iotjobs.cli.fleet_job.event_log import EventFile, RunObservers
 from azext_iotjobs.cli.fleet_job.groups import delete as delete_group
 from azext_iotjobs.cli.fleet_job.groups import list_groups
@@ -451,3 +451,22 @@ def test_a_cancel_that_met_a_stop_is_asked_again_and_one_that_broke_off_has_a_co
     with pytest.raises(SystemExit) as left:
         codes[0]()
     assert left.value.code == int(Outcome.WAIT_OVER)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows needs a right to make links")
+@pytest.mark.parametrize("kind", ["link", "folder"])
+def test_no_log_is_written_where_somebody_else_chose_what_it_is(tmp_path: Path, kind: str) -> None:
+    log, victim = tmp_path / "a-1.log", tmp_path / "victim"
+    victim.write_text("precious")
+    log.symlink_to(victim) if kind == "link" else log.mkdir()
+    with pytest.raises(BadValue, match="is a symbolic link|cannot be written"):
+        detach(context_of(tmp_path), a_run(RunState.PENDING), RunOptions(), None, SystemClock())
+    assert victim.read_text() == "precious"
+
+
+def test_a_log_is_added_to_for_its_owner_alone(tmp_path: Path) -> None:
+    for line in (b"first\n", b"second\n"):
+        with opened_log(tmp_path / "a-1.log", a_run(RunState.PENDING)) as log:
+            log.write(line)
+    assert (tmp_path / "a-1.log").read_bytes() == b"first\nsecond\n"
+    assert os.name == "nt" or (tmp_path / "a-1.log").stat().st_mode & 0o077 == 0

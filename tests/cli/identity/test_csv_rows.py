@@ -25,6 +25,7 @@ from azext_iotjobs.operations.identity.export_devices import ExportedDevice
 NAME_TAG = ("displayName",)
 KEY = base64.b64encode(bytes(32)).decode()
 OTHER_KEY = base64.b64encode(bytes(range(32))).decode()
+NO_ID_KEY = base64.b64encode(b"\xff" * 32).decode()  # with slashes, which no device id has
 PRINT, OTHER_PRINT = "0A" * 20, "b1" * 20
 
 
@@ -259,3 +260,35 @@ def test_a_device_that_is_exported_and_imported_is_the_same(identity: NewIdentit
     assert found.fault is None and found.device is not None
     assert found.device.identity == identity
     assert found.device.tags == device_tags
+
+
+@pytest.mark.parametrize("cell", ["1" * 5000, "1e999", "-1e999", "٣٤", "1_000", "nan", "inf", "0x1f"])
+def test_what_is_no_number_that_a_hub_takes_is_a_fault_of_its_row_alone(cell: str) -> None:
+    first, second = reader("deviceId,N", "N=tags.n:number").rows([(2, ["a", cell]), (3, ["b", "-2.5e3"])])
+    assert first.fault is not None and first.fault.text.endswith("is not a number such as 3 or 2.5.")
+    assert second.device is not None and second.device.tags == {"n": -2500.0}
+
+
+@pytest.mark.parametrize("secret", [NO_ID_KEY, f"HostName=h;DeviceId=a;SharedAccessKey={NO_ID_KEY}"])
+@pytest.mark.parametrize(
+    ("header", "cells"),
+    [
+        ("deviceId", "{}"),
+        ("deviceId,status", "a,{}"),
+        ("deviceId,authenticationType", "a,{}"),
+        ("deviceId,iotEdge", "a,{}"),
+        ("deviceId,tags", "a,{}"),
+        ("deviceId,primaryKey", "{},{}"),
+        ("deviceId,status", "{},off"),
+    ],
+)
+def test_a_secret_in_the_wrong_column_is_not_shown(header: str, cells: str, secret: str) -> None:
+    found = row(header, cells.replace("{}", secret))
+    assert found.fault is not None
+    assert NO_ID_KEY[:12] not in found.fault.text and NO_ID_KEY[:12] not in found.device_id
+
+
+def test_a_device_id_is_named_though_another_cell_is_wrong() -> None:
+    found = row("deviceId,status", "a1b2c3d4e5f6a7b8c9d0e1f2,off")
+    assert found.device_id == "a1b2c3d4e5f6a7b8c9d0e1f2"
+    assert found.fault is not None and found.fault.text == "status: 'off' is none of enabled, disabled."

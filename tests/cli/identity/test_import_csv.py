@@ -199,3 +199,11 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_sent(
     with pytest.raises(error, match=message):
         az(**options)
     assert az.hub.requests == []
+
+
+def test_results_do_not_take_the_place_of_the_table_under_another_name_of_it(tmp_path: Path) -> None:
+    az = Az(tmp_path, CENTRAL)
+    az.results.hardlink_to(tmp_path / "devices.csv")
+    with pytest.raises(ConflictingChoice, match="are the same file"):
+        az(results_file=str(az.results), overwrite=True)
+    assert az.results.read_text(encoding="utf-8").startswith("IOTC_DEVICEID")

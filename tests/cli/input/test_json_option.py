@@ -98,6 +98,7 @@ def test_a_file_whose_name_looks_like_a_pair_is_a_file(tmp_path: Path, monkeypat
         # JSON that Python would take.
         (["NaN"], "NaN is not a JSON value", None),
         (['{"a": 1e999}'], "too large", None),
+        ([f'{{"a": -{"1" * 5000}}}'], "a number of 5001 digits is too large", None),
         (['{"a": 1, "b": {"c": 1, "c": 2}}'], "'c' is given twice", None),
         (["[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1)], "levels deep", None),
         (["[" * 100_000], "levels deep", None),

@@ -3,19 +3,26 @@
 import os
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from azext_iotjobs.cli.fleet_job.context import FleetJobContext
 from azext_iotjobs.cli.fleet_job.event_log import EventFile
+from azext_iotjobs.cli.identity.export_csv import ExportCsvOptions
 from azext_iotjobs.cli.job import parent_links
 from azext_iotjobs.cli.output.event_file import check_event_file
 from azext_iotjobs.cli.output.file_writing import check_new_file
+from azext_iotjobs.cli.output.report.writing import write as write_report
+from azext_iotjobs.cli.output.report_target import target_of
 from azext_iotjobs.cli.output.row_output import RowTarget, form_of
 from azext_iotjobs.cli.output.row_writer import check, check_new, new_rows, write
 from azext_iotjobs.cli.simulate.event_log import EventFile as SimulatedEvents
+from azext_iotjobs.fleet_job.store.contract import Access
 from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, StateError
+from tests.helpers.reports import report
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows needs a right to make links")
 
@@ -35,6 +42,10 @@ def write_results(path: Path, *, overwrites: bool) -> None:
 def write_new_rows(path: Path, *, overwrites: bool) -> None:
     with new_rows(target(path, overwrites=overwrites)) as add:
         add({"id": "d1"})
+
+
+def reports(path: Path) -> None:
+    write_report(report(1), [], [target_of(str(path), "--output-file", overwrites=False)])
 
 
 def write_run_events(path: Path, *, overwrites: bool) -> None:
@@ -178,3 +189,23 @@ def test_events_are_json_lines_and_another_ending_is_refused(tmp_path: Path, nam
         check_event_file(str(tmp_path / name), overwrites=True)
     for known in ("e.jsonl", "E.NDJSON", "e", "e.log"):
         check_event_file(str(tmp_path / known), overwrites=False)
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".md", "x" * 300 + "/r.md"])
+def test_a_name_that_no_file_system_takes_is_refused_as_any_other(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    asking: tuple[Callable[[], object], ...] = (
+        lambda: write(target(path), read),
+        lambda: write_new_rows(path, overwrites=False),
+        lambda: reports(path),
+        lambda: ExportCsvOptions(file=str(path / "devices.csv")).check(),
+        lambda: FleetJobContext(None, {}, str(path), None, Access.READ).store,
+        lambda: FleetJobContext(None, {}, str(path), None, Access.MAKE).store,
+    )
+    for ask in asking:
+        with pytest.raises((BadValue, StateError), match="cannot be (written|used)|no such folder"):
+            ask()
+    for check_only in (check, check_new):
+        with suppress(BadValue):
+            check_only(target(path))
+    assert not list(tmp_path.iterdir())

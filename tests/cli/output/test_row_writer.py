@@ -153,6 +153,18 @@ def test_rows_that_come_one_by_one_make_the_same_file(tmp_path: Path, form: str,
     assert not (tmp_path / "f.unfinished").exists()
 
 
+@pytest.mark.parametrize("size", ["-1", "1e999", '"x"', "null", "10000"])
+def test_a_note_that_somebody_has_changed_is_not_followed(tmp_path: Path, size: str) -> None:
+    with pytest.raises(Stopped):
+        write(target(tmp_path / "f"), reader(1))
+    note, before = tmp_path / "f.unfinished", (tmp_path / "f").read_bytes()
+    document = json.loads(note.read_bytes()) | {"bytes": "SIZE"}
+    note.write_text(json.dumps(document).replace('"SIZE"', size), encoding="utf-8")
+    with pytest.raises(ConflictingChoice, match="is unfinished, but has other rows"):
+        write(target(tmp_path / "f"), reader())
+    assert (tmp_path / "f").read_bytes() == before
+
+
 def test_rows_that_cannot_be_asked_for_again_go_into_a_new_file_only(tmp_path: Path) -> None:
     with pytest.raises(Stopped), new_rows(target(tmp_path / "f")) as add:
         add(ROWS[0])

@@ -254,7 +254,18 @@ def test_a_token_behind_a_page_goes_on_behind_it(importing: Importing) -> None:
     assert (importing.run.state.done_count, importing.run.state.counts) == (150, {"created": 150})
 
 
-@pytest.mark.parametrize("token", ["{", "[]", '{"done": 1}', '{"done": 1, "counts": {}, "sent": []}'])
+@pytest.mark.parametrize(
+    "token",
+    [
+        "{",
+        "[]",
+        '{"done": 1}',
+        '{"done": 1, "counts": {}, "sent": []}',
+        '{"done": -1, "counts": {}, "sent": {}}',
+        '{"done": 1e999, "counts": {}, "sent": {}}',
+        '{"done": 1, "counts": {"created": "x"}, "sent": {}}',
+    ],
+)
 def test_a_token_that_is_none_is_refused(token: str) -> None:
     with pytest.raises(BadValue, match="cannot be read"):
         ImportState.of(token)

@@ -118,8 +118,9 @@ def _rollout(given: Given, maker: Maker) -> Rollout | None:
         part = given.get(name)
         if isinstance(part, Given):
             parts[field] = maker.made(part, partial(make, part))
-    if given.get("batch") is not None:
-        parts["sizes"] = maker.tried(given, lambda: _sizes(given["batch"]), at="batch")
+    sizes = given.get("batch")
+    if sizes is not None and all(each.is_fine for each in sizes if isinstance(each, Given)):
+        parts["sizes"] = maker.tried(given, lambda: _sizes(sizes), at="batch")
     if "batchPauseSeconds" in given:
         parts["pause_s"] = given["batchPauseSeconds"]
     if None in parts.values() or not given.is_fine:

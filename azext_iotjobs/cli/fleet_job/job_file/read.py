@@ -15,7 +15,9 @@ from azext_iotjobs.cli.input.parameters import Parameters
 from azext_iotjobs.cli.input.problems import Problems
 from azext_iotjobs.cli.input.yaml_items import YAML_NUMBER, Item, Limits, Source
 from azext_iotjobs.cli.input.yaml_reader import read_documents
+from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.fleet_job import Definition, check_id
+from azext_iotjobs.model.ids import looks_like_connection_string
 from azext_iotjobs.model.schedule import Schedule
 
 PARAMETERS = "parameters"  # the member that says that a document has none
@@ -63,12 +65,20 @@ def _read(item: Item, problems: Problems) -> tuple[FileJob | None, Item]:
     maker = Maker(top, problems)
     schedule = top.get("schedule")
     made = None if schedule is None else maker.made(schedule, lambda: schedule_of(schedule))
+    hub = None if top.get("hub") is None else maker.tried(top, lambda: _hub_of(top["hub"]), at="hub")
     fleet_job_id = None if top.get("id") is None else maker.tried(top, lambda: check_id(top["id"]))
     definition = definition_of(top, maker)
     place = top.place("id")
     if fleet_job_id is None or definition is None or (schedule is not None and made is None):
         return None, place
-    return FileJob(fleet_job_id, top.get("hub"), definition, made, "schedule" in top, top, maker), place
+    return FileJob(fleet_job_id, hub, definition, made, "schedule" in top, top, maker), place
+
+
+def _hub_of(name: str) -> str:
+    """The hub's name. Raises BadValue for what is none."""
+    if not name.strip() or looks_like_connection_string(name):
+        raise BadValue("give the name of a hub, such as my-hub, and no connection string, or leave it out.")
+    return name
 
 
 def _with_or_without_parameters(item: Item) -> Item:

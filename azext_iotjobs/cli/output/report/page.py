@@ -21,6 +21,7 @@ from azext_iotjobs.model.report import Case, CaseOutcome, Counts, Report
 
 FOLDER = Path(__file__).with_name("page_files")
 MAX_VALUE = 2_000  # characters of one value; a page holds those of 100,000 devices
+MAX_EXACT = 2**53 - 1  # JavaScript, Number.MAX_SAFE_INTEGER
 DATA = "\0"  # stands for the cases until they are written
 FACETS = ("status", "errorClass", "methodStatus", "batch", "deleted", "reason")
 TIMES = ("started", "finished", "verified", "offlineSince", "waitsUntil")
@@ -132,8 +133,12 @@ def _column(name: str, report: Report) -> Mapping[str, Any]:
 def _cells(case: Case, columns: Iterable[str]) -> Iterator[str | int | float | None]:
     for name in columns:
         value = case.message or None if name == WHY else case.row.get(name)
-        is_plain = value is None or (isinstance(value, int | float) and not isinstance(value, bool))
-        yield value if is_plain else cut(visible(text_of(value)), MAX_VALUE)
+        yield value if value is None or _is_exact_number(value) else cut(visible(text_of(value)), MAX_VALUE)
+
+
+def _is_exact_number(value: Any) -> bool:
+    """Whether a value is a number that a browser reads as it is; JSON has none that is not finite."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -MAX_EXACT <= value <= MAX_EXACT
 
 
 def _json(value: Any) -> str:

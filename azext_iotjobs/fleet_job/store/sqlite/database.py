@@ -49,7 +49,7 @@ class Database:
     @property
     def is_there(self) -> bool:
         """Whether there is a file."""
-        return self.path.exists()
+        return os.path.exists(self.path)
 
     def _connected(self, access: Access) -> sqlite3.Connection:
         if not self.is_there:
@@ -210,7 +210,7 @@ def _may_write(path: Path) -> bool:
 
 def _prepare(folder: Path, path: Path) -> None:
     """Folder and file, for their owner alone; SQLite gives its journal the file's rights."""
-    missing = not folder.exists()
+    missing = not os.path.exists(folder)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if missing:
         folder.chmod(0o700)
@@ -222,7 +222,7 @@ def _prepare(folder: Path, path: Path) -> None:
 
 def _check_file(path: Path) -> None:
     """Raise StateUnusable for anything but a file: opening a pipe would wait forever."""
-    if path.exists() and not path.is_file():
+    if os.path.exists(path) and not os.path.isfile(path):
         kind = "a folder" if path.is_dir() else "not a file"
         raise StateUnusable(
             f"The state file {path} cannot be used: it is {kind}.",

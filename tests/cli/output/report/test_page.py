@@ -107,6 +107,24 @@ def test_numbers_stay_numbers_so_that_they_can_be_sorted() -> None:
     assert (row["payload"], data["rows"][0][0]) == ('{"ok": true}', "passed")
 
 
+@pytest.mark.parametrize(
+    ("payload", "cell"),
+    [
+        (2**53 - 1, 2**53 - 1),
+        (-(2**53), "-9007199254740992"),
+        (10**30, str(10**30)),
+        (float("nan"), "NaN"),
+        (float("-inf"), "-Infinity"),
+        (True, "true"),
+    ],
+)
+def test_a_number_that_a_browser_would_change_or_not_read_is_text(payload: Any, cell: Any) -> None:
+    page = rendered("html", [result(0, payload=payload)])
+    data = json.loads(Elements(page).raw["script"][0], parse_constant=pytest.fail)
+    row = dict(zip((each["name"] for each in data["columns"]), data["rows"][0][1:], strict=True))
+    assert row["payload"] == cell
+
+
 def test_a_run_without_devices_is_a_page_that_says_so() -> None:
     page = rendered("html", [], report(1))
     assert "No devices" in page and data_of(page)["rows"] == []
