@@ -40,7 +40,8 @@ class CaseSpool:
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.executescript(
             f"PRAGMA cache_size = -{CACHE_KIB}; PRAGMA journal_mode = OFF; PRAGMA max_page_count = {max_pages};"
-            "CREATE TABLE cases (number INTEGER PRIMARY KEY, section INTEGER, outcome TEXT, reason TEXT, document TEXT);"
+            "CREATE TABLE cases "
+            "(number INTEGER PRIMARY KEY, section INTEGER, outcome TEXT, reason TEXT, document TEXT);"
             "CREATE INDEX of_section ON cases (section, number);"
             "CREATE INDEX of_outcome ON cases (outcome, reason, number);"
         )
