@@ -124,7 +124,7 @@ def estimates(tier: TierFacts | None, action: Action, device_count: int) -> list
 def choose_driver(wanted: Driver, tier: TierFacts | None, action: Action, device_count: int) -> Choice:
     """Who operates the devices. A tie is for calls: they can be stopped, and failures are seen as they come."""
     if wanted is not Driver.AUTO:
-        return Choice(driver=wanted, reason=f"{wanted.value}: asked for.")
+        return Choice(driver=wanted, reason=f"{wanted.value}: as chosen.")
     found = estimates(tier, action, device_count)
     if len(found) == 1:
         return Choice(driver=Driver.CALLS, reason="calls: the hub has no job for configuration content.")

@@ -91,8 +91,9 @@ command(
     "devices get new keys; IOTC_X509THUMBPRINT_PRIMARY and IOTC_X509THUMBPRINT_SECONDARY, which make devices with "
     "self-signed certificates; authenticationType, status, statusReason, capabilities.iotEdge; tags, a JSON object; "
     "and tags.PATH. Other columns become tags by --map, or are named on stderr.\n\nThe file is checked whole before "
-    "the first device is sent. A row that cannot be imported fails by itself; with any, the exit code is 4. After "
-    "Ctrl-C, exit code 6, and after an error the same command with the same --results-file goes on.",
+    "the first device is sent. A row that cannot be imported fails by itself. Exit code 4: rows failed, or with "
+    "--dry-run have faults. After Ctrl-C, exit code 6, and after an error the same command with the same "
+    "--results-file continues.",
 )
 
 command(
