@@ -43,7 +43,7 @@ class LocalHubOfAz(AnyHub):
     """A local hub, by what `local-hub start` printed."""
 
     def __init__(self, document: dict[str, Any]) -> None:
-        self.host = "localhost"
+        self.host = str(document["hostName"]).partition(":")[0]
         self.https_port, self.mqtt_port = int(document["httpsPort"]), int(document["mqttPort"])
         self.ca = str(document["caCertificatePath"])
         self.proxies = {"https": ""}
