@@ -38,7 +38,7 @@ def test_devices_move_from_iot_central_to_a_hub_and_on_to_another_with_their_key
     imported = hub.az.run(*words, "--results-file", str(results))
     assert imported.code == 4, imported.stderr
     assert (imported.json["created"], imported.json["failed"]) == (3, 1)
-    assert "1 column is not imported: Owner." in imported.stderr and "Line 5: not an id:" in imported.stderr
+    assert "1 column is not imported: Owner." in imported.stderr and "Line 5: 'not an id' is not" in imported.stderr
     assert KEY not in imported.stderr + imported.stdout + results.read_text(encoding="utf-8")
     exported = hub.az.json(
         "iot hub device-identity export-csv", "-n", hub.name, "-f", str(moved), "--keys", "-q", SELECTED
