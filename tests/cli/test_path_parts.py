@@ -17,6 +17,8 @@ ID_DESTS = {
     "our_device_ids": "iot hub device-identity ",
     "name": "iot local-hub certificate ",
 }
+# These select: a device of results is looked for in the state file, and lists of ids are checked where they are read.
+SELECTING = ("iot hub fleet-job results", "iot hub device-identity export-csv")
 NO_ID = ("", ".", "..", "a/b", "a b", "\r\n", "🙂")
 
 
@@ -25,8 +27,7 @@ def checks() -> list[tuple[str, str, Any]]:
     found = []
     for name, command in generator("generate").loaded_commands().items():
         for dest, argument in command.arguments.items():
-            # A device of results is looked for in the state file.
-            if dest in ID_DESTS and name.startswith(ID_DESTS[dest]) and name != "iot hub fleet-job results":
+            if dest in ID_DESTS and name.startswith(ID_DESTS[dest]) and name not in SELECTING:
                 found.append((name, dest, argument.type.settings))
     return found
 
