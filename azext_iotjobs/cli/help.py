@@ -2,6 +2,7 @@
 
 import azext_iotjobs.cli.fleet_job.central.help
 import azext_iotjobs.cli.fleet_job.help
+import azext_iotjobs.cli.fleet_job.read_help
 import azext_iotjobs.cli.fleet_job.schedule.help
 import azext_iotjobs.cli.identity.help
 import azext_iotjobs.cli.job.help

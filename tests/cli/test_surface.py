@@ -9,7 +9,7 @@ import pytest
 import yaml
 from knack.help_files import helps
 
-from azext_iotjobs.cli.input.shared_params import RUN_ERROR_CLASSES
+from azext_iotjobs.cli.input.row_params import RUN_ERROR_CLASSES
 from azext_iotjobs.cli.job.params import RERUN_WORDS
 from azext_iotjobs.model.rerun import WORDS
 from azext_iotjobs.model.result import ErrorClass

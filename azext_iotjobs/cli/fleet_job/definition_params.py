@@ -8,14 +8,8 @@ from azure.cli.core.commands.parameters import get_enum_type, get_three_state_fl
 from azext_iotjobs.cli.fleet_job import completers
 from azext_iotjobs.cli.fleet_job.gate_params import GATES
 from azext_iotjobs.cli.input.options import Group, extra
-from azext_iotjobs.cli.input.shared_params import (
-    JSON_FORMS,
-    RUN_ERROR_CLASSES,
-    device_ids,
-    devices_file,
-    exclude,
-    verification,
-)
+from azext_iotjobs.cli.input.row_params import RUN_ERROR_CLASSES
+from azext_iotjobs.cli.input.shared_params import JSON_FORMS, device_ids, devices_file, exclude, verification
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS
 
 # Headings in the help.

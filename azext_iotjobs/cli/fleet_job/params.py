@@ -22,15 +22,8 @@ from azext_iotjobs.cli.fleet_job.definition_params import (
 from azext_iotjobs.cli.fleet_job.file_params import JOB_FILE
 from azext_iotjobs.cli.fleet_job.gate_params import GATES
 from azext_iotjobs.cli.input.options import Group, Options, extra, option
-from azext_iotjobs.cli.input.shared_params import (
-    AUTH_TYPE,
-    HUB,
-    REPORT_FILE,
-    RUN_ERROR_CLASSES,
-    failed_by,
-    job_details,
-    rows,
-)
+from azext_iotjobs.cli.input.row_params import REPORT_FILE, RUN_ERROR_CLASSES, failed_by, job_details, rows
+from azext_iotjobs.cli.input.shared_params import AUTH_TYPE, HUB
 
 STATES = ("pending", "running", "completed", "failed", "stopped", "canceled")
 

@@ -3,21 +3,17 @@
 from azure.cli.core.commands.parameters import get_enum_type, get_three_state_flag
 
 from azext_iotjobs.cli.input.options import Group, Options, extra, option
+from azext_iotjobs.cli.input.row_params import REPORT_FILE, RUN_ERROR_CLASSES, failed_by, job_details, rows
 from azext_iotjobs.cli.input.shared_params import (
     AUTH_TYPE,
     GUARDS,
     HUB,
     JSON_FORMS,
     OUTCOME,
-    REPORT_FILE,
-    RUN_ERROR_CLASSES,
     SELECTION,
     SUCCESS,
     exclude,
-    failed_by,
-    job_details,
     payload,
-    rows,
     top,
     verification,
 )

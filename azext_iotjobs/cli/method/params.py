@@ -1,6 +1,7 @@
 """Options of direct methods."""
 
 from azext_iotjobs.cli.input.options import Group, Options, extra, option
+from azext_iotjobs.cli.input.row_params import rows
 from azext_iotjobs.cli.input.shared_params import (
     AUTH_TYPE,
     DEVICE,
@@ -9,7 +10,6 @@ from azext_iotjobs.cli.input.shared_params import (
     JSON_FORMS,
     OUTCOME,
     SELECTION,
-    rows,
     verification,
 )
 
