@@ -30,9 +30,8 @@ EVERY = set(
 )
 OF_JOBS = set(
     """
-    cli.input.option_groups cli.input.row_params cli.job cli.job.completers cli.job.params clients.job_codec clients.jobs
-    model.job
-    model.outcome model.query operations operations.job operations.job.run
+    cli.input.option_groups cli.input.row_params cli.job cli.job.completers cli.job.params clients.job_codec
+    clients.jobs model.job model.outcome model.query operations operations.job operations.job.run
     """.split()
 )
 OF_JOB_CREATE = set(
