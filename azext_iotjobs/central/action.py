@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from azext_iotjobs.central.documents import object_of, others, shown
-from azext_iotjobs.central.filter_condition import NUMBER
+from azext_iotjobs.central.documents import is_number_as_text, object_of, others, shown
 from azext_iotjobs.central.report import MemberList
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.fleet_job import Action
@@ -173,4 +172,4 @@ def _record(entry: Mapping[str, Any], where: str, kind: str, members: MemberList
 
 
 def _note_on(value: Any) -> str:
-    return LIKE_A_NUMBER if isinstance(value, str) and NUMBER.fullmatch(value) else ""
+    return LIKE_A_NUMBER if is_number_as_text(value) else ""

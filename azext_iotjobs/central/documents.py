@@ -4,6 +4,7 @@ Strategy: a member that is there is what the API says that it is, or the documen
 Source: IoT Central data plane 2022-07-31: Job, ScheduledJob, DeviceGroup, and their collections.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from azext_iotjobs.model.text import Text
 
 MAX_DOCUMENTS = 10_000  # IoT Central keeps 30 days of jobs, and has 500 device groups at most
 MAX_SHOWN = 60
+NUMBER = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,3})?", re.ASCII)
 PAGE, NEXT_PAGE = "value", "nextLink"
 
 
@@ -102,6 +104,11 @@ def type_of(value: object) -> str:
     if isinstance(value, int | float):
         return "a number"
     return "a list" if isinstance(value, list) else "an object"
+
+
+def is_number_as_text(value: object) -> bool:
+    """Whether a value is text that reads like a number."""
+    return isinstance(value, str) and NUMBER.fullmatch(value) is not None
 
 
 def shown(text: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from azext_iotjobs.central.documents import is_number_as_text
 from azext_iotjobs.central.filter_parser import (
     AllOf,
     Comparison,
@@ -32,7 +33,6 @@ REPORTED = "properties.reported"
 TWIN_PATH = re.compile(
     r"(?:tags|properties\.(?:reported|desired))(?:\.[A-Za-z_$][\w$-]{0,511}){1,10}|deviceId|modelId", re.ASCII
 )
-NUMBER = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,3})?", re.ASCII)
 
 OF_TEMPLATE = Text.of(
     "devices announce the id of their model, which differs from the id of a template that IoT Central has made; where "
@@ -112,7 +112,7 @@ class _Translator:
         if node.path in STATES and node.path not in self._choices.paths:
             return self._state(node)
         path = self._path(node.path)
-        if isinstance(node.literal.value, str) and not node.literal.is_number and NUMBER.fullmatch(node.literal.value):
+        if not node.literal.is_number and is_number_as_text(node.literal.value):
             self._members.became(
                 f"filter: {node.path}", "text", "it is compared with a number in quotes: the value stays text"
             )

@@ -37,9 +37,10 @@ def job_of(document: Mapping[str, Any], group: str, members: MemberList) -> Want
     fleet_job_id = _id(document, members)
     display_name = name_of(document, "displayName", MAX_NAME_CHARACTERS)
     description = text_of(document, "description", MAX_DESCRIPTION_CHARACTERS)
-    for name, text in (("displayName", display_name), ("description", description)):
-        if text:
-            members.became(name, "display name" if name == "displayName" else name)
+    if display_name:
+        members.became("displayName", "display name")
+    if description:
+        members.became("description", "description")
     members.became("group", f"device group {group}")
     definition = Definition(
         action=action_of(document.get("data"), members),

@@ -169,6 +169,12 @@ class Batch:
     tally: Tally = Tally()
 
 
+def shown_status(batch: Batch, run: Run) -> str:
+    """The word for a batch's state; one that was running when its run ended or stopped has the state of the run."""
+    has_stopped = batch.state is BatchState.RUNNING and run.state is not RunState.RUNNING
+    return run.state.value if has_stopped else batch.state.value
+
+
 def next_state(run: Run, event: RunEvent) -> RunState:
     """The state of a run after an event. Raises WrongState, saying what is possible."""
     state = run.state

@@ -78,3 +78,16 @@ class DevicesOnThread:
             self._left.release()
         if activity.kind is ActivityKind.METHOD:
             self.calls[device] += 1
+
+
+@contextmanager
+def devices_of(
+    process: HubProcess, ids: Sequence[str], behaviour: Behaviour | Mapping[str, Behaviour] | None = None
+) -> Iterator[DevicesOnThread]:
+    """Devices of a local hub, as DevicesOnThread has them, until the block ends."""
+    with client_of(process) as client:
+        devices = DevicesOnThread(client, ids, behaviour)
+    try:
+        yield devices
+    finally:
+        devices.close()

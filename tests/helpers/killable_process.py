@@ -5,10 +5,13 @@ half a second of a processor to import all that.
 """
 
 import multiprocessing
+import os
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.helpers.hub_process import HubProcess
 
@@ -20,6 +23,8 @@ PRELOADED = [
     "tests.helpers.import_process",
     "tests.helpers.schedule_process",
 ]
+
+needs_fork = pytest.mark.skipif(os.name == "nt", reason="no process is forked on Windows")
 
 Program = Callable[..., int]  # is given a HubAddress, a Connection to say by that it begins, and what is its own
 

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -34,13 +34,6 @@ LIMIT_S = 30
 CLOCK = SystemClock()
 WRONG_KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 POLICY = WaitPolicy(interval_s=1, limit_s=LIMIT_S)
-
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
-    process = HubProcess(tmp_path_factory.mktemp("hub"), "--in-memory")
-    yield process
-    process.stop()
 
 
 @pytest.fixture(scope="module")

@@ -20,8 +20,7 @@ from azext_iotjobs.model.gates import Gates
 from azext_iotjobs.model.in_progress import Awaited, HubJobInProgress, WaitingToConnect
 from azext_iotjobs.model.job import JobTally
 from azext_iotjobs.model.rollout import Rollout, Scope
-from azext_iotjobs.model.run import Batch, Lease, Run, StopRequest, Tally
-from azext_iotjobs.model.run_state import BatchState, RunState
+from azext_iotjobs.model.run import Batch, Lease, Run, StopRequest, Tally, shown_status
 from azext_iotjobs.model.schedule import Schedule
 from azext_iotjobs.model.tier import Estimate, TierFacts
 
@@ -120,14 +119,13 @@ def render_run_details(job: FleetJob, run: Run) -> Document:
 
 
 def render_batch(batch: Batch, run: Run, gates: Gates) -> Document:
-    """A batch with its counts; one that was running when its run ended or stopped has the status of the run.
+    """A batch with its counts.
 
     run: whose batch it is.  gates: of the definition that the run executes.
     """
-    has_stopped = batch.state is BatchState.RUNNING and run.state is not RunState.RUNNING
     return {
         "batch": batch.ordinal,
-        "status": run.state.value if has_stopped else batch.state.value,
+        "status": shown_status(batch, run),
         "devices": batch.size,
         "retry": batch.is_retry,
         "offline": batch.is_of_offline,

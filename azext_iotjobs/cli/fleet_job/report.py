@@ -17,8 +17,8 @@ from azext_iotjobs.model.clock import SystemClock, render_instant
 from azext_iotjobs.model.fleet_job import Action, ActionKind, Definition, FleetJob
 from azext_iotjobs.model.gates import GateDecision, GateKind
 from azext_iotjobs.model.report import DEVICES, Case, Fact, Report, Section
-from azext_iotjobs.model.run import Batch, Run
-from azext_iotjobs.model.run_state import BatchState, RunState
+from azext_iotjobs.model.run import Batch, Run, shown_status
+from azext_iotjobs.model.run_state import RunState
 
 logger = get_logger(__name__)
 
@@ -78,12 +78,11 @@ def _ended_well(run: Run) -> bool | None:
 
 
 def _section(batch: Batch, run: Run) -> Section:
-    has_stopped = batch.state is BatchState.RUNNING and run.state is not RunState.RUNNING
     kind = " of offline devices" if batch.is_of_offline else " of devices tried again" if batch.is_retry else ""
     return Section(
         number=batch.ordinal,
         name=f"batch {batch.ordinal}{kind}",
-        status=run.state.value if has_stopped else batch.state.value,
+        status=shown_status(batch, run),
         started_at=batch.started_at,
         ended_at=batch.ended_at,
     )

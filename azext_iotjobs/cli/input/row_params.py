@@ -6,7 +6,7 @@ from azure.cli.core.commands.parameters import get_enum_type
 
 from azext_iotjobs.cli.input.options import Group, extra, option
 
-# Those of model.result and model.outcome, which are not imported here: every command starts with this file.
+# Those of model.result and model.outcome, which are not imported here: all commands of jobs start with this file.
 ERROR_CLASSES = ("offline", "timeout", "throttled", "not-found", "rejected", "other")  # of a hub's jobs
 RUN_ERROR_CLASSES = (*ERROR_CLASSES[:-1], "not-verified", ERROR_CLASSES[-1])  # where devices are verified
 

@@ -150,9 +150,10 @@ class DeviceImport:
             is_repeated = is_repeated or was_repeated
             without_tags += result.without_twin
             failures |= {each.device_id: each for each in result.failures}
-            left = [each for each in left if each.device_id in _throttled(result)]
+            throttled = {each.device_id for each in result.failures if each.code in THROTTLED}
+            left = [each for each in left if each.device_id in throttled]
             if left:
-                self._pause(THROTTLED_PAUSES_S[0])
+                self._pause(PAUSE_S)
                 failures = {name: each for name, each in failures.items() if each.code not in THROTTLED}
         if is_repeated:
             ours = [name for name, each in failures.items() if self._is_ours(wanted[name], each)]
@@ -224,10 +225,6 @@ def _with_keys(row: ImportRow) -> ImportRow:
         return row
     identity = replace(row.device.identity, primary_key=new_key(), secondary_key=new_key())
     return replace(row, device=replace(row.device, identity=identity))
-
-
-def _throttled(result: BulkResult) -> set[str]:
-    return {each.device_id for each in result.failures if each.code in THROTTLED}
 
 
 def _result(row: ImportRow, failure: BulkFailure | None, existing: RowResult | None) -> RowResult:

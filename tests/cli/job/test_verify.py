@@ -1,9 +1,8 @@
 """Devices of jobs that are verified, at the door: nothing known is lost when the hub says no, or somebody leaves."""
 
 import json
-import logging
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -71,15 +70,6 @@ class Az:
             out_file=None,
         )
         self.table_transformer = None
-
-
-@pytest.fixture
-def said(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    """What az's loggers say; knack keeps them from the root."""
-    logger = logging.getLogger("cli")
-    before, logger.propagate = logger.propagate, True
-    yield caplog
-    logger.propagate = before
 
 
 def with_sites(hub: Hub) -> None:

@@ -1,9 +1,7 @@
 """Many calls at the door: what stderr says, and that no row is lost when the hub says no in the middle."""
 
 import json
-import logging
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -44,15 +42,6 @@ def row(device: str = "d", answer: int | None = 200, payload: Any = None, **more
 
 def failed(device: str = "d") -> DeviceResult:
     return row(device, None, status="failed", error_class=ErrorClass.OFFLINE, error_text="not there")
-
-
-@pytest.fixture
-def said(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    """What az's loggers say; knack keeps them from the root."""
-    logger = logging.getLogger("cli")
-    before, logger.propagate = logger.propagate, True
-    yield caplog
-    logger.propagate = before
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 import csv
 import json
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +51,6 @@ class World:
 
 def rows_of(devices: Any) -> list[dict[str, Any]]:
     return [{"deviceId": each, "moduleId": None, "status": "completed"} for each in devices]
-
-
-@pytest.fixture
-def said(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    """What az's loggers say; knack keeps them from the root."""
-    logger = logging.getLogger("cli")
-    before, logger.propagate = logger.propagate, True
-    yield caplog
-    logger.propagate = before
 
 
 def test_rows_keep_their_order_and_their_cells(said: pytest.LogCaptureFixture) -> None:

@@ -1,6 +1,5 @@
 """Real processes that carry a run on are killed at random moments, at a real local hub; devices count what they get."""
 
-import os
 import random
 import threading
 import time
@@ -28,10 +27,10 @@ from azext_iotjobs.operations.fleet_job.gate_checks import gate_checker_factory
 from azext_iotjobs.simulator.behaviour import METHOD_NAMES, Behaviour, MethodRule, ReportStep, WaitStep
 from azext_iotjobs.simulator.durations import Uniform
 from azext_iotjobs.simulator.template import compiled
-from tests.helpers.devices_on_thread import DevicesOnThread, client_of
+from tests.helpers.devices_on_thread import DevicesOnThread, client_of, devices_of
 from tests.helpers.fleet_job_process import ENDED, resume_run
 from tests.helpers.hub_process import HubProcess
-from tests.helpers.killable_process import KillableProcess
+from tests.helpers.killable_process import KillableProcess, needs_fork
 from tests.helpers.short_form import IN_FULL
 
 DEVICES = tuple(f"dev-{number:02}" for number in range(24))
@@ -43,21 +42,13 @@ UPDATE = MethodRule(
     status=202, then=(WaitStep(Uniform(0.1, 1.0)), ReportStep(patch=compiled({"done": "${request}"}, METHOD_NAMES)))
 )
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="no process is forked on Windows")
-
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
-    with HubProcess(tmp_path_factory.mktemp("hub"), "--in-memory") as process:
-        yield process
+pytestmark = needs_fork
 
 
 @pytest.fixture(scope="module")
 def devices(process: HubProcess) -> Iterator[DevicesOnThread]:
-    with client_of(process) as client:
-        devices = DevicesOnThread(client, DEVICES, Behaviour(methods={"update": UPDATE}))
-    yield devices
-    devices.close()
+    with devices_of(process, DEVICES, Behaviour(methods={"update": UPDATE})) as devices:
+        yield devices
 
 
 def begin(

@@ -1,7 +1,6 @@
 """Real processes that execute a run are killed at its gates, at a real local hub: while a command runs, while somebody
 has to approve. The next process goes on from there."""
 
-import os
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -21,10 +20,10 @@ from azext_iotjobs.model.run import Batch
 from azext_iotjobs.model.run_state import BatchState, RunState
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.operations.fleet_job import approval, definitions, planning
-from tests.helpers.devices_on_thread import DevicesOnThread, client_of
+from tests.helpers.devices_on_thread import DevicesOnThread, client_of, devices_of
 from tests.helpers.fleet_job_process import ENDED, PAUSED, resume_run
 from tests.helpers.hub_process import HubProcess
-from tests.helpers.killable_process import KillableProcess
+from tests.helpers.killable_process import KillableProcess, needs_fork
 from tests.helpers.waiting import wait_until
 
 DEVICES = tuple(f"dev-{number:02}" for number in range(6))
@@ -37,21 +36,13 @@ while not os.path.exists(sys.argv[2]):
     time.sleep(0.05)
 """
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="no process is forked on Windows")
-
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
-    with HubProcess(tmp_path_factory.mktemp("hub"), "--in-memory") as process:
-        yield process
+pytestmark = needs_fork
 
 
 @pytest.fixture(scope="module")
 def all_devices(process: HubProcess) -> Iterator[DevicesOnThread]:
-    with client_of(process) as client:
-        devices = DevicesOnThread(client, DEVICES)
-    yield devices
-    devices.close()
+    with devices_of(process, DEVICES) as devices:
+        yield devices
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ At the end each device was operated as often as its row says, or the row says th
 the device reports; no gate was passed over. A story that fails is told again by its id: `-k "verified and jobs-3"`.
 """
 
-import os
 import random
 import sys
 from collections import Counter
@@ -23,8 +22,9 @@ from azext_iotjobs.model.gates import GateDecision, GateKind
 from azext_iotjobs.model.result import DeviceResult
 from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.model.verification import Verification
-from tests.helpers.devices_on_thread import DevicesOnThread, client_of
+from tests.helpers.devices_on_thread import DevicesOnThread, client_of, devices_of
 from tests.helpers.hub_process import HubProcess
+from tests.helpers.killable_process import needs_fork
 from tests.helpers.killed_run import KilledRun, Story, gating, verifying, waiting
 from tests.helpers.odd_devices import BEHAVIOURS, OFFLINE, ids_of, kind_of
 from tests.helpers.short_form import IN_FULL
@@ -32,26 +32,13 @@ from tests.helpers.short_form import IN_FULL
 DEVICES = ids_of(4)
 SEEDS = range(9)  # of each kind, by each driver, in full; in each story processes are killed four times or more
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="no process is forked on Windows")
+pytestmark = needs_fork
 
 
 @pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
-    with HubProcess(tmp_path_factory.mktemp("hub"), "--in-memory") as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
-def client(process: HubProcess) -> Iterator[HubClient]:
-    with client_of(process) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def all_devices(client: HubClient) -> Iterator[DevicesOnThread]:
-    devices = DevicesOnThread(client, DEVICES, {each: BEHAVIOURS[kind_of(each)] for each in DEVICES})
-    yield devices
-    devices.close()
+def all_devices(process: HubProcess) -> Iterator[DevicesOnThread]:
+    with devices_of(process, DEVICES, {each: BEHAVIOURS[kind_of(each)] for each in DEVICES}) as devices:
+        yield devices
 
 
 @pytest.fixture

@@ -33,12 +33,6 @@ BOTH = [Driver.JOBS, Driver.CALLS]
 
 
 @pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
-    with HubProcess(tmp_path_factory.mktemp("hub"), "--in-memory") as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
 def hub(process: HubProcess) -> Iterator[HubClient]:
     with client_of(process) as client:
         yield client

@@ -9,10 +9,12 @@ import pytest
 
 from tests.helpers.hub_process import HubProcess
 from tests.helpers.import_process import imported
-from tests.helpers.killable_process import KillableProcess
+from tests.helpers.killable_process import KillableProcess, needs_fork
 
 COUNT = 250  # three requests
 NEVER = -1
+
+pytestmark = needs_fork
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import re
 from datetime import date, datetime, time
 
-from azext_iotjobs.cli.fleet_job.schedule.options import END_OF_DAY
+from azext_iotjobs.cli.fleet_job.schedule.options import END_OF_DAY, parse_time
 from azext_iotjobs.cli.input.document_members import Given
 from azext_iotjobs.fleet_job.calendar import check_rule, zone_of
 from azext_iotjobs.model.errors import BadValue
@@ -11,7 +11,6 @@ from azext_iotjobs.model.schedule import WEEKDAYS, Frequency, Missed, Overlap, R
 from azext_iotjobs.model.text import Field, Text
 
 WALL = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?))?", re.ASCII)
-TIME = re.compile(r"(\d\d?):(\d\d)", re.ASCII)
 
 
 def schedule_of(given: Given) -> Schedule:
@@ -69,10 +68,10 @@ def _wall(given: Given, name: str, of_day: time) -> datetime | None:
 
 
 def _time(text: str, name: str) -> time:
-    found = TIME.fullmatch(text)
-    if found is None or int(found[1]) > 23 or int(found[2]) > 59:
+    found = parse_time(text)
+    if found is None:
         raise BadValue(Text(Field(name), f" {text[:60]!r}: give a time from 00:00 to 23:59."))
-    return time(int(found[1]), int(found[2]))
+    return found
 
 
 def _window(text: str) -> Window:

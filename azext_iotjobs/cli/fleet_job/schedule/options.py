@@ -21,6 +21,7 @@ from azext_iotjobs.model.schedule import (
 
 UTC = "UTC"
 WALL = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::00)?)?(Z|[+-]\d\d:?\d\d)?", re.IGNORECASE | re.ASCII)
+TIME = re.compile(r"(\d\d?):(\d\d)", re.ASCII)
 END_OF_DAY = time(23, 59, 59)
 DAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -142,9 +143,17 @@ def wall_time(text: str, option: str, of_day: time) -> datetime:
 
 def time_of(text: str, option: str) -> time:
     """A time of day, such as 02:30. Raises BadValue."""
-    found = re.fullmatch(r"(\d\d?):(\d\d)", text.strip(), re.ASCII)
-    if found is None or int(found[1]) > 23 or int(found[2]) > 59:
+    found = parse_time(text.strip())
+    if found is None:
         raise BadValue(f"{option} {shown(text)}: give a time from 00:00 to 23:59.", hint="For example 02:30.")
+    return found
+
+
+def parse_time(text: str) -> time | None:
+    """A time of day, such as 02:30; None for what is none."""
+    found = TIME.fullmatch(text)
+    if found is None or int(found[1]) > 23 or int(found[2]) > 59:
+        return None
     return time(int(found[1]), int(found[2]))
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from azext_iotjobs.cli.output.report.page_sections import reasons, sections, share_bar
 from azext_iotjobs.cli.output.report.spool import CaseSpool
-from azext_iotjobs.cli.output.report.texts import cut, duration, heading, moment, percent, text_of, visible
+from azext_iotjobs.cli.output.report.texts import cut, duration, heading, html_text, moment, percent, text_of, visible
 from azext_iotjobs.model.report import Case, CaseOutcome, Counts, Report
 
 FOLDER = Path(__file__).with_name("page_files")
@@ -35,7 +35,7 @@ def render(report: Report, cases: CaseSpool) -> Iterator[str]:
     """The document, in parts."""
     style, script = (_file(name) for name in ("report.css", "report.js"))
     own = {"policy": escape(_policy(style, script)), "style": style, "script": script, "cases": DATA}
-    texts = {name: _text(each) for name, each in _texts(report, cases.counts).items()}
+    texts = {name: html_text(each) for name, each in _texts(report, cases.counts).items()}
     page = Template(_file("page.html")).substitute(own, **texts, **_parts(report, cases))
     before, behind = page.split(DATA)
     yield before
@@ -58,7 +58,7 @@ def _texts(report: Report, counts: Counts) -> Mapping[str, str]:
 
 def _parts(report: Report, cases: CaseSpool) -> Mapping[str, str]:
     """What stands in the page as HTML."""
-    facts = (f"<dt>{_text(each.name)}</dt><dd><bdi>{_text(each.value)}</bdi></dd>" for each in report.facts)
+    facts = (f"<dt>{html_text(each.name)}</dt><dd><bdi>{html_text(each.value)}</bdi></dd>" for each in report.facts)
     return {
         "tiles": "\n".join(_tiles(report, cases.counts, cases)),
         "share": share_bar(cases.counts, "stack"),
@@ -100,8 +100,8 @@ def _tile(tone: str, label: str, count: int, more: str) -> str:
     dot = f'<span class="dot {tone}"></span>' if tone else ""
     zero = "" if count else " zero"
     return (
-        f'<li><span class="label">{dot}{_text(label)}</span><span class="number{zero}">{count:,}</span>'
-        f'<span class="aside">{_text(more)}</span></li>'
+        f'<li><span class="label">{dot}{html_text(label)}</span><span class="number{zero}">{count:,}</span>'
+        f'<span class="aside">{html_text(more)}</span></li>'
     )
 
 
@@ -145,7 +145,3 @@ def _json(value: Any) -> str:
     """As it may stand in a script element: no end of it, no comment, no character that an encoding lacks."""
     text = json.dumps(value, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _text(text: str) -> str:
-    return escape(visible(text))

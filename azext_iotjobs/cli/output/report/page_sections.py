@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from html import escape
 from typing import NamedTuple
 
 from azext_iotjobs.cli.output.report.spool import CaseSpool, Reason
-from azext_iotjobs.cli.output.report.texts import cut, duration, heading, moment, percent, visible
+from azext_iotjobs.cli.output.report.texts import cut, duration, heading, html_text, moment, percent
 from azext_iotjobs.model.report import CaseOutcome, Counts, Report, Section, between_s
 
 MAX_SECTIONS = 500
@@ -119,7 +118,7 @@ def _section_row(section: Section, report: Report, counts: Counts, span: Span | 
     bar = "" if span is None else f'<td class="bars">{_time_bar(section, counts, span)}</td>'
     return (
         f'<tr><th scope="row" class="still" data-filter="{report.wording.section}" data-value="{section.number}">'
-        f'{_text(section.name)}</th><td><span class="badge {tone}">{_text(section.status)}</span></td>{cells}'
+        f'{html_text(section.name)}</th><td><span class="badge {tone}">{html_text(section.status)}</span></td>{cells}'
         f'<td class="still">{started}</td><td class="count">{duration(section.duration_s)}</td>{bar}</tr>\n'
     )
 
@@ -127,13 +126,13 @@ def _section_row(section: Section, report: Report, counts: Counts, span: Span | 
 def _reason_row(outcome: CaseOutcome, reason: Reason, total: int) -> str:
     column = "errorClass" if outcome is CaseOutcome.FAILED else "status"
     bar = _drawing("part", [_bar(outcome, 0.0, WIDTH * reason.case_count / total)])
-    names = ", ".join(f"<bdi>{_text(cut(each, MAX_NAME))}</bdi>" for each in reason.first_names)
+    names = ", ".join(f"<bdi>{html_text(cut(each, MAX_NAME))}</bdi>" for each in reason.first_names)
     more = ", …" if reason.case_count > len(reason.first_names) else ""
     meaning = MEANINGS.get(reason.reason)
     said = f'<span class="meaning">{meaning}</span>' if meaning else ""
     return (
-        f'<tr><th scope="row"><span data-filter="{column}" data-value="{_text(reason.reason)}">'
-        f'{_text(cut(reason.reason, MAX_NAME))}</span>{said}</th><td class="count">{reason.case_count:,}</td>'
+        f'<tr><th scope="row"><span data-filter="{column}" data-value="{html_text(reason.reason)}">'
+        f'{html_text(cut(reason.reason, MAX_NAME))}</span>{said}</th><td class="count">{reason.case_count:,}</td>'
         f'<td class="count">{percent(reason.case_count, total)}</td><td class="bars">{bar}</td>'
         f"<td>{names}{more}</td></tr>\n"
     )
@@ -182,7 +181,3 @@ def _css_class(count: int) -> str:
 
 def _clock(at: datetime) -> str:
     return moment(at)[11:]
-
-
-def _text(text: str) -> str:
-    return escape(visible(text))

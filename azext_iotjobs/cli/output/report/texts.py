@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import datetime
+from html import escape
 from typing import Any
 
 from azext_iotjobs.cli.output.characters import CONTROLS, DIRECTION_MARKS, LONE_SURROGATES
@@ -17,8 +18,13 @@ def visible(text: str) -> str:
     return UNSEEN.sub(_escape, text)
 
 
+def html_text(text: str) -> str:
+    """The same as HTML, between tags or in an attribute."""
+    return escape(visible(text))
+
+
 def one_line(text: str) -> str:
-    """The same on one line."""
+    """The text on one line, nothing of it invisible."""
     return visible(text).replace("\n", "\\n").replace("\t", "\\t")
 
 

@@ -5,7 +5,6 @@ of them are killed. At the end each host has recorded each occurrence once, with
 them at most; no device was operated more often than runs say. A story that fails is told again by its id: `-k CALLS-3`.
 """
 
-import os
 import random
 import sys
 import time as wall
@@ -33,9 +32,9 @@ from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.operations.fleet_job import definitions, planning
 from azext_iotjobs.operations.fleet_job.schedule.run_due import BY_OVERLAP
 from azext_iotjobs.operations.fleet_job.schedule.saved import set_schedule
-from tests.helpers.devices_on_thread import DevicesOnThread, client_of
+from tests.helpers.devices_on_thread import DevicesOnThread, client_of, devices_of
 from tests.helpers.hub_process import HubProcess
-from tests.helpers.killable_process import KILLED, KillableProcess
+from tests.helpers.killable_process import KILLED, KillableProcess, needs_fork
 from tests.helpers.schedule_process import LOOKED, NOT_STARTED, look
 from tests.helpers.short_form import IN_FULL
 from tests.helpers.waiting import looks
@@ -46,21 +45,13 @@ ROUNDS = 7
 STARTED, TAKEN = OccurrenceState.STARTED, OccurrenceState.TAKEN
 SAID = (OccurrenceState.MISSED, OccurrenceState.SKIPPED)
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="no process is forked on Windows")
-
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
-    with HubProcess(tmp_path_factory.mktemp("hub"), "--in-memory") as process:
-        yield process
+pytestmark = needs_fork
 
 
 @pytest.fixture(scope="module")
 def devices(process: HubProcess) -> Iterator[DevicesOnThread]:
-    with client_of(process) as client:
-        devices = DevicesOnThread(client, DEVICES)
-    yield devices
-    devices.close()
+    with devices_of(process, DEVICES) as devices:
+        yield devices
 
 
 def schedule_of(chance: random.Random) -> Schedule:

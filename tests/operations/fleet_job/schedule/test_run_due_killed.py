@@ -3,7 +3,6 @@
 No occurrence runs twice, none is lost; no device is called twice for one.
 """
 
-import os
 import random
 import time as wall
 from collections import Counter
@@ -25,9 +24,9 @@ from azext_iotjobs.model.schedule import Frequency, Missed, Rule, Schedule
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.operations.fleet_job import definitions, planning
 from azext_iotjobs.operations.fleet_job.schedule.saved import set_schedule
-from tests.helpers.devices_on_thread import DevicesOnThread, client_of
+from tests.helpers.devices_on_thread import DevicesOnThread, client_of, devices_of
 from tests.helpers.hub_process import HubProcess
-from tests.helpers.killable_process import KillableProcess
+from tests.helpers.killable_process import KillableProcess, needs_fork
 from tests.helpers.schedule_process import LOOKED, look
 from tests.helpers.short_form import IN_FULL
 
@@ -37,21 +36,13 @@ DAYS = 3  # occurrences that are due
 MAX_KILLS = 6
 CLOCK = SystemClock()
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="no process is forked on Windows")
-
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
-    with HubProcess(tmp_path_factory.mktemp("hub"), "--in-memory") as process:
-        yield process
+pytestmark = needs_fork
 
 
 @pytest.fixture(scope="module")
 def devices(process: HubProcess) -> Iterator[DevicesOnThread]:
-    with client_of(process) as client:
-        devices = DevicesOnThread(client, DEVICES)
-    yield devices
-    devices.close()
+    with devices_of(process, DEVICES) as devices:
+        yield devices
 
 
 def begin(folder: Path, process: HubProcess, driver: Driver, set_at: datetime, name: str) -> None:
