@@ -7,6 +7,7 @@ from azext_iotjobs.localhub.auth.authenticator import Authenticator
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
 from azext_iotjobs.localhub.engine.device_service import DeviceService
+from azext_iotjobs.localhub.engine.event_log import EventLog
 from azext_iotjobs.localhub.engine.job_runner import JobRunner
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.quotas import Quotas, make_quotas
@@ -28,7 +29,6 @@ from azext_iotjobs.localhub.http.twins import TwinRoutes
 from azext_iotjobs.localhub.process.config import LocalHubConfig
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.events import Events
 from azext_iotjobs.localhub.store.identities import Identities
 from azext_iotjobs.localhub.store.jobs import Jobs
 from azext_iotjobs.localhub.store.messages import Messages
@@ -46,11 +46,13 @@ class Hub:
     links: Links
     job_runner: JobRunner
     c2d_queue: C2dQueue
+    event_log: EventLog
 
 
 def assemble(
     config: LocalHubConfig,
     database: Database,
+    event_log: EventLog,
     identities: Identities,
     authenticator: Authenticator,
     clock: HubClock,
@@ -63,14 +65,14 @@ def assemble(
     Raises StoreUnavailable, StoreDamaged.
     """
     twin_rows, jobs, messages = Twins(database), Jobs(database), Messages(database)
-    authorities, events, links = Authorities(database), Events(), Links()
+    authorities, links = Authorities(database), Links()
     selector = Selector(database, identities.presence)
     twins = TwinService(twin_rows, links, clock)
     registry = Registry(database, identities, links, clock)
     c2d_queue = C2dQueue(database, messages, identities, links, clock)
     quotas = make_quotas(config.sku, config.units, clock, config.time_scale)
     job_runner = JobRunner(database, jobs, selector, twins, links, clock, quotas)
-    devices = DeviceService(authenticator, identities, Sessions(database), twins, c2d_queue, events, clock, quotas)
+    devices = DeviceService(authenticator, identities, Sessions(database), twins, c2d_queue, event_log, clock, quotas)
     identities.disconnect_all(render(clock.now()))
     c2d_queue.recover()
     handlers = RouteHandlers(
@@ -82,10 +84,16 @@ def assemble(
         queries=QueryRoutes(selector, secret),
         messages=MessageRoutes(devices, c2d_queue),
         certificates=CertificateRoutes(authorities, clock),
-        control=ControlRoutes(database, identities, jobs, events, links, job_runner, stop),
-        local_messages=LocalMessageRoutes(events, c2d_queue, clock),
+        control=ControlRoutes(database, identities, jobs, event_log, links, job_runner, stop),
+        local_messages=LocalMessageRoutes(event_log, c2d_queue, clock),
         quotas=QuotaRoutes(config, quotas, jobs),
     )
     return Hub(
-        quotas=quotas, handlers=handlers, devices=devices, links=links, job_runner=job_runner, c2d_queue=c2d_queue
+        quotas=quotas,
+        handlers=handlers,
+        devices=devices,
+        links=links,
+        job_runner=job_runner,
+        c2d_queue=c2d_queue,
+        event_log=event_log,
     )

@@ -17,7 +17,8 @@ from azext_iotjobs.localhub.assembly import Hub, assemble
 from azext_iotjobs.localhub.auth.authenticator import Authenticator
 from azext_iotjobs.localhub.auth.policies import OWNER
 from azext_iotjobs.localhub.clock import HubClock, render
-from azext_iotjobs.localhub.data_folder import open_database, open_keys, unusable_database
+from azext_iotjobs.localhub.data_folder import open_database, open_event_log, open_keys, unusable_database
+from azext_iotjobs.localhub.engine.event_log import EventLog
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.errors import StoreDamaged, StoreUnavailable
 from azext_iotjobs.localhub.http.connection_limits import make_runner
@@ -62,6 +63,10 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         outages = Outages(is_serving=False)
         database = open_database(config, outages)
         at_end.callback(database.close)
+        event_database, event_log = open_event_log(config, outages, asyncio.get_running_loop())
+        if event_database is not None:
+            at_end.callback(event_database.close)
+        at_end.callback(event_log.store)
         identities = Identities(database, Twins(database))
         at_end.callback(identities.presence.write)
         keys = open_keys(config, clock, identities)
@@ -72,7 +77,7 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
 
         host_names = HostNames(config.bind, ports.https, ports.mqtt)
         authenticator = Authenticator(keys.policies, identities, Authorities(database), host_names, clock)
-        hub = _assemble(config, database, identities, authenticator, clock, keys.policies[OWNER], stop)
+        hub = _assemble(config, database, event_log, identities, authenticator, clock, keys.policies[OWNER], stop)
 
         loop = asyncio.get_running_loop()
         disconnects = DisconnectLog(loop.time)
@@ -88,7 +93,13 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         await _start_https(application, https_sockets, keys.tls, at_end)
         await _start_mqtt(new_connection, mqtt_sockets, keys.tls, at_end)
         at_end.push_async_callback(_close_connections, hub.links)
-        for task in (database.run(), hub.job_runner.run(), hub.c2d_queue.run(), identities.presence.run()):
+        for task in (
+            *(each.run() for each in (database, event_database) if each is not None),
+            hub.job_runner.run(),
+            hub.c2d_queue.run(),
+            identities.presence.run(),
+            event_log.run(clock, outages),
+        ):
             at_end.push_async_callback(_cancel, asyncio.create_task(task))
 
         credentials = Credentials(
@@ -115,6 +126,7 @@ def _port_of(sockets: list[socket.socket]) -> int:
 def _assemble(
     config: LocalHubConfig,
     database: Database,
+    event_log: EventLog,
     identities: Identities,
     authenticator: Authenticator,
     clock: HubClock,
@@ -122,7 +134,7 @@ def _assemble(
     stop: asyncio.Event,
 ) -> Hub:
     try:
-        return assemble(config, database, identities, authenticator, clock, secret, stop.set)
+        return assemble(config, database, event_log, identities, authenticator, clock, secret, stop.set)
     except (StoreUnavailable, StoreDamaged) as err:
         raise unusable_database(config, err) from err
 
