@@ -28,7 +28,7 @@ from tests.helpers.websocket_wire import FrameReader, FrameWriter, handshake
 Door = Literal["TCP", "WebSocket"]
 DOORS: tuple[Door, ...] = ("TCP", "WebSocket")
 
-GOOD_TOKEN = "a good token"
+GOOD_TOKEN = "SharedAccessSignature sr=localhost&sig=Z29vZA%3D%3D&se=4102444800"
 ALL_FILTERS = ("$iothub/methods/POST/#", "$iothub/twin/res/#", "$iothub/twin/PATCH/properties/desired/#")
 
 
@@ -81,9 +81,9 @@ class FakeBackend:
         """A message was acknowledged."""
         self.calls.append(("taken", address.device_id, token))
 
-    def sender(self, address: Address, token: str, model_id: str | None = None) -> Sender:
+    def sender(self, address: Address, auth_method: AuthMethod, model_id: str | None = None) -> Sender:
         """The device, as its events name it."""
-        return Sender(address=address, auth_method=AuthMethod.DEVICE_KEY, generation_id="1", model_id=model_id)
+        return Sender(address=address, auth_method=auth_method, generation_id="1", model_id=model_id)
 
     def telemetry(self, sender: Sender, messages: Sequence[DeviceMessage], on_stored: OnStored) -> None:
         """Messages, which are stored at once or when the test says so."""

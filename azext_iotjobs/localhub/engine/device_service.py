@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from azext_iotjobs.localhub.auth import sas
 from azext_iotjobs.localhub.auth.authenticator import Authenticator
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
@@ -80,16 +79,15 @@ class DeviceService:
         """The device has acknowledged the message that was delivered under the lock token."""
         self._c2d_queue.acknowledge(address, token)
 
-    def sender(self, address: Address, token: str, model_id: str | None = None) -> Sender:
+    def sender(self, address: Address, auth_method: AuthMethod, model_id: str | None = None) -> Sender:
         """A device that was authenticated, as its events name it.
 
-        token: with which that was; empty: with a certificate.  model_id: the model that it announces, if any.
-        Raises StoreUnavailable, StoreDamaged.
+        model_id: the model that it announces, if any. Raises StoreUnavailable, StoreDamaged.
         """
         identity = self._identities.get(address)
         return Sender(
             address=address,
-            auth_method=_auth_method(token),
+            auth_method=auth_method,
             generation_id="" if identity is None else identity.generation_id,
             model_id=model_id,
         )
@@ -114,12 +112,6 @@ class DeviceService:
 
     def _now(self) -> str:
         return render(self._clock.now())
-
-
-def _auth_method(token: str) -> AuthMethod:
-    if not token:
-        return AuthMethod.CERTIFICATE
-    return AuthMethod.DEVICE_KEY if sas.parse_token(token).policy is None else AuthMethod.POLICY_KEY
 
 
 def _with_version(section: Section) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
+from azext_iotjobs.localhub.auth.sas import auth_method
 from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
 from azext_iotjobs.localhub.engine.device_service import DeviceService
 from azext_iotjobs.localhub.engine.event_log import StoreError
+from azext_iotjobs.localhub.engine.feedback_queue import feedback_document
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, GENERIC_BAD_REQUEST, MESSAGE_TOO_LARGE, HubError
-from azext_iotjobs.localhub.http.documents import feedback_document
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse, member
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.c2d_message import DEFAULT_LOCK_S, MessageOutcome, check_lock
@@ -49,7 +50,7 @@ class MessageRoutes:
         if len(request.body) > MAX_EVENT_BYTES:
             raise HubError(MESSAGE_TOO_LARGE, f"A message may have at most {MAX_EVENT_BYTES} bytes.")
         messages = _batch(request) if is_batch(request) else [_single(request)]
-        sender = self._devices.sender(_device(request), request.headers.get("authorization", ""))
+        sender = self._devices.sender(_device(request), auth_method(request.headers.get("authorization", "")))
         stored: asyncio.Future[StoreError | None] = asyncio.get_running_loop().create_future()
         self._devices.telemetry(sender, messages, partial(_settle, stored))
         if error := await stored:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
+from azext_iotjobs.localhub.auth.sas import auth_method
 from azext_iotjobs.localhub.clock import HubClock
 from azext_iotjobs.localhub.engine.event_log import StoreError
 from azext_iotjobs.localhub.engine.links import Links
@@ -201,7 +202,8 @@ class Connection(asyncio.Protocol):
         try:
             certificates = peer_certificates(self._transport)
             expire_at = self._hub.authenticate(request.address, request.host, request.token, certificates)
-            self._sender = self._hub.sender(request.address, request.token, request.model_id)
+            method = auth_method(request.token)
+            self._sender = self._hub.sender(request.address, method, request.model_id)
         except HubError as err:
             self._carry_out(self._session.refuse(err.text))
             return
