@@ -1,8 +1,7 @@
 """Requests and replies: a client sends on one link and receives on another one at the same address, a pair.
 
 A reply has the request's message id as its correlation id, of whatever type that is. It goes to the receiver whose own
-address the request names as `reply-to`; else to the one that was attached last. It
-waits for a receiver, and for credit.
+address the request names as `reply-to`, else to the one that was attached last, as soon as that one has credit.
 """
 
 from collections import deque
