@@ -6,7 +6,7 @@ Source: IoT Hub devguide "create and read messages"; Microsoft's device SDKs.
 """
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
@@ -70,8 +70,8 @@ def _property_text(field: str, value: Any) -> str:
     return as_text(value) or ""
 
 
-def _named(names: Mapping[str, str], given: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    return [(name, as_text(given[key]) or "") for key, name in names.items() if key in given]
+def _named(names: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, str]:
+    return {name: as_text(given[key]) or "" for key, name in names.items() if key in given}
 
 
 def as_text(value: Any) -> str | None:

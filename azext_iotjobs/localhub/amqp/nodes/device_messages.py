@@ -6,8 +6,8 @@ The delivery tag is the lock token. A message that is not settled when its link 
 from datetime import datetime, timezone
 from uuid import UUID
 
+from azext_iotjobs.localhub.amqp.nodes.base import OutAmqpLink
 from azext_iotjobs.localhub.amqp.nodes.device_link import DeviceLink
-from azext_iotjobs.localhub.amqp.protocol.out_link import OutLink
 from azext_iotjobs.localhub.amqp.wire.conditions import MESSAGE_LOCK_LOST
 from azext_iotjobs.localhub.amqp.wire.message import Message as AmqpMessage
 from azext_iotjobs.localhub.amqp.wire.message import Properties, encode_message
@@ -24,7 +24,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 class DeviceMessages:
     """Hub -> device."""
 
-    def __init__(self, link: OutLink, device: DeviceLink, queue: C2dQueue) -> None:
+    def __init__(self, link: OutAmqpLink, device: DeviceLink, queue: C2dQueue) -> None:
         self.link = link
         self._device = device
         self._queue = queue
@@ -34,6 +34,12 @@ class DeviceMessages:
     def has_credit(self) -> bool:
         """Whether another message may be sent now."""
         return self.link.credit > 0
+
+    def start(self) -> None:
+        """Accept the link; messages go to the newest one."""
+        self.link.accept()
+        self._device.end_others(self)
+        self._device.receive_messages(self)
 
     def pull(self) -> None:
         """Send the messages that wait."""

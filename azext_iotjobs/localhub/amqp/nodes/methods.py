@@ -5,30 +5,35 @@ A call and its response have the same correlation id. The call goes out settled:
 
 from collections import deque
 
+from azext_iotjobs.localhub.amqp.nodes.base import Delivery, InAmqpLink, OutAmqpLink
 from azext_iotjobs.localhub.amqp.nodes.device_link import DeviceLink
-from azext_iotjobs.localhub.amqp.protocol.events import Delivery
-from azext_iotjobs.localhub.amqp.protocol.in_link import InLink
-from azext_iotjobs.localhub.amqp.protocol.out_link import OutLink
-from azext_iotjobs.localhub.amqp.wire.conditions import ARGUMENT_ERROR, DECODE_ERROR
 from azext_iotjobs.localhub.amqp.wire.message import Message, Properties, decode_message, encode_message
-from azext_iotjobs.localhub.amqp.wire.performatives import Accepted, AmqpError, DeliveryState, Rejected
-from azext_iotjobs.localhub.amqp.wire.types import DecodeError
+from azext_iotjobs.localhub.amqp.wire.performatives import Accepted, DeliveryState
 from azext_iotjobs.localhub.engine.device_requests import method_result
 from azext_iotjobs.localhub.engine.links import Links, MethodResult
-from azext_iotjobs.localhub.errors import BAD_GATEWAY, HubError
+from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, BAD_GATEWAY, HubError
+from azext_iotjobs.localhub.rules.job import MAX_PAYLOAD_BYTES
 from azext_iotjobs.localhub.rules.methods import MAX_IN_FLIGHT
 
 NAME, STATUS = "IoThub-methodname", "IoThub-status"
+CREDIT = 100  # responses; no more than MAX_IN_FLIGHT are waited for
+MAX_BYTES = 2 * MAX_PAYLOAD_BYTES  # so that a caller learns that a response is too large
 
 
 class MethodCalls:
     """Hub -> device. A call for which the device has given no credit waits for it, as long as its caller does."""
 
-    def __init__(self, link: OutLink, device: DeviceLink, links: Links) -> None:
+    def __init__(self, link: OutAmqpLink, device: DeviceLink, links: Links) -> None:
         self.link = link
         self._device = device
         self._links = links
         self._waiting: deque[tuple[str, bytes]] = deque()  # request id, encoded message
+
+    def start(self) -> None:
+        """Accept the link; calls go to the newest one."""
+        self.link.accept()
+        self._device.end_others(self)
+        self._device.receive_methods(self)
 
     def pull(self) -> None:
         """Send the calls that wait."""
@@ -61,22 +66,21 @@ class MethodCalls:
 class MethodResponses:
     """Device -> hub."""
 
-    def __init__(self, link: InLink, device: DeviceLink, links: Links) -> None:
+    def __init__(self, link: InAmqpLink, device: DeviceLink, links: Links) -> None:
         self.link = link
         self._device = device
         self._links = links
 
+    def start(self) -> None:
+        """Accept the link."""
+        self.link.accept(credit=CREDIT, max_message_bytes=MAX_BYTES)
+
     def receive(self, delivery: Delivery) -> None:
-        """Pass a response to its caller; nothing happens when nobody waits for it."""
-        try:
-            message = decode_message(delivery.payload)
-            body = message.body
-        except DecodeError as err:
-            self.link.settle(delivery, Rejected(AmqpError(DECODE_ERROR, f"The response cannot be read: {err}.")))
-            return
+        """Pass a response to its caller; nothing happens when nobody waits for it. Raises DecodeError, HubError 400."""
+        message = decode_message(delivery.payload)
+        body = message.body
         if message.properties.correlation_id is None:
-            self.link.settle(delivery, Rejected(AmqpError(ARGUMENT_ERROR, "The response has no correlation id.")))
-            return
+            raise HubError(ARGUMENT_INVALID, "The response has no correlation id.")
         rid = self._device.call_ids.rid_of(message.properties.correlation_id)
         if rid is not None:
             self._links.respond(self._device.address, rid, _result(message, body))

@@ -1,43 +1,39 @@
 """/devices/{id}/messages/events: what devices and modules send to the hub, one by one or in batches."""
 
-import logging
 from functools import partial
 
+from azext_iotjobs.localhub.amqp.nodes.base import Delivery, InAmqpLink, OutAmqpLink
 from azext_iotjobs.localhub.amqp.nodes.device_link import DeviceLink
 from azext_iotjobs.localhub.amqp.nodes.device_message import read_device_messages
-from azext_iotjobs.localhub.amqp.nodes.throttled import ThrottledWork, Work
-from azext_iotjobs.localhub.amqp.protocol.events import Delivery
-from azext_iotjobs.localhub.amqp.protocol.in_link import InLink
+from azext_iotjobs.localhub.amqp.nodes.throttled import MAX_WAITING, ThrottledWork, Work
 from azext_iotjobs.localhub.amqp.refusals import amqp_error
-from azext_iotjobs.localhub.amqp.wire.conditions import DECODE_ERROR
-from azext_iotjobs.localhub.amqp.wire.performatives import Accepted, AmqpError, Rejected
-from azext_iotjobs.localhub.amqp.wire.types import DecodeError
+from azext_iotjobs.localhub.amqp.wire.performatives import Accepted, Rejected
 from azext_iotjobs.localhub.engine.device_service import DeviceService
 from azext_iotjobs.localhub.errors import HubError, StoreDamaged, StoreUnavailable
 from azext_iotjobs.localhub.rules.quota import Throttle
 from azext_iotjobs.localhub.store.events import DeviceMessage
 
-logger = logging.getLogger(__name__)
-
 MAX_BYTES = 256 * 1024  # of a message, and of a batch, as it is encoded [IoT Hub quotas]
+CREDIT = 1000  # what the service grants: azure-iot-sdk-c issue 1397, a trace of a live hub
 
 
 class Telemetry:
     """Device -> hub. A message is accepted once it is stored."""
 
-    def __init__(self, link: InLink, device: DeviceLink, devices: DeviceService, work: ThrottledWork) -> None:
+    def __init__(self, link: InAmqpLink, device: DeviceLink, devices: DeviceService, work: ThrottledWork) -> None:
         self.link = link
         self._device = device
         self._devices = devices
         self._work = work
 
+    def start(self) -> None:
+        """Accept the link."""
+        credit = CREDIT if self._devices.quotas is None else MAX_WAITING
+        self.link.accept(credit=credit, max_message_bytes=MAX_BYTES)
+
     def receive(self, delivery: Delivery) -> None:
-        """Take a message, or all of a batch, or none of it when one is wrong."""
-        try:
-            messages = read_device_messages(delivery.message_format, delivery.payload)
-        except DecodeError as err:
-            self.link.settle(delivery, Rejected(AmqpError(DECODE_ERROR, f"The message cannot be read: {err}.")))
-            return
+        """Take a message, or all of a batch. Raises DecodeError, also when one of a batch is wrong."""
+        messages = read_device_messages(delivery.message_format, delivery.payload)
         take, refuse = partial(self._take, delivery, messages), partial(self._refuse, delivery)
         self._work.add(Work(Throttle.SENDS, take, refuse, cost=len(messages)))
 
@@ -62,9 +58,13 @@ class Telemetry:
 class ModuleInputs:
     """The same address as a source: messages that an edge hub routes to a module. This hub has no routes."""
 
-    def __init__(self, link: object, device: DeviceLink) -> None:
+    def __init__(self, link: OutAmqpLink, device: DeviceLink) -> None:
         self.link = link
         self._device = device
+
+    def start(self) -> None:
+        """Accept the link."""
+        self.link.accept()
 
     def pull(self) -> None:
         """Nothing is sent."""

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from azext_iotjobs.localhub.engine.quotas import Quotas
-from azext_iotjobs.localhub.errors import HubError
+from azext_iotjobs.localhub.errors import THROTTLING_BACKLOG_TIMEOUT, HubError
 from azext_iotjobs.localhub.rules.quota import Throttle
+
+MAX_WAITING = 100  # of one link: 25 MB
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,9 @@ class ThrottledWork:
 
     def add(self, work: Work) -> None:
         """Do it now, or when the quotas allow it and everything before it is done; or refuse it."""
-        if self._waiting:
+        if self._waiting and len(self._waiting) >= MAX_WAITING:  # sent settled: credit does not limit it
+            work.refuse(HubError(THROTTLING_BACKLOG_TIMEOUT, f"{MAX_WAITING} messages of this link wait already."))
+        elif self._waiting:
             self._waiting.append(work)
         elif (wait_s := self._wait_s(work)) == 0:
             work.do()
@@ -62,16 +66,15 @@ class ThrottledWork:
                     return
                 self._waiting.popleft()  # it was refused
 
-    def finish(self) -> None:
-        """The link has ended: what its device sent before need not wait."""
-        waiting = self._waiting or ()
-        self.cancel()
-        for work in waiting:
-            work.do()
+    def end(self, *, is_dropped: bool) -> None:
+        """The link has ended: what came before need not wait.
 
-    def cancel(self) -> None:
-        """Forget what waits."""
-        self._waiting = None
+        is_dropped: the hub has ended it, and nothing that waits is done.
+        """
+        waiting, self._waiting = self._waiting or (), None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if not is_dropped:
+            for work in waiting:
+                work.do()

@@ -1,26 +1,23 @@
 """/devices/{id}/twin: a device reads its twin, reports properties, and follows desired ones.
 
-Source: Microsoft's device SDKs; a request says in annotations what it is about, and its response has its correlation id.
+A request says in annotations what it is about; its response has its correlation id. Source: Microsoft's device SDKs.
 """
 
 from functools import partial
 
+from azext_iotjobs.localhub.amqp.nodes.base import Delivery, InAmqpLink, OutAmqpLink
 from azext_iotjobs.localhub.amqp.nodes.device_link import DeviceLink
-from azext_iotjobs.localhub.amqp.nodes.throttled import ThrottledWork, Work
+from azext_iotjobs.localhub.amqp.nodes.throttled import MAX_WAITING, ThrottledWork, Work
 from azext_iotjobs.localhub.amqp.nodes.twin_channel import TwinChannel
-from azext_iotjobs.localhub.amqp.protocol.events import Delivery
-from azext_iotjobs.localhub.amqp.protocol.in_link import InLink
-from azext_iotjobs.localhub.amqp.protocol.out_link import OutLink
-from azext_iotjobs.localhub.amqp.wire.conditions import ARGUMENT_ERROR, DECODE_ERROR
-from azext_iotjobs.localhub.amqp.wire.message import Message, MessageId, decode_message
-from azext_iotjobs.localhub.amqp.wire.performatives import Accepted, AmqpError, DeliveryState, Rejected
-from azext_iotjobs.localhub.amqp.wire.types import DecodeError
+from azext_iotjobs.localhub.amqp.wire.message import MessageId, decode_message
+from azext_iotjobs.localhub.amqp.wire.performatives import Accepted, DeliveryState
 from azext_iotjobs.localhub.engine.device_requests import TwinResponse, patch_reported, read_twin, refused_twin
 from azext_iotjobs.localhub.engine.device_service import DeviceService
-from azext_iotjobs.localhub.errors import GENERIC_BAD_REQUEST, HubError
+from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, GENERIC_BAD_REQUEST, HubError
 from azext_iotjobs.localhub.rules.quota import Throttle
 
 REPORTED, DESIRED_NEWS = "/properties/reported", "/notifications/twin/properties/desired"
+MAX_BYTES = 256 * 1024  # a twin is smaller
 _THROTTLES = {"GET": Throttle.TWIN_READS, "PATCH": Throttle.TWIN_UPDATES}
 
 
@@ -28,71 +25,70 @@ class TwinRequests:
     """Device -> hub."""
 
     def __init__(
-        self, link: InLink, device: DeviceLink, name: str, devices: DeviceService, work: ThrottledWork
+        self, link: InAmqpLink, device: DeviceLink, channel: TwinChannel, devices: DeviceService, work: ThrottledWork
     ) -> None:
-        """name: the correlation id of the device's two links."""
         self.link = link
         self._device = device
-        self._name = name
+        self._channel = channel
         self._devices = devices
         self._work = work
-        self._channel: TwinChannel = device.channel(name)
-        self._channel.requests = link
+        channel.requests = link
+
+    def start(self) -> None:
+        """Accept the link."""
+        self.link.accept(credit=MAX_WAITING, max_message_bytes=MAX_BYTES)
 
     def receive(self, delivery: Delivery) -> None:
-        """Process a request, and send the response on the other link."""
-        try:
-            message = decode_message(delivery.payload)
-            body = message.body
-        except DecodeError as err:
-            self.link.settle(delivery, Rejected(AmqpError(DECODE_ERROR, f"The request cannot be read: {err}.")))
-            return
-        correlation_id = message.properties.correlation_id
+        """Process a request, and send the response on the other link. Raises DecodeError, HubError 400."""
+        message = decode_message(delivery.payload)
+        body, correlation_id = message.body, message.properties.correlation_id
         if correlation_id is None:
-            self.link.settle(delivery, Rejected(AmqpError(ARGUMENT_ERROR, "The request has no correlation id.")))
-            return
-        self.link.settle(delivery, Accepted())
-        operation = str(message.annotations.get("operation"))
-        process = partial(self._process, correlation_id, operation, _resource(message), body)
-        self._work.add(Work(_THROTTLES.get(operation), process, partial(self._refuse, correlation_id)))
+            raise HubError(ARGUMENT_INVALID, "The request has no correlation id.")
+        operation, resource = (str(message.annotations.get(name) or "") for name in ("operation", "resource"))
+        respond = partial(self._respond, delivery, correlation_id)
+        self._work.add(
+            Work(
+                _THROTTLES.get(operation),
+                do=lambda: respond(self._process(operation, resource, body)),
+                refuse=lambda err: respond(refused_twin(err)),
+            )
+        )
 
-    def _process(self, correlation_id: MessageId, operation: str, resource: str, body: bytes) -> None:
-        address = self._device.address
-        match operation, resource:
-            case "GET", _:
-                response = read_twin(self._devices, address)
-            case "PATCH", "/properties/reported":
-                response = patch_reported(self._devices, address, body)
-            case ("PUT" | "DELETE"), "/notifications/twin/properties/desired":
-                self._channel.is_subscribed = operation == "PUT"
-                response = TwinResponse(200)
-            case _:
-                text = f"A twin has no operation {operation[:20]!a} on {resource[:60]!a}."
-                response = refused_twin(HubError(GENERIC_BAD_REQUEST, text))
+    def _process(self, operation: str, resource: str, body: bytes) -> TwinResponse:
+        if operation == "GET":
+            return read_twin(self._devices, self._device.address)
+        if operation == "PATCH" and resource == REPORTED:
+            return patch_reported(self._devices, self._device.address, body)
+        if operation in ("PUT", "DELETE") and resource == DESIRED_NEWS:
+            self._channel.is_subscribed = operation == "PUT"
+            return TwinResponse(200)
+        text = f"A twin has no operation {operation[:20]!a} on {resource[:60]!a}."
+        return refused_twin(HubError(GENERIC_BAD_REQUEST, text))
+
+    def _respond(self, delivery: Delivery, correlation_id: MessageId, response: TwinResponse) -> None:
         self._channel.respond(correlation_id, response)
-
-    def _refuse(self, correlation_id: MessageId, err: HubError) -> None:
-        self._channel.respond(correlation_id, refused_twin(err))
+        self.link.settle(delivery, Accepted())
 
     def ended(self) -> None:
         """The device sends no more requests on this link."""
         self._work.end(is_dropped=self._device.is_ended)
         if self._channel.requests is self.link:
             self._channel.requests = None
-        self._device.end_channel(self._name)
         self._device.remove(self)
 
 
 class TwinResponses:
     """Hub -> device. Everything goes out settled."""
 
-    def __init__(self, link: OutLink, device: DeviceLink, name: str) -> None:
-        """name: the correlation id of the device's two links."""
+    def __init__(self, link: OutAmqpLink, device: DeviceLink, channel: TwinChannel) -> None:
         self.link = link
         self._device = device
-        self._name = name
-        self._channel = device.channel(name)
-        self._channel.responses = link
+        self._channel = channel
+        channel.responses = link
+
+    def start(self) -> None:
+        """Accept the link."""
+        self.link.accept()
 
     def pull(self) -> None:
         """Send what waits."""
@@ -106,9 +102,4 @@ class TwinResponses:
         """The device receives nothing more about its twin on this link."""
         if self._channel.responses is self.link:
             self._channel.end_responses()
-        self._device.end_channel(self._name)
         self._device.remove(self)
-
-
-def _resource(message: Message) -> str:
-    return str(message.annotations.get("resource") or "")

@@ -2,8 +2,7 @@
 
 from collections import deque
 
-from azext_iotjobs.localhub.amqp.protocol.in_link import InLink
-from azext_iotjobs.localhub.amqp.protocol.out_link import OutLink
+from azext_iotjobs.localhub.amqp.nodes.base import InAmqpLink, OutAmqpLink
 from azext_iotjobs.localhub.amqp.wire.conditions import RESOURCE_LIMIT_EXCEEDED
 from azext_iotjobs.localhub.amqp.wire.message import Message, MessageId, Properties, encode_message
 from azext_iotjobs.localhub.amqp.wire.performatives import AmqpError
@@ -19,8 +18,8 @@ class TwinChannel:
     """What goes to a device about its twin, in order; what it has no credit for waits."""
 
     def __init__(self) -> None:
-        self.requests: InLink | None = None
-        self.responses: OutLink | None = None
+        self.requests: InAmqpLink | None = None
+        self.responses: OutAmqpLink | None = None
         self.is_subscribed = False  # to changes of desired properties
         self._waiting: deque[bytes] = deque()
 
@@ -58,7 +57,7 @@ class TwinChannel:
 
     def _send(self, message: Message) -> None:
         if len(self._waiting) >= MAX_WAITING:
-            error = AmqpError(RESOURCE_LIMIT_EXCEEDED, f"More than {MAX_WAITING} messages wait for credit on this link.")
+            error = AmqpError(RESOURCE_LIMIT_EXCEEDED, f"{MAX_WAITING} messages wait for credit on this link.")
             for link in (self.requests, self.responses):
                 if link is not None:
                     link.detach(error)
