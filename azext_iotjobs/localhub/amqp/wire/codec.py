@@ -182,30 +182,19 @@ _ELEMENTS: dict[type, tuple[int, Callable[[Any], bytes]]] = {
 
 # --- decode
 
+Reader = Callable[[bytes, int, int], tuple[Any, int]]  # buffer, position after the constructor, depth
+
 
 def _decode(buffer: bytes, position: int, depth: int) -> tuple[Any, int]:
-    code = buffer[position]
-    position += 1
-    if code == _DESCRIBED:
-        return _decode_described(buffer, position, depth)
-    return _decode_as(code, buffer, position, depth)
+    return _READERS[buffer[position]](buffer, position + 1, depth)
 
 
-def _decode_as(code: int, buffer: bytes, position: int, depth: int) -> tuple[Any, int]:
-    """The value after its constructor `code`."""
-    fixed = _FIXED.get(code)
-    if fixed is not None:
-        unpack, size, convert = fixed
-        return convert(unpack(buffer, position)[0]), position + size
-    if code in _CONSTANTS:
-        return _CONSTANTS[code], position
-    reader = _READERS.get(code >> 4)
-    if reader is None:
-        raise DecodeError(f"0x{code:02x} is no type")
-    return reader(code, buffer, position, depth)
+def _check_depth(depth: int) -> None:
+    if depth >= MAX_DEPTH:
+        raise DecodeError(f"a value is nested more than {MAX_DEPTH} deep")
 
 
-def _decode_described(buffer: bytes, position: int, depth: int) -> tuple[Described, int]:
+def _read_described(buffer: bytes, position: int, depth: int) -> tuple[Described, int]:
     _check_depth(depth)
     descriptor, position = _decode(buffer, position, depth + 1)
     if not isinstance(descriptor, Symbol | ULong):
@@ -214,58 +203,79 @@ def _decode_described(buffer: bytes, position: int, depth: int) -> tuple[Describ
     return Described(descriptor, value), position
 
 
-def _check_depth(depth: int) -> None:
-    if depth >= MAX_DEPTH:
-        raise DecodeError(f"a value is nested more than {MAX_DEPTH} deep")
+def _no_type(code: int) -> Reader:
+    def read(_buffer: bytes, _position: int, _depth: int) -> tuple[Any, int]:
+        raise DecodeError(f"0x{code:02x} is no type")
+
+    return read
 
 
-def _read_bytes(code: int, buffer: bytes, position: int, _depth: int) -> tuple[Any, int]:
-    """Binary, string, symbol: a length of one byte or four, and so many bytes."""
-    if code < 0xB0:
-        size, start = buffer[position], position + 1
-    else:
-        size, start = int.from_bytes(buffer[position : position + 4], "big"), position + 4
+def _constant(value: Any) -> Reader:
+    return lambda _buffer, position, _depth: (value, position)
+
+
+def _fixed(form: str, convert: Callable[[Any], Any]) -> Reader:
+    """A value of a fixed width."""
+    packer = struct.Struct(form)
+    unpack, size = packer.unpack_from, packer.size
+    return lambda buffer, position, _depth: (convert(unpack(buffer, position)[0]), position + size)
+
+
+def _short(convert: Callable[[bytes], Any]) -> Reader:
+    """Bytes after a length of one byte."""
+
+    def read(buffer: bytes, position: int, _depth: int) -> tuple[Any, int]:
+        return _read_bytes(buffer, position + 1, buffer[position], convert)
+
+    return read
+
+
+def _long(convert: Callable[[bytes], Any]) -> Reader:
+    """Bytes after a length of four bytes."""
+
+    def read(buffer: bytes, position: int, _depth: int) -> tuple[Any, int]:
+        return _read_bytes(buffer, position + 4, int.from_bytes(buffer[position : position + 4], "big"), convert)
+
+    return read
+
+
+def _read_bytes(buffer: bytes, start: int, size: int, convert: Callable[[bytes], Any]) -> tuple[Any, int]:
     end = start + size
     if end > len(buffer):
         raise DecodeError("a value ends in the middle")
-    data = bytes(buffer[start:end])
     try:
-        return _TEXTS[code & 0x0F](data), end
-    except KeyError:
-        raise DecodeError(f"0x{code:02x} is no type") from None
+        return convert(buffer[start:end]), end
     except UnicodeDecodeError:
         raise DecodeError("a text is not UTF-8, or a symbol not ASCII") from None
 
 
-def _bounds(code: int, buffer: bytes, position: int) -> tuple[int, int, int]:
-    """Count, first position and end of a list, map or array."""
-    if code & 0x10:  # 0xd0, 0xd1, 0xf0
-        size, count = struct.unpack_from(">II", buffer, position)
-        start, end = position + 8, position + 4 + size
-    else:
-        size, count = buffer[position], buffer[position + 1]
-        start, end = position + 2, position + 1 + size
-    if end > len(buffer) or end < start:
+def _bounds(buffer: bytes, position: int, form: struct.Struct) -> tuple[int, int, int]:
+    """Count, first position and end of a list, map or array; `form`: of its size and its count."""
+    size, count = form.unpack_from(buffer, position)
+    start = position + form.size
+    end = position + form.size // 2 + size  # the size includes the count
+    if not start <= end <= len(buffer):
         raise DecodeError("a list, map or array does not have the size that it says")
     return count, start, end
 
 
-def _read_compound(code: int, buffer: bytes, position: int, depth: int) -> tuple[Any, int]:
-    _check_depth(depth)
-    count, position, end = _bounds(code, buffer, position)
-    if count > end - position:  # an element has at least one byte
-        raise DecodeError("a list or map has more elements than bytes")
-    items = []
-    for _ in range(count):
-        item, position = _decode(buffer, position, depth + 1)
-        items.append(item)
-    if position != end:
-        raise DecodeError("a list or map does not have the size that it says")
-    if code & 0x0F == 0:
-        return items, end
-    if code & 0x0F == 1:
-        return _as_map(items), end
-    raise DecodeError(f"0x{code:02x} is no type")
+def _compound_reader(form: struct.Struct, convert: Callable[[list[Any]], Any]) -> Reader:
+    """A list or map."""
+
+    def read(buffer: bytes, position: int, depth: int) -> tuple[Any, int]:
+        _check_depth(depth)
+        count, position, end = _bounds(buffer, position, form)
+        if count > end - position:  # an element has at least one byte
+            raise DecodeError("a list or map has more elements than bytes")
+        items = []
+        for _ in range(count):
+            item, position = _READERS[buffer[position]](buffer, position + 1, depth + 1)
+            items.append(item)
+        if position != end:
+            raise DecodeError("a list or map does not have the size that it says")
+        return convert(items), end
+
+    return read
 
 
 def _as_map(items: list[Any]) -> dict[Any, Any]:
@@ -281,26 +291,27 @@ def _as_map(items: list[Any]) -> dict[Any, Any]:
     return found
 
 
-def _read_array(code: int, buffer: bytes, position: int, depth: int) -> tuple[Array, int]:
-    _check_depth(depth)
-    count, position, end = _bounds(code, buffer, position)
-    descriptor = None
-    element = buffer[position]
-    position += 1
-    if element == _DESCRIBED:
-        descriptor, position = _decode(buffer, position, depth + 1)
+def _array_reader(form: struct.Struct) -> Reader:
+    def read(buffer: bytes, position: int, depth: int) -> tuple[Array, int]:
+        _check_depth(depth)
+        count, position, end = _bounds(buffer, position, form)
+        descriptor = None
+        if buffer[position] == _DESCRIBED:
+            descriptor, position = _decode(buffer, position + 1, depth + 1)
         element = buffer[position]
         position += 1
-    limit = MAX_EMPTY_ELEMENTS if element in _CONSTANTS else end - position
-    if element == _DESCRIBED or count > limit:
-        raise DecodeError("an array has more elements than bytes, or elements that are described twice")
-    items = []
-    for _ in range(count):
-        item, position = _decode_as(element, buffer, position, depth + 1)
-        items.append(item if descriptor is None else Described(descriptor, item))
-    if position != end:
-        raise DecodeError("an array does not have the size that it says")
-    return Array(items), end
+        limit = MAX_EMPTY_ELEMENTS if element in _CONSTANTS else end - position
+        if element == _DESCRIBED or count > limit:
+            raise DecodeError("an array has more elements than bytes, or elements that are described twice")
+        items = []
+        for _ in range(count):
+            item, position = _READERS[element](buffer, position, depth + 1)
+            items.append(item if descriptor is None else Described(descriptor, item))
+        if position != end:
+            raise DecodeError("an array does not have the size that it says")
+        return Array(items), end
+
+    return read
 
 
 def _char(number: int) -> Char:
@@ -315,15 +326,22 @@ def _truth(number: int) -> bool:
     return number == 1
 
 
-def _fixed(
-    form: str, convert: Callable[[Any], Any]
-) -> tuple[Callable[..., tuple[Any, ...]], int, Callable[[Any], Any]]:
-    packer = struct.Struct(form)
-    return packer.unpack_from, packer.size, convert
+def _symbol(data: bytes) -> Symbol:
+    return Symbol(data.decode("ascii"))
 
 
-_CONSTANTS: dict[int, Any] = {0x40: None, 0x41: True, 0x42: False, 0x43: UInt(0), 0x44: ULong(0)}
-_FIXED = {
+_ONE_BYTE_EACH, _FOUR_BYTES_EACH = struct.Struct(">BB"), struct.Struct(">II")  # a size and a count
+_CONSTANTS: dict[int, Reader] = {
+    0x40: _constant(None),
+    0x41: _constant(True),
+    0x42: _constant(False),
+    0x43: _constant(UInt(0)),
+    0x44: _constant(ULong(0)),
+    0x45: lambda _buffer, position, _depth: ([], position),
+}
+_TYPES: dict[int, Reader] = {
+    **_CONSTANTS,
+    _DESCRIBED: _read_described,
     0x50: _fixed(">B", UByte),
     0x51: _fixed(">b", Byte),
     0x52: _fixed(">B", UInt),
@@ -345,26 +363,17 @@ _FIXED = {
     0x84: _fixed("8s", Decimal),
     0x94: _fixed("16s", Decimal),
     0x98: _fixed("16s", lambda data: UUID(bytes=data)),
+    0xA0: _short(bytes),
+    0xA1: _short(bytes.decode),
+    0xA3: _short(_symbol),
+    0xB0: _long(bytes),
+    0xB1: _long(bytes.decode),
+    0xB3: _long(_symbol),
+    0xC0: _compound_reader(_ONE_BYTE_EACH, list),
+    0xC1: _compound_reader(_ONE_BYTE_EACH, _as_map),
+    0xD0: _compound_reader(_FOUR_BYTES_EACH, list),
+    0xD1: _compound_reader(_FOUR_BYTES_EACH, _as_map),
+    0xE0: _array_reader(_ONE_BYTE_EACH),
+    0xF0: _array_reader(_FOUR_BYTES_EACH),
 }
-_TEXTS: dict[int, Callable[[bytes], Any]] = {
-    0x0: bytes,
-    0x1: bytes.decode,
-    0x3: lambda data: Symbol(data.decode("ascii")),
-}
-
-
-def _read_empty_list(code: int, _buffer: bytes, position: int, _depth: int) -> tuple[list[Any], int]:
-    if code != 0x45:
-        raise DecodeError(f"0x{code:02x} is no type")
-    return [], position
-
-
-_READERS: dict[int, Callable[[int, bytes, int, int], tuple[Any, int]]] = {
-    0x4: _read_empty_list,
-    0xA: _read_bytes,
-    0xB: _read_bytes,
-    0xC: _read_compound,
-    0xD: _read_compound,
-    0xE: _read_array,
-    0xF: _read_array,
-}
+_READERS: tuple[Reader, ...] = tuple(_TYPES.get(code) or _no_type(code) for code in range(256))

@@ -6,6 +6,7 @@ Source: OASIS AMQP 1.0, parts 2, 3.4, 3.5, 5.3.
 """
 
 from dataclasses import dataclass, field, fields
+from itertools import zip_longest
 from typing import Any, ClassVar, TypeVar
 
 from azext_iotjobs.localhub.amqp.wire.types import (
@@ -38,7 +39,9 @@ class Composite:
 
     def encoded(self) -> Described:
         """As a value for the codec."""
-        return Described(ULong(self.CODE), [_written(getattr(self, each.name), each.metadata) for each in fields(self)])
+        return Described(
+            ULong(self.CODE), [_written(getattr(self, name), kinds) for name, kinds, _ in _FIELDS[type(self)]]
+        )
 
 
 C = TypeVar("C", bound=Composite)
@@ -295,6 +298,11 @@ _CLASSES: tuple[type[Composite], ...] = (
     *(AmqpError, Accepted, Rejected, Released, Modified, Received, Source, Target),
     *(SaslMechanisms, SaslInit, SaslOutcome),
 )
+# Of each class: the name of each field, its kinds, and whether it is required.
+_FIELDS: dict[type[Composite], tuple[tuple[str, tuple[type, ...], bool], ...]] = {
+    kind: tuple((each.name, each.metadata["kinds"], each.metadata["is_required"]) for each in fields(kind))
+    for kind in _CLASSES
+}
 _BY_DESCRIPTOR: dict[Any, type[Composite]] = {
     **{ULong(each.CODE): each for each in _CLASSES},
     **{Symbol(each.NAME): each for each in _CLASSES},
@@ -311,23 +319,22 @@ def read_composite(value: Any) -> Composite:
 
 def read_as(kind: type[C], value: Described) -> C:
     """A described list, read as one kind. Raises DecodeError."""
-    name = kind.__name__
+    name, specified = kind.__name__, _FIELDS[kind]
     if value.descriptor not in (kind.CODE, kind.NAME) or not isinstance(value.value, list):
         raise DecodeError(f"{name} is not a described list of its kind")
-    specified = fields(kind)
     given = value.value
     if len(given) > len(specified):
         raise DecodeError(f"{name} has {len(given)} fields; it may have {len(specified)}")
-    named = {each.name: item for each, item in zip(specified, given, strict=False) if item is not None}
-    for each in specified:
-        if each.name in named:
-            named[each.name] = _read(named[each.name], each.metadata["kinds"], f"{name}, {each.name}")
-        elif each.metadata["is_required"]:
-            raise DecodeError(f"{name} has no {each.name}")
+    named: dict[str, Any] = {}
+    for (field_name, kinds, is_required), item in zip_longest(specified, given):
+        if item is not None:
+            named[field_name] = item if (item.__class__,) == kinds else _read(item, kinds, name, field_name)
+        elif is_required:
+            raise DecodeError(f"{name} has no {field_name}")
     return kind(**named)
 
 
-def _read(value: Any, kinds: tuple[type, ...], where: str) -> Any:
+def _read(value: Any, kinds: tuple[type, ...], owner: str, name: str) -> Any:
     """A field's value, checked."""
     if not kinds:
         return _read_open(value)
@@ -341,7 +348,7 @@ def _read(value: Any, kinds: tuple[type, ...], where: str) -> Any:
             return read_as(kind, value)
     elif type(value) is kind or (kind is str and isinstance(value, Symbol)):
         return value
-    raise DecodeError(f"{where}: {type(value).__name__}, where {kind.__name__} is expected")
+    raise DecodeError(f"{owner}, {name}: {type(value).__name__}, where {kind.__name__} is expected")
 
 
 def _read_open(value: Any) -> Any:
@@ -351,9 +358,8 @@ def _read_open(value: Any) -> Any:
     return value
 
 
-def _written(value: Any, metadata: Any) -> Value:
+def _written(value: Any, kinds: tuple[type, ...]) -> Value:
     """A field's value, as the codec writes it."""
-    kinds = metadata["kinds"]
     if isinstance(value, Composite):
         return value.encoded()
     if value is None or not kinds:

@@ -128,10 +128,9 @@ def test_short_and_long_forms_meet_without_a_gap(size: int) -> None:
         ("00a1016140", "descriptor"),
         ("3f", "no type"),
         ("46", "no type"),
-        ("a201", "ends in the middle"),
+        ("a201", "no type"),
         ("a20100", "no type"),
-        ("c20140", "more elements than bytes"),
-        ("c2020140", "no type"),
+        ("c20140", "no type"),
         ("e00200" + "00", "ends in the middle"),
     ],
 )
@@ -184,10 +183,10 @@ def test_what_amqp_has_no_type_for_is_refused(value: Any, error: type[Exception]
 @examples(100, 5_000)
 @given(VALUES)
 def test_microsofts_codec_reads_what_ours_writes(value: Any) -> None:
-    """It gives plain Python values, so that only their meaning can be compared; what it cannot read at all is left out."""
+    """It gives plain Python values: only their meaning is compared; what it cannot read at all is left out."""
     encoded = memoryview(encode(value))
     try:
-        _, theirs = _decode._DECODE_BY_CONSTRUCTOR[encoded[0]](encoded[1:])  # type: ignore[attr-defined]
+        _, theirs = _decode._DECODE_BY_CONSTRUCTOR[encoded[0]](encoded[1:])
     except (KeyError, TypeError, IndexError, ValueError, ArithmeticError):
         return
     if isinstance(value, bool | int | bytes | float | UUID) and not isinstance(value, Timestamp):
