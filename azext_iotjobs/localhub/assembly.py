@@ -2,12 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from azext_iotjobs.localhub.auth.authenticator import Authenticator
+from azext_iotjobs.localhub.blobs.storage import Storage
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
 from azext_iotjobs.localhub.engine.device_service import DeviceService
 from azext_iotjobs.localhub.engine.event_log import EventLog
+from azext_iotjobs.localhub.engine.file_notifications import FileNotifications
+from azext_iotjobs.localhub.engine.file_uploads import FileUploadService
 from azext_iotjobs.localhub.engine.job_runner import JobRunner
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.quotas import Quotas, make_quotas
@@ -18,6 +22,7 @@ from azext_iotjobs.localhub.http.bulk import BulkRoutes
 from azext_iotjobs.localhub.http.certificates import CertificateRoutes
 from azext_iotjobs.localhub.http.control import ControlRoutes
 from azext_iotjobs.localhub.http.edge import EdgeRoutes
+from azext_iotjobs.localhub.http.files import FileRoutes
 from azext_iotjobs.localhub.http.identities import IdentityRoutes
 from azext_iotjobs.localhub.http.jobs import JobRoutes
 from azext_iotjobs.localhub.http.local_messages import LocalMessageRoutes
@@ -29,6 +34,7 @@ from azext_iotjobs.localhub.http.twins import TwinRoutes
 from azext_iotjobs.localhub.process.config import LocalHubConfig
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.database import Database
+from azext_iotjobs.localhub.store.file_uploads import FileUploads
 from azext_iotjobs.localhub.store.identities import Identities
 from azext_iotjobs.localhub.store.jobs import Jobs
 from azext_iotjobs.localhub.store.messages import Messages
@@ -47,12 +53,20 @@ class Hub:
     job_runner: JobRunner
     c2d_queue: C2dQueue
     event_log: EventLog
+    file_notifications: FileNotifications
+
+
+class Stores(NamedTuple):
+    """What the hub's data are in."""
+
+    database: Database
+    event_log: EventLog
+    storage: Storage
 
 
 def assemble(
     config: LocalHubConfig,
-    database: Database,
-    event_log: EventLog,
+    stores: Stores,
     identities: Identities,
     authenticator: Authenticator,
     clock: HubClock,
@@ -64,6 +78,7 @@ def assemble(
     secret: known to this hub only; it signs continuation tokens.  stop: ends the hub.
     Raises StoreUnavailable, StoreDamaged.
     """
+    database, event_log, storage = stores
     twin_rows, jobs, messages = Twins(database), Jobs(database), Messages(database)
     authorities, links = Authorities(database), Links()
     selector = Selector(database, identities.presence)
@@ -73,6 +88,9 @@ def assemble(
     quotas = make_quotas(config.sku, config.units, clock, config.time_scale)
     job_runner = JobRunner(database, jobs, selector, twins, links, clock, quotas)
     devices = DeviceService(authenticator, identities, Sessions(database), twins, c2d_queue, event_log, clock, quotas)
+    file_uploads = FileUploads(database)
+    file_notifications = FileNotifications(database, file_uploads, clock)
+    upload_service = FileUploadService(database, file_uploads, file_notifications, storage, clock)
     identities.disconnect_all(render(clock.now()))
     c2d_queue.recover()
     handlers = RouteHandlers(
@@ -83,6 +101,7 @@ def assemble(
         jobs=JobRoutes(jobs, job_runner, clock, config.job_slots, secret),
         queries=QueryRoutes(selector, secret),
         messages=MessageRoutes(devices, c2d_queue),
+        files=FileRoutes(upload_service, file_notifications, storage.account.port_suffix),
         certificates=CertificateRoutes(authorities, clock),
         control=ControlRoutes(database, identities, jobs, event_log, links, job_runner, stop),
         local_messages=LocalMessageRoutes(event_log, c2d_queue, clock),
@@ -96,4 +115,5 @@ def assemble(
         job_runner=job_runner,
         c2d_queue=c2d_queue,
         event_log=event_log,
+        file_notifications=file_notifications,
     )
