@@ -174,6 +174,8 @@ class OutLinkOfTest(LinkOfTest):
     wants_drain: bool = False
     sent: list[Message] = field(default_factory=list)
     tags: list[bytes] = field(default_factory=list)
+    confirmed: list[DeliveryState | None] = field(default_factory=list)
+    is_settled_by_sender: bool = False
 
     def accept(self) -> None:
         self.is_accepted = True
@@ -188,4 +190,4 @@ class OutLinkOfTest(LinkOfTest):
         self.wants_drain = False
 
     def confirm(self, tag: bytes, outcome: DeliveryState | None) -> None:
-        """The hub settles too."""
+        self.confirmed.append(outcome)

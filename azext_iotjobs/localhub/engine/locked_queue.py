@@ -10,7 +10,7 @@ from typing import Protocol
 class LockedBatch:
     """What was taken from a queue together, and is settled together."""
 
-    lock_token: str
+    lock_token: str  # a UUID
     body: bytes
     content_type: str
     enqueued_at: datetime  # aware UTC; of its newest record
