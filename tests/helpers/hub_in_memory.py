@@ -21,8 +21,9 @@ from azext_iotjobs.localhub.clock import render
 from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
 from azext_iotjobs.localhub.engine.device_service import DeviceService
 from azext_iotjobs.localhub.engine.feedback_queue import FeedbackQueue
+from azext_iotjobs.localhub.engine.file_notification_queue import FileNotificationQueue
+from azext_iotjobs.localhub.engine.file_notifications import FileNotifications
 from azext_iotjobs.localhub.engine.links import Links
-from azext_iotjobs.localhub.engine.locked_queue import NoQueue
 from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.engine.twin_service import TwinService
 from azext_iotjobs.localhub.rules.address import Address
@@ -31,6 +32,7 @@ from azext_iotjobs.localhub.rules.twin import new_twin
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.events import Events
+from azext_iotjobs.localhub.store.file_uploads import FileUploads
 from azext_iotjobs.localhub.store.identities import Identities, Identity
 from azext_iotjobs.localhub.store.messages import Messages
 from azext_iotjobs.localhub.store.sessions import Sessions
@@ -39,6 +41,7 @@ from tests.helpers.moved_loop import HandClock
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 OTHER_KEY = base64.b64encode(bytes(range(1, 33))).decode()
+HOST_NAMES = HostNames("127.0.0.1", 443, 8883, 5671)
 ENDPOINT = EventHubEndpoint(host="localhost", port=5671, name="local-hub")
 
 
@@ -54,10 +57,11 @@ class HubInMemory:
             dict.fromkeys(RIGHTS, KEY),
             self.identities,
             Authorities(self.database),
-            HostNames("127.0.0.1", 443, 8883, 5671),
+            HOST_NAMES,
             self.clock,
         )
         self.links = Links()
+        self.file_notifications = FileNotifications(self.database, FileUploads(self.database), self.clock)
         self.messages = Messages(self.database)
         self.c2d_queue = C2dQueue(self.database, self.messages, self.identities, self.links, self.clock)
         for address in devices:
@@ -105,8 +109,9 @@ class HubInMemory:
             links=self.links,
             c2d_queue=self.c2d_queue,
             feedback=FeedbackQueue(self.c2d_queue),
-            file_notifications=NoQueue(),
+            file_notifications=FileNotificationQueue(self.file_notifications),
             event_hub=ENDPOINT,
+            host_names=HOST_NAMES,
             quotas=quotas,
             clock=self.clock,
             loop=self.loop,

@@ -15,6 +15,7 @@ from azext_iotjobs.localhub.amqp.wire.types import Timestamp
 from azext_iotjobs.localhub.errors import DEVICE_MESSAGE_LOCK_LOST, HubError
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.c2d_message import Ack, NewMessage
+from azext_iotjobs.localhub.store.file_uploads import FileNotification
 from tests.helpers.hub_in_memory import HubInMemory, OutLinkOfTest
 
 PUMP = Address("pump-1")
@@ -183,10 +184,32 @@ def test_an_outage_of_the_store_ends_the_link_and_the_lock_by_its_time(hub: HubI
 
 
 @pytest.mark.parametrize("name", ["filenotifications", "fileuploadnotifications"])
-def test_notifications_of_files_are_received_under_both_names(room: Room, name: str) -> None:
-    link = attach(room, address=f"/messages/serviceBound/{name}")
-    dispatch.pull(link)
-    assert link.is_accepted and link.sent == []
+def test_notifications_of_files_are_received_under_both_names(hub: HubInMemory, room: Room, name: str) -> None:
+    link, now = attach(room, address=f"/messages/serviceBound/{name}"), hub.clock.now()
+    uploaded: dict[str, Any] = {
+        "device_id": "pump-1",
+        "blob_uri": "https://localhost/a",
+        "blob_name": "pump-1/a",
+        "size_bytes": 7,
+    }
+    for _ in range(2):
+        hub.file_notifications.add(FileNotification(**uploaded, updated_at=now, enqueued_at=now))
+    hub.turn()
+    first, second = link.sent
+    assert first.properties.content_type == "application/vnd.microsoft.iothub.filenotification.json"
+    assert json.loads(first.body) == {
+        "deviceId": "pump-1",
+        "blobUri": "https://localhost/a",
+        "blobName": "pump-1/a",
+        "lastUpdatedTime": "2026-05-01T08:00:00+00:00",
+        "blobSizeInBytes": 7,
+        "enqueuedTimeUtc": "2026-05-01T08:00:00.0000000Z",
+    }
+    assert second.properties.user_id == b"local-hub"
+    for tag in list(link.tags):
+        dispatch.settled(link, tag, Accepted())
+    hub.clock.advance(120)
+    assert hub.file_notifications.take() is None
 
 
 def test_a_sender_may_not_attach_where_services_receive(room: Room) -> None:
