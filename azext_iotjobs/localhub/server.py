@@ -1,4 +1,4 @@
-"""The whole hub: opens its data, starts both listeners and the background tasks, and ends them in order."""
+"""The whole hub: opens its data, starts the listeners and the background tasks, and ends them in order."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,9 @@ from typing import Any
 
 from aiohttp import web
 
-from azext_iotjobs.localhub.assembly import Hub, assemble
+from azext_iotjobs.localhub.amqp.listener import AmqpListener
+from azext_iotjobs.localhub.amqp.nodes.base import EventHubEndpoint
+from azext_iotjobs.localhub.assembly import Hub, amqp_parts, assemble
 from azext_iotjobs.localhub.auth.authenticator import Authenticator
 from azext_iotjobs.localhub.auth.policies import OWNER
 from azext_iotjobs.localhub.clock import HubClock, render
@@ -24,12 +26,13 @@ from azext_iotjobs.localhub.http.connection_limits import make_runner
 from azext_iotjobs.localhub.http.listener import make_application
 from azext_iotjobs.localhub.http.websocket import WebSocketEndpoint
 from azext_iotjobs.localhub.mqtt.connection import Connection
-from azext_iotjobs.localhub.process.config import LocalHubConfig
+from azext_iotjobs.localhub.process.config import AMQP_PORT, LocalHubConfig
 from azext_iotjobs.localhub.process.disconnect_log import DisconnectLog
 from azext_iotjobs.localhub.process.folder import claim_folder
 from azext_iotjobs.localhub.process.outages import Outages
-from azext_iotjobs.localhub.process.sockets import ACCEPTED_AT_ONCE, BACKLOG, listen
+from azext_iotjobs.localhub.process.sockets import ACCEPTED_AT_ONCE, BACKLOG, listen, listen_if_free
 from azext_iotjobs.localhub.process.state_file import (
+    SERVICE,
     Credentials,
     Listening,
     Ports,
@@ -37,7 +40,7 @@ from azext_iotjobs.localhub.process.state_file import (
     remove_state_file,
     write_state_file,
 )
-from azext_iotjobs.localhub.rules.host_names import HostNames
+from azext_iotjobs.localhub.rules.host_names import EVENT_HUB_NAME, HostNames, amqp_host_name
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import Identities
@@ -68,9 +71,16 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
 
         https_sockets = listen(config, config.https_port, "--https-port")
         mqtt_sockets = listen(config, config.mqtt_port, "--mqtt-port")
-        ports = Ports(https=_port_of(https_sockets), mqtt=_port_of(mqtt_sockets))
+        amqp_sockets = _listen_for_amqp(config)
+        plain_sockets = _listen_for_plain_amqp(config)
+        ports = Ports(
+            https=_port_of(https_sockets),
+            mqtt=_port_of(mqtt_sockets),
+            amqp=_port_of(amqp_sockets),
+            amqp_plain=_port_of(plain_sockets) if plain_sockets else None,
+        )
 
-        host_names = HostNames(config.bind, ports.https, ports.mqtt)
+        host_names = HostNames(config.bind, *filter(None, (ports.https, ports.mqtt, ports.amqp, ports.amqp_plain)))
         authenticator = Authenticator(keys.policies, identities, Authorities(database), host_names, clock)
         hub = _assemble(config, database, identities, authenticator, clock, keys.policies[OWNER], stop)
 
@@ -81,19 +91,24 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         def new_connection() -> Connection:
             return Connection(hub.devices, hub.links, clock, loop, disconnects)
 
+        endpoint = EventHubEndpoint(host=amqp_host_name(config.bind), port=ports.amqp, name=EVENT_HUB_NAME)
+        amqp = AmqpListener(amqp_parts(hub, endpoint, host_names, clock, loop), authenticator, disconnects)
         _limit_tls_buffers()
         application = make_application(
-            hub.handlers, authenticator, clock, WebSocketEndpoint(new_connection), hub.quotas
+            hub.handlers, authenticator, clock, WebSocketEndpoint(new_connection, amqp.new_connection), hub.quotas
         )
         await _start_https(application, https_sockets, keys.tls, at_end)
-        await _start_mqtt(new_connection, mqtt_sockets, keys.tls, at_end)
-        at_end.push_async_callback(_close_connections, hub.links)
+        await _start(new_connection, mqtt_sockets, keys.tls, at_end)
+        await _start(amqp.new_connection, amqp_sockets, keys.tls, at_end)
+        await _start(amqp.new_connection, plain_sockets, None, at_end)
+        at_end.push_async_callback(_close_connections, hub.links, amqp)
         for task in (database.run(), hub.job_runner.run(), hub.c2d_queue.run(), identities.presence.run()):
             at_end.push_async_callback(_cancel, asyncio.create_task(task))
 
         credentials = Credentials(
             policy=OWNER,
             key=keys.policies[OWNER],
+            service_key=keys.policies[SERVICE],
             ca_file=keys.certificates.ca_file,
             bundle_file=keys.certificates.bundle_file,
         )
@@ -102,10 +117,30 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
             write_state_file(listening.state_file, listening.document)
             at_end.callback(remove_state_file, listening.state_file)
         outages.is_serving = True
-        logger.info("ready: HTTPS port %d, MQTT port %d, process %d", ports.https, ports.mqtt, os.getpid())
+        logger.info(
+            "ready: HTTPS port %d, MQTT port %d, AMQP port %d, process %d",
+            *(ports.https, ports.mqtt, ports.amqp, os.getpid()),
+        )
         on_ready(listening)
         await stop.wait()
         logger.info("ending")
+
+
+def _listen_for_amqp(config: LocalHubConfig) -> list[socket.socket]:
+    if config.amqp_port is not None:
+        return listen(config, config.amqp_port, "--amqp-port")
+    sockets = listen_if_free(config, AMQP_PORT, "--amqp-port")
+    if _port_of(sockets) != AMQP_PORT:
+        logger.warning(
+            "port %d is taken: AMQP has port %d, which only clients reach that take a port",
+            AMQP_PORT,
+            _port_of(sockets),
+        )
+    return sockets
+
+
+def _listen_for_plain_amqp(config: LocalHubConfig) -> list[socket.socket]:
+    return [] if config.amqp_plain_port is None else listen(config, config.amqp_plain_port, "--amqp-plain-port")
 
 
 def _port_of(sockets: list[socket.socket]) -> int:
@@ -148,29 +183,28 @@ def _limit_tls_buffers() -> None:
         sslproto.SSLProtocol.max_size = TLS_READ_BYTES
 
 
-async def _start_mqtt(
-    new_connection: Callable[[], Connection],
+async def _start(
+    new_connection: Callable[[], asyncio.Protocol],
     sockets: list[socket.socket],
-    tls: ssl.SSLContext,
+    tls: ssl.SSLContext | None,
     at_end: contextlib.AsyncExitStack,
 ) -> None:
+    """Serve MQTT or AMQP. tls: None where clients connect without it."""
     loop = asyncio.get_running_loop()
-    shutdown: Any = {"ssl_shutdown_timeout": TLS_CLOSE_LIMIT_S} if sys.version_info >= (3, 11) else {}
+    limits: Any = {}
+    if tls is not None:
+        limits["ssl_handshake_timeout"] = HANDSHAKE_LIMIT_S
+        if sys.version_info >= (3, 11):
+            limits["ssl_shutdown_timeout"] = TLS_CLOSE_LIMIT_S
     for sock in sockets:
-        server = await loop.create_server(
-            new_connection,
-            sock=sock,
-            ssl=tls,
-            ssl_handshake_timeout=HANDSHAKE_LIMIT_S,
-            backlog=ACCEPTED_AT_ONCE,
-            **shutdown,
-        )
+        server = await loop.create_server(new_connection, sock=sock, ssl=tls, backlog=ACCEPTED_AT_ONCE, **limits)
         sock.listen(BACKLOG)
         at_end.callback(server.close)
 
 
-async def _close_connections(links: Links) -> None:
+async def _close_connections(links: Links, amqp: AmqpListener) -> None:
     links.drop_all()
+    amqp.close_connections()
     await asyncio.sleep(0.05)  # let what was written go out
 
 

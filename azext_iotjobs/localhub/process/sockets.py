@@ -25,6 +25,14 @@ def listen(config: LocalHubConfig, port: int, option: str) -> list[socket.socket
     return [first, *(sock for sock in others if sock is not None)]
 
 
+def listen_if_free(config: LocalHubConfig, port: int, option: str) -> list[socket.socket]:
+    """As `listen`, but at any free port where the wanted one is taken. Raises PortTaken."""
+    try:
+        return listen(config, port, option)
+    except PortTaken:
+        return listen(config, 0, option)
+
+
 def _bound_at_same_port(address: str, first: socket.socket, option: str) -> socket.socket | None:
     """A socket on the first one's port at another address; None where that address does not exist.
 
