@@ -18,29 +18,31 @@ from azext_iotjobs.localhub.amqp.nodes.base import EventHubEndpoint
 from azext_iotjobs.localhub.assembly import Hub, amqp_parts, assemble
 from azext_iotjobs.localhub.auth.authenticator import Authenticator
 from azext_iotjobs.localhub.auth.policies import OWNER
+from azext_iotjobs.localhub.blobs.storage import Storage
 from azext_iotjobs.localhub.clock import HubClock, render
-from azext_iotjobs.localhub.data_folder import open_database, open_keys, unusable_database
+from azext_iotjobs.localhub.data_folder import open_database, open_keys, open_storage, unusable_database
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.errors import StoreDamaged, StoreUnavailable
+from azext_iotjobs.localhub.http.blobs import BlobEndpoint
 from azext_iotjobs.localhub.http.connection_limits import make_runner
 from azext_iotjobs.localhub.http.listener import make_application
 from azext_iotjobs.localhub.http.websocket import WebSocketEndpoint
 from azext_iotjobs.localhub.mqtt.connection import Connection
-from azext_iotjobs.localhub.process.config import AMQP_PORT, LocalHubConfig
+from azext_iotjobs.localhub.process.config import LocalHubConfig
 from azext_iotjobs.localhub.process.disconnect_log import DisconnectLog
 from azext_iotjobs.localhub.process.folder import claim_folder
 from azext_iotjobs.localhub.process.outages import Outages
-from azext_iotjobs.localhub.process.sockets import ACCEPTED_AT_ONCE, BACKLOG, listen, listen_if_free
+from azext_iotjobs.localhub.process.sockets import ACCEPTED_AT_ONCE, BACKLOG, listen_for_all
 from azext_iotjobs.localhub.process.state_file import (
     SERVICE,
     Credentials,
     Listening,
-    Ports,
     describe,
     remove_state_file,
     write_state_file,
 )
-from azext_iotjobs.localhub.rules.host_names import EVENT_HUB_NAME, HostNames, amqp_host_name
+from azext_iotjobs.localhub.rules.blob_sas import StorageAccount, account_key
+from azext_iotjobs.localhub.rules.host_names import EVENT_HUB_NAME, HostNames, amqp_host_name, host_name
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import Identities
@@ -69,20 +71,15 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         at_end.callback(identities.presence.write)
         keys = open_keys(config, clock, identities)
 
-        https_sockets = listen(config, config.https_port, "--https-port")
-        mqtt_sockets = listen(config, config.mqtt_port, "--mqtt-port")
-        amqp_sockets = _listen_for_amqp(config)
-        plain_sockets = _listen_for_plain_amqp(config)
-        ports = Ports(
-            https=_port_of(https_sockets),
-            mqtt=_port_of(mqtt_sockets),
-            amqp=_port_of(amqp_sockets),
-            amqp_plain=_port_of(plain_sockets) if plain_sockets else None,
-        )
+        sockets = listen_for_all(config)
+        ports = sockets.ports
 
-        host_names = HostNames(config.bind, *filter(None, (ports.https, ports.mqtt, ports.amqp, ports.amqp_plain)))
+        host_names = HostNames(config.bind, *filter(None, ports))
         authenticator = Authenticator(keys.policies, identities, Authorities(database), host_names, clock)
-        hub = _assemble(config, database, identities, authenticator, clock, keys.policies[OWNER], stop)
+        account = StorageAccount(host_name(config.bind, ports.https), account_key(keys.policies[OWNER]))
+        storage = open_storage(config, account)
+        at_end.callback(storage.close)
+        hub = _assemble(config, database, identities, authenticator, storage, clock, keys.policies[OWNER], stop)
 
         loop = asyncio.get_running_loop()
         disconnects = DisconnectLog(loop.time)
@@ -95,14 +92,24 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         amqp = AmqpListener(amqp_parts(hub, endpoint, host_names, clock, loop), authenticator, disconnects)
         _limit_tls_buffers()
         application = make_application(
-            hub.handlers, authenticator, clock, WebSocketEndpoint(new_connection, amqp.new_connection), hub.quotas
+            hub.handlers,
+            authenticator,
+            clock,
+            (WebSocketEndpoint(new_connection, amqp.new_connection), BlobEndpoint(storage, clock)),
+            hub.quotas,
         )
-        await _start_https(application, https_sockets, keys.tls, at_end)
-        await _start(new_connection, mqtt_sockets, keys.tls, at_end)
-        await _start(amqp.new_connection, amqp_sockets, keys.tls, at_end)
-        await _start(amqp.new_connection, plain_sockets, None, at_end)
+        await _start_https(application, sockets.https, keys.tls, at_end)
+        await _start(new_connection, sockets.mqtt, keys.tls, at_end)
+        await _start(amqp.new_connection, sockets.amqp, keys.tls, at_end)
+        await _start(amqp.new_connection, sockets.amqp_plain, None, at_end)
         at_end.push_async_callback(_close_connections, hub.links, amqp)
-        for task in (database.run(), hub.job_runner.run(), hub.c2d_queue.run(), identities.presence.run()):
+        for task in (
+            database.run(),
+            hub.job_runner.run(),
+            hub.c2d_queue.run(),
+            hub.file_notifications.run(),
+            identities.presence.run(),
+        ):
             at_end.push_async_callback(_cancel, asyncio.create_task(task))
 
         credentials = Credentials(
@@ -126,38 +133,18 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         logger.info("ending")
 
 
-def _listen_for_amqp(config: LocalHubConfig) -> list[socket.socket]:
-    if config.amqp_port is not None:
-        return listen(config, config.amqp_port, "--amqp-port")
-    sockets = listen_if_free(config, AMQP_PORT, "--amqp-port")
-    if _port_of(sockets) != AMQP_PORT:
-        logger.warning(
-            "port %d is taken: AMQP has port %d, which only clients reach that take a port",
-            AMQP_PORT,
-            _port_of(sockets),
-        )
-    return sockets
-
-
-def _listen_for_plain_amqp(config: LocalHubConfig) -> list[socket.socket]:
-    return [] if config.amqp_plain_port is None else listen(config, config.amqp_plain_port, "--amqp-plain-port")
-
-
-def _port_of(sockets: list[socket.socket]) -> int:
-    return int(sockets[0].getsockname()[1])
-
-
 def _assemble(
     config: LocalHubConfig,
     database: Database,
     identities: Identities,
     authenticator: Authenticator,
+    storage: Storage,
     clock: HubClock,
     secret: str,
     stop: asyncio.Event,
 ) -> Hub:
     try:
-        return assemble(config, database, identities, authenticator, clock, secret, stop.set)
+        return assemble(config, database, identities, authenticator, storage, clock, secret, stop.set)
     except (StoreUnavailable, StoreDamaged) as err:
         raise unusable_database(config, err) from err
 

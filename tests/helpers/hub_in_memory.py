@@ -50,11 +50,12 @@ class HubInMemory:
         self.clock = HandClock()
         self.database = Database(None)
         self.identities = Identities(self.database, Twins(self.database))
+        self.host_names = HostNames("127.0.0.1", 443, 8883, 5671)
         self.authenticator = Authenticator(
             dict.fromkeys(RIGHTS, KEY),
             self.identities,
             Authorities(self.database),
-            HostNames("127.0.0.1", 443, 8883, 5671),
+            self.host_names,
             self.clock,
         )
         self.links = Links()
@@ -107,6 +108,7 @@ class HubInMemory:
             feedback=FeedbackQueue(self.c2d_queue),
             file_notifications=NoQueue(),
             event_hub=ENDPOINT,
+            host_names=self.host_names,
             quotas=quotas,
             clock=self.clock,
             loop=self.loop,

@@ -10,20 +10,11 @@ from typing import Any
 from azext_iotjobs.localhub.process.config import AMQP_PORT, LocalHubConfig
 from azext_iotjobs.localhub.process.folder import FolderUnusable
 from azext_iotjobs.localhub.process.private_files import make_private_folder, write_private
+from azext_iotjobs.localhub.process.sockets import Ports
 from azext_iotjobs.localhub.rules.host_names import EVENT_HUB_NAME, amqp_host_name, host_name, subdomain_names
 from azext_iotjobs.localhub.rules.quota import Sku
 
 SERVICE = "service"  # the policy that Event Hubs clients use
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ports:
-    """The ports that a running hub listens at."""
-
-    https: int
-    mqtt: int
-    amqp: int
-    amqp_plain: int | None  # None: none
 
 
 @dataclass(frozen=True, kw_only=True)
