@@ -216,6 +216,7 @@ class AmqpClient:
 
     def settle(self, sent: Transfer, outcome: Any, *, settled: bool = True) -> None:
         """Tell the outcome of a delivery of the hub's."""
+        assert sent.delivery_id is not None
         self.send(Disposition(RECEIVER, sent.delivery_id, settled=settled, state=outcome))
 
     # --- what the hub has said
