@@ -12,23 +12,16 @@ from azext_iotjobs.localhub.amqp.wire.types import DecodeError, Symbol
 from azext_iotjobs.localhub.errors import Fault, HubError, StoreDamaged, StoreUnavailable
 
 TRACKING_ID, ERROR_CODE = Symbol("com.microsoft:tracking-id"), Symbol("com.microsoft:error-code")
-CONDITIONS = {
-    errors.NOT_FOUND: conditions.NOT_FOUND,
-    errors.DEVICE_NOT_FOUND: conditions.NOT_FOUND,
-    errors.MODULE_NOT_FOUND: conditions.NOT_FOUND,
-    errors.UNAUTHORIZED: conditions.UNAUTHORIZED_ACCESS,
-    errors.UNAUTHORIZED_ACCESS: conditions.UNAUTHORIZED_ACCESS,
-    errors.DEVICE_MAXIMUM_QUEUE_DEPTH_EXCEEDED: conditions.RESOURCE_LIMIT_EXCEEDED,
-    errors.OPERATION_NOT_ALLOWED_IN_CURRENT_STATE: conditions.NOT_ALLOWED,
-    errors.DEVICE_MESSAGE_LOCK_LOST: conditions.MESSAGE_LOCK_LOST,
-    errors.MESSAGE_TOO_LARGE: conditions.MESSAGE_SIZE_EXCEEDED,
-    errors.NOT_IMPLEMENTED: conditions.NOT_IMPLEMENTED,
-}
 BY_STATUS = {
     400: conditions.ARGUMENT_ERROR,
+    401: conditions.UNAUTHORIZED_ACCESS,
+    403: conditions.RESOURCE_LIMIT_EXCEEDED,  # of a device: its queue is full, too many calls are in flight
     404: conditions.NOT_FOUND,
+    405: conditions.NOT_ALLOWED,
     412: conditions.PRECONDITION_FAILED,
+    413: conditions.MESSAGE_SIZE_EXCEEDED,
     429: conditions.DEVICE_CONTAINER_THROTTLED,
+    501: conditions.NOT_IMPLEMENTED,
     503: conditions.TIMEOUT,  # what SDKs try again
     504: conditions.TIMEOUT,
 }
@@ -66,4 +59,6 @@ def amqp_error(err: Refusal) -> AmqpError:
 
 def condition_of(fault: Fault) -> str:
     """The condition by which clients know a kind of error."""
-    return CONDITIONS.get(fault) or BY_STATUS.get(fault.http_status, conditions.INTERNAL_ERROR)
+    if fault is errors.DEVICE_MESSAGE_LOCK_LOST:
+        return conditions.MESSAGE_LOCK_LOST
+    return BY_STATUS.get(fault.http_status, conditions.INTERNAL_ERROR)

@@ -18,6 +18,7 @@ from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.locked_queue import LockedQueue
 from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.host_names import HostNames
 from azext_iotjobs.localhub.rules.identity import check_device_id, check_module_id
 
 
@@ -159,6 +160,7 @@ class HubParts:
     feedback: LockedQueue
     file_notifications: LockedQueue
     event_hub: EventHubEndpoint
+    host_names: HostNames
     quotas: Quotas | None  # None: nothing is limited
     clock: HubClock
     loop: asyncio.AbstractEventLoop

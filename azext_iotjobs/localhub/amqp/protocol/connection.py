@@ -99,7 +99,7 @@ class AmqpConnection:
         self.max_frame_bytes = MIN_MAX_FRAME_BYTES  # that the client accepts
         self.client_idle_timeout_s: float | None = None  # it drops the hub after this silence; None: never
         self.state = State.HEADER
-        self.has_more = False  # whether there may be frames that `receive` has left for later
+        self._has_frames = False  # whether there may be some that `receive` has left for later
 
     # --- what comes from the client
 
@@ -114,12 +114,17 @@ class AmqpConnection:
         left = max_frames
         while left != 0 and self._may_read():
             if not self._step():
-                self.has_more = False
+                self._has_frames = False
                 break
             left = None if left is None else left - 1
         else:
-            self.has_more = self._may_read()
+            self._has_frames = self._may_read()
         return self.take_events()
+
+    @property
+    def has_more(self) -> bool:
+        """Whether another `receive`, without data, may give more events."""
+        return self._has_frames or bool(self._events)
 
     def take_events(self) -> list[Event]:
         """What has happened since the last call, also because of calls of links."""
@@ -134,7 +139,7 @@ class AmqpConnection:
             return
         self._write(encode_frame(0, SaslOutcome(sasl.OK if is_ok else sasl.BAD_CREDENTIALS), kind=frames.SASL_FRAME))
         if is_ok:
-            self.state, self.has_more = State.HEADER_AFTER_SASL, True
+            self.state, self._has_frames = State.HEADER_AFTER_SASL, True
         else:
             self._end(None, is_by_client=False)
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from azext_iotjobs.localhub.errors import StoreUnavailable
 from azext_iotjobs.localhub.mqtt.codec import encode
 from azext_iotjobs.localhub.mqtt.connection import MAX_PACKET_BYTES
-from azext_iotjobs.localhub.mqtt.disconnect_log import REFILL_S, REPEAT_S, STOCK, DisconnectLog, LogRateLimit, quoted
 from azext_iotjobs.localhub.mqtt.lifetime import CONNECT_LIMIT_S
 from azext_iotjobs.localhub.mqtt.packets import Connack, Connect, Disconnect, Packet, Pingreq, Publish, Subscribe, Will
+from azext_iotjobs.localhub.process.disconnect_log import REFILL_S, REPEAT_S, STOCK, DisconnectLog, LogRateLimit, quoted
 from azext_iotjobs.localhub.rules.address import Address
 from tests.helpers.moved_loop import MovedLoop, run, turns
 from tests.helpers.raw_device import DOORS, Door, Hub, RawDevice, hello, listening
