@@ -101,8 +101,15 @@ class OutAmqpLink(AmqpLink, Protocol):
     def accept(self) -> None:
         """Attach it."""
 
+    @property
+    def is_settled_by_sender(self) -> bool:
+        """Whether the client wants every delivery settled already."""
+
     def send(self, payload: bytes, *, tag: bytes | None = None, is_settled: bool = False) -> None:
         """Send a message; only while there is credit."""
+
+    def confirm(self, tag: bytes, outcome: DeliveryState | None) -> None:
+        """Settle a delivery, after the client has told its outcome without settling it."""
 
     def end_drain(self) -> None:
         """There is nothing more to send at present."""
