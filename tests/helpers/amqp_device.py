@@ -90,6 +90,7 @@ class DeviceHub:
             feedback=feedback,
             file_notifications=feedback,
             event_hub=EventHubEndpoint(host="localhost", port=5671, name="local-hub"),
+            host_names=HostNames("127.0.0.1", 8443),
             quotas=self.quotas,
             clock=self.clock,
             loop=self.loop,

@@ -174,6 +174,7 @@ class OutLinkOfTest(LinkOfTest):
 
     credit: int = 0
     wants_drain: bool = False
+    is_settled_by_sender: bool = False
     sent: list[Message] = field(default_factory=list)
     tags: list[bytes] = field(default_factory=list)
 

@@ -70,9 +70,11 @@ def _listen_for_amqp(config: LocalHubConfig) -> list[socket.socket]:
         return listen(config, config.amqp_port, "--amqp-port")
     try:
         return listen(config, AMQP_PORT, "--amqp-port")
-    except PortTaken as err:
+    except PortTaken:
         sockets = listen(config, 0, "--amqp-port")
-        logger.warning("AMQP has port %d, which clients have to be told: %s", _port_of(sockets), err)
+        logger.warning(
+            "port %d is taken: AMQP has port %d, which clients have to be told", AMQP_PORT, _port_of(sockets)
+        )
         return sockets
 
 
