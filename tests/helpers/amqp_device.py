@@ -90,6 +90,7 @@ class DeviceHub:
             feedback=feedback,
             file_notifications=feedback,
             event_hub=EventHubEndpoint(host="localhost", port=5671, name="local-hub"),
+            host_names=HostNames("127.0.0.1", 8443),
             quotas=self.quotas,
             clock=self.clock,
             loop=self.loop,
@@ -216,6 +217,7 @@ class AmqpClient:
 
     def settle(self, sent: Transfer, outcome: Any, *, settled: bool = True) -> None:
         """Tell the outcome of a delivery of the hub's."""
+        assert sent.delivery_id is not None
         self.send(Disposition(RECEIVER, sent.delivery_id, settled=settled, state=outcome))
 
     # --- what the hub has said

@@ -41,7 +41,6 @@ from tests.helpers.moved_loop import HandClock
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 OTHER_KEY = base64.b64encode(bytes(range(1, 33))).decode()
-HOST_NAMES = HostNames("127.0.0.1", 443, 8883, 5671)
 ENDPOINT = EventHubEndpoint(host="localhost", port=5671, name="local-hub")
 
 
@@ -53,11 +52,12 @@ class HubInMemory:
         self.clock = HandClock()
         self.database = Database(None)
         self.identities = Identities(self.database, Twins(self.database))
+        self.host_names = HostNames("127.0.0.1", 443, 8883, 5671)
         self.authenticator = Authenticator(
             dict.fromkeys(RIGHTS, KEY),
             self.identities,
             Authorities(self.database),
-            HOST_NAMES,
+            self.host_names,
             self.clock,
         )
         self.links = Links()
@@ -111,7 +111,7 @@ class HubInMemory:
             feedback=FeedbackQueue(self.c2d_queue),
             file_notifications=FileNotificationQueue(self.file_notifications),
             event_hub=ENDPOINT,
-            host_names=HOST_NAMES,
+            host_names=self.host_names,
             quotas=quotas,
             clock=self.clock,
             loop=self.loop,
@@ -181,7 +181,6 @@ class OutLinkOfTest(LinkOfTest):
     sent: list[Message] = field(default_factory=list)
     tags: list[bytes] = field(default_factory=list)
     confirmed: list[DeliveryState | None] = field(default_factory=list)
-    is_settled_by_sender: bool = False
 
     def accept(self) -> None:
         self.is_accepted = True

@@ -76,9 +76,7 @@ def test_responses_out_of_order_reach_their_callers() -> None:
     run(main)
 
 
-@pytest.mark.parametrize(
-    ("body", "properties"), [(b"not JSON", {}), (b"1", {"IoThub-status": "200"}), (b" " * 131_073, {})]
-)
+@pytest.mark.parametrize(("body", "properties"), [(b"not JSON", {}), (b"1", {"IoThub-status": "200"})])
 def test_a_response_that_cannot_be_read_is_told_the_caller(body: bytes, properties: dict[str, Any]) -> None:
     async def main(loop: MovedLoop) -> None:
         hub = DeviceHub(loop, "pump-1")
@@ -86,14 +84,9 @@ def test_a_response_that_cannot_be_read_is_told_the_caller(body: bytes, properti
         pair(client)
         call = await invoke(hub)
         ((_, message),) = client.arrived(1)
-        client_outcome = None
-        if len(body) < 60_000:
-            client_outcome = answer(client, message.properties.correlation_id, body, **properties)
-            assert client_outcome == Accepted()
-            with pytest.raises(HubError, match="cannot be read"):
-                await call
-        else:
-            call.cancel()
+        assert answer(client, message.properties.correlation_id, body, **properties) == Accepted()
+        with pytest.raises(HubError, match="cannot be read"):
+            await call
 
     run(main)
 

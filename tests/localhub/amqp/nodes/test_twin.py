@@ -10,7 +10,6 @@ from azext_iotjobs.localhub.amqp.wire.performatives import Accepted, Rejected
 from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.quota import Quota, Throttle
-from azext_iotjobs.localhub.rules.twin import UNCHANGED
 from tests.helpers.amqp_device import AmqpClient, DeviceHub
 from tests.helpers.moved_loop import HandClock, MovedLoop, run, turns
 
@@ -115,7 +114,7 @@ def test_changes_of_desired_properties_come_while_the_device_subscribes() -> Non
         pair(client)
 
         def change(number: int) -> list[tuple[Any, Any]]:
-            hub.twins.patch(PUMP, tags=UNCHANGED, desired={"n": number})
+            hub.twins.patch(PUMP, tags=None, desired={"n": number})
             return [(message.properties.correlation_id, json.loads(message.body)) for _, message in client.arrived(1)]
 
         assert change(1) == []
@@ -137,7 +136,7 @@ def test_two_pairs_of_links_do_not_mix() -> None:
         pair(client, first=2, name="twin:2")
         ask(client, "PUT", DESIRED, handle=2)
         assert client.arrived(1) == [] and answer(client, 3)[0] == 200
-        hub.twins.patch(PUMP, tags=UNCHANGED, desired={"n": 1})
+        hub.twins.patch(PUMP, tags=None, desired={"n": 1})
         assert client.arrived(1) == [] and len(client.arrived(3)) == 1
 
     run(main)
