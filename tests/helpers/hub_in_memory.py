@@ -43,21 +43,27 @@ ENDPOINT = EventHubEndpoint(host="localhost", port=5671, name="local-hub")
 
 
 class HubInMemory:
-    """A hub whose policies all have the key KEY, like its devices. Its loop runs only when `turn` is called."""
+    """A hub whose policies all have the key KEY, like its devices.
 
-    def __init__(self, *devices: Address) -> None:
-        self.loop = asyncio.new_event_loop()
+    loop: that runs the test; None: one of its own, which runs only when `turn` is called.
+    """
+
+    def __init__(self, *devices: Address, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self.loop = loop or asyncio.new_event_loop()
+        self._is_loop_own = loop is None
         self.clock = HandClock()
         self.database = Database(None)
         self.identities = Identities(self.database, Twins(self.database))
+        self.host_names = HostNames("127.0.0.1", 443, 8883, 5671)
         self.authenticator = Authenticator(
             dict.fromkeys(RIGHTS, KEY),
             self.identities,
             Authorities(self.database),
-            HostNames("127.0.0.1", 443, 8883, 5671),
+            self.host_names,
             self.clock,
         )
-        self.links = Links()
+        self.links, self.events = Links(), Events()
+        self.twins = TwinService(Twins(self.database), self.links, self.clock)
         self.messages = Messages(self.database)
         self.c2d_queue = C2dQueue(self.database, self.messages, self.identities, self.links, self.clock)
         for address in devices:
@@ -68,7 +74,8 @@ class HubInMemory:
 
     def __exit__(self, *_: object) -> None:
         self.database.close()
-        self.loop.close()
+        if self._is_loop_own:
+            self.loop.close()
 
     def turn(self) -> None:
         """Do what is due on the loop."""
@@ -96,17 +103,24 @@ class HubInMemory:
 
     def parts(self, quotas: Quotas | None = None) -> HubParts:
         """What nodes use."""
-        twins = TwinService(Twins(self.database), self.links, self.clock)
         sessions = Sessions(self.database)
         return HubParts(
             devices=DeviceService(
-                self.authenticator, self.identities, sessions, twins, self.c2d_queue, Events(), self.clock, quotas
+                self.authenticator,
+                self.identities,
+                sessions,
+                self.twins,
+                self.c2d_queue,
+                self.events,
+                self.clock,
+                quotas,
             ),
             links=self.links,
             c2d_queue=self.c2d_queue,
             feedback=FeedbackQueue(self.c2d_queue),
             file_notifications=NoQueue(),
             event_hub=ENDPOINT,
+            host_names=self.host_names,
             quotas=quotas,
             clock=self.clock,
             loop=self.loop,
@@ -172,6 +186,7 @@ class OutLinkOfTest(LinkOfTest):
 
     credit: int = 0
     wants_drain: bool = False
+    is_settled_by_sender: bool = False
     sent: list[Message] = field(default_factory=list)
     tags: list[bytes] = field(default_factory=list)
 
