@@ -1,17 +1,21 @@
 """Creates the parts of a hub over one database and connects them."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from azext_iotjobs.localhub.amqp.nodes.base import EventHubEndpoint, HubParts
 from azext_iotjobs.localhub.auth.authenticator import Authenticator
 from azext_iotjobs.localhub.blobs.storage import Storage
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
 from azext_iotjobs.localhub.engine.device_service import DeviceService
+from azext_iotjobs.localhub.engine.feedback_queue import FeedbackQueue
 from azext_iotjobs.localhub.engine.file_notifications import FileNotifications
 from azext_iotjobs.localhub.engine.file_uploads import FileUploadService
 from azext_iotjobs.localhub.engine.job_runner import JobRunner
 from azext_iotjobs.localhub.engine.links import Links
+from azext_iotjobs.localhub.engine.locked_queue import NoQueue
 from azext_iotjobs.localhub.engine.quotas import Quotas, make_quotas
 from azext_iotjobs.localhub.engine.registry import Registry
 from azext_iotjobs.localhub.engine.selector import Selector
@@ -30,6 +34,7 @@ from azext_iotjobs.localhub.http.quotas import QuotaRoutes
 from azext_iotjobs.localhub.http.routes import RouteHandlers
 from azext_iotjobs.localhub.http.twins import TwinRoutes
 from azext_iotjobs.localhub.process.config import LocalHubConfig
+from azext_iotjobs.localhub.rules.host_names import HostNames
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.events import Events
@@ -105,4 +110,22 @@ def assemble(
         job_runner=job_runner,
         c2d_queue=c2d_queue,
         file_notifications=file_notifications,
+    )
+
+
+def amqp_parts(
+    hub: Hub, event_hub: EventHubEndpoint, host_names: HostNames, clock: HubClock, loop: asyncio.AbstractEventLoop
+) -> HubParts:
+    """What the nodes of AMQP links use of a hub."""
+    return HubParts(
+        devices=hub.devices,
+        links=hub.links,
+        c2d_queue=hub.c2d_queue,
+        feedback=FeedbackQueue(hub.c2d_queue),
+        file_notifications=NoQueue(),
+        event_hub=event_hub,
+        host_names=host_names,
+        quotas=hub.quotas,
+        clock=clock,
+        loop=loop,
     )
