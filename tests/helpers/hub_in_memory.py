@@ -45,10 +45,14 @@ ENDPOINT = EventHubEndpoint(host="localhost", port=5671, name="local-hub")
 
 
 class HubInMemory:
-    """A hub whose policies all have the key KEY, like its devices. Its loop runs only when `turn` is called."""
+    """A hub whose policies all have the key KEY, like its devices.
 
-    def __init__(self, *devices: Address) -> None:
-        self.loop = asyncio.new_event_loop()
+    loop: that runs the test; None: one of its own, which runs only when `turn` is called.
+    """
+
+    def __init__(self, *devices: Address, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self.loop = loop or asyncio.new_event_loop()
+        self._is_loop_own = loop is None
         self.clock = HandClock()
         self.database = Database(None)
         self.identities = Identities(self.database, Twins(self.database))
@@ -60,7 +64,8 @@ class HubInMemory:
             self.host_names,
             self.clock,
         )
-        self.links = Links()
+        self.links, self.events = Links(), Events()
+        self.twins = TwinService(Twins(self.database), self.links, self.clock)
         self.file_notifications = FileNotifications(self.database, FileUploads(self.database), self.clock)
         self.messages = Messages(self.database)
         self.c2d_queue = C2dQueue(self.database, self.messages, self.identities, self.links, self.clock)
@@ -72,7 +77,8 @@ class HubInMemory:
 
     def __exit__(self, *_: object) -> None:
         self.database.close()
-        self.loop.close()
+        if self._is_loop_own:
+            self.loop.close()
 
     def turn(self) -> None:
         """Do what is due on the loop."""
@@ -100,11 +106,17 @@ class HubInMemory:
 
     def parts(self, quotas: Quotas | None = None) -> HubParts:
         """What nodes use."""
-        twins = TwinService(Twins(self.database), self.links, self.clock)
         sessions = Sessions(self.database)
         return HubParts(
             devices=DeviceService(
-                self.authenticator, self.identities, sessions, twins, self.c2d_queue, Events(), self.clock, quotas
+                self.authenticator,
+                self.identities,
+                sessions,
+                self.twins,
+                self.c2d_queue,
+                self.events,
+                self.clock,
+                quotas,
             ),
             links=self.links,
             c2d_queue=self.c2d_queue,
