@@ -98,6 +98,10 @@ class OutAmqpLink(AmqpLink, Protocol):
     def credit(self) -> int:
         """How many messages may be sent now."""
 
+    @property
+    def is_settled_by_sender(self) -> bool:
+        """Whether the client wants every delivery settled already."""
+
     def accept(self) -> None:
         """Attach it."""
 
