@@ -56,7 +56,6 @@ class HubInMemory:
         self.clock = HandClock()
         self.database = Database(None)
         self.identities = Identities(self.database, Twins(self.database))
-        self.host_names = HostNames("127.0.0.1", 443, 8883, 5671)
         self.authenticator = Authenticator(
             dict.fromkeys(RIGHTS, KEY),
             self.identities,
