@@ -38,6 +38,7 @@ class Credentials:
     key: str
     ca_file: Path
     bundle_file: Path  # this machine's roots and the hub's CA
+    container_uri: str  # for import and export jobs, with a signature
 
 
 def describe(config: LocalHubConfig, ports: Ports, credentials: Credentials, started_at: str) -> Listening:
@@ -52,9 +53,11 @@ def describe(config: LocalHubConfig, ports: Ports, credentials: Credentials, sta
         "bind": config.bind,
         "connectionString": f"HostName={name};SharedAccessKeyName={credentials.policy};"
         f"SharedAccessKey={credentials.key}",
+        "containerUri": credentials.container_uri,
         "caCertificatePath": str(credentials.ca_file),
         "caBundlePath": str(credentials.bundle_file),
         "dataDirectory": str(config.data_dir),
+        "uploadDirectory": str(config.storage_dir),
         "logFile": None if config.log_file is None else str(config.log_file),
         "inMemory": config.in_memory,
         "sku": config.sku.value,
