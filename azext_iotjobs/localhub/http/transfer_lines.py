@@ -48,6 +48,8 @@ class TransferLines:
         item: dict[str, Any] = {}
         try:
             item = _read(line)
+            if item.get("status") is None:
+                raise HubError(ARGUMENT_INVALID, "The status is missing; every line needs it, whatever its importMode.")
             self._bulk.import_item(item)
         except (HubError, StoreDamaged) as err:
             fault = err.fault if isinstance(err, HubError) else SERVER_ERROR
@@ -64,13 +66,11 @@ class TransferLines:
 
 
 def _read(line: str) -> dict[str, Any]:
-    """A line's object. Raises HubError 400, also for one without a status, which every line needs."""
+    """A line's object. Raises HubError 400."""
     try:
         item = parse_json(line)
     except ValueError:
         raise HubError(GENERIC_BAD_REQUEST, "The line is not JSON.") from None
     if not isinstance(item, dict):
         raise HubError(GENERIC_BAD_REQUEST, "The line is not a JSON object.")
-    if item.get("status") is None:
-        raise HubError(ARGUMENT_INVALID, "The status is missing; every line needs it, whatever its importMode.")
     return item
