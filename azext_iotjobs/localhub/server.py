@@ -88,7 +88,13 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         await _start_https(application, https_sockets, keys.tls, at_end)
         await _start_mqtt(new_connection, mqtt_sockets, keys.tls, at_end)
         at_end.push_async_callback(_close_connections, hub.links)
-        for task in (database.run(), hub.job_runner.run(), hub.c2d_queue.run(), identities.presence.run()):
+        for task in (
+            database.run(),
+            hub.job_runner.run(),
+            hub.c2d_queue.run(),
+            hub.configuration_rounds.run(),
+            identities.presence.run(),
+        ):
             at_end.push_async_callback(_cancel, asyncio.create_task(task))
 
         credentials = Credentials(

@@ -13,15 +13,6 @@ pytestmark = pytest.mark.local_hub("is about what the local hub does not have")
 
 ROWS = [(verb, each) for each in NOT_SERVED for verb in each.verbs]
 LISTED = {
-    "GET /configurations",
-    "GET /configurations/x",
-    "PUT /configurations/x",
-    "DELETE /configurations/x",
-    "POST /configurations/testQueries",
-    "GET /digitaltwins/x",
-    "PATCH /digitaltwins/x",
-    "POST /digitaltwins/x/commands/x",
-    "POST /digitaltwins/x/components/x/commands/x",
     "POST /jobs/create",
     "POST /devices/x/files",
     "POST /devices/x/files/notifications",
