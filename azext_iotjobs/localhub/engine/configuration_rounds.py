@@ -126,7 +126,8 @@ class ConfigurationRounds:
             if self._is_stale:
                 rules, is_whole = self._rules(), False
             until = after + ROWS_AT_ONCE
-            yield from self._evaluate(rules, self._matching(rules, after, until), counts)
+            matching = yield from self._matching(rules, after, until)
+            yield from self._evaluate(rules, matching, counts)
             after = after if self._is_stale else until
         for rule in rules if is_whole else ():
             yield from self._count_metrics(rule, counts)
@@ -135,14 +136,18 @@ class ConfigurationRounds:
         self._is_stale = False
         return [_rule(each) for each in self._configurations.all()]
 
-    def _matching(self, rules: Sequence[Rule], after: int, until: int) -> Matching:
+    def _matching(self, rules: Sequence[Rule], after: int, until: int) -> Generator[None, None, Matching]:
         """The twins in a range of rows that match a configuration or show one, with those that match."""
         found: dict[int, list[Rule]] = {row_id: [] for row_id in self._configurations.with_status(after, until)}
+        end_s = time.perf_counter() + STEP_S
         for rule in rules:
             if rule.condition is not None:
                 collection, where = rule.condition.collection, rule.condition.where
                 for row_id in self._selector.rows_between(collection, where, after=after, until=until):
                     found.setdefault(row_id, []).append(rule)
+            if time.perf_counter() > end_s:
+                yield
+                end_s = time.perf_counter() + STEP_S
         return deque((target, found[target.row_id]) for target in self._configurations.targets(found))
 
     def _evaluate(self, rules: Sequence[Rule], left: Matching, counts: Counter[tuple[str, str]]) -> Iterator[None]:

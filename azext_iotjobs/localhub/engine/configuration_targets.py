@@ -19,9 +19,8 @@ from azext_iotjobs.localhub.rules.configuration_plan import (
     plan,
     plan_edge,
 )
-from azext_iotjobs.localhub.rules.content_paths import difference
 from azext_iotjobs.localhub.rules.identity import edge_module_spec
-from azext_iotjobs.localhub.rules.twin import Tree
+from azext_iotjobs.localhub.rules.twin import Tree, TwinState
 from azext_iotjobs.localhub.store.configurations import Configurations, Target
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.twins import Twins
@@ -65,22 +64,21 @@ class TargetEvaluator:
         lost = [known[number] for number in target.applied if number in known and number not in numbers]
         try:
             with self._database.transaction():
-                self._write(target, own, edge, lost)
-                self._configurations.save_statuses(target.address, shown)
-                state = self._configurations.target(target.row_id).state
-                self._configurations.save_applied(target.row_id, numbers, state)
+                state = self._write(target, own, edge, lost)
+                self._configurations.save_evaluated(target.row_id, shown, numbers, state)
         except HubError as err:  # what they set does not fit into the twin, or the device is disabled
             logger.warning("%s cannot be configured: %s", target.address.shown, err.text)
             statuses = dict.fromkeys(statuses, TARGETED)
             self._configurations.save_statuses(target.address, {**shown, **_shown(statuses)})
         return statuses
 
-    def _write(self, target: Target, own: Plan, edge: Plan, lost: Sequence[Candidate]) -> None:
+    def _write(self, target: Target, own: Plan, edge: Plan, lost: Sequence[Candidate]) -> int:
+        """Write a target's twins; gives its new state."""
         own_lost = [each for each in lost if each.kind is not Kind.EDGE]
-        self._set_desired(target.address, own_lost, own.applied, "")
-        if target.address.module_id is not None:
-            return
+        twin = self._set_desired(target.address, own_lost, own.applied, "")
         edge_lost = [each for each in lost if each.kind is Kind.EDGE]
+        if not target.has_modules and not edge_lost:
+            return twin.desired.version
         for module in modules_of([*edge.applied, *edge_lost]):
             address = Address(target.address.device_id, module)
             if self._twin_rows.get(address) is None:
@@ -89,13 +87,12 @@ class TargetEvaluator:
                 self._registry.create_module(address, edge_module_spec())
             self._set_desired(address, edge_lost, edge.applied, module)
         self._show_on_agent(Address(target.address.device_id, AGENT), target, edge)
+        return self._configurations.target(target.row_id).state
 
     def _set_desired(
         self, address: Address, lost: Sequence[Candidate], applied: Sequence[Candidate], module: str
-    ) -> None:
-        old = self._twins.get(address).desired.data
-        if patch := difference(old, desired_after(old, lost, applied, module)):
-            self._twins.patch(address, tags=None, desired=patch)
+    ) -> TwinState:
+        return self._twins.change_desired(address, lambda old: desired_after(old, lost, applied, module))
 
     def _show_on_agent(self, address: Address, target: Target, edge: Plan) -> None:
         """The agent's twin shows the deployments as the device's does, beside configurations of its own."""

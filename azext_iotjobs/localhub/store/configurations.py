@@ -46,6 +46,7 @@ class Target:
     applied: list[int]  # rows of the configurations that apply, lowest first
     evaluated_state: int  # the `state` at which that was so
     state: int  # changes with the desired properties; of an edge device, with those of its modules too
+    has_modules: bool  # it is an edge device, which has modules of the system at least
 
 
 class Configurations:
@@ -135,11 +136,11 @@ class Configurations:
             (dump_json(dict(statuses)), *address.key),
         )
 
-    def save_applied(self, row_id: int, applied: Sequence[int], state: int) -> None:
-        """Store which configurations apply to a twin in a state."""
+    def save_evaluated(self, row_id: int, statuses: Mapping[str, Any], applied: Sequence[int], state: int) -> None:
+        """Store what a twin shows of configurations, and which of them apply to it in a state."""
         self._database.change(
-            "UPDATE twins SET applied_configurations = ?, evaluated_state = ? WHERE row_id = ?",
-            (dump_json(list(applied)), state, row_id),
+            "UPDATE twins SET configurations = ?, applied_configurations = ?, evaluated_state = ? WHERE row_id = ?",
+            (dump_json(dict(statuses)), dump_json(list(applied)), state, row_id),
         )
 
 
@@ -191,6 +192,7 @@ def _read_target(row: sqlite3.Row) -> Target:
         applied=applied,
         evaluated_state=row["evaluated_state"],
         state=row["desired_version"] + row["modules_state"],
+        has_modules=row["modules_state"] > 0,
     )
 
 
