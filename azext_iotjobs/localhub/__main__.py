@@ -36,8 +36,11 @@ def main(words: list[str] | None = None) -> int:
         config = LocalHubConfig(
             https_port=arguments.https_port,
             mqtt_port=arguments.mqtt_port,
+            amqp_port=arguments.amqp_port,
+            amqp_plain_port=arguments.amqp_plain_port,
             bind=arguments.bind,
             data_dir=arguments.data_dir.absolute(),
+            upload_dir=arguments.upload_folder.absolute() if arguments.upload_folder else None,
             state_dir=arguments.state_dir.absolute() if arguments.state_dir else None,
             in_memory=arguments.in_memory,
             sku=Sku(arguments.sku),
@@ -126,8 +129,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m azext_iotjobs.localhub", description="A local IoT Hub.")
     parser.add_argument("--https-port", type=int, default=8443)
     parser.add_argument("--mqtt-port", type=int, default=8883)
+    parser.add_argument("--amqp-port", type=int, help="default: 5671, or any free one where that is taken")
+    parser.add_argument("--amqp-plain-port", type=int, help="AMQP without TLS; default: none")
     parser.add_argument("--bind", default="127.0.0.1", help="loopback address 127.0.0.N")
     parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument(
+        "--upload-folder",
+        type=Path,
+        help="folder that stands for a storage account: uploaded files, exports; default: in the data folder",
+    )
     parser.add_argument("--state-dir", type=Path, help="folder of the state file, which tells that this hub runs")
     parser.add_argument("--in-memory", action="store_true")
     parser.add_argument(
