@@ -14,16 +14,12 @@ from azext_iotjobs.model.message import NewC2dMessage
 ACK, NO_ACK = "iothub-ack", "none"
 
 
-def render_c2d_message(message: NewC2dMessage, device_id: str, module_id: str | None = None) -> AmqpMessage:
-    """A message to a device.
-
-    message: with an id.  device_id: whose.  module_id: a module's; None: the device's own.
-    """
-    receiver = device_id if module_id is None else f"{device_id}/modules/{module_id}"
+def render_c2d_message(message: NewC2dMessage, device_id: str) -> AmqpMessage:
+    """A message to a device."""
     expires = None if message.expires_at is None else round(message.expires_at.timestamp() * 1000)
     properties = {
         "message_id": message.message_id,
-        "to": f"/devices/{receiver}/messages/devicebound",
+        "to": f"/devices/{device_id}/messages/devicebound",
         "correlation_id": message.correlation_id,
         "user_id": message.user_id,
         "content_type": message.content_type,

@@ -45,13 +45,9 @@ class ServiceMessagesClient:
         self._link = connect(hub, hub_login(hub.host, credential, clock))
         self._receiver: Receiver | None = None
 
-    def send(self, message: NewC2dMessage, device_id: str, module_id: str | None = None) -> None:
-        """Send a message to a device; the hub keeps it when this returns.
-
-        message: with an id.  device_id: whose.  module_id: a module's; None: the device's own.
-        Raises HubAnswer where the hub refuses it, LinkError.
-        """
-        self._link.send(DEVICEBOUND, codec.render_c2d_message(message, device_id, module_id))
+    def send(self, message: NewC2dMessage, device_id: str) -> None:
+        """Send a message to a device; the hub has it when this returns. Raises HubAnswer, LinkError."""
+        self._link.send(DEVICEBOUND, codec.render_c2d_message(message, device_id))
 
     def follow_feedback(self) -> None:
         """Let feedback come. Raises HubAnswer, LinkError."""
