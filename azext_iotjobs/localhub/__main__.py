@@ -38,6 +38,7 @@ def main(words: list[str] | None = None) -> int:
             mqtt_port=arguments.mqtt_port,
             bind=arguments.bind,
             data_dir=arguments.data_dir.absolute(),
+            upload_dir=arguments.upload_folder.absolute() if arguments.upload_folder else None,
             state_dir=arguments.state_dir.absolute() if arguments.state_dir else None,
             in_memory=arguments.in_memory,
             sku=Sku(arguments.sku),
@@ -128,6 +129,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--mqtt-port", type=int, default=8883)
     parser.add_argument("--bind", default="127.0.0.1", help="loopback address 127.0.0.N")
     parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument(
+        "--upload-folder",
+        type=Path,
+        help="folder that stands for a storage account: uploaded files, exports; default: in the data folder",
+    )
     parser.add_argument("--state-dir", type=Path, help="folder of the state file, which tells that this hub runs")
     parser.add_argument("--in-memory", action="store_true")
     parser.add_argument(

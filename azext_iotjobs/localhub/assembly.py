@@ -4,9 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from azext_iotjobs.localhub.auth.authenticator import Authenticator
+from azext_iotjobs.localhub.blobs.storage import Storage
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
 from azext_iotjobs.localhub.engine.device_service import DeviceService
+from azext_iotjobs.localhub.engine.file_notifications import FileNotifications
+from azext_iotjobs.localhub.engine.file_uploads import FileUploadService
 from azext_iotjobs.localhub.engine.job_runner import JobRunner
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.quotas import Quotas, make_quotas
@@ -17,6 +20,7 @@ from azext_iotjobs.localhub.http.bulk import BulkRoutes
 from azext_iotjobs.localhub.http.certificates import CertificateRoutes
 from azext_iotjobs.localhub.http.control import ControlRoutes
 from azext_iotjobs.localhub.http.edge import EdgeRoutes
+from azext_iotjobs.localhub.http.files import FileRoutes
 from azext_iotjobs.localhub.http.identities import IdentityRoutes
 from azext_iotjobs.localhub.http.jobs import JobRoutes
 from azext_iotjobs.localhub.http.local_messages import LocalMessageRoutes
@@ -29,6 +33,7 @@ from azext_iotjobs.localhub.process.config import LocalHubConfig
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.events import Events
+from azext_iotjobs.localhub.store.file_uploads import FileUploads
 from azext_iotjobs.localhub.store.identities import Identities
 from azext_iotjobs.localhub.store.jobs import Jobs
 from azext_iotjobs.localhub.store.messages import Messages
@@ -46,6 +51,7 @@ class Hub:
     links: Links
     job_runner: JobRunner
     c2d_queue: C2dQueue
+    file_notifications: FileNotifications
 
 
 def assemble(
@@ -53,6 +59,7 @@ def assemble(
     database: Database,
     identities: Identities,
     authenticator: Authenticator,
+    storage: Storage,
     clock: HubClock,
     secret: str,
     stop: Callable[[], None],
@@ -71,6 +78,9 @@ def assemble(
     quotas = make_quotas(config.sku, config.units, clock, config.time_scale)
     job_runner = JobRunner(database, jobs, selector, twins, links, clock, quotas)
     devices = DeviceService(authenticator, identities, Sessions(database), twins, c2d_queue, events, clock, quotas)
+    file_uploads = FileUploads(database)
+    file_notifications = FileNotifications(database, file_uploads, clock)
+    upload_service = FileUploadService(database, file_uploads, file_notifications, storage, clock)
     identities.disconnect_all(render(clock.now()))
     c2d_queue.recover()
     handlers = RouteHandlers(
@@ -81,11 +91,18 @@ def assemble(
         jobs=JobRoutes(jobs, job_runner, clock, config.job_slots, secret),
         queries=QueryRoutes(selector, secret),
         messages=MessageRoutes(devices, c2d_queue),
+        files=FileRoutes(upload_service, file_notifications, storage.account.port_suffix),
         certificates=CertificateRoutes(authorities, clock),
         control=ControlRoutes(database, identities, jobs, events, links, job_runner, stop),
         local_messages=LocalMessageRoutes(events, c2d_queue, clock),
         quotas=QuotaRoutes(config, quotas, jobs),
     )
     return Hub(
-        quotas=quotas, handlers=handlers, devices=devices, links=links, job_runner=job_runner, c2d_queue=c2d_queue
+        quotas=quotas,
+        handlers=handlers,
+        devices=devices,
+        links=links,
+        job_runner=job_runner,
+        c2d_queue=c2d_queue,
+        file_notifications=file_notifications,
     )

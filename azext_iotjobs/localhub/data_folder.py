@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from azext_iotjobs.localhub.auth.policies import PoliciesUnusable, ensure_policies
+from azext_iotjobs.localhub.blobs.storage import Storage
 from azext_iotjobs.localhub.clock import HubClock
 from azext_iotjobs.localhub.errors import StoreDamaged, StoreUnavailable
 from azext_iotjobs.localhub.process.config import LocalHubConfig
 from azext_iotjobs.localhub.process.folder import FolderUnusable
 from azext_iotjobs.localhub.process.outages import Outages
 from azext_iotjobs.localhub.process.private_files import write_private
+from azext_iotjobs.localhub.rules.blob_sas import StorageAccount
 from azext_iotjobs.localhub.store.database import Database, NewerDatabase
 from azext_iotjobs.localhub.store.identities import Identities
 from azext_iotjobs.localhub.store.integrity import check_integrity
@@ -49,6 +51,16 @@ def open_keys(config: LocalHubConfig, clock: HubClock, identities: Identities) -
         raise FolderUnusable(str(err)) from err
     except OSError as err:
         raise FolderUnusable(f"{config.data_dir / 'policies.json'} cannot be written: {err.strerror}.") from err
+
+
+def open_storage(config: LocalHubConfig, account: StorageAccount) -> Storage:
+    """The storage account's containers, made when there are none. Raises FolderUnusable."""
+    try:
+        return Storage(config.storage_dir, account, is_temporary=config.in_memory and config.upload_dir is None)
+    except OSError as err:
+        raise FolderUnusable(
+            f"The folder {config.storage_dir}, which stands for a storage account, cannot be used: {err.strerror}."
+        ) from err
 
 
 def open_database(config: LocalHubConfig, outages: Outages) -> Database:

@@ -16,16 +16,18 @@ from aiohttp import web
 from azext_iotjobs.localhub.assembly import Hub, assemble
 from azext_iotjobs.localhub.auth.authenticator import Authenticator
 from azext_iotjobs.localhub.auth.policies import OWNER
+from azext_iotjobs.localhub.blobs.storage import Storage
 from azext_iotjobs.localhub.clock import HubClock, render
-from azext_iotjobs.localhub.data_folder import open_database, open_keys, unusable_database
+from azext_iotjobs.localhub.data_folder import open_database, open_keys, open_storage, unusable_database
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.errors import StoreDamaged, StoreUnavailable
+from azext_iotjobs.localhub.http.blobs import BlobEndpoint
 from azext_iotjobs.localhub.http.connection_limits import make_runner
 from azext_iotjobs.localhub.http.listener import make_application
 from azext_iotjobs.localhub.http.websocket import WebSocketEndpoint
 from azext_iotjobs.localhub.mqtt.connection import Connection
-from azext_iotjobs.localhub.mqtt.disconnect_log import DisconnectLog
 from azext_iotjobs.localhub.process.config import LocalHubConfig
+from azext_iotjobs.localhub.process.disconnect_log import DisconnectLog
 from azext_iotjobs.localhub.process.folder import claim_folder
 from azext_iotjobs.localhub.process.outages import Outages
 from azext_iotjobs.localhub.process.sockets import ACCEPTED_AT_ONCE, BACKLOG, listen
@@ -37,7 +39,8 @@ from azext_iotjobs.localhub.process.state_file import (
     remove_state_file,
     write_state_file,
 )
-from azext_iotjobs.localhub.rules.host_names import HostNames
+from azext_iotjobs.localhub.rules.blob_sas import StorageAccount, account_key
+from azext_iotjobs.localhub.rules.host_names import HostNames, host_name
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import Identities
@@ -72,7 +75,10 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
 
         host_names = HostNames(config.bind, ports.https, ports.mqtt)
         authenticator = Authenticator(keys.policies, identities, Authorities(database), host_names, clock)
-        hub = _assemble(config, database, identities, authenticator, clock, keys.policies[OWNER], stop)
+        account = StorageAccount(host_name(config.bind, ports.https), account_key(keys.policies[OWNER]))
+        storage = open_storage(config, account)
+        at_end.callback(storage.close)
+        hub = _assemble(config, database, identities, authenticator, storage, clock, keys.policies[OWNER], stop)
 
         loop = asyncio.get_running_loop()
         disconnects = DisconnectLog(loop.time)
@@ -83,12 +89,22 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
 
         _limit_tls_buffers()
         application = make_application(
-            hub.handlers, authenticator, clock, WebSocketEndpoint(new_connection), hub.quotas
+            hub.handlers,
+            authenticator,
+            clock,
+            (WebSocketEndpoint(new_connection), BlobEndpoint(storage, clock)),
+            hub.quotas,
         )
         await _start_https(application, https_sockets, keys.tls, at_end)
         await _start_mqtt(new_connection, mqtt_sockets, keys.tls, at_end)
         at_end.push_async_callback(_close_connections, hub.links)
-        for task in (database.run(), hub.job_runner.run(), hub.c2d_queue.run(), identities.presence.run()):
+        for task in (
+            database.run(),
+            hub.job_runner.run(),
+            hub.c2d_queue.run(),
+            hub.file_notifications.run(),
+            identities.presence.run(),
+        ):
             at_end.push_async_callback(_cancel, asyncio.create_task(task))
 
         credentials = Credentials(
@@ -117,12 +133,13 @@ def _assemble(
     database: Database,
     identities: Identities,
     authenticator: Authenticator,
+    storage: Storage,
     clock: HubClock,
     secret: str,
     stop: asyncio.Event,
 ) -> Hub:
     try:
-        return assemble(config, database, identities, authenticator, clock, secret, stop.set)
+        return assemble(config, database, identities, authenticator, storage, clock, secret, stop.set)
     except (StoreUnavailable, StoreDamaged) as err:
         raise unusable_database(config, err) from err
 

@@ -17,8 +17,8 @@ from azext_iotjobs.localhub.http.connection_limits import make_runner
 from azext_iotjobs.localhub.http.websocket import WebSocketEndpoint
 from azext_iotjobs.localhub.mqtt.codec import Decoder, encode
 from azext_iotjobs.localhub.mqtt.connection import Connection
-from azext_iotjobs.localhub.mqtt.disconnect_log import DisconnectLog
 from azext_iotjobs.localhub.mqtt.packets import Connack, Connect, Packet, Publish, Suback, Subscribe
+from azext_iotjobs.localhub.process.disconnect_log import DisconnectLog
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.store.events import DeviceMessage
 from tests.helpers.moved_loop import HandClock, MovedLoop, turns, within_limit

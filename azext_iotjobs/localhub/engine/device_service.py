@@ -61,9 +61,13 @@ class DeviceService:
     def connected(self, address: Address, model_id: str | None) -> None:
         """The device is online; model_id: the model that it announces, if any."""
         if model_id is not None:
-            self._identities.set_model(address, model_id)
+            self.announce_model(address, model_id)
         self._identities.presence.note_connection(address, CONNECTED, self._now())
         self._c2d_queue.deliver(address)
+
+    def announce_model(self, address: Address, model_id: str) -> None:
+        """The device announces its model."""
+        self._identities.set_model(address, model_id)
 
     def disconnected(self, address: Address) -> None:
         """The device is offline."""

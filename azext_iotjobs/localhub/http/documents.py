@@ -13,7 +13,6 @@ from azext_iotjobs.localhub.rules.twin import Change, Section, TwinState, WholeS
 from azext_iotjobs.localhub.store.events import DeviceEvent
 from azext_iotjobs.localhub.store.identities import Identity
 from azext_iotjobs.localhub.store.jobs import DeviceJob, Job
-from azext_iotjobs.localhub.store.messages import Feedback
 
 Document = dict[str, Any]
 
@@ -136,18 +135,6 @@ def device_job_document(record: DeviceJob, row: sqlite3.Row) -> Document:
         "outcome": record.outcome,
     }
     return document if record.error is None else {**document, "error": record.error}
-
-
-def feedback_document(feedback: Feedback) -> Document:
-    """What became of a cloud-to-device message."""
-    return {
-        "originalMessageId": feedback.message_id,
-        "enqueuedTimeUtc": feedback.at,
-        "statusCode": feedback.outcome.value,
-        "description": feedback.outcome.value,
-        "deviceId": feedback.device_id,
-        "deviceGenerationId": feedback.generation_id,
-    }
 
 
 def event_document(event: DeviceEvent) -> Document:

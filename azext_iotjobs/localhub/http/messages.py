@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
 from azext_iotjobs.localhub.engine.device_service import DeviceService
+from azext_iotjobs.localhub.engine.feedback_queue import feedback_document
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, GENERIC_BAD_REQUEST, MESSAGE_TOO_LARGE, HubError
-from azext_iotjobs.localhub.http.documents import feedback_document
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse, member
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.c2d_message import DEFAULT_LOCK_S, MessageOutcome, check_lock

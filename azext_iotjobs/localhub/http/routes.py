@@ -12,6 +12,7 @@ from azext_iotjobs.localhub.http.bulk import BulkRoutes
 from azext_iotjobs.localhub.http.certificates import CertificateRoutes
 from azext_iotjobs.localhub.http.control import ControlRoutes
 from azext_iotjobs.localhub.http.edge import EdgeRoutes
+from azext_iotjobs.localhub.http.files import FileRoutes
 from azext_iotjobs.localhub.http.identities import IdentityRoutes
 from azext_iotjobs.localhub.http.jobs import JobRoutes
 from azext_iotjobs.localhub.http.local_messages import LocalMessageRoutes
@@ -46,6 +47,7 @@ class RouteHandlers:
     jobs: JobRoutes
     queries: QueryRoutes
     messages: MessageRoutes
+    files: FileRoutes
     certificates: CertificateRoutes
     control: ControlRoutes
     local_messages: LocalMessageRoutes
@@ -58,6 +60,7 @@ Cost = Callable[[HubRequest], int]
 MODULE = "/devices/{id}/modules/{module}"
 EDGE = "/devices/{id}/applyConfigurationContent"
 FEEDBACK = "/messages/serviceBound/feedback"
+FILES, FILE_NOTIFICATIONS = "/devices/{id}/files", "/messages/serviceBound/filenotifications"
 EVENTS, BOUND = "/devices/{id}/messages/events", "/devices/{id}/messages/deviceBound"
 CERTIFICATE = "/_local/certificates/{certificate}"
 
@@ -157,6 +160,19 @@ ROUTES = (
     _route(f"GET {BOUND}", DEVICE_RECEIVE, lambda h: h.messages.receive, "receive a message; 204 when there is none"),
     _route(f"DELETE {BOUND}/{{token}}", DEVICE_SETTLE, lambda h: h.messages.settle, "complete, or `?reject`"),
     _route(f"POST {BOUND}/{{token}}/abandon", DEVICE_SETTLE, lambda h: h.messages.abandon, "abandon"),
+    _route(f"POST {FILES}", DEVICE_SETTLE, lambda h: h.files.begin, "begin a file upload"),
+    _route(f"POST {FILES}/notifications", DEVICE_SETTLE, lambda h: h.files.end, "end a file upload"),
+    _route(f"POST {FILES}/notifications/{{correlation}}", DEVICE_SETTLE, lambda h: h.files.end, "end a file upload"),
+    _route(
+        f"GET {FILE_NOTIFICATIONS}",
+        MESSAGES,
+        lambda h: h.files.notification,
+        "a notification of an uploaded file, locked for 60 s",
+    ),
+    _route(f"DELETE {FILE_NOTIFICATIONS}/{{token}}", MESSAGES, lambda h: h.files.complete, "complete a notification"),
+    _route(
+        f"POST {FILE_NOTIFICATIONS}/{{token}}/abandon", MESSAGES, lambda h: h.files.abandon, "abandon a notification"
+    ),
     _route("GET /_local/health", LOCAL, lambda h: h.control.health, "the state of this hub"),
     _route("GET /_local/troubles", LOCAL, lambda h: h.control.outages, "what does not work at present"),
     _route("GET /_local/quotas", LOCAL, lambda h: h.quotas.get, "the tier's quotas and their use"),
@@ -195,7 +211,6 @@ class NotServed:
 CONFIGURATIONS = "configurations (automatic device management and edge deployments)", "set twins by a job instead"
 DIGITAL_TWINS = "digital twins", "only the ids of models are stored; /twins has the same properties"
 COMMANDS = "commands of digital twins", "call the method by its name, or component*name, at /twins/{id}/methods"
-FILES = "file upload", "there is no blob storage to upload to"
 NOT_SERVED = (
     NotServed(("GET",), "/configurations", READ, *CONFIGURATIONS),
     NotServed(("GET",), "/configurations/{configuration}", READ, *CONFIGURATIONS),
@@ -205,10 +220,4 @@ NOT_SERVED = (
     NotServed(("POST",), "/digitaltwins/{id}/commands/{name}", SERVICE, *COMMANDS),
     NotServed(("POST",), "/digitaltwins/{id}/components/{component}/commands/{name}", SERVICE, *COMMANDS),
     NotServed(("POST",), "/jobs/create", WRITE, "import and export jobs", "there is no blob storage to read or write"),
-    NotServed(("POST",), "/devices/{id}/files", Caller.DEVICE, *FILES),
-    NotServed(("POST",), "/devices/{id}/files/notifications", Caller.DEVICE, *FILES),
-    NotServed(("POST",), "/devices/{id}/files/notifications/{correlation}", Caller.DEVICE, *FILES),
-    NotServed(("GET",), "/messages/serviceBound/filenotifications", SERVICE, *FILES),
-    NotServed(("DELETE",), "/messages/serviceBound/filenotifications/{token}", SERVICE, *FILES),
-    NotServed(("POST",), "/messages/serviceBound/filenotifications/{token}/abandon", SERVICE, *FILES),
 )

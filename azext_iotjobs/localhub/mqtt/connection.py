@@ -10,14 +10,14 @@ from collections.abc import Callable
 from functools import partial
 
 from azext_iotjobs.localhub.clock import HubClock
+from azext_iotjobs.localhub.engine.device_backend import DeviceBackend
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.errors import HubError, StoreDamaged, StoreUnavailable
 from azext_iotjobs.localhub.mqtt import codec, effects, packets, session, topics
-from azext_iotjobs.localhub.mqtt.backend import DeviceBackend
-from azext_iotjobs.localhub.mqtt.disconnect_log import DisconnectLog
 from azext_iotjobs.localhub.mqtt.incoming import IncomingPackets
 from azext_iotjobs.localhub.mqtt.lifetime import CONNECT_LIMIT_S, Expired, Lifetime
 from azext_iotjobs.localhub.mqtt.replies import THROTTLES, reply, take_will, throttled
+from azext_iotjobs.localhub.process.disconnect_log import DisconnectLog
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.json_values import Json, dump_json
 from azext_iotjobs.localhub.rules.quota import Throttle

@@ -1,26 +1,21 @@
 """What a device has published -> what the hub does about it, and the response."""
 
-import logging
 from collections.abc import Mapping
 
-from azext_iotjobs.localhub.engine.links import Links, MethodResult
-from azext_iotjobs.localhub.errors import (
-    BAD_GATEWAY,
-    SERVER_ERROR,
-    SERVICE_UNAVAILABLE,
-    HubError,
-    StoreDamaged,
-    StoreUnavailable,
+from azext_iotjobs.localhub.engine.device_backend import DeviceBackend
+from azext_iotjobs.localhub.engine.device_requests import (
+    TwinResponse,
+    method_result,
+    patch_reported,
+    read_twin,
+    refused_twin,
 )
+from azext_iotjobs.localhub.engine.links import Links
+from azext_iotjobs.localhub.errors import HubError
 from azext_iotjobs.localhub.mqtt import effects, packets, topics
-from azext_iotjobs.localhub.mqtt.backend import DeviceBackend
 from azext_iotjobs.localhub.rules.address import Address
-from azext_iotjobs.localhub.rules.job import MAX_PAYLOAD_BYTES
-from azext_iotjobs.localhub.rules.json_values import Json, dump_json, parse_json
 from azext_iotjobs.localhub.rules.quota import Throttle
 from azext_iotjobs.localhub.store.events import DeviceMessage
-
-logger = logging.getLogger(__name__)
 
 WILL_PROPERTY = ("iothub-MessageType", "Will")
 RETAIN_PROPERTY = ("mqtt-retain", "true")
@@ -42,11 +37,11 @@ def reply(hub: DeviceBackend, links: Links, address: Address, received: effects.
             retained = dict([RETAIN_PROPERTY]) if publish.retain else {}
             _take_message(hub, address, received.topic, retained, publish.payload)
         case topics.MethodResponse(status, rid):
-            links.respond(address, rid, _method_result(status, publish.payload))
+            links.respond(address, rid, method_result(status, publish.payload))
         case topics.TwinGet(rid):
-            return _twin(hub, address, rid)
+            return _twin_publish(rid, read_twin(hub, address))
         case topics.ReportedPatch(rid):
-            return _reported(hub, address, rid, publish.payload)
+            return _twin_publish(rid, patch_reported(hub, address, publish.payload))
     return None
 
 
@@ -54,7 +49,7 @@ def throttled(received: effects.Received, err: HubError) -> packets.Publish | No
     """The response to a twin request over the quota; None for a message, which MQTT 3.1.1 cannot refuse."""
     match received.topic:
         case topics.TwinGet(rid) | topics.ReportedPatch(rid):
-            return _twin_error(rid, err)
+            return _twin_publish(rid, refused_twin(err))
     return None
 
 
@@ -72,46 +67,5 @@ def _take_message(
     hub.telemetry(address, message)
 
 
-def _method_result(status: int, payload: bytes) -> MethodResult | HubError:
-    try:
-        if len(payload) > MAX_PAYLOAD_BYTES:
-            raise ValueError(f"more than {MAX_PAYLOAD_BYTES} bytes")
-        return MethodResult(status, parse_json(payload) if payload.strip() else None)
-    except ValueError as err:
-        return HubError(BAD_GATEWAY, f"The device's answer cannot be read: {err}.", info={})
-
-
-def _twin(hub: DeviceBackend, address: Address, rid: str) -> packets.Publish:
-    try:
-        return _twin_response(200, rid, hub.twin_document(address))
-    except (HubError, StoreUnavailable, StoreDamaged) as err:
-        return _twin_error(rid, _as_hub_error(err))
-
-
-def _reported(hub: DeviceBackend, address: Address, rid: str, payload: bytes) -> packets.Publish:
-    try:
-        version = hub.patch_reported(address, parse_json(payload))
-    except ValueError:
-        return _twin_response(400, rid, {"errorCode": 400000, "message": "The body is not JSON."})
-    except (HubError, StoreUnavailable, StoreDamaged) as err:
-        return _twin_error(rid, _as_hub_error(err))
-    return packets.Publish(topics.twin_response_topic(204, rid, version), b"")
-
-
-def _twin_error(rid: str, err: HubError) -> packets.Publish:
-    return _twin_response(err.fault.http_status, rid, {"errorCode": err.fault.number, "message": err.text})
-
-
-def _twin_response(status: int, rid: str, document: Json) -> packets.Publish:
-    return packets.Publish(topics.twin_response_topic(status, rid), dump_json(document).encode())
-
-
-def _as_hub_error(err: HubError | StoreUnavailable | StoreDamaged) -> HubError:
-    match err:
-        case HubError():
-            return err
-        case StoreUnavailable():
-            return HubError(SERVICE_UNAVAILABLE, err.text)
-        case StoreDamaged():
-            logger.error("a twin request failed: %s", err.text)
-            return HubError(SERVER_ERROR, err.text)
+def _twin_publish(rid: str, response: TwinResponse) -> packets.Publish:
+    return packets.Publish(topics.twin_response_topic(response.status, rid, response.version), response.body)

@@ -22,6 +22,7 @@ class LocalHubConfig:
     mqtt_port: int = 8883
     bind: str = DEFAULT_BIND
     data_dir: Path
+    upload_dir: Path | None = None  # of the storage account; None: below data_dir
     state_dir: Path | None = None  # folder of the state file; None: none is written
     in_memory: bool = False
     sku: Sku = Sku.UNLIMITED
@@ -46,6 +47,11 @@ class LocalHubConfig:
     def addresses(self) -> tuple[str, ...]:
         """The addresses to listen at: the default one includes ::1, as "localhost" does."""
         return (self.bind, "::1") if self.bind == DEFAULT_BIND else (self.bind,)
+
+    @property
+    def storage_dir(self) -> Path:
+        """The folder of the storage account. One of a hub in memory holds nothing of an earlier hub."""
+        return self.upload_dir or self.data_dir / ("storage.in-memory" if self.in_memory else "storage")
 
     @property
     def job_slots(self) -> int | None:

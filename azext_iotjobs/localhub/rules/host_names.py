@@ -29,9 +29,9 @@ class ClientKind(Enum):
 class HostNames:
     """Every name under which one hub may be addressed, with and without a port."""
 
-    def __init__(self, bind: str, https_port: int, mqtt_port: int) -> None:
+    def __init__(self, bind: str, *ports: int) -> None:
         self._fixed = (bind, "localhost", "127.0.0.1", "::1", "[::1]") if bind == DEFAULT_BIND else (bind,)
-        self._ports = tuple(f":{port}" for port in (https_port, mqtt_port))
+        self._ports = tuple(f":{port}" for port in ports)
 
     def __contains__(self, host: object) -> bool:
         name = self._without_port(str(host))

@@ -2,6 +2,7 @@
 'use strict';
 
 const fs = require('fs');
+const { Readable } = require('stream');
 const { Client, Message, ModuleClient } = require('azure-iot-device');
 const { Mqtt, MqttWs } = require('azure-iot-device-mqtt');
 const { serve, tell } = require('./driven');
@@ -70,5 +71,14 @@ serve({
   report: (patch) => new Promise((resolve, reject) => {
     twin.properties.reported.update(patch, (err) => (err ? reject(err) : resolve()));
   }),
+  upload: async (name, text) => {
+    await client.uploadToBlob(name, Readable.from([Buffer.from(text)]), Buffer.byteLength(text));
+  },
+  uploadLarge: async (name, size) => {
+    const pieces = function* () { for (let left = size; left > 0; left -= 65536) yield Buffer.alloc(Math.min(left, 65536), 'x'); };
+    await client.uploadToBlob(name, Readable.from(pieces()), size);
+  },
+  place: async (name) => client.getBlobSharedAccessSignature(name),
+  notify: async (...args) => { await client.notifyBlobUploadStatus(...args); },
   close: async () => { await client.close(); },
 }, async () => { if (client) await client.close().catch(() => {}); });

@@ -1,4 +1,4 @@
-"""What the MQTT side needs of the hub, as a protocol; `engine.device_service` implements it."""
+"""What connections of devices need of the hub, as a protocol; `DeviceService` implements it."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
