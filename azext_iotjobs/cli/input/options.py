@@ -49,7 +49,7 @@ def register(context: Any, options: Options) -> None:
             add = context.extra if each.is_extra else context.argument
             settings = dict(each.settings)
             if settings.pop("is_deprecated", False):  # az makes what it says of that
-                settings["deprecate_info"] = context.deprecate(hide=True)
+                settings["deprecate_info"] = context.deprecate(hide=True, target=each.names[0])
             add(each.dest, options_list=list(each.names), **settings)
 
 

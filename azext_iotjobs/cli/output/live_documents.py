@@ -35,12 +35,19 @@ def printer(cmd: Any, format_type: str) -> Show:
 
     format_type: of az's --output. JSON is indented on a terminal, and one line elsewhere.
     """
+    query = _Query(cmd.cli_ctx)
     if format_type == "json" or (format_type == "jsonc" and not sys.stdout.isatty()):
         indent = INDENT if sys.stdout.isatty() else None
-        return lambda document: wrote(sys.stdout, json_text(_queried(cmd, document), indent) + "\n")
+        return lambda document: wrote(sys.stdout, json_text(query.of(document), indent) + "\n")
     if format_type in YAML_FORMATS:
-        return lambda document: wrote(sys.stdout, f"---\n{_yaml(_queried(cmd, document))}")
-    return lambda document: _printed(cmd, document)
+        return lambda document: wrote(sys.stdout, f"---\n{_yaml(query.of(document))}")
+
+    def print_document(document: dict[str, Any]) -> bool:
+        query.renew()
+        print_now(cmd, document)
+        return True
+
+    return print_document
 
 
 def json_text(document: Any, indent: int | None = None) -> str:
@@ -90,18 +97,29 @@ class LinesFile:
         return BadValue(f"{FILE_OPTION} {self._path} cannot be written: {err.strerror}.")
 
 
-def _queried(cmd: Any, document: dict[str, Any]) -> Any:
-    event = {"result": document}
-    cmd.cli_ctx.raise_event(EVENT_INVOKER_FILTER_RESULT, event_data=event)
-    return event["result"]
+class _Query:
+    """What --query does to a result, for many of them: az forgets it after the first."""
+
+    def __init__(self, cli_ctx: Any) -> None:
+        self._cli_ctx = cli_ctx
+        self._filters = list(cli_ctx._event_handlers[EVENT_INVOKER_FILTER_RESULT])
+        for each in self._filters:
+            cli_ctx.unregister_event(EVENT_INVOKER_FILTER_RESULT, each)
+
+    def renew(self) -> None:
+        """Have az apply it to the next result."""
+        for each in self._filters:
+            self._cli_ctx.register_event(EVENT_INVOKER_FILTER_RESULT, each)
+
+    def of(self, document: dict[str, Any]) -> Any:
+        """What is left of a document."""
+        self.renew()
+        event = {"result": document}
+        self._cli_ctx.raise_event(EVENT_INVOKER_FILTER_RESULT, event_data=event)
+        return event["result"]
 
 
 def _yaml(document: Any) -> str:
     from azext_iotjobs.cli.output.yaml_output import safe_yaml
 
     return safe_yaml(document, encoding_of(sys.stdout), has_color=False)
-
-
-def _printed(cmd: Any, document: dict[str, Any]) -> bool:
-    print_now(cmd, document)
-    return True

@@ -158,7 +158,10 @@ async def refused(hub: Hub, device: RawDevice) -> None:
 LATER: dict[str, tuple[Callable[..., object], str]] = {
     "keep-alive": (silent, "keep-alive: nothing came for 90 s, one and a half times what it promised"),
     "expiry": (expired, "its token or certificate has expired"),
-    "second connection": (doubled, "another connection came for the same device or module, which may have one at a time"),
+    "second connection": (
+        doubled,
+        "another connection came for the same device or module, which may have one at a time",
+    ),
     "refused message": (refused, "its message was refused: No messages today."),
 }
 
