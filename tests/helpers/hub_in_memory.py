@@ -39,6 +39,7 @@ from tests.helpers.moved_loop import HandClock
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 OTHER_KEY = base64.b64encode(bytes(range(1, 33))).decode()
+HOST_NAMES = HostNames("127.0.0.1", 443, 8883, 5671)
 ENDPOINT = EventHubEndpoint(host="localhost", port=5671, name="local-hub")
 
 
@@ -54,7 +55,7 @@ class HubInMemory:
             dict.fromkeys(RIGHTS, KEY),
             self.identities,
             Authorities(self.database),
-            HostNames("127.0.0.1", 443, 8883, 5671),
+            HOST_NAMES,
             self.clock,
         )
         self.links = Links()
@@ -107,6 +108,7 @@ class HubInMemory:
             feedback=FeedbackQueue(self.c2d_queue),
             file_notifications=NoQueue(),
             event_hub=ENDPOINT,
+            host_names=HOST_NAMES,
             quotas=quotas,
             clock=self.clock,
             loop=self.loop,
@@ -172,6 +174,7 @@ class OutLinkOfTest(LinkOfTest):
 
     credit: int = 0
     wants_drain: bool = False
+    is_settled_by_sender: bool = False
     sent: list[Message] = field(default_factory=list)
     tags: list[bytes] = field(default_factory=list)
 
