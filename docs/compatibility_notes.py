@@ -119,8 +119,8 @@ FIXED = {
         "iot hub monitor-feedback",
         "",
     ): "stdout has only records, YAML documents with `---` before them, or as `-o` has it. "
-    "What is shown is removed from the hub, and what filters leave out stays there. A record of another device does not "
-    "hide those that came with it; a lost connection is an error",
+    "What is shown is removed from the hub, and what filters leave out stays there. A record of another device does "
+    "not hide those that came with it; a lost connection is an error",
     ("iot hub monitor-feedback", "--wait-on-msg"): "exit code 4 when the device did not complete the message; with "
     "`--exit-zero` it is 0, as in azure-iot",
     (

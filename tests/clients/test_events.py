@@ -1,5 +1,7 @@
 """The client of the built-in endpoint, and how a hub is asked where that is."""
 
+from typing import Any
+
 import pytest
 
 from azext_iotjobs.clients.events import EventsClient, find_event_hub
@@ -13,7 +15,7 @@ from tests.helpers.clock_double import ClockDouble
 
 KEY = SasKey(policy="service", key="AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
 HUB = EventHub(endpoint=AmqpEndpoint("localhost"), name="local-hub", key=KEY)
-DESCRIBED = {
+DESCRIBED: dict[str, dict[str, Any]] = {
     "com.microsoft:eventhub": {"partition_ids": ["0", "1"]},
     "1": {"last_enqueued_offset": "5", "last_enqueued_sequence_number": 5, "is_partition_empty": False},
 }

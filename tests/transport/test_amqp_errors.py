@@ -1,7 +1,6 @@
 """What goes wrong with AMQP, as our errors."""
 
 import ssl
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -99,7 +98,7 @@ def test_trouble_of_the_network_is_told_from_what_is_no_amqp(
 
 def test_a_certificate_that_is_refused_is_said() -> None:
     refused = ssl.SSLCertVerificationError(1, "self-signed")
-    refused.verify_code = 18
+    refused.verify_code, refused.verify_message = 18, "self-signed certificate"
     found = raised_for(refused, is_opening=True)
     assert isinstance(found, NotTrusted) and "self-signed" in found.message
 
@@ -123,6 +122,6 @@ def test_a_message_was_accepted_or_refused() -> None:
 
 
 @pytest.mark.parametrize("outcome", [{}, {"released": []}, {"modified": [True, None, None]}, {"rejected": []}])
-def test_a_message_that_nobody_has_accepted_is_not_sent(outcome: SimpleNamespace) -> None:
+def test_a_message_that_nobody_has_accepted_is_not_sent(outcome: dict[str, Any]) -> None:
     with pytest.raises(LinkLost, match="has not accepted"):
         check_outcome(outcome, "hub")
