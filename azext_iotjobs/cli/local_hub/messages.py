@@ -1,4 +1,4 @@
-"""Handlers of az iot local-hub events | send, which stand for the AMQP that services use in Azure."""
+"""Handlers of az iot local-hub events | send, which need neither AMQP nor a key."""
 
 import json
 import sys
