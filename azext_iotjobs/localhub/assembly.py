@@ -1,15 +1,20 @@
 """Creates the parts of a hub over one database and connects them."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from azext_iotjobs.localhub.amqp.nodes.base import EventHubEndpoint, HubParts
 from azext_iotjobs.localhub.auth.authenticator import Authenticator
 from azext_iotjobs.localhub.blobs.storage import Storage
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
 from azext_iotjobs.localhub.engine.device_service import DeviceService
+from azext_iotjobs.localhub.engine.feedback_queue import FeedbackQueue
+from azext_iotjobs.localhub.engine.file_notification_queue import FileNotificationQueue
 from azext_iotjobs.localhub.engine.file_notifications import FileNotifications
 from azext_iotjobs.localhub.engine.file_uploads import FileUploadService
+from azext_iotjobs.localhub.engine.import_export import ImportExport
 from azext_iotjobs.localhub.engine.job_runner import JobRunner
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.quotas import Quotas, make_quotas
@@ -22,14 +27,17 @@ from azext_iotjobs.localhub.http.control import ControlRoutes
 from azext_iotjobs.localhub.http.edge import EdgeRoutes
 from azext_iotjobs.localhub.http.files import FileRoutes
 from azext_iotjobs.localhub.http.identities import IdentityRoutes
+from azext_iotjobs.localhub.http.import_export import ImportExportRoutes
 from azext_iotjobs.localhub.http.jobs import JobRoutes
 from azext_iotjobs.localhub.http.local_messages import LocalMessageRoutes
 from azext_iotjobs.localhub.http.messages import MessageRoutes
 from azext_iotjobs.localhub.http.queries import QueryRoutes
 from azext_iotjobs.localhub.http.quotas import QuotaRoutes
 from azext_iotjobs.localhub.http.routes import RouteHandlers
+from azext_iotjobs.localhub.http.transfer_lines import TransferLines
 from azext_iotjobs.localhub.http.twins import TwinRoutes
 from azext_iotjobs.localhub.process.config import LocalHubConfig
+from azext_iotjobs.localhub.rules.host_names import HostNames
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.events import Events
@@ -38,6 +46,7 @@ from azext_iotjobs.localhub.store.identities import Identities
 from azext_iotjobs.localhub.store.jobs import Jobs
 from azext_iotjobs.localhub.store.messages import Messages
 from azext_iotjobs.localhub.store.sessions import Sessions
+from azext_iotjobs.localhub.store.transfer_jobs import TransferJobs
 from azext_iotjobs.localhub.store.twins import Twins
 
 
@@ -52,6 +61,7 @@ class Hub:
     job_runner: JobRunner
     c2d_queue: C2dQueue
     file_notifications: FileNotifications
+    import_export: ImportExport
 
 
 def assemble(
@@ -81,19 +91,23 @@ def assemble(
     file_uploads = FileUploads(database)
     file_notifications = FileNotifications(database, file_uploads, clock)
     upload_service = FileUploadService(database, file_uploads, file_notifications, storage, clock)
+    bulk = BulkRoutes(database, registry, identities, twins, clock)
+    lines = TransferLines(bulk, twin_rows)
+    import_export = ImportExport(database, TransferJobs(database), identities, storage, lines, clock)
     identities.disconnect_all(render(clock.now()))
     c2d_queue.recover()
     handlers = RouteHandlers(
         identities=IdentityRoutes(registry, identities, links),
-        bulk=BulkRoutes(database, registry, identities, twins, clock),
+        bulk=bulk,
         edge=EdgeRoutes(database, registry, identities, twins),
         twins=TwinRoutes(identities, twins, links),
         jobs=JobRoutes(jobs, job_runner, clock, config.job_slots, secret),
         queries=QueryRoutes(selector, secret),
         messages=MessageRoutes(devices, c2d_queue),
         files=FileRoutes(upload_service, file_notifications, storage.account.port_suffix),
+        import_export=ImportExportRoutes(import_export, storage, authenticator.is_own_host, clock),
         certificates=CertificateRoutes(authorities, clock),
-        control=ControlRoutes(database, identities, jobs, events, links, job_runner, stop),
+        control=ControlRoutes(database, identities, jobs, events, links, job_runner, import_export, stop),
         local_messages=LocalMessageRoutes(events, c2d_queue, clock),
         quotas=QuotaRoutes(config, quotas, jobs),
     )
@@ -105,4 +119,23 @@ def assemble(
         job_runner=job_runner,
         c2d_queue=c2d_queue,
         file_notifications=file_notifications,
+        import_export=import_export,
+    )
+
+
+def amqp_parts(
+    hub: Hub, event_hub: EventHubEndpoint, host_names: HostNames, clock: HubClock, loop: asyncio.AbstractEventLoop
+) -> HubParts:
+    """What the nodes of AMQP links use of a hub."""
+    return HubParts(
+        devices=hub.devices,
+        links=hub.links,
+        c2d_queue=hub.c2d_queue,
+        feedback=FeedbackQueue(hub.c2d_queue),
+        file_notifications=FileNotificationQueue(hub.file_notifications),
+        event_hub=event_hub,
+        host_names=host_names,
+        quotas=hub.quotas,
+        clock=clock,
+        loop=loop,
     )

@@ -22,13 +22,6 @@ LISTED = {
     "PATCH /digitaltwins/x",
     "POST /digitaltwins/x/commands/x",
     "POST /digitaltwins/x/components/x/commands/x",
-    "POST /jobs/create",
-    "POST /devices/x/files",
-    "POST /devices/x/files/notifications",
-    "POST /devices/x/files/notifications/x",
-    "GET /messages/serviceBound/filenotifications",
-    "DELETE /messages/serviceBound/filenotifications/x",
-    "POST /messages/serviceBound/filenotifications/x/abandon",
 }
 
 

@@ -14,6 +14,7 @@ from azext_iotjobs.localhub.http.control import ControlRoutes
 from azext_iotjobs.localhub.http.edge import EdgeRoutes
 from azext_iotjobs.localhub.http.files import FileRoutes
 from azext_iotjobs.localhub.http.identities import IdentityRoutes
+from azext_iotjobs.localhub.http.import_export import ImportExportRoutes
 from azext_iotjobs.localhub.http.jobs import JobRoutes
 from azext_iotjobs.localhub.http.local_messages import LocalMessageRoutes
 from azext_iotjobs.localhub.http.messages import MessageRoutes
@@ -48,6 +49,7 @@ class RouteHandlers:
     queries: QueryRoutes
     messages: MessageRoutes
     files: FileRoutes
+    import_export: ImportExportRoutes
     certificates: CertificateRoutes
     control: ControlRoutes
     local_messages: LocalMessageRoutes
@@ -149,9 +151,15 @@ ROUTES = (
     _route("PUT /jobs/v2/{job}", JOB, lambda h: h.jobs.put, "create a job"),
     _route("GET /jobs/v2/{job}", JOB, lambda h: h.jobs.get, "show a job; 200 `unknown` for one that does not exist"),
     _route("POST /jobs/v2/{job}/cancel", JOB, lambda h: h.jobs.cancel, "cancel a job that has not begun"),
-    _route("GET /jobs", OLD_JOB, lambda h: h.jobs.list_v1, "import and export jobs: always none"),
-    _route("GET /jobs/{job}", OLD_JOB, lambda h: h.jobs.refuse_v1, "404 JobNotFound"),
-    _route("DELETE /jobs/{job}", OLD_JOB, lambda h: h.jobs.refuse_v1, "404 JobNotFound"),
+    _route("GET /jobs", OLD_JOB, lambda h: h.import_export.list, "import and export jobs"),
+    _route(
+        "POST /jobs/create",
+        OLD_JOB,
+        lambda h: h.import_export.create,
+        "import or export devices, with this hub's blobs",
+    ),
+    _route("GET /jobs/{job}", OLD_JOB, lambda h: h.import_export.get, "show an import or export job"),
+    _route("DELETE /jobs/{job}", OLD_JOB, lambda h: h.import_export.cancel, "cancel an import or export job"),
     _route("DELETE /devices/{id}/commands", MESSAGES, lambda h: h.messages.purge, "purge a device's messages"),
     _route(f"GET {FEEDBACK}", MESSAGES, lambda h: h.messages.feedback, "feedback on messages, locked for 60 s"),
     _route(f"DELETE {FEEDBACK}/{{token}}", MESSAGES, lambda h: h.messages.complete_feedback, "complete feedback"),
@@ -219,5 +227,4 @@ NOT_SERVED = (
     NotServed(("GET", "PATCH"), "/digitaltwins/{id}", SERVICE, *DIGITAL_TWINS),
     NotServed(("POST",), "/digitaltwins/{id}/commands/{name}", SERVICE, *COMMANDS),
     NotServed(("POST",), "/digitaltwins/{id}/components/{component}/commands/{name}", SERVICE, *COMMANDS),
-    NotServed(("POST",), "/jobs/create", WRITE, "import and export jobs", "there is no blob storage to read or write"),
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 from azext_iotjobs.localhub.rules.host_names import DEFAULT_BIND
 from azext_iotjobs.localhub.rules.quota import UNIT_LIMITS, Sku, job_slots
 
+AMQP_PORT = 5671  # the one that clients use; most cannot be given another
 MAX_TIME_SCALE = 1000  # timers are too coarse for more
 
 
@@ -20,6 +21,8 @@ class LocalHubConfig:
 
     https_port: int = 8443
     mqtt_port: int = 8883
+    amqp_port: int | None = None  # None: AMQP_PORT, or any free one where that is taken
+    amqp_plain_port: int | None = None  # without TLS; None: none
     bind: str = DEFAULT_BIND
     data_dir: Path
     upload_dir: Path | None = None  # of the storage account; None: below data_dir
@@ -32,11 +35,7 @@ class LocalHubConfig:
     log_file: Path | None = None  # None: the log goes to stderr only
 
     def __post_init__(self) -> None:
-        for option, port in (("--https-port", self.https_port), ("--mqtt-port", self.mqtt_port)):
-            if not 0 <= port <= 65535:
-                raise BadConfig(f"{option} {port}: give a port from 0 to 65535.")
-        if self.https_port == self.mqtt_port != 0:
-            raise BadConfig(f"--https-port and --mqtt-port are both {self.https_port}: give two different ports.")
+        self._check_ports()
         if not _is_loopback_v4(self.bind):
             raise BadConfig(f"--bind {self.bind}: a local hub listens on loopback only; give 127.0.0.N.")
         if self.max_active_jobs is not None and self.max_active_jobs < 1:
@@ -57,6 +56,24 @@ class LocalHubConfig:
     def job_slots(self) -> int | None:
         """How many jobs may be active at once; None: any number."""
         return job_slots(self.sku) if self.max_active_jobs is None else self.max_active_jobs
+
+    def _check_ports(self) -> None:
+        given = {
+            "--https-port": self.https_port,
+            "--mqtt-port": self.mqtt_port,
+            "--amqp-port": self.amqp_port,
+            "--amqp-plain-port": self.amqp_plain_port,
+        }
+        options: dict[int, str] = {}
+        for option, port in given.items():
+            if port is None:
+                continue
+            if not 0 <= port <= 65535:
+                raise BadConfig(f"{option} {port}: give a port from 0 to 65535.")
+            if port in options:
+                raise BadConfig(f"{options[port]} and {option} are both {port}: give two different ports.")
+            if port != 0:
+                options[port] = option
 
     def _check_tier(self) -> None:
         most = UNIT_LIMITS.get(self.sku.value)
