@@ -121,6 +121,7 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
             hub.c2d_queue.run(),
             hub.file_notifications.run(),
             hub.import_export.run(),
+            hub.configuration_rounds.run(),
             identities.presence.run(),
             event_log.run(clock, outages),
         ):

@@ -1,6 +1,7 @@
 """Microsoft's device SDK for Node.js over AMQP, azure-iot-device with azure-iot-device-amqp."""
 
 import uuid
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -73,15 +74,22 @@ def test_a_method_is_answered(hub: LocalHub, name: str, open_amqp: Open, payload
     assert answer == {"status": 202, "payload": {"echo": payload}}
 
 
+def is_completed(hub: LocalHub, job: str) -> bool:
+    return bool(hub.request("GET", job)["status"] == "completed")
+
+
 def test_jobs_call_methods_and_change_twins(hub: LocalHub, name: str, open_amqp: Open) -> None:
     open_amqp(name).do("listen")
     call = {"methodName": "ping", "payload": 1, "responseTimeoutInSeconds": 30}
     update = {"etag": "*", "properties": {"desired": {"speed": 3}}}
-    for number, work in enumerate(({"cloudToDeviceMethod": call}, {"updateTwin": update})):
-        kind = "scheduleDeviceMethod" if number == 0 else "scheduleUpdateTwin"
-        job = f"/jobs/v2/{name}-{number}"
-        hub.request("PUT", job, {"type": kind, "queryCondition": f"deviceId = '{name}'", **work})
-        wait_until(f"{kind} has completed", lambda job=job: hub.request("GET", job)["status"] == "completed")
+    requests: dict[str, dict[str, object]] = {
+        "scheduleDeviceMethod": {"cloudToDeviceMethod": call},
+        "scheduleUpdateTwin": {"updateTwin": update},
+    }
+    for kind, request in requests.items():
+        job = f"/jobs/v2/{name}-{kind}"
+        hub.request("PUT", job, {"type": kind, "queryCondition": f"deviceId = '{name}'", **request})
+        wait_until(f"{kind} has completed", partial(is_completed, hub, job))
         assert hub.request("GET", job)["deviceJobStatistics"]["succeededCount"] == 1
     wait_until(
         "the device reported it",
