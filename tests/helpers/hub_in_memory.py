@@ -54,9 +54,9 @@ class HubInMemory:
         self.loop = loop or asyncio.new_event_loop()
         self._is_loop_own = loop is None
         self.clock = HandClock()
+        self.host_names = HostNames("127.0.0.1", 443, 8883, 5671)
         self.database = Database(None)
         self.identities = Identities(self.database, Twins(self.database))
-        self.host_names = HostNames("127.0.0.1", 443, 8883, 5671)
         self.authenticator = Authenticator(
             dict.fromkeys(RIGHTS, KEY),
             self.identities,

@@ -64,6 +64,7 @@ serve({
     await client.getTwin(); // the SDK subscribes on its own time: what is asked after that comes after it
   },
   listenForMessages: async (settle = 'complete') => { client.on('message', (message) => onMessage(message, settle)); },
+  listenForInputs: async () => { client.on('inputMessage', (input, message) => tell({ event: 'input', input, body: String(message.getData()) })); },
   send: async (body, properties, system) => { await client.sendEvent(messageOf(body, properties, system)); },
   sendBatch: async (bodies) => { await client.sendEventBatch(bodies.map((each) => new Message(each))); },
   sendOutput: async (output, body) => { await client.sendOutputEvent(output, new Message(body)); },
