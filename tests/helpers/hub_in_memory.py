@@ -39,6 +39,7 @@ from tests.helpers.moved_loop import HandClock
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 OTHER_KEY = base64.b64encode(bytes(range(1, 33))).decode()
+HOST_NAMES = HostNames("127.0.0.1", 443, 8883, 5671)
 ENDPOINT = EventHubEndpoint(host="localhost", port=5671, name="local-hub")
 
 
@@ -50,12 +51,11 @@ class HubInMemory:
         self.clock = HandClock()
         self.database = Database(None)
         self.identities = Identities(self.database, Twins(self.database))
-        self.host_names = HostNames("127.0.0.1", 443, 8883, 5671)
         self.authenticator = Authenticator(
             dict.fromkeys(RIGHTS, KEY),
             self.identities,
             Authorities(self.database),
-            self.host_names,
+            HOST_NAMES,
             self.clock,
         )
         self.links = Links()
@@ -108,7 +108,7 @@ class HubInMemory:
             feedback=FeedbackQueue(self.c2d_queue),
             file_notifications=NoQueue(),
             event_hub=ENDPOINT,
-            host_names=self.host_names,
+            host_names=HOST_NAMES,
             quotas=quotas,
             clock=self.clock,
             loop=self.loop,

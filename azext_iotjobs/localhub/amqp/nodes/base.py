@@ -98,12 +98,12 @@ class OutAmqpLink(AmqpLink, Protocol):
     def credit(self) -> int:
         """How many messages may be sent now."""
 
-    def accept(self) -> None:
-        """Attach it."""
-
     @property
     def is_settled_by_sender(self) -> bool:
         """Whether the client wants every delivery settled already."""
+
+    def accept(self) -> None:
+        """Attach it."""
 
     def send(self, payload: bytes, *, tag: bytes | None = None, is_settled: bool = False) -> None:
         """Send a message; only while there is credit."""
