@@ -1,8 +1,8 @@
 """Microsoft's SDKs as processes, and what they need of this machine.
 
 They dial 8883, 5671 and 443, whatever they are told, so their hubs have these ports, on loopback addresses that are
-this test run's own: two runs on one machine do not meet. What cannot be had here is skipped by name: the address, the right to
-port 443, Node.js, an SDK.
+this test run's own: two runs on one machine do not meet. What cannot be had here is skipped by name: the address, the
+right to port 443, Node.js, an SDK.
 """
 
 import os

@@ -105,10 +105,6 @@ class OutAmqpLink(AmqpLink, Protocol):
     def accept(self) -> None:
         """Attach it."""
 
-    @property
-    def is_settled_by_sender(self) -> bool:
-        """Whether the client wants every delivery settled already."""
-
     def send(self, payload: bytes, *, tag: bytes | None = None, is_settled: bool = False) -> None:
         """Send a message; only while there is credit."""
 
