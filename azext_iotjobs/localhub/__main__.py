@@ -148,7 +148,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--units", type=int, default=1, help="units of the tier")
     parser.add_argument(
-        "--time-scale", type=float, default=1.0, help="speeds up all quotas by this factor; for tests and benchmarks"
+        "--time-scale",
+        type=float,
+        default=1.0,
+        help="speeds up all quotas, and the rounds of configurations, by this factor; for tests and benchmarks",
     )
     parser.add_argument(
         "--max-active-jobs", type=int, help="jobs that may be active at once; default: as the tier allows"

@@ -9,6 +9,7 @@ import ssl
 import sys
 from asyncio import sslproto
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from aiohttp import web
@@ -18,7 +19,7 @@ from azext_iotjobs.localhub.amqp.nodes.base import EventHubEndpoint
 from azext_iotjobs.localhub.assembly import Hub, amqp_parts, assemble
 from azext_iotjobs.localhub.auth.authenticator import Authenticator
 from azext_iotjobs.localhub.auth.policies import OWNER
-from azext_iotjobs.localhub.blobs.storage import Storage
+from azext_iotjobs.localhub.blobs.storage import REGISTRY, Storage
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.data_folder import open_database, open_keys, open_storage, unusable_database
 from azext_iotjobs.localhub.engine.links import Links
@@ -51,6 +52,7 @@ from azext_iotjobs.localhub.store.twins import Twins
 logger = logging.getLogger(__name__)
 
 HANDSHAKE_LIMIT_S = 30.0
+URI_LIFE = timedelta(days=365)  # of the signature that is shown; a start makes another
 TLS_READ_BYTES = 4 * 1024
 TLS_CLOSE_LIMIT_S = 1.0  # how long a device that no longer answers delays the hub's end
 
@@ -108,6 +110,8 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
             hub.job_runner.run(),
             hub.c2d_queue.run(),
             hub.file_notifications.run(),
+            hub.import_export.run(),
+            hub.configuration_rounds.run(),
             identities.presence.run(),
         ):
             at_end.push_async_callback(_cancel, asyncio.create_task(task))
@@ -118,6 +122,7 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
             service_key=keys.policies[SERVICE],
             ca_file=keys.certificates.ca_file,
             bundle_file=keys.certificates.bundle_file,
+            container_uri=storage.signed_uri(REGISTRY, clock.now() + URI_LIFE),
         )
         listening = describe(config, ports, credentials, started_at=render(clock.now()))
         if listening.state_file is not None:

@@ -34,6 +34,10 @@ class Authenticator:
         self._hosts = hosts
         self._clock = clock
 
+    def is_own_host(self, host: str) -> bool:
+        """Whether a host, with or without a port, is this hub."""
+        return host in self._hosts
+
     def check_client(self, host: str, client: ClientKind) -> None:
         """Raise HubError 401002 when `host`, as the client gave it, is the name for the other kind of client."""
         self._hosts.check_client(host, client)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 
 from azext_iotjobs.localhub.clock import render
+from azext_iotjobs.localhub.engine.import_export import ImportExport
 from azext_iotjobs.localhub.engine.job_runner import JobRunner
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
@@ -24,6 +25,7 @@ class ControlRoutes:
         events: Events,
         links: Links,
         runner: JobRunner,
+        import_export: ImportExport,
         stop: Callable[[], None],
     ) -> None:
         self._database = database
@@ -32,6 +34,7 @@ class ControlRoutes:
         self._events = events
         self._links = links
         self._runner = runner
+        self._import_export = import_export
         self._stop = stop
 
     async def health(self, _request: HubRequest) -> HubResponse:
@@ -58,6 +61,7 @@ class ControlRoutes:
     async def reset(self, _request: HubRequest) -> HubResponse:
         """POST /_local/reset: remove devices, twins, jobs, messages, CA certificates and what devices sent."""
         self._runner.forget([job.spec.job_id for job in self._jobs.active()])
+        self._import_export.forget()
         self._database.empty()
         self._events.clear()
         self._links.drop_all()

@@ -30,7 +30,7 @@ class LocalHubConfig:
     in_memory: bool = False
     sku: Sku = Sku.UNLIMITED
     units: int = 1  # of the tier; 1 to UNIT_LIMITS
-    time_scale: float = 1.0  # > 0 to MAX_TIME_SCALE; speeds up the quotas' time
+    time_scale: float = 1.0  # > 0 to MAX_TIME_SCALE; speeds up the time of quotas and of rounds of configurations
     max_active_jobs: int | None = None  # None: as the tier allows
     log_file: Path | None = None  # None: the log goes to stderr only
 
@@ -78,9 +78,10 @@ class LocalHubConfig:
     def _check_tier(self) -> None:
         most = UNIT_LIMITS.get(self.sku.value)
         if most is None:
-            if self.units != 1 or self.time_scale != 1:
-                option = f"--units {self.units}" if self.units != 1 else f"--time-scale {self.time_scale:g}"
-                raise BadConfig(f"{option}: a hub without a tier has no quotas; give --sku F1, S1, S2 or S3 too.")
+            if self.units != 1:
+                raise BadConfig(
+                    f"--units {self.units}: a hub without a tier has no quotas; give --sku F1, S1, S2 or S3 too."
+                )
         elif not 1 <= self.units <= most:
             raise BadConfig(f"--units {self.units}: {self.sku.value} has {f'1 to {most}' if most > 1 else '1'}.")
         if not 0 < self.time_scale <= MAX_TIME_SCALE:
