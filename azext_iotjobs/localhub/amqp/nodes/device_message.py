@@ -14,7 +14,7 @@ from uuid import UUID
 from azext_iotjobs.localhub.amqp.wire.message import Message, Properties, decode_message
 from azext_iotjobs.localhub.amqp.wire.types import DecodeError, Timestamp
 from azext_iotjobs.localhub.clock import render
-from azext_iotjobs.localhub.store.events import DeviceMessage
+from azext_iotjobs.localhub.rules.event import DeviceMessage
 
 BATCH_FORMAT = 0x80013700  # each data section holds one encoded message
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
