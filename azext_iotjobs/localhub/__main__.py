@@ -36,6 +36,8 @@ def main(words: list[str] | None = None) -> int:
         config = LocalHubConfig(
             https_port=arguments.https_port,
             mqtt_port=arguments.mqtt_port,
+            amqp_port=arguments.amqp_port,
+            amqp_plain_port=arguments.amqp_plain_port,
             bind=arguments.bind,
             data_dir=arguments.data_dir.absolute(),
             upload_dir=arguments.upload_folder.absolute() if arguments.upload_folder else None,
@@ -127,6 +129,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m azext_iotjobs.localhub", description="A local IoT Hub.")
     parser.add_argument("--https-port", type=int, default=8443)
     parser.add_argument("--mqtt-port", type=int, default=8883)
+    parser.add_argument("--amqp-port", type=int, help="default: 5671, or any free one where that is taken")
+    parser.add_argument("--amqp-plain-port", type=int, help="AMQP without TLS; default: none")
     parser.add_argument("--bind", default="127.0.0.1", help="loopback address 127.0.0.N")
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument(
@@ -144,7 +148,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--units", type=int, default=1, help="units of the tier")
     parser.add_argument(
-        "--time-scale", type=float, default=1.0, help="speeds up all quotas by this factor; for tests and benchmarks"
+        "--time-scale",
+        type=float,
+        default=1.0,
+        help="speeds up all quotas, and the rounds of configurations, by this factor; for tests and benchmarks",
     )
     parser.add_argument(
         "--max-active-jobs", type=int, help="jobs that may be active at once; default: as the tier allows"

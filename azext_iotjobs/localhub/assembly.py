@@ -1,13 +1,20 @@
 """Creates the parts of a hub over one database and connects them."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from azext_iotjobs.localhub.amqp.nodes.base import EventHubEndpoint, HubParts
 from azext_iotjobs.localhub.auth.authenticator import Authenticator
 from azext_iotjobs.localhub.blobs.storage import Storage
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
+from azext_iotjobs.localhub.engine.configuration_rounds import INTERVAL_S, ConfigurationRounds
+from azext_iotjobs.localhub.engine.configuration_targets import TargetEvaluator
+from azext_iotjobs.localhub.engine.configurations import ConfigurationService
 from azext_iotjobs.localhub.engine.device_service import DeviceService
+from azext_iotjobs.localhub.engine.feedback_queue import FeedbackQueue
+from azext_iotjobs.localhub.engine.file_notification_queue import FileNotificationQueue
 from azext_iotjobs.localhub.engine.file_notifications import FileNotifications
 from azext_iotjobs.localhub.engine.file_uploads import FileUploadService
 from azext_iotjobs.localhub.engine.import_export import ImportExport
@@ -19,7 +26,9 @@ from azext_iotjobs.localhub.engine.selector import Selector
 from azext_iotjobs.localhub.engine.twin_service import TwinService
 from azext_iotjobs.localhub.http.bulk import BulkRoutes
 from azext_iotjobs.localhub.http.certificates import CertificateRoutes
+from azext_iotjobs.localhub.http.configurations import ConfigurationRoutes
 from azext_iotjobs.localhub.http.control import ControlRoutes
+from azext_iotjobs.localhub.http.digital_twins import DigitalTwinRoutes
 from azext_iotjobs.localhub.http.edge import EdgeRoutes
 from azext_iotjobs.localhub.http.files import FileRoutes
 from azext_iotjobs.localhub.http.identities import IdentityRoutes
@@ -33,7 +42,10 @@ from azext_iotjobs.localhub.http.routes import RouteHandlers
 from azext_iotjobs.localhub.http.transfer_lines import TransferLines
 from azext_iotjobs.localhub.http.twins import TwinRoutes
 from azext_iotjobs.localhub.process.config import LocalHubConfig
+from azext_iotjobs.localhub.rules.configuration import max_configurations
+from azext_iotjobs.localhub.rules.host_names import HostNames
 from azext_iotjobs.localhub.store.authorities import Authorities
+from azext_iotjobs.localhub.store.configurations import Configurations
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.events import Events
 from azext_iotjobs.localhub.store.file_uploads import FileUploads
@@ -57,6 +69,7 @@ class Hub:
     c2d_queue: C2dQueue
     file_notifications: FileNotifications
     import_export: ImportExport
+    configuration_rounds: ConfigurationRounds
 
 
 def assemble(
@@ -82,6 +95,16 @@ def assemble(
     c2d_queue = C2dQueue(database, messages, identities, links, clock)
     quotas = make_quotas(config.sku, config.units, clock, config.time_scale)
     job_runner = JobRunner(database, jobs, selector, twins, links, clock, quotas)
+    configurations = Configurations(database)
+    rounds = ConfigurationRounds(
+        database,
+        configurations,
+        selector,
+        TargetEvaluator(database, configurations, twin_rows, twins, registry),
+        clock,
+        interval_s=INTERVAL_S / config.time_scale,
+    )
+    service = ConfigurationService(database, configurations, clock, max_configurations(config.sku), rounds.wake)
     devices = DeviceService(authenticator, identities, Sessions(database), twins, c2d_queue, events, clock, quotas)
     file_uploads = FileUploads(database)
     file_notifications = FileNotifications(database, file_uploads, clock)
@@ -95,7 +118,9 @@ def assemble(
         identities=IdentityRoutes(registry, identities, links),
         bulk=bulk,
         edge=EdgeRoutes(database, registry, identities, twins),
+        configurations=ConfigurationRoutes(service),
         twins=TwinRoutes(identities, twins, links),
+        digital_twins=DigitalTwinRoutes(identities, twins, links),
         jobs=JobRoutes(jobs, job_runner, clock, config.job_slots, secret),
         queries=QueryRoutes(selector, secret),
         messages=MessageRoutes(devices, c2d_queue),
@@ -115,4 +140,23 @@ def assemble(
         c2d_queue=c2d_queue,
         file_notifications=file_notifications,
         import_export=import_export,
+        configuration_rounds=rounds,
+    )
+
+
+def amqp_parts(
+    hub: Hub, event_hub: EventHubEndpoint, host_names: HostNames, clock: HubClock, loop: asyncio.AbstractEventLoop
+) -> HubParts:
+    """What the nodes of AMQP links use of a hub."""
+    return HubParts(
+        devices=hub.devices,
+        links=hub.links,
+        c2d_queue=hub.c2d_queue,
+        feedback=FeedbackQueue(hub.c2d_queue),
+        file_notifications=FileNotificationQueue(hub.file_notifications),
+        event_hub=event_hub,
+        host_names=host_names,
+        quotas=hub.quotas,
+        clock=clock,
+        loop=loop,
     )

@@ -257,7 +257,7 @@ async def listening(loop: MovedLoop, door: Door = "TCP") -> AsyncIterator[Hub]:
 
 async def _websocket_server(new_connection: Callable[[], Connection], at_end: AsyncExitStack) -> web.Server:
     application = web.Application()
-    WebSocketEndpoint(new_connection).register(application)
+    WebSocketEndpoint(new_connection, new_connection).register(application)
     runner = make_runner(application)
     await runner.setup()
     at_end.push_async_callback(runner.cleanup)

@@ -82,8 +82,8 @@ command(
         "az iot local-hub events -d pump-1 --mc 1 --timeout 60",
     ),
     long="The output begins with the messages that the hub still has: the newest 1,000 since its start, 32 MiB at "
-    "most. The command takes the place of the Event Hubs endpoint that a hub in Azure has, and azure-iot has no such "
-    "command; --output and --query do not apply.",
+    "most. They come over HTTPS, in the hub's own form; --output and --query do not apply. `az iot hub "
+    "monitor-events` reads a hub in Azure the same way as a local one, over AMQP.",
 )
 command(
     "iot local-hub send",
@@ -94,6 +94,7 @@ command(
         "az iot local-hub send -d pump-1 --data '{\"valve\": 1}' --content-type application/json "
         "--properties 'site=north' --ack full",
     ),
-    long="The command takes the place of AMQP, which services use in Azure; azure-iot has no such command. The "
-    "message waits for the device for an hour, or until --expiry-time-utc.",
+    long="The message goes over HTTPS, and its id is printed; `az iot device c2d-message send` sends to a hub in "
+    "Azure the same way as to a local one, over AMQP. The message waits for the device for an hour, or until "
+    "--expiry-time-utc.",
 )

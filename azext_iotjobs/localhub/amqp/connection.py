@@ -7,7 +7,6 @@ read either, and its links have no credit meanwhile.
 
 import asyncio
 import logging
-from collections.abc import Callable
 
 from azext_iotjobs.localhub.amqp import dispatch
 from azext_iotjobs.localhub.amqp.nodes.base import Direction, HubParts, Room
@@ -36,7 +35,7 @@ LONGEST_TIMER_S = 3600.0  # asyncio's are not good for much longer; and a change
 class Connection(asyncio.Protocol):
     """One client's connection.
 
-    on_end: called once, when it has ended.
+    connections: it is in this set while it lives.
     """
 
     def __init__(
@@ -44,12 +43,12 @@ class Connection(asyncio.Protocol):
         hub: HubParts,
         authenticator: Authenticator,
         disconnects: DisconnectLog,
-        on_end: "Callable[[Connection], None]",
+        connections: "set[Connection]",
     ) -> None:
         self._hub = hub
         self._loop = hub.loop
         self._disconnects = disconnects
-        self._on_end = on_end
+        self._connections = connections
         self._protocol = AmqpConnection(CONTAINER_ID, self._wake)
         self._lifetime = Lifetime(hub.loop.time())
         self._room = Room(hub=hub, peer=Peer(authenticator, hub.clock, lambda: peer_certificates(self._transport)))
@@ -66,6 +65,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._connections.add(self)
         transport.set_write_buffer_limits(high=MAX_UNSENT_BYTES, low=FEW_UNSENT_BYTES)
         self._check_time()
 
@@ -93,7 +93,7 @@ class Connection(asyncio.Protocol):
         self._protocol.lost()
         self._finish_work()
         self._stop_timer()
-        self._on_end(self)
+        self._connections.discard(self)
 
     # --- for the hub
 

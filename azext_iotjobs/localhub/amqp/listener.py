@@ -17,9 +17,7 @@ class AmqpListener:
 
     def new_connection(self) -> Connection:
         """The protocol of a connection that begins now."""
-        connection = Connection(self._hub, self._authenticator, self._disconnects, self._connections.discard)
-        self._connections.add(connection)
-        return connection
+        return Connection(self._hub, self._authenticator, self._disconnects, self._connections)
 
     def close_connections(self) -> None:
         """Close every connection."""

@@ -64,6 +64,7 @@ def twin_document(identity: Identity, twin: TwinState) -> Document:
         **({"tags": twin.tags} if twin.tags else {}),
         "properties": {"desired": _section(twin.desired), "reported": _section(twin.reported)},
         "capabilities": {"iotEdge": identity.is_edge},
+        **({"configurations": twin.configurations} if twin.configurations else {}),
         **_scopes(identity),
     }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from azext_iotjobs.localhub.rules.host_names import DEFAULT_BIND
 from azext_iotjobs.localhub.rules.quota import UNIT_LIMITS, Sku, job_slots
 
+AMQP_PORT = 5671  # the one that clients use; most cannot be given another
 MAX_TIME_SCALE = 1000  # timers are too coarse for more
 
 
@@ -20,6 +21,8 @@ class LocalHubConfig:
 
     https_port: int = 8443
     mqtt_port: int = 8883
+    amqp_port: int | None = None  # None: AMQP_PORT, or any free one where that is taken
+    amqp_plain_port: int | None = None  # without TLS; None: none
     bind: str = DEFAULT_BIND
     data_dir: Path
     upload_dir: Path | None = None  # of the storage account; None: below data_dir
@@ -27,16 +30,12 @@ class LocalHubConfig:
     in_memory: bool = False
     sku: Sku = Sku.UNLIMITED
     units: int = 1  # of the tier; 1 to UNIT_LIMITS
-    time_scale: float = 1.0  # > 0 to MAX_TIME_SCALE; speeds up the quotas' time
+    time_scale: float = 1.0  # > 0 to MAX_TIME_SCALE; speeds up the time of quotas and of rounds of configurations
     max_active_jobs: int | None = None  # None: as the tier allows
     log_file: Path | None = None  # None: the log goes to stderr only
 
     def __post_init__(self) -> None:
-        for option, port in (("--https-port", self.https_port), ("--mqtt-port", self.mqtt_port)):
-            if not 0 <= port <= 65535:
-                raise BadConfig(f"{option} {port}: give a port from 0 to 65535.")
-        if self.https_port == self.mqtt_port != 0:
-            raise BadConfig(f"--https-port and --mqtt-port are both {self.https_port}: give two different ports.")
+        self._check_ports()
         if not _is_loopback_v4(self.bind):
             raise BadConfig(f"--bind {self.bind}: a local hub listens on loopback only; give 127.0.0.N.")
         if self.max_active_jobs is not None and self.max_active_jobs < 1:
@@ -58,12 +57,31 @@ class LocalHubConfig:
         """How many jobs may be active at once; None: any number."""
         return job_slots(self.sku) if self.max_active_jobs is None else self.max_active_jobs
 
+    def _check_ports(self) -> None:
+        given = {
+            "--https-port": self.https_port,
+            "--mqtt-port": self.mqtt_port,
+            "--amqp-port": self.amqp_port,
+            "--amqp-plain-port": self.amqp_plain_port,
+        }
+        options: dict[int, str] = {}
+        for option, port in given.items():
+            if port is None:
+                continue
+            if not 0 <= port <= 65535:
+                raise BadConfig(f"{option} {port}: give a port from 0 to 65535.")
+            if port in options:
+                raise BadConfig(f"{options[port]} and {option} are both {port}: give two different ports.")
+            if port != 0:
+                options[port] = option
+
     def _check_tier(self) -> None:
         most = UNIT_LIMITS.get(self.sku.value)
         if most is None:
-            if self.units != 1 or self.time_scale != 1:
-                option = f"--units {self.units}" if self.units != 1 else f"--time-scale {self.time_scale:g}"
-                raise BadConfig(f"{option}: a hub without a tier has no quotas; give --sku F1, S1, S2 or S3 too.")
+            if self.units != 1:
+                raise BadConfig(
+                    f"--units {self.units}: a hub without a tier has no quotas; give --sku F1, S1, S2 or S3 too."
+                )
         elif not 1 <= self.units <= most:
             raise BadConfig(f"--units {self.units}: {self.sku.value} has {f'1 to {most}' if most > 1 else '1'}.")
         if not 0 < self.time_scale <= MAX_TIME_SCALE:

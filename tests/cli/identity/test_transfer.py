@@ -80,7 +80,7 @@ def test_an_import_has_two_containers_which_files_may_hold(azure: AzureDouble, t
         ({"our_storage_authentication_type": "identity"}, None),
     ],
 )
-def test_with_an_identity_no_signature_is_needed(azure: AzureDouble, typed: dict[str, str], identity: Any) -> None:
+def test_with_an_identity_no_signature_is_needed(azure: AzureDouble, typed: dict[str, Any], identity: Any) -> None:
     plain = URI.partition("?")[0]
     body = sent(transfer.export_devices, our_blob_container_uri=plain, our_include_keys=True, **typed)
     assert (body["storageAuthenticationType"], body.get("identity")) == ("identityBased", identity)
@@ -88,7 +88,7 @@ def test_with_an_identity_no_signature_is_needed(azure: AzureDouble, typed: dict
 
 
 def test_a_storage_account_is_looked_up_and_its_key_signs(azure: AzureDouble) -> None:
-    names = {"our_storage_account_name": "MyStorage", "our_blob_container_name": "devices"}
+    names: dict[str, Any] = {"our_storage_account_name": "MyStorage", "our_blob_container_name": "devices"}
     uri = urlsplit(sent(transfer.export_devices, **names)["outputBlobContainerUri"])
     assert (uri.netloc, uri.path) == ("mystorage.blob.core.windows.net", "/devices")
     fields = parse_qs(uri.query)

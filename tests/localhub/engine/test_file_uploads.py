@@ -143,7 +143,7 @@ def test_a_notification_expires_and_is_delivered_only_so_often(hub: Hub) -> None
 
 def test_who_listens_is_told_of_what_is_new_or_free_again(hub: Hub) -> None:
     told: list[str] = []
-    end = hub.notifications.listen(lambda: told.append("news"))
+    end = hub.notifications.news.subscribe(lambda: told.append("news"))
     hub.upload()
     assert len(told) == 1
     taken = hub.notifications.take()

@@ -98,8 +98,15 @@ class OutAmqpLink(AmqpLink, Protocol):
     def credit(self) -> int:
         """How many messages may be sent now."""
 
+    @property
+    def is_settled_by_sender(self) -> bool:
+        """Whether the client wants every delivery settled already."""
+
     def accept(self) -> None:
         """Attach it."""
+
+    def confirm(self, tag: bytes, outcome: DeliveryState | None) -> None:
+        """Settle a delivery whose outcome the client has told without settling it."""
 
     def send(self, payload: bytes, *, tag: bytes | None = None, is_settled: bool = False) -> None:
         """Send a message; only while there is credit."""
