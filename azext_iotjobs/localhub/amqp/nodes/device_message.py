@@ -53,13 +53,21 @@ def _device_message(message: Message) -> DeviceMessage:
         **_named(_ANNOTATIONS, message.annotations),
         **_named(_APPLICATION_PROPERTIES, application),
     }
-    properties = {name: as_text(value) for name, value in application.items() if name not in _APPLICATION_PROPERTIES}
+    properties = {
+        name: value if type(value) is str else as_text(value)
+        for name, value in application.items()
+        if name not in _APPLICATION_PROPERTIES
+    }
     return DeviceMessage(body=message.body, properties=properties, system=system)
 
 
 def _described(properties: Properties) -> dict[str, str]:
-    values = ((name, getattr(properties, field), field) for field, name in _PROPERTIES.items())
-    return {name: _property_text(field, value) for name, value, field in values if value is not None}
+    found = {}
+    for field, name in _PROPERTIES.items():
+        value = getattr(properties, field)
+        if value is not None:
+            found[name] = value if type(value) is str else _property_text(field, value)
+    return found
 
 
 def _property_text(field: str, value: Any) -> str:
