@@ -154,9 +154,9 @@ def _text(value: str | None) -> bytes:
 
 
 def _symbol(value: str | None) -> bytes:
-    if value is None or not value.isascii() or len(value) > CACHED_CHARACTERS:
+    if value is None or not value.isascii():
         return _text(value)
-    return _short_text(Symbol(value))
+    return _text(Symbol(value))
 
 
 @lru_cache(maxsize=CACHED_PIECES, typed=True)
