@@ -44,6 +44,7 @@ class AnyHub:
     host: str
     https_port: int = 443
     mqtt_port: int = 8883
+    amqp_port: int = 5671
     ca: str | None = None
     policy: str = "iothubowner"
     prefix: str = ""
