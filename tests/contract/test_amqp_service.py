@@ -15,9 +15,13 @@ Connect = Callable[..., MqttDevice]
 WRONG_KEY = "A" * 43 + "="
 
 
-def signed_in(hub: AnyHub, policy: str = "service") -> AmqpService:
-    name = hub.host.partition(".")[0]
-    return AmqpService(hub, f"{policy}@sas.root.{name}", hub.token(policy))
+def signed_in(hub: AnyHub, policy: str | None = None) -> AmqpService:
+    return AmqpService(hub, user(hub, policy), hub.token(policy))
+
+
+def user(hub: AnyHub, policy: str | None = None) -> str:
+    """The name of a policy, as SASL PLAIN has it."""
+    return f"{policy or hub.policy}@sas.root.{hub.host.partition('.')[0]}"
 
 
 def condition_of(answer: object) -> str | None:
@@ -47,19 +51,20 @@ def test_a_token_that_is_put_on_cbs_lets_a_service_send(hub: AnyHub, name: str) 
     hub.new_device(name)
     with AmqpService(hub) as service:
         assert condition_of(service.attach_sender(C2D)) == "amqp:unauthorized-access"
-        assert service.put_token(hub.token("service"))[0] == 200
+        assert service.put_token(hub.token())[0] == 200
         assert service.send_to(name, b"x") == Accepted()
 
 
 def test_a_wrong_key_is_refused_by_sasl_and_on_cbs(hub: AnyHub) -> None:
-    token = sas(WRONG_KEY, hub.host, policy="service")
+    token = sas(WRONG_KEY, hub.host, policy=hub.policy)
     with pytest.raises(SignInRefused):
-        AmqpService(hub, f"service@sas.root.{hub.host.partition('.')[0]}", token)
+        AmqpService(hub, user(hub), token)
     with AmqpService(hub) as service:
         assert service.put_token(token)[0] == 401
 
 
-def test_a_policy_without_service_connect_may_neither_send_nor_receive(hub: AnyHub) -> None:
+@pytest.mark.local_hub("needs the keys of all policies")
+def test_a_policy_without_service_connect_may_neither_send_nor_receive(hub: HubProcess) -> None:
     with signed_in(hub, "registryRead") as service:
         assert condition_of(service.attach_sender(C2D)) == "amqp:unauthorized-access"
         assert condition_of(service.attach_receiver(FEEDBACK)) == "amqp:unauthorized-access"
