@@ -20,6 +20,7 @@ from azext_iotjobs.localhub.auth.policies import RIGHTS
 from azext_iotjobs.localhub.clock import render
 from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
 from azext_iotjobs.localhub.engine.device_service import DeviceService
+from azext_iotjobs.localhub.engine.event_log import EventLog
 from azext_iotjobs.localhub.engine.feedback_queue import FeedbackQueue
 from azext_iotjobs.localhub.engine.file_notification_queue import FileNotificationQueue
 from azext_iotjobs.localhub.engine.file_notifications import FileNotifications
@@ -31,7 +32,6 @@ from azext_iotjobs.localhub.rules.host_names import HostNames
 from azext_iotjobs.localhub.rules.twin import new_twin
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.events import Events
 from azext_iotjobs.localhub.store.file_uploads import FileUploads
 from azext_iotjobs.localhub.store.identities import Identities, Identity
 from azext_iotjobs.localhub.store.messages import Messages
@@ -64,7 +64,7 @@ class HubInMemory:
             self.host_names,
             self.clock,
         )
-        self.links, self.events = Links(), Events()
+        self.links, self.event_log = Links(), EventLog(self.loop)
         self.twins = TwinService(Twins(self.database), self.links, self.clock)
         self.file_notifications = FileNotifications(self.database, FileUploads(self.database), self.clock)
         self.messages = Messages(self.database)
@@ -121,7 +121,7 @@ class HubInMemory:
                 sessions,
                 self.twins,
                 self.c2d_queue,
-                self.events,
+                self.event_log,
                 self.clock,
                 quotas,
             ),

@@ -17,6 +17,7 @@ from functools import lru_cache
 from urllib.parse import unquote, unquote_plus
 
 from azext_iotjobs.localhub.errors import UNAUTHORIZED, UNAUTHORIZED_ACCESS, HubError
+from azext_iotjobs.localhub.rules.event import AuthMethod
 
 SCHEME = "SharedAccessSignature "
 MAX_TOKEN_CHARACTERS = 4096
@@ -57,6 +58,13 @@ def parse_token(text: str) -> Token:
         )
     except (KeyError, ValueError, OverflowError, OSError, binascii.Error) as err:
         raise HubError(UNAUTHORIZED, "The token is not well-formed.") from err
+
+
+def auth_method(text: str) -> AuthMethod:
+    """How a device that was let in with a token has proved who it is; without one it was by its certificate."""
+    if not text:
+        return AuthMethod.CERTIFICATE
+    return AuthMethod.DEVICE_KEY if parse_token(text).policy is None else AuthMethod.POLICY_KEY
 
 
 def check_key(token: Token, keys: Iterable[str]) -> None:
