@@ -1,12 +1,10 @@
 """What IoT Hub has and the local hub has not: 501, with a body that says so; what nobody has stays 404."""
 
 import re
-from contextlib import closing
 
 import pytest
 
 from azext_iotjobs.localhub.http.routes import NOT_SERVED, Caller, NotServed
-from tests.helpers.http_line import Line
 from tests.helpers.hub_process import HubProcess, sas
 
 pytestmark = pytest.mark.local_hub("is about what the local hub does not have")
@@ -67,19 +65,3 @@ def test_what_no_hub_has_stays_not_found(hub: HubProcess, path: str) -> None:
 
 def test_another_verb_is_not_allowed_there_either(hub: HubProcess) -> None:
     assert hub.refused("PATCH", "/configurations/x", {}) == (405, "GenericMethodNotAllowed")
-
-
-@pytest.mark.parametrize("path", ["/$iothub/websocket", "/$servicebus/websocket"])
-def test_amqp_over_websocket_is_answered_with_not_implemented(hub: HubProcess, path: str) -> None:
-    with closing(Line(hub).connection) as connection:
-        headers = {
-            "Upgrade": "websocket",
-            "Connection": "Upgrade",
-            "Sec-WebSocket-Version": "13",
-            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-            "Sec-WebSocket-Protocol": "AMQPWSB10",
-        }
-        connection.request("GET", path, headers=headers)
-        answer = connection.getresponse()
-        assert (answer.status, answer.headers["iothub-errorcode"]) == (501, "NotImplemented")
-        assert b"AMQP" in answer.read()

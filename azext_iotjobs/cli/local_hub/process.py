@@ -30,6 +30,8 @@ class HubOptions:
 
     https_port: int = 8443
     mqtt_port: int = 8883
+    amqp_port: int | None = None  # None: AMQP's own, or any free one
+    amqp_plain_port: int | None = None  # None: none
     bind: str = "127.0.0.1"
     data_dir: str | None = None  # None: the default one
     in_memory: bool = False
@@ -100,6 +102,8 @@ def _command_line(options: HubOptions, log_level: str, in_background: bool) -> l
     valued = {
         "--https-port": options.https_port,
         "--mqtt-port": options.mqtt_port,
+        "--amqp-port": options.amqp_port,
+        "--amqp-plain-port": options.amqp_plain_port,
         "--bind": options.bind,
         "--data-dir": options.data_path,
         "--state-dir": state_folder(),
@@ -110,7 +114,7 @@ def _command_line(options: HubOptions, log_level: str, in_background: bool) -> l
     }
     # In the foreground its standard input is a pipe from this process, which ends with it, even when it is killed.
     flags = ["--detached" if in_background else "--end-with-stdin", *(["--in-memory"] if options.in_memory else [])]
-    values = [word for name, value in valued.items() for word in (name, str(value))]
+    values = [word for name, value in valued.items() if value is not None for word in (name, str(value))]
     return [sys.executable, "-m", "azext_iotjobs.localhub", *values, *flags]
 
 
