@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from azext_iotjobs.localhub.amqp import dispatch
-from azext_iotjobs.localhub.amqp.nodes.base import Direction, EventHubEndpoint, HubParts, Room
-from azext_iotjobs.localhub.amqp.peer import Peer
+from azext_iotjobs.localhub.amqp.nodes.base import Direction, Room
+from azext_iotjobs.localhub.amqp.peer import SAS_TYPES
 from azext_iotjobs.localhub.amqp.protocol.events import (
     CreditChanged,
     DeliverySettled,
@@ -26,85 +26,31 @@ from azext_iotjobs.localhub.amqp.wire.performatives import (
     Transfer,
 )
 from azext_iotjobs.localhub.amqp.wire.types import Symbol
-from azext_iotjobs.localhub.auth.authenticator import Authenticator
-from azext_iotjobs.localhub.auth.policies import OWNER, new_key
-from azext_iotjobs.localhub.clock import render
-from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
-from azext_iotjobs.localhub.engine.device_service import DeviceService
-from azext_iotjobs.localhub.engine.feedback_queue import FeedbackQueue
-from azext_iotjobs.localhub.engine.links import Links
+from azext_iotjobs.localhub.auth.policies import OWNER
 from azext_iotjobs.localhub.engine.quotas import Quotas
-from azext_iotjobs.localhub.engine.twin_service import TwinService
 from azext_iotjobs.localhub.rules.address import Address
-from azext_iotjobs.localhub.rules.host_names import HostNames
-from azext_iotjobs.localhub.rules.twin import new_twin
-from azext_iotjobs.localhub.store.authorities import Authorities
-from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.events import DeviceMessage, Events
-from azext_iotjobs.localhub.store.identities import Identities, Identity
-from azext_iotjobs.localhub.store.messages import Messages
-from azext_iotjobs.localhub.store.sessions import Sessions
-from azext_iotjobs.localhub.store.twins import Twins
+from azext_iotjobs.localhub.rules.event import DeviceMessage
 from tests.helpers.amqp_frames import Talk, attach_receiver, attach_sender, flow, transfer
-from tests.helpers.any_hub import sas
-from tests.helpers.moved_loop import HandClock, MovedLoop
-
-SAS_TYPE = "servicebus.windows.net:sastoken"
+from tests.helpers.hub_in_memory import HubInMemory
+from tests.helpers.moved_loop import MovedLoop
 
 
-class DeviceHub:
-    """The parts of a hub that devices use."""
+class DeviceHub(HubInMemory):
+    """A hub in memory on a test's loop, with devices: "pump-1", or "pump-1/module"."""
 
     def __init__(self, loop: MovedLoop, *devices: str, quotas: Quotas | None = None) -> None:
-        self.clock, self.links, self.events = HandClock(), Links(), Events()
-        self.loop, self.quotas = loop, quotas
-        self.database = Database(None)
-        self.identities = Identities(self.database, Twins(self.database))
-        self.key = new_key()
-        self.authenticator = Authenticator(
-            {OWNER: self.key}, self.identities, Authorities(self.database), HostNames("127.0.0.1", 8443), self.clock
-        )
-        self.queue = C2dQueue(self.database, Messages(self.database), self.identities, self.links, self.clock)
-        self.twins = TwinService(Twins(self.database), self.links, self.clock)
-        sessions = Sessions(self.database)
-        self.devices = DeviceService(
-            self.authenticator, self.identities, sessions, self.twins, self.queue, self.events, self.clock, quotas
-        )
-        for device in devices:
-            self.add(Address(*device.split("/")))
-
-    def add(self, address: Address) -> None:
-        """Register a device or module."""
-        identity = Identity(
-            device_id=address.device_id, module_id=address.module_id, generation_id="1", etag=1, sign_in="sas"
-        )
-        self.identities.create(identity, new_twin(render(self.clock.now())))
-
-    def parts(self) -> HubParts:
-        """What nodes use of it."""
-        feedback = FeedbackQueue(self.queue)
-        return HubParts(
-            devices=self.devices,
-            links=self.links,
-            c2d_queue=self.queue,
-            feedback=feedback,
-            file_notifications=feedback,
-            event_hub=EventHubEndpoint(host="localhost", port=5671, name="local-hub"),
-            host_names=HostNames("127.0.0.1", 8443),
-            quotas=self.quotas,
-            clock=self.clock,
-            loop=self.loop,
-        )
+        super().__init__(*(Address(*each.split("/")) for each in devices), loop=loop)
+        self.quotas = quotas
 
     def connect(self) -> "AmqpClient":
         """A connection that may use every device."""
-        peer = Peer(self.authenticator, self.clock, tuple)
-        peer.put_token(SAS_TYPE, sas(self.key, "localhost", policy=OWNER))
-        return AmqpClient(room=Room(hub=self.parts(), peer=peer))
+        room = self.room(quotas=self.quotas)
+        room.peer.put_token(SAS_TYPES[0], self.token("localhost", policy=OWNER))
+        return AmqpClient(room=room)
 
-    def messages(self) -> list[DeviceMessage]:
+    def sent(self) -> list[DeviceMessage]:
         """What devices have sent."""
-        return [each.message for each in self.events.after(0, 1000)]
+        return [each.message for each in self.event_log.after(0, 1000)]
 
     def connection_state(self, address: Address) -> str:
         """Whether a device is connected, as its identity says."""

@@ -20,9 +20,11 @@ from azext_iotjobs.localhub.auth.policies import RIGHTS
 from azext_iotjobs.localhub.clock import render
 from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
 from azext_iotjobs.localhub.engine.device_service import DeviceService
+from azext_iotjobs.localhub.engine.event_log import EventLog
 from azext_iotjobs.localhub.engine.feedback_queue import FeedbackQueue
+from azext_iotjobs.localhub.engine.file_notification_queue import FileNotificationQueue
+from azext_iotjobs.localhub.engine.file_notifications import FileNotifications
 from azext_iotjobs.localhub.engine.links import Links
-from azext_iotjobs.localhub.engine.locked_queue import NoQueue
 from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.engine.twin_service import TwinService
 from azext_iotjobs.localhub.rules.address import Address
@@ -30,7 +32,7 @@ from azext_iotjobs.localhub.rules.host_names import HostNames
 from azext_iotjobs.localhub.rules.twin import new_twin
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.events import Events
+from azext_iotjobs.localhub.store.file_uploads import FileUploads
 from azext_iotjobs.localhub.store.identities import Identities, Identity
 from azext_iotjobs.localhub.store.messages import Messages
 from azext_iotjobs.localhub.store.sessions import Sessions
@@ -39,26 +41,32 @@ from tests.helpers.moved_loop import HandClock
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 OTHER_KEY = base64.b64encode(bytes(range(1, 33))).decode()
-HOST_NAMES = HostNames("127.0.0.1", 443, 8883, 5671)
 ENDPOINT = EventHubEndpoint(host="localhost", port=5671, name="local-hub")
 
 
 class HubInMemory:
-    """A hub whose policies all have the key KEY, like its devices. Its loop runs only when `turn` is called."""
+    """A hub whose policies all have the key KEY, like its devices.
 
-    def __init__(self, *devices: Address) -> None:
-        self.loop = asyncio.new_event_loop()
+    loop: that runs the test; None: one of its own, which runs only when `turn` is called.
+    """
+
+    def __init__(self, *devices: Address, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self.loop = loop or asyncio.new_event_loop()
+        self._is_loop_own = loop is None
         self.clock = HandClock()
+        self.host_names = HostNames("127.0.0.1", 443, 8883, 5671)
         self.database = Database(None)
         self.identities = Identities(self.database, Twins(self.database))
         self.authenticator = Authenticator(
             dict.fromkeys(RIGHTS, KEY),
             self.identities,
             Authorities(self.database),
-            HOST_NAMES,
+            self.host_names,
             self.clock,
         )
-        self.links = Links()
+        self.links, self.event_log = Links(), EventLog(self.loop)
+        self.twins = TwinService(Twins(self.database), self.links, self.clock)
+        self.file_notifications = FileNotifications(self.database, FileUploads(self.database), self.clock)
         self.messages = Messages(self.database)
         self.c2d_queue = C2dQueue(self.database, self.messages, self.identities, self.links, self.clock)
         for address in devices:
@@ -69,7 +77,8 @@ class HubInMemory:
 
     def __exit__(self, *_: object) -> None:
         self.database.close()
-        self.loop.close()
+        if self._is_loop_own:
+            self.loop.close()
 
     def turn(self) -> None:
         """Do what is due on the loop."""
@@ -85,9 +94,16 @@ class HubInMemory:
 
     def token(self, resource: str, *, policy: str | None = None, key: str = KEY, life_s: float = 600) -> str:
         """A token, made by hand; `resource` is not yet percent-encoded."""
+        return self._signed(resource, base64.b64decode(key), policy, life_s)
+
+    def event_hubs_token(self, resource: str, policy: str) -> str:
+        """A token as Event Hubs clients make it: the key's text signs it."""
+        return self._signed(resource, KEY.encode(), policy, 600)
+
+    def _signed(self, resource: str, secret: bytes, policy: str | None, life_s: float) -> str:
         encoded = quote(resource, safe="")
         expiry = str(int((self.clock.now() + timedelta(seconds=life_s)).timestamp()))
-        mac = hmac.new(base64.b64decode(key), f"{encoded}\n{expiry}".encode(), hashlib.sha256).digest()
+        mac = hmac.new(secret, f"{encoded}\n{expiry}".encode(), hashlib.sha256).digest()
         token = f"SharedAccessSignature sr={encoded}&sig={quote(base64.b64encode(mac), safe='')}&se={expiry}"
         return token if policy is None else f"{token}&skn={policy}"
 
@@ -97,18 +113,24 @@ class HubInMemory:
 
     def parts(self, quotas: Quotas | None = None) -> HubParts:
         """What nodes use."""
-        twins = TwinService(Twins(self.database), self.links, self.clock)
         sessions = Sessions(self.database)
         return HubParts(
             devices=DeviceService(
-                self.authenticator, self.identities, sessions, twins, self.c2d_queue, Events(), self.clock, quotas
+                self.authenticator,
+                self.identities,
+                sessions,
+                self.twins,
+                self.c2d_queue,
+                self.event_log,
+                self.clock,
+                quotas,
             ),
             links=self.links,
             c2d_queue=self.c2d_queue,
             feedback=FeedbackQueue(self.c2d_queue),
-            file_notifications=NoQueue(),
+            file_notifications=FileNotificationQueue(self.file_notifications),
             event_hub=ENDPOINT,
-            host_names=HOST_NAMES,
+            host_names=self.host_names,
             quotas=quotas,
             clock=self.clock,
             loop=self.loop,
@@ -177,6 +199,7 @@ class OutLinkOfTest(LinkOfTest):
     is_settled_by_sender: bool = False
     sent: list[Message] = field(default_factory=list)
     tags: list[bytes] = field(default_factory=list)
+    confirmed: list[DeliveryState | None] = field(default_factory=list)
 
     def accept(self) -> None:
         self.is_accepted = True
@@ -191,4 +214,4 @@ class OutLinkOfTest(LinkOfTest):
         self.wants_drain = False
 
     def confirm(self, tag: bytes, outcome: DeliveryState | None) -> None:
-        """The hub settles too."""
+        self.confirmed.append(outcome)

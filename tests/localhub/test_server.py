@@ -116,7 +116,7 @@ def test_a_data_folder_that_cannot_be_one_is_refused(tmp_path: Path) -> None:
         ("--sku", "S3", "--units", "11"),
         ("--sku", "S1", "--time-scale", "0"),
         ("--sku", "S1", "--time-scale", "nan"),
-        ("--time-scale", "10"),
+        ("--time-scale", "0"),
         ("--https-port", "x"),
     ],
 )

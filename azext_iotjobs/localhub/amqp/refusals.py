@@ -21,7 +21,6 @@ BY_STATUS = {
     412: conditions.PRECONDITION_FAILED,
     413: conditions.MESSAGE_SIZE_EXCEEDED,
     429: conditions.DEVICE_CONTAINER_THROTTLED,
-    501: conditions.NOT_IMPLEMENTED,
     503: conditions.TIMEOUT,  # what SDKs try again
     504: conditions.TIMEOUT,
 }

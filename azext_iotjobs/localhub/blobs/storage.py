@@ -2,10 +2,11 @@
 
 import asyncio
 import shutil
+from datetime import datetime
 from pathlib import Path
 
 from azext_iotjobs.localhub.blobs.container import Container
-from azext_iotjobs.localhub.rules.blob_sas import StorageAccount
+from azext_iotjobs.localhub.rules.blob_sas import ALL_OF_CONTAINER, Place, StorageAccount
 from azext_iotjobs.localhub.rules.file_upload import CONTAINER as UPLOADS
 
 REGISTRY = "registry"  # for import and export jobs
@@ -29,6 +30,11 @@ class Storage:
     def container(self, name: str) -> Container | None:
         """A container, or None."""
         return self._containers.get(name)
+
+    def signed_uri(self, name: str, expires_at: datetime) -> str:
+        """The address of a container with a signature that allows everything in it."""
+        place = Place(name)
+        return f"{self.account.uri(place)}?{self.account.sign(place, ALL_OF_CONTAINER, expires_at)}"
 
     def close(self) -> None:
         """Remove everything of a hub that keeps nothing."""

@@ -5,9 +5,9 @@ was delivered too often, or that has expired, is removed.
 """
 
 import uuid
-from collections.abc import Callable
 
 from azext_iotjobs.localhub.clock import HubClock, render
+from azext_iotjobs.localhub.engine.locked_queue import News
 from azext_iotjobs.localhub.errors import DEVICE_MESSAGE_LOCK_LOST, HubError
 from azext_iotjobs.localhub.process.background import run_repeatedly
 from azext_iotjobs.localhub.rules.file_upload import MAX_DELIVERIES, NOTIFICATION_LIFE, NOTIFICATION_LOCK
@@ -17,8 +17,6 @@ from azext_iotjobs.localhub.store.file_uploads import FileNotification, FileUplo
 CONTENT_TYPE = "application/vnd.microsoft.iothub.filenotification.json"
 CHECK_INTERVAL_S = 1.0  # how late the end of a lock may be noticed
 
-OnNews = Callable[[], None]
-
 
 class FileNotifications:
     """The hub's queue of notifications."""
@@ -27,7 +25,7 @@ class FileNotifications:
         self._database = database
         self._uploads = uploads
         self._clock = clock
-        self._listeners: set[OnNews] = set()
+        self.news = News()
 
     async def run(self) -> None:
         """Remove what has expired, and tell of locks that have ended, until cancelled."""
@@ -36,7 +34,7 @@ class FileNotifications:
     def add(self, notification: FileNotification) -> None:
         """Queue a notification."""
         self._uploads.add_notification(notification, notification.enqueued_at + NOTIFICATION_LIFE)
-        self._database.when_stored(self._tell)
+        self._database.when_stored(self.news.tell)
 
     def take(self) -> FileNotification | None:
         """Lock the oldest notification that is free; None when there is none. Its `lock_token` settles it."""
@@ -53,22 +51,13 @@ class FileNotifications:
         """Unlock a notification, to be read again. Raises HubError 412002 when the lock is lost."""
         if not self._uploads.unlock_notification(token, self._clock.now()):
             raise _lock_lost()
-        self._database.when_stored(self._tell)
-
-    def listen(self, on_news: OnNews) -> Callable[[], None]:
-        """Call `on_news` whenever there may be something to take; gives what ends that. Take what is there first."""
-        self._listeners.add(on_news)
-        return lambda: self._listeners.discard(on_news)
-
-    def _tell(self) -> None:
-        for on_news in tuple(self._listeners):
-            on_news()
+        self._database.when_stored(self.news.tell)
 
     def _step(self) -> float:
         until, now = self._uploads.next_unlock_at(), self._clock.now()
         self._forget()
         if until is not None and until <= now:
-            self._tell()
+            self.news.tell()
         return CHECK_INTERVAL_S
 
     def _forget(self) -> None:

@@ -1,7 +1,7 @@
 """What services receive and settle: the contract of such a queue, and those who wait for something new in it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -10,7 +10,7 @@ from typing import Protocol
 class LockedBatch:
     """What was taken from a queue together, and is settled together."""
 
-    lock_token: str
+    lock_token: str  # a UUID
     body: bytes
     content_type: str
     enqueued_at: datetime  # aware UTC; of its newest record
@@ -51,20 +51,3 @@ class LockedQueue(Protocol):
 
     def abandon(self, lock_token: str) -> None:
         """Unlock what a token locks. Raises HubError 412002 when the lock is lost."""
-
-
-@dataclass(frozen=True)
-class NoQueue:
-    """A queue in which there never is anything."""
-
-    news: News = field(default_factory=News)
-
-    def take(self) -> LockedBatch | None:
-        """Nothing."""
-        return None
-
-    def complete(self, lock_token: str) -> None:
-        """Nothing was taken."""
-
-    def abandon(self, lock_token: str) -> None:
-        """Nothing was taken."""

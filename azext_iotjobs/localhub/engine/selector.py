@@ -54,6 +54,7 @@ TWIN_COLUMNS = Columns(
         # twins without tags have no tags.
         ("parentScopes",): (PARENTS, Kind.JSON),
         ("tags",): ("nullif(twins.tags, '{}')", Kind.JSON),
+        ("configurations",): ("nullif(twins.configurations, '{}')", Kind.JSON),
         **_section("desired"),
         **_section("reported"),
     }
@@ -129,6 +130,16 @@ class Selector:
             f"WHERE {source.key} > ? AND {condition.text} ORDER BY {source.key} LIMIT ?"
         )
         return self._rows(Sql(sql, (after, *condition.values, count)))
+
+    def rows_between(self, collection: Collection, where: Expr | None, *, after: int, until: int) -> list[int]:
+        """The keys of the rows that match, after one row and up to another. Raises QueryError as `page` does."""
+        source = SOURCES[collection]
+        condition = _condition(source, where)
+        sql = (
+            f"SELECT {source.key} AS row_key FROM {source.tables} "
+            f"WHERE {source.key} > ? AND {source.key} <= ? AND {condition.text}"
+        )
+        return [int(row["row_key"]) for row in self._rows(Sql(sql, (after, until, *condition.values)))]
 
     def groups(self, query: Query, *, after: str, count: int) -> list[sqlite3.Row]:
         """At most `count` groups after the sort key `after`, for `grouped_result`. Raises QueryError as `page` does."""

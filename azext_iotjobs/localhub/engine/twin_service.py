@@ -9,7 +9,8 @@ from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, DEVICE_NOT_FOUND, HubError
 from azext_iotjobs.localhub.rules import twin as rules
 from azext_iotjobs.localhub.rules.address import Address
-from azext_iotjobs.localhub.rules.twin import Change, TwinState
+from azext_iotjobs.localhub.rules.content_paths import difference
+from azext_iotjobs.localhub.rules.twin import Change, Tree, TwinState
 from azext_iotjobs.localhub.store.twins import Twins
 
 
@@ -34,16 +35,35 @@ class TwinService:
         tags_patch, desired_patch = rules.as_patch(tags, current.tags), rules.as_patch(desired, current.desired.data)
         return self._write(
             address,
+            current,
             desired_patch,
             lambda twin, now: rules.patch_by_service(twin, tags=tags_patch, desired=desired_patch, now_text=now),
         )
 
     def replace(self, address: Address, *, tags: Any, desired: Any) -> TwinState:
         """Replace tags and desired properties, and notify the device. Raises HubError."""
+        current = self.get(address)
         return self._write(
             address,
-            rules.replacement(self.get(address).desired.data, desired),
+            current,
+            rules.replacement(current.desired.data, desired),
             lambda twin, now: rules.replace_by_service(twin, tags=tags, desired=desired, now_text=now),
+        )
+
+    def change_desired(self, address: Address, change: Callable[[Tree], Tree]) -> TwinState:
+        """Set the desired properties to what `change` makes of them, and notify the device of what differs.
+
+        Gives the twin; without a difference it is not written. Raises HubError.
+        """
+        current = self.get(address)
+        patch = difference(current.desired.data, change(current.desired.data))
+        if not patch:
+            return current
+        return self._write(
+            address,
+            current,
+            patch,
+            lambda twin, now: rules.patch_by_service(twin, tags=None, desired=patch, now_text=now),
         )
 
     def patch_reported(self, address: Address, reported: Any) -> int:
@@ -54,10 +74,15 @@ class TwinService:
         self._twins.save(address, twin)
         return twin.reported.version
 
-    def _write(self, address: Address, notification: Any, change: Callable[[TwinState, str], TwinState]) -> TwinState:
+    def _write(
+        self,
+        address: Address,
+        current: TwinState,
+        notification: Tree | None,
+        change: Callable[[TwinState, str], TwinState],
+    ) -> TwinState:
         """Store a changed twin. notification: the patch that the device receives; None: nothing."""
-        before = self.get(address)
-        twin = change(before, render(self._clock.now()))
+        twin = change(current, render(self._clock.now()))
         self._twins.save(address, twin)
         if notification is not None:
             # Not before the transaction is committed: a notification cannot be taken back.

@@ -99,7 +99,7 @@ class BlobEndpoint:
 
     def register(self, application: web.Application) -> None:
         """Add the endpoint to an application."""
-        for path in (f"/{sas.ACCOUNT}/{{rest:.*}}", f"/{UPLOADS}", f"/{UPLOADS}/{{rest:.*}}"):
+        for path in (f"/{sas.ACCOUNT}/{{rest:(?s:.*)}}", f"/{UPLOADS}", f"/{UPLOADS}/{{rest:(?s:.*)}}"):
             application.router.add_route("*", path, self._serve)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:

@@ -36,6 +36,11 @@ def payload_blocks(request: HubRequest) -> int:
     return method_blocks(len(dump_json(document.get("payload")).encode())) if isinstance(document, dict) else 1
 
 
+def body_blocks(request: HubRequest) -> int:
+    """One for each block of a command's payload, which is the body."""
+    return method_blocks(len(request.body))
+
+
 def _document(request: HubRequest) -> Any:
     try:
         return parse_json(request.body)

@@ -36,7 +36,7 @@ from azext_iotjobs.localhub.http import websocket
 from azext_iotjobs.localhub.http.connection_limits import read_body, send
 from azext_iotjobs.localhub.http.path_ids import check_path
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
-from azext_iotjobs.localhub.http.routes import NOT_SERVED, ROUTES, Caller, Route, RouteHandlers
+from azext_iotjobs.localhub.http.routes import ROUTES, Caller, Route, RouteHandlers
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.host_names import ClientKind
 from azext_iotjobs.localhub.rules.json_values import dump_json
@@ -105,7 +105,7 @@ def make_application(
 
     application = web.Application(middlewares=[respond], client_max_size=MAX_BODY_BYTES)
     application.on_response_prepare.append(_remove_default_type)
-    for route in (*ROUTES, *(route for each in NOT_SERVED for route in each.routes)):
+    for route in ROUTES:
         application.router.add_route(route.verb, _pattern(route.path), _handler(route, handlers, authenticator, quotas))
     for endpoint in endpoints:
         endpoint.register(application)

@@ -36,6 +36,10 @@ class HubRequest:
             raise HubError(GENERIC_BAD_REQUEST, "The body must be a JSON array of objects.")
         return value
 
+    def value(self) -> Any:
+        """The body, any JSON; None when it is empty. Raises HubError 400."""
+        return self._json() if self.body.strip() else None
+
     def address(self) -> Address:
         """The device or module that the path names."""
         return Address(self.path["id"], self.path.get("module"))

@@ -6,14 +6,16 @@ from enum import Enum
 from typing import NamedTuple
 
 from azext_iotjobs.localhub.auth.policies import Right
-from azext_iotjobs.localhub.errors import NOT_IMPLEMENTED, HubError
 from azext_iotjobs.localhub.http import costs
 from azext_iotjobs.localhub.http.bulk import BulkRoutes
 from azext_iotjobs.localhub.http.certificates import CertificateRoutes
+from azext_iotjobs.localhub.http.configurations import ConfigurationRoutes
 from azext_iotjobs.localhub.http.control import ControlRoutes
+from azext_iotjobs.localhub.http.digital_twins import DigitalTwinRoutes
 from azext_iotjobs.localhub.http.edge import EdgeRoutes
 from azext_iotjobs.localhub.http.files import FileRoutes
 from azext_iotjobs.localhub.http.identities import IdentityRoutes
+from azext_iotjobs.localhub.http.import_export import ImportExportRoutes
 from azext_iotjobs.localhub.http.jobs import JobRoutes
 from azext_iotjobs.localhub.http.local_messages import LocalMessageRoutes
 from azext_iotjobs.localhub.http.messages import MessageRoutes
@@ -43,11 +45,14 @@ class RouteHandlers:
     identities: IdentityRoutes
     bulk: BulkRoutes
     edge: EdgeRoutes
+    configurations: ConfigurationRoutes
     twins: TwinRoutes
+    digital_twins: DigitalTwinRoutes
     jobs: JobRoutes
     queries: QueryRoutes
     messages: MessageRoutes
     files: FileRoutes
+    import_export: ImportExportRoutes
     certificates: CertificateRoutes
     control: ControlRoutes
     local_messages: LocalMessageRoutes
@@ -59,6 +64,8 @@ Cost = Callable[[HubRequest], int]
 
 MODULE = "/devices/{id}/modules/{module}"
 EDGE = "/devices/{id}/applyConfigurationContent"
+ONE_CONFIGURATION = "/configurations/{configuration}"
+COMPONENT = "/digitaltwins/{id}/components/{component}"
 FEEDBACK = "/messages/serviceBound/feedback"
 FILES, FILE_NOTIFICATIONS = "/devices/{id}/files", "/messages/serviceBound/filenotifications"
 EVENTS, BOUND = "/devices/{id}/messages/events", "/devices/{id}/messages/deviceBound"
@@ -87,7 +94,7 @@ class Access(NamedTuple):
 
 REGISTRY_READ, REGISTRY_WRITE = Access(READ, Throttle.REGISTRY), Access(WRITE, Throttle.REGISTRY)
 STATISTICS = Access(SERVICE, Throttle.REGISTRY)
-CONFIGURATION = Access(WRITE, Throttle.CONFIGURATIONS)
+CONFIGURATION, CONFIGURATION_READ = Access(WRITE, Throttle.CONFIGURATIONS), Access(READ, Throttle.CONFIGURATIONS)
 TWIN_READ, TWIN_UPDATE = Access(SERVICE, Throttle.TWIN_READS), Access(SERVICE, Throttle.TWIN_UPDATES)
 METHOD, QUERY = Access(SERVICE, Throttle.METHODS), Access(SERVICE, Throttle.QUERIES)
 JOB, OLD_JOB = Access(JOBS, Throttle.JOBS), Access(WRITE, Throttle.JOBS)
@@ -126,6 +133,16 @@ ROUTES = (
         costs.each_device,
     ),
     _route(f"POST {EDGE}", CONFIGURATION, lambda h: h.edge.apply, "set the modules of an edge device"),
+    _route("GET /configurations", CONFIGURATION_READ, lambda h: h.configurations.list, "list configurations"),
+    _route(f"GET {ONE_CONFIGURATION}", CONFIGURATION_READ, lambda h: h.configurations.get, "show a configuration"),
+    _route(f"PUT {ONE_CONFIGURATION}", CONFIGURATION, lambda h: h.configurations.put, "create; with If-Match, update"),
+    _route(f"DELETE {ONE_CONFIGURATION}", CONFIGURATION, lambda h: h.configurations.delete, "delete"),
+    _route(
+        "POST /configurations/testQueries",
+        CONFIGURATION,
+        lambda h: h.configurations.test_queries,
+        "test a target condition and metric queries",
+    ),
     _route("GET /statistics/devices", REGISTRY_READ, lambda h: h.identities.device_statistics, "count devices"),
     _route("GET /statistics/service", STATISTICS, lambda h: h.identities.service_statistics, "count connected devices"),
     _route("GET /twins/{id}", TWIN_READ, lambda h: h.twins.get, "show a twin"),
@@ -144,14 +161,38 @@ ROUTES = (
         "call a module's method",
         costs.payload_blocks,
     ),
+    _route("GET /digitaltwins/{id}", TWIN_READ, lambda h: h.digital_twins.get, "show a digital twin"),
+    _route(
+        "PATCH /digitaltwins/{id}", TWIN_UPDATE, lambda h: h.digital_twins.patch, "change desired values by JSON Patch"
+    ),
+    _route(
+        "POST /digitaltwins/{id}/commands/{command}",
+        METHOD,
+        lambda h: h.digital_twins.invoke,
+        "call a command",
+        costs.body_blocks,
+    ),
+    _route(
+        f"POST {COMPONENT}/commands/{{command}}",
+        METHOD,
+        lambda h: h.digital_twins.invoke,
+        "call a component's command",
+        costs.body_blocks,
+    ),
     _route("POST /devices/query", QUERY, lambda h: h.queries.post, "query twins and device jobs"),
     _route("GET /jobs/v2/query", JOB, lambda h: h.jobs.list, "list jobs by `jobType`, `jobStatus`"),
     _route("PUT /jobs/v2/{job}", JOB, lambda h: h.jobs.put, "create a job"),
     _route("GET /jobs/v2/{job}", JOB, lambda h: h.jobs.get, "show a job; 200 `unknown` for one that does not exist"),
     _route("POST /jobs/v2/{job}/cancel", JOB, lambda h: h.jobs.cancel, "cancel a job that has not begun"),
-    _route("GET /jobs", OLD_JOB, lambda h: h.jobs.list_v1, "import and export jobs: always none"),
-    _route("GET /jobs/{job}", OLD_JOB, lambda h: h.jobs.refuse_v1, "404 JobNotFound"),
-    _route("DELETE /jobs/{job}", OLD_JOB, lambda h: h.jobs.refuse_v1, "404 JobNotFound"),
+    _route("GET /jobs", OLD_JOB, lambda h: h.import_export.list, "import and export jobs"),
+    _route(
+        "POST /jobs/create",
+        OLD_JOB,
+        lambda h: h.import_export.create,
+        "import or export devices, with this hub's blobs",
+    ),
+    _route("GET /jobs/{job}", OLD_JOB, lambda h: h.import_export.get, "show an import or export job"),
+    _route("DELETE /jobs/{job}", OLD_JOB, lambda h: h.import_export.cancel, "cancel an import or export job"),
     _route("DELETE /devices/{id}/commands", MESSAGES, lambda h: h.messages.purge, "purge a device's messages"),
     _route(f"GET {FEEDBACK}", MESSAGES, lambda h: h.messages.feedback, "feedback on messages, locked for 60 s"),
     _route(f"DELETE {FEEDBACK}/{{token}}", MESSAGES, lambda h: h.messages.complete_feedback, "complete feedback"),
@@ -183,41 +224,4 @@ ROUTES = (
     _route(f"DELETE {CERTIFICATE}", LOCAL, lambda h: h.certificates.delete, "remove a CA"),
     _route("POST /_local/reset", LOCAL, lambda h: h.control.reset, "remove everything but the keys"),
     _route("POST /_local/stop", LOCAL, lambda h: h.control.stop, "stop the hub"),
-)
-
-
-@dataclass(frozen=True)
-class NotServed:
-    """A feature of IoT Hub that this hub does not have: its routes answer 501 with a text that says so."""
-
-    verbs: tuple[str, ...]
-    path: str
-    caller: Right | Caller
-    feature: str  # "the local hub has no ..."
-    why: str  # or what to do instead
-
-    @property
-    def routes(self) -> tuple[Route, ...]:
-        """Its routes; callers without the right get 401 as everywhere."""
-
-        async def refuse(_request: HubRequest) -> HubResponse:
-            raise HubError(NOT_IMPLEMENTED, f"The local hub has no {self.feature}: {self.why}.")
-
-        return tuple(
-            Route(verb, self.path, self.caller, None, lambda _handlers: refuse, self.why) for verb in self.verbs
-        )
-
-
-CONFIGURATIONS = "configurations (automatic device management and edge deployments)", "set twins by a job instead"
-DIGITAL_TWINS = "digital twins", "only the ids of models are stored; /twins has the same properties"
-COMMANDS = "commands of digital twins", "call the method by its name, or component*name, at /twins/{id}/methods"
-NOT_SERVED = (
-    NotServed(("GET",), "/configurations", READ, *CONFIGURATIONS),
-    NotServed(("GET",), "/configurations/{configuration}", READ, *CONFIGURATIONS),
-    NotServed(("PUT", "DELETE"), "/configurations/{configuration}", WRITE, *CONFIGURATIONS),
-    NotServed(("POST",), "/configurations/testQueries", WRITE, *CONFIGURATIONS),
-    NotServed(("GET", "PATCH"), "/digitaltwins/{id}", SERVICE, *DIGITAL_TWINS),
-    NotServed(("POST",), "/digitaltwins/{id}/commands/{name}", SERVICE, *COMMANDS),
-    NotServed(("POST",), "/digitaltwins/{id}/components/{component}/commands/{name}", SERVICE, *COMMANDS),
-    NotServed(("POST",), "/jobs/create", WRITE, "import and export jobs", "there is no blob storage to read or write"),
 )

@@ -57,14 +57,9 @@ class TwinRoutes:
     async def invoke(self, request: HubRequest) -> HubResponse:
         """POST /twins/{id}[/modules/{module}]/methods"""
         address = request.address()
-        status = self._identities.status(address.device)
-        if status is None:
-            raise HubError(DEVICE_NOT_FOUND, f"{address.device.shown} is not registered.")
-        if address.module_id is not None and self._identities.status(address) is None:
-            raise HubError(MODULE_NOT_FOUND, f"{address.shown} is not registered.")
+        check_registered(self._identities, address)
         method = check_method(method_spec(request.document()))
-        if status == DISABLED:
-            raise HubError(DEVICE_NOT_ONLINE, "The device is disabled.", info={})
+        check_enabled(self._identities, address)
         answer = await self._links.invoke(
             address,
             method.name,
@@ -81,6 +76,20 @@ class TwinRoutes:
         identity = self._identities.get(address)
         assert identity is not None  # every twin has an identity
         return HubResponse(document=twin_document(identity, twin), headers={"ETag": f'"{twin_etag(twin.etag)}"'})
+
+
+def check_registered(identities: Identities, address: Address) -> None:
+    """Raise HubError 404 for a device or module that does not exist."""
+    if identities.status(address.device) is None:
+        raise HubError(DEVICE_NOT_FOUND, f"{address.device.shown} is not registered.")
+    if address.module_id is not None and identities.status(address) is None:
+        raise HubError(MODULE_NOT_FOUND, f"{address.shown} is not registered.")
+
+
+def check_enabled(identities: Identities, address: Address) -> None:
+    """Raise HubError 404 for a device that is disabled, or a module on one: its methods cannot be called."""
+    if identities.status(address.device) == DISABLED:
+        raise HubError(DEVICE_NOT_ONLINE, "The device is disabled.", info={})
 
 
 def service_parts(document: dict[str, Any]) -> tuple[Change, Change]:

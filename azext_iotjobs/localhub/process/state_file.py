@@ -34,6 +34,7 @@ class Credentials:
     service_key: str  # of the policy SERVICE
     ca_file: Path
     bundle_file: Path  # this machine's roots and the hub's CA
+    container_uri: str  # for import and export jobs, with a signature
 
 
 def describe(config: LocalHubConfig, ports: Ports, credentials: Credentials, started_at: str) -> Listening:
@@ -51,9 +52,11 @@ def describe(config: LocalHubConfig, ports: Ports, credentials: Credentials, sta
         "connectionString": f"HostName={name};SharedAccessKeyName={credentials.policy};"
         f"SharedAccessKey={credentials.key}",
         **_event_hubs(config.bind, ports, credentials.service_key),
+        "containerUri": credentials.container_uri,
         "caCertificatePath": str(credentials.ca_file),
         "caBundlePath": str(credentials.bundle_file),
         "dataDirectory": str(config.data_dir),
+        "uploadDirectory": str(config.storage_dir),
         "logFile": None if config.log_file is None else str(config.log_file),
         "inMemory": config.in_memory,
         "sku": config.sku.value,

@@ -26,10 +26,13 @@ def parse_query(text: str) -> nodes.Query:
 
 
 def parse_condition(text: str) -> nodes.Condition:
-    """A job's condition: *, a WHERE expression, or FROM devices.modules WHERE one. Raises QueryError."""
+    """A condition of a job or configuration: *, a WHERE expression, or FROM devices.modules WHERE one.
+
+    Raises QueryError.
+    """
     condition: nodes.Condition = _parse(text, "condition")
     if condition.collection is nodes.Collection.JOBS:
-        raise QueryError("a job cannot aim at devices.jobs")
+        raise QueryError("a condition cannot select from devices.jobs")
     return condition
 
 

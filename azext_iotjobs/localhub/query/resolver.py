@@ -18,7 +18,7 @@ MAX_OPERANDS = 100  # of one calculation
 TWIN_NAMES = tuple(
     "deviceId moduleId etag deviceEtag status statusReason statusUpdateTime connectionState lastActivityTime "
     "cloudToDeviceMessageCount authenticationType x509Thumbprint modelId version tags properties capabilities "
-    "deviceScope parentScopes".split()
+    "deviceScope parentScopes configurations".split()
 )
 JOB_NAMES = tuple(
     "deviceId moduleId jobId jobType status createdDateTimeUtc startTimeUtc endTimeUtc lastUpdatedDateTimeUtc outcome "

@@ -71,6 +71,19 @@ class IdentitySpec:
             raise HubError(ARGUMENT_INVALID, f"statusReason may have at most {MAX_STATUS_REASON} characters.")
 
 
+def edge_module_spec() -> IdentitySpec:
+    """The identity of a new module that a deployment manages."""
+    return IdentitySpec(
+        status="enabled",
+        status_reason=None,
+        sign_in=SignIn(),
+        is_edge=False,
+        device_scope=None,
+        parent_scopes=(),
+        managed_by="iotEdge",
+    )
+
+
 def is_id(text: str) -> bool:
     """Whether a device or module may have this id; ids of system modules included."""
     return ID.fullmatch(text) is not None and not is_dot_segment(text)

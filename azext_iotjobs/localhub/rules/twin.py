@@ -5,7 +5,7 @@ Source: IoT Hub devguide "device twins": merge patch semantics (null removes, ar
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -51,6 +51,7 @@ class TwinState:
     reported: Section
     etag: int  # changes with tags and desired properties only
     version: int  # changes with every write
+    configurations: Tree = field(default_factory=dict)  # id -> {"status": Targeted or Applied}; no write changes them
 
 
 def new_twin(now_text: str) -> TwinState:
@@ -78,7 +79,7 @@ def patch_by_service(twin: TwinState, *, tags: Tree | None, desired: Tree | None
         return twin
     new_tags = twin.tags if tags is None else checked(merge(twin.tags, tags), tags, "tags", TAGS_LIMIT_BYTES)
     new_desired = twin.desired if desired is None else patched(twin.desired, desired, "desired", now_text)
-    return TwinState(new_tags, new_desired, twin.reported, twin.etag + 1, twin.version + writes)
+    return replace(twin, tags=new_tags, desired=new_desired, etag=twin.etag + 1, version=twin.version + writes)
 
 
 def replace_by_service(twin: TwinState, *, tags: Tree, desired: Tree, now_text: str) -> TwinState:
@@ -86,13 +87,13 @@ def replace_by_service(twin: TwinState, *, tags: Tree, desired: Tree, now_text: 
     checked_tags = checked(merge({}, tags), tags, "tags", TAGS_LIMIT_BYTES)
     # Everything is written anew: metadata of removed properties, at any depth, is removed too.
     new_desired = patched(Section({}, {}, twin.desired.version), desired, "desired", now_text)
-    return TwinState(checked_tags, new_desired, twin.reported, twin.etag + 1, twin.version + 2)
+    return replace(twin, tags=checked_tags, desired=new_desired, etag=twin.etag + 1, version=twin.version + 2)
 
 
 def patch_by_device(twin: TwinState, reported: Tree, now_text: str) -> TwinState:
     """Merge reported properties. Raises HubError 400."""
     new_reported = patched(twin.reported, reported, "reported", now_text)
-    return TwinState(twin.tags, twin.desired, new_reported, twin.etag, twin.version + 1)
+    return replace(twin, reported=new_reported, version=twin.version + 1)
 
 
 def patched(section: Section, patch: Tree, name: str, now_text: str) -> Section:

@@ -192,4 +192,32 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )
         """,
     ),
+    (
+        """
+        CREATE TABLE configurations (
+            row_id INTEGER PRIMARY KEY AUTOINCREMENT,
+            configuration_id TEXT NOT NULL UNIQUE,
+            etag INTEGER NOT NULL,
+            schema_version TEXT,
+            content_type TEXT,
+            labels TEXT,
+            kind TEXT NOT NULL,
+            content TEXT NOT NULL,
+            target_condition TEXT NOT NULL,
+            priority INTEGER NOT NULL,
+            metric_queries TEXT NOT NULL,
+            created_at TEXT NOT NULL,
+            updated_at TEXT NOT NULL,
+            metric_results TEXT NOT NULL DEFAULT '{}',
+            system_results TEXT NOT NULL DEFAULT '{}'
+        )
+        """,
+        # As services see them: id -> status.
+        "ALTER TABLE twins ADD COLUMN configurations TEXT NOT NULL DEFAULT '{}'",
+        # Row ids of those that apply, lowest first, and the $version of the desired properties that they were applied
+        # to: as long as nothing of this changes, there is nothing to do.
+        "ALTER TABLE twins ADD COLUMN applied_configurations TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE twins ADD COLUMN evaluated_state INTEGER NOT NULL DEFAULT 0",
+        "CREATE INDEX twins_with_configurations ON twins (row_id) WHERE configurations <> '{}'",
+    ),
 )

@@ -58,6 +58,7 @@ def _twin_of(row: sqlite3.Row) -> TwinState:
         reported=Section(read_object(row["reported"]), read_object(row["reported_metadata"]), row["reported_version"]),
         etag=row["twin_etag"],
         version=row["version"],
+        configurations=read_object(row["configurations"]),
     )
 
 
@@ -65,7 +66,7 @@ def _twin_of(row: sqlite3.Row) -> TwinState:
 twin_of = RowReader(
     "the twin of device {device_id}, module {module_id}",
     dict.fromkeys(COUNTERS, NUMBER)
-    | dict.fromkeys(("tags", "desired", "desired_metadata", "reported", "reported_metadata"), TEXT),
+    | dict.fromkeys(("tags", "desired", "desired_metadata", "reported", "reported_metadata", "configurations"), TEXT),
     _twin_of,
 )
 

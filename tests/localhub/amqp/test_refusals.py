@@ -26,7 +26,6 @@ FAULTS = [each for each in vars(errors).values() if isinstance(each, Fault)]
         (errors.DEVICE_MESSAGE_LOCK_LOST, "com.microsoft:message-lock-lost"),
         (errors.PRECONDITION_FAILED, "com.microsoft:precondition-failed"),
         (errors.THROTTLING_BACKLOG_TIMEOUT, "com.microsoft:device-container-throttled"),
-        (errors.NOT_IMPLEMENTED, "amqp:not-implemented"),
         (errors.SERVER_ERROR, "amqp:internal-error"),
         (errors.GATEWAY_TIMEOUT, "com.microsoft:timeout"),
     ],

@@ -109,7 +109,7 @@ class OutAmqpLink(AmqpLink, Protocol):
         """Send a message; only while there is credit."""
 
     def confirm(self, tag: bytes, outcome: DeliveryState | None) -> None:
-        """Settle a delivery, after the client has told its outcome without settling it."""
+        """Settle a delivery whose outcome the client has told without settling it."""
 
     def end_drain(self) -> None:
         """There is nothing more to send at present."""

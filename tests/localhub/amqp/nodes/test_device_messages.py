@@ -23,11 +23,11 @@ def post(hub: DeviceHub, *bodies: str, address: Address = PUMP, life_s: float = 
         message = NewMessage(
             **{"body": body.encode(), "message_id": body, "ack": Ack.FULL, "expires_at": end, **fields}
         )
-        hub.queue.send(address, message)
+        hub.c2d_queue.send(address, message)
 
 
 def fates(hub: DeviceHub) -> dict[str, str]:
-    batch = hub.queue.feedback()
+    batch = hub.c2d_queue.feedback()
     return {each.message_id: each.outcome.value for each in batch.records} if batch else {}
 
 

@@ -53,7 +53,7 @@ def test_a_message_arrives_with_its_properties_as_texts() -> None:
             ),
         )
         assert outcome == Accepted()
-        (message,) = hub.messages()
+        (message,) = hub.sent()
         assert message.body == b'{"t": 21}'
         assert message.properties == {
             "text": "ü",
@@ -91,9 +91,7 @@ def test_a_batch_is_its_messages_in_order() -> None:
         assert client.message(client.sender(EVENTS), Message(data=tuple(parts)), message_format=BATCH_FORMAT) == (
             Accepted()
         )
-        assert [(each.body, each.properties) for each in hub.messages()] == [
-            (b"%d" % n, {"n": str(n)}) for n in range(3)
-        ]
+        assert [(each.body, each.properties) for each in hub.sent()] == [(b"%d" % n, {"n": str(n)}) for n in range(3)]
 
     run(main)
 
@@ -115,7 +113,7 @@ def test_a_wrong_batch_is_rejected_whole(data: tuple[bytes, ...], message_format
         outcome = client.message(link, Message(data=data), message_format=message_format)
         assert isinstance(outcome, Rejected) and outcome.error is not None
         assert outcome.error.condition == "com.microsoft:argument-error"
-        assert hub.messages() == []
+        assert hub.sent() == []
         assert client.message(link, Message(data=(b"next",))) == Accepted()
 
     run(main)
@@ -128,7 +126,7 @@ def test_a_body_that_is_neither_data_nor_text_is_rejected() -> None:
         link = client.sender(EVENTS)
         assert isinstance(client.message(link, Message(value=AmqpValue(value={"t": 1}))), Rejected)
         assert client.message(link, Message(value=AmqpValue(value="21"))) == Accepted()
-        assert [each.body for each in hub.messages()] == [b"21"]
+        assert [each.body for each in hub.sent()] == [b"21"]
 
     run(main)
 
@@ -138,7 +136,7 @@ def test_a_message_that_was_sent_settled_has_no_outcome() -> None:
         hub = DeviceHub(loop, "pump-1")
         client = hub.connect()
         assert client.message(client.sender(EVENTS), Message(data=(b"x",)), settled=True) is None
-        assert len(hub.messages()) == 1
+        assert len(hub.sent()) == 1
 
     run(main)
 
@@ -152,7 +150,7 @@ def test_a_message_above_256_kb_ends_the_link() -> None:
         for at in range(0, len(whole), 60_000):
             client.send(transfer(0, handle=link, more=True), payload=whole[at : at + 60_000])
         assert client.ended(link) == "amqp:link:message-size-exceeded"
-        assert hub.messages() == []
+        assert hub.sent() == []
 
     run(main)
 
@@ -164,7 +162,7 @@ def test_a_module_sends_under_its_own_name() -> None:
         client.message(
             client.sender("amqps://any/devices/pump-1/modules/valve%232/messages/Events"), Message(data=(b"x",))
         )
-        assert [each.address for each in hub.events.after(0, 9)] == [Address("pump-1", "valve#2")]
+        assert [each.sender.address for each in hub.event_log.after(0, 9)] == [Address("pump-1", "valve#2")]
 
     run(main)
 
@@ -189,7 +187,7 @@ def test_above_the_quota_messages_wait_in_order_and_other_devices_do_not() -> No
             loop.advance(expected)
             clock.advance(expected)
             await turns()
-        assert [each.body for each in hub.messages()] == [b"0", b"1", b"2", b"3"]
+        assert [each.body for each in hub.sent()] == [b"0", b"1", b"2", b"3"]
         assert [client.outcome(n) for n in (2, 3)] == [Accepted(), Accepted()]
 
     run(main)
@@ -217,6 +215,6 @@ def test_what_waits_when_the_link_ends_is_processed_and_when_the_hub_ends_it_is_
             if is_dropped:
                 hub.links.drop(Address("pump-1"))
             client.lose()
-            assert [each.body for each in hub.messages()] == ([b"first"] if is_dropped else [b"first", b"waits"])
+            assert [each.body for each in hub.sent()] == ([b"first"] if is_dropped else [b"first", b"waits"])
 
     run(main)
