@@ -85,7 +85,7 @@ class Peer:
     """What the client of one connection has proved.
 
     host: the hub's name as the client gave it when it opened the connection; None: it gave none.
-    name: of the device, module or policy that the first claim was about, for the log; None before there was one.
+    name: for the log: the user name that it gave, or the device, module or policy of its first claim; None before that.
     on_change: called when a claim was added, so that its expiry is noticed.
     """
 
@@ -114,6 +114,7 @@ class Peer:
             _, user, password = response.decode().split("\0")
         except ValueError:
             raise HubError(UNAUTHORIZED, "The answer of SASL PLAIN has no user name and password.") from None
+        self.name = user
         if policy_user := _POLICY_USER.fullmatch(user):
             claim = self._authenticator.verify_token(password)
             if claim.policy != policy_user["policy"]:

@@ -55,7 +55,7 @@ def test_a_service_signs_in_by_plain_with_the_name_of_its_policy(hub: HubInMemor
     peer = hub.peer()
     token = hub.token("localhost", policy="service")
     peer.sign_in("PLAIN", f"\0service@sas.root.local-hub\0{token}".encode())
-    assert may_send(peer) and peer.name == "policy service"
+    assert may_send(peer) and peer.name == "service@sas.root.local-hub"
     assert not is_let_in(peer, DeviceNeed(PUMP))
 
 
