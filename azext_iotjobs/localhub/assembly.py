@@ -25,9 +25,11 @@ from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.quotas import Quotas, make_quotas
 from azext_iotjobs.localhub.engine.registry import Registry
 from azext_iotjobs.localhub.engine.selector import Selector
+from azext_iotjobs.localhub.engine.transfer_runs import Codecs
 from azext_iotjobs.localhub.engine.twin_service import TwinService
 from azext_iotjobs.localhub.http.bulk import BulkRoutes
 from azext_iotjobs.localhub.http.certificates import CertificateRoutes
+from azext_iotjobs.localhub.http.configuration_lines import ConfigurationLines
 from azext_iotjobs.localhub.http.configurations import ConfigurationRoutes
 from azext_iotjobs.localhub.http.control import ControlRoutes
 from azext_iotjobs.localhub.http.digital_twins import DigitalTwinRoutes
@@ -120,8 +122,8 @@ def assemble(
     file_notifications = FileNotifications(database, file_uploads, clock)
     upload_service = FileUploadService(database, file_uploads, file_notifications, storage, clock)
     bulk = BulkRoutes(database, registry, identities, twins, clock)
-    lines = TransferLines(bulk, twin_rows)
-    import_export = ImportExport(database, TransferJobs(database), identities, storage, lines, clock)
+    codecs = Codecs(devices=TransferLines(bulk, twin_rows), configurations=ConfigurationLines(service))
+    import_export = ImportExport(database, TransferJobs(database), identities, storage, codecs, clock)
     identities.disconnect_all(render(clock.now()))
     c2d_queue.recover()
     handlers = RouteHandlers(

@@ -42,6 +42,10 @@ command(
         "Show how much of its tier's throttles is used.",
         "az iot local-hub show --query throttles -o table",
     ),
+    (
+        "Read the URI of its container for imports and exports, with a signature.",
+        "az iot local-hub show --query containerUri -o tsv",
+    ),
     ("Show the path of its log.", "az iot local-hub show --query logFile -o tsv"),
     long="While something does not work, such as a write to a full disk, `trouble` says what, why and since when.",
 )

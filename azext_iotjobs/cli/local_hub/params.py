@@ -64,6 +64,12 @@ HUB_START: Group = (
     ),
     extra("in_memory", "--in-memory", "Forget devices, twins and jobs when the hub ends.", action="store_true"),
     extra(
+        "upload_folder",
+        "--upload-folder",
+        "Folder that stands for a storage account: `uploads` in it has the files that devices upload, `registry` those "
+        "of imports and exports. Default: storage in the data folder; with --in-memory it is emptied.",
+    ),
+    extra(
         "sku",
         "--sku",
         "Tier whose job slots and throttles the hub has.",

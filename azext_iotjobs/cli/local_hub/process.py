@@ -33,6 +33,7 @@ class HubOptions:
     mqtt_port: int = 8883
     bind: str = "127.0.0.1"
     data_dir: str | None = None  # None: the default one
+    upload_folder: str | None = None  # None: in the data folder
     in_memory: bool = False
     sku: str = "unlimited"  # or a tier's name
     units: int = 1
@@ -106,6 +107,7 @@ def _command_line(options: HubOptions, log_level: str, in_background: bool) -> l
         "--mqtt-port": options.mqtt_port,
         "--bind": options.bind,
         "--data-dir": options.data_path,
+        **({"--upload-folder": Path(options.upload_folder).absolute()} if options.upload_folder else {}),
         "--state-dir": state_folder(),
         "--sku": options.sku,
         "--units": options.units,
