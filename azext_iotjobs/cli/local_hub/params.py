@@ -79,6 +79,22 @@ HUB_START: Group = (
     extra(
         "units", "--units", "Units of that tier: 1 in F1, up to 200 in S1 and S2, up to 10 in S3.", type=int, default=1
     ),
+    extra(
+        "keep_events",
+        "--keep-events",
+        "Store on disk what devices send, for this many days, 1 to 7, so that consumers continue where they were after "
+        "a restart of the hub. Without it events are in memory only. Days by default: 1.",
+        type=int,
+        nargs="?",
+        const=1,
+    ),
+    extra("partitions", "--partitions", "Partitions of events, 2 to 32. Default: 4.", type=int),
+    extra(
+        "consumer_groups",
+        "--consumer-groups",
+        "Space-separated names of consumer groups of events, beside $Default.",
+        nargs="+",
+    ),
     option("detach", "--detach", "Run in the background; without it the hub runs until Ctrl-C.", action="store_true"),
 )
 

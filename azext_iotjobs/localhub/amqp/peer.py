@@ -15,7 +15,7 @@ from azext_iotjobs.localhub.auth.authenticator import Authenticator
 from azext_iotjobs.localhub.auth.claims import Claim
 from azext_iotjobs.localhub.auth.policies import Right
 from azext_iotjobs.localhub.clock import HubClock
-from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, UNAUTHORIZED, HubError
+from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, UNAUTHORIZED, UNAUTHORIZED_ACCESS, HubError
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.host_names import ClientKind
 
@@ -38,6 +38,11 @@ class Need(Protocol):
         """Raise HubError unless a claim is enough."""
 
 
+def _check_is_for_hub(claim: Claim) -> None:
+    if claim.is_for_event_hubs:
+        raise HubError(UNAUTHORIZED_ACCESS, "The token is signed as Event Hubs clients do: it is for reading events.")
+
+
 @dataclass(frozen=True)
 class DeviceNeed:
     """The link is a device's or module's own."""
@@ -47,6 +52,7 @@ class DeviceNeed:
 
     def check(self, claim: Claim) -> None:
         """Raise HubError unless a claim lets the device in."""
+        _check_is_for_hub(claim)
         claim.check_device(self.address)
 
 
@@ -56,10 +62,12 @@ class ServiceNeed:
 
     path: tuple[str, ...]  # segments of the link's address
     rights: Right = Right.SERVICE_CONNECT
-    kind: ClientKind | None = ClientKind.SERVICE
+    kind: ClientKind | None = ClientKind.SERVICE  # None: of an Event Hubs client
 
     def check(self, claim: Claim) -> None:
         """Raise HubError unless a claim lets a service in."""
+        if self.kind is not None:
+            _check_is_for_hub(claim)
         # Words of these paths have no fixed case; only ids of devices do, and no service's path has one.
         scope = claim.scope if claim.scope[:1] == ("devices",) else tuple(map(str.lower, claim.scope))
         replace(claim, scope=scope).check_service(tuple(map(str.lower, self.path)), self.rights)

@@ -153,6 +153,23 @@ def test_one_connection_carries_several_devices_each_with_a_token(hub: HubInMemo
     assert not is_let_in(peer, DeviceNeed(MODULE))
 
 
+def test_an_event_hubs_client_signs_with_the_keys_text_and_reads_events_alone(hub: HubInMemory) -> None:
+    peer, events = hub.peer(), ServiceNeed(("local-hub", "$management"), kind=None)
+    peer.put_token(SAS, hub.event_hubs_token("sb://localhost/local-hub", "iothubowner"))
+    assert is_let_in(peer, events)
+    assert not is_let_in(peer, ServiceNeed(("local-hub", "$management"))) and not is_let_in(peer, DeviceNeed(PUMP))
+    other = hub.peer()
+    other.put_token(SAS, hub.event_hubs_token("localhost", "registryRead"))
+    assert not is_let_in(other, events)
+
+
+@pytest.mark.parametrize("policy", ["nobody", ""])
+def test_no_signature_fits_a_policy_that_there_is_not(hub: HubInMemory, policy: str) -> None:
+    with pytest.raises(HubError) as refused:
+        hub.peer().put_token(SAS, hub.token("localhost", policy=policy, key=""))
+    assert number_of(refused) in (401002, 401003)
+
+
 @pytest.mark.parametrize("kind", ["jwt", "Bearer", "amqp:jwt", "servicebus.windows.net:jwt"])
 def test_entra_is_refused_and_what_would_work_is_said(hub: HubInMemory, kind: str) -> None:
     with pytest.raises(HubError, match="Entra is not supported.*SAS token") as refused:

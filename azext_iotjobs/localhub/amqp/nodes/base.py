@@ -105,11 +105,11 @@ class OutAmqpLink(AmqpLink, Protocol):
     def accept(self) -> None:
         """Attach it."""
 
-    def confirm(self, tag: bytes, outcome: DeliveryState | None) -> None:
-        """Settle a delivery whose outcome the client has told without settling it."""
-
     def send(self, payload: bytes, *, tag: bytes | None = None, is_settled: bool = False) -> None:
         """Send a message; only while there is credit."""
+
+    def confirm(self, tag: bytes, outcome: DeliveryState | None) -> None:
+        """Settle a delivery whose outcome the client has told without settling it."""
 
     def end_drain(self) -> None:
         """There is nothing more to send at present."""
