@@ -15,7 +15,6 @@ OTHER_DEFAULTS = {
 }
 
 # Commands of azure-iot that are not here, and why.
-AMQP = "uses AMQP, which comes with a later version"
 STORAGE = "Azure Storage, which a local hub does not have"
 EDGE = "workloads of IoT Edge are out of scope"
 CONFIGURATION = (
@@ -24,9 +23,8 @@ CONFIGURATION = (
 )
 DIGITAL_TWIN = "the view that IoT Plug and Play has of a twin"
 TRACING = "is a desired property: `az iot hub device-twin"
-STATE = "copies hubs with their Azure resources; for devices and their twins use `az iot hub query`"
+STATE = "copies hubs with their Azure resources; for devices and their twins use `az iot hub device-identity export`"
 ABSENT_COMMANDS = {
-    "iot device c2d-message send": f"{AMQP}; for devices of a local hub use `az iot local-hub send`",
     "iot device registration create": "it belongs to the Device Provisioning Service, another service",
     "iot device upload-file": f"writes to {STORAGE}",
     "iot edge deployment create": EDGE,
@@ -37,16 +35,12 @@ ABSENT_COMMANDS = {
     "iot edge deployment update": EDGE,
     "iot edge devices create": f"{EDGE}; for one edge device use `az iot hub device-identity create --edge-enabled`, "
     "for its parent `az iot hub device-identity parent set`",
-    "iot edge export-modules": EDGE,
-    "iot edge set-modules": EDGE,
     "iot hub configuration create": CONFIGURATION,
     "iot hub configuration delete": CONFIGURATION,
     "iot hub configuration list": CONFIGURATION,
     "iot hub configuration show": CONFIGURATION,
     "iot hub configuration show-metric": CONFIGURATION,
     "iot hub configuration update": CONFIGURATION,
-    "iot hub device-identity export": f"writes to {STORAGE}; as CSV: `az iot hub device-identity export-csv`",
-    "iot hub device-identity import": f"reads from {STORAGE}; of CSV: `az iot hub device-identity import-csv`",
     "iot hub devicestream show": "device streams are a preview in few regions; a local hub does not have them",
     "iot hub digital-twin invoke-command": f"{DIGITAL_TWIN}: `az iot hub invoke-device-method`, where a component's "
     "command is the method `component*command`",
@@ -55,8 +49,6 @@ ABSENT_COMMANDS = {
     "iot hub distributed-tracing show": f"{TRACING} show`, `azureiot*com^dtracing^1`",
     "iot hub distributed-tracing update": f"{TRACING} update --desired "
     '\'{"azureiot*com^dtracing^1": {"sampling_mode": 1, "sampling_rate": 50}}\'`',
-    "iot hub monitor-events": f"{AMQP}; for a local hub use `az iot local-hub events`",
-    "iot hub monitor-feedback": AMQP,
     "iot hub state export": STATE,
     "iot hub state import": STATE,
     "iot hub state migrate": STATE,
@@ -98,8 +90,53 @@ PAIRS = (
 )
 DTMI = "a value that does not fit the grammar of a DTMI is refused before anything is sent"
 OWN_KEY = "refused together with a certificate, not silently preferred"
+ONE_CONTAINER = (
+    "a URI without a signature is refused before anything is sent, unless `--identity` is given, as is a URI beside "
+    "a storage account; no text shows the URI; an account is looked up in the subscription in use, and its key is "
+    "read by Resource Manager, not by `az storage`; `--storage-authentication-type` is in the help; a local hub "
+    "reads and writes its own container alone, see `containerUri` of `az iot local-hub show`"
+)
 FALSY = "`0`, `{}`, `false`, `[]` and `null` are values, too"
 FIXED = {
+    (
+        "iot hub monitor-events",
+        "",
+    ): "stdout has only events, one a line where it is no terminal; the first and the last "
+    "line of azure-iot go to stderr; `--query` applies to each event, and YAML documents have `---` before them. Exit "
+    "code 7 when nothing came, or not enough, before the time was over; with `--exit-zero` it is 0, as in azure-iot. "
+    "After a lost connection the command goes on behind the last event that it showed; without `--enqueued-time` it "
+    "begins behind the last event of each partition, and not at this machine's time. It reads a local hub, too",
+    (
+        "iot hub monitor-events",
+        "--timeout",
+    ): "seconds from the beginning, also while events come, as azure-iot does since "
+    "0.28, whose help still speaks of silence",
+    ("iot hub monitor-events", "--login"): "also the string of a local hub's endpoint, at any port",
+    (
+        "iot hub monitor-events",
+        "--device-query",
+    ): "a query that finds no device is an error, and not a wait for events of none",
+    ("iot hub monitor-events", "--message-count"): "0 is an error",
+    (
+        "iot hub monitor-feedback",
+        "",
+    ): "stdout has only records, YAML documents with `---` before them, or as `-o` has it. "
+    "What is shown is removed from the hub, and what filters leave out stays there. A record of another device does "
+    "not hide those that came with it; a lost connection is an error",
+    ("iot hub monitor-feedback", "--wait-on-msg"): "exit code 4 when the device did not complete the message; with "
+    "`--exit-zero` it is 0, as in azure-iot",
+    (
+        "iot device c2d-message send",
+        "",
+    ): "a message that the hub refuses is an error; with `--wait`, exit code 4 when the "
+    "device did not complete it, and 0 as in azure-iot with `--exit-zero`",
+    ("iot device c2d-message send", "--data-file-path"): "a file that is not text in UTF-8 is an error that names the "
+    "content type for it; with a content type of JSON, the file has to be JSON, too",
+    ("iot device c2d-message send", "--expiry-time-utc"): "also an ISO 8601 instant",
+    (
+        "iot device c2d-message send",
+        "--properties",
+    ): "a part that is not key=value, a repeated key and an empty list are errors, and not ignored",
     ("iot hub job create", ""): "exit codes tell the outcome of the job, see [exit-codes.md](exit-codes.md); "
     "with `--exit-zero` it is 0, as in azure-iot; a missing option is refused before anything is sent",
     ("iot hub job create", "--method-payload"): "optional: null is sent",
@@ -177,6 +214,14 @@ FIXED = {
         "",
     ): "`--child-list` and `--remove-all` together are refused; `--remove-all` without any child is not an error",
     ("iot hub device-identity children list", ""): "ids that contain quotes are found, too",
+    ("iot hub device-identity export", ""): ONE_CONTAINER,
+    ("iot hub device-identity import", ""): ONE_CONTAINER,
+    (
+        "iot edge set-modules",
+        "",
+    ): "of `--content`, the form is checked, not each member of $edgeAgent and $edgeHub: the "
+    "hub does that; an empty one is an error, as it would remove nothing",
+    ("iot edge export-modules", ""): "registrations and twins are read, not a query, which may be behind",
     ("iot hub device-twin replace", "--json"): SENT_CLEAN,
     ("iot hub module-twin replace", "--json"): SENT_CLEAN,
     ("iot hub module-twin update", "--set"): "a change that a service cannot make (reported, status) is refused",

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from azext_iotjobs.localhub.auth.policies import Right
-from azext_iotjobs.localhub.http.routes import NOT_SERVED, ROUTES, Caller, NotServed
+from azext_iotjobs.localhub.http.routes import ROUTES, Caller
 from azext_iotjobs.localhub.mqtt.topics import PUBLISH_TOPICS, SUBSCRIBE_TOPICS
 from azext_iotjobs.localhub.rules.quota import TABLE, Grant, Sku, Throttle, job_slots
 
@@ -35,15 +35,7 @@ def _routes() -> str:
         f"| {each.verb} | `{each.path}` | {_caller(each.caller)} | {_metered(each.throttle)} | {each.what} |\n"
         for each in ROUTES
     ]
-    missing = [
-        f"| {', '.join(each.verbs)} | `{each.path}` | {_caller(each.caller)} | – | {_not_served(each)} |\n"
-        for each in NOT_SERVED
-    ]
-    return "| verb | path | who | throttle | what |\n|---|---|---|---|---|\n" + "".join(rows + missing)
-
-
-def _not_served(each: NotServed) -> str:
-    return f"**501**, no {each.feature}: {each.why}"
+    return "| verb | path | who | throttle | what |\n|---|---|---|---|---|\n" + "".join(rows)
 
 
 def _tiers() -> str:

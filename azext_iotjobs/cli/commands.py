@@ -58,6 +58,20 @@ def exporting(cli_ctx: Any, command_args: dict[str, Any], rights: Rights) -> Any
     return reading(cli_ctx, command_args, REGISTRY_READ_AND_SERVICE if command_args["our_include_keys"] else rights)
 
 
+def messaging(cli_ctx: Any, command_args: dict[str, Any], rights: Rights) -> Any:
+    """The AmqpAccess of a command that a service's messages are sent by, or come back to."""
+    from azext_iotjobs.cli.hub_access.amqp_access import amqp_access
+
+    return amqp_access(cli_ctx, command_args)
+
+
+def watching_events(cli_ctx: Any, command_args: dict[str, Any], rights: Rights) -> Any:
+    """The EventsAccess of a command that reads a hub's built-in endpoint."""
+    from azext_iotjobs.cli.hub_access.amqp_access import events_access
+
+    return events_access(cli_ctx, command_args)
+
+
 def unresolved(cli_ctx: Any, command_args: dict[str, Any], rights: Rights) -> Any:
     """The UnresolvedHub of a command that may not need a hub; takes the hub arguments out of `command_args`."""
     from azext_iotjobs.cli.hub_access.policies import unresolved_hub
@@ -186,6 +200,16 @@ GROUPS = (
             "invoke-module-method", "invoke:invoke_module", "INVOKE_MODULE", changing, SERVICE_CONNECT, "method_answers"
         ),
     ),
+    _group(
+        "iot hub",
+        "events",
+        Command("monitor-events", "monitor:monitor_events", "MONITOR", watching_events, SERVICE_CONNECT),
+    ),
+    _group(
+        "iot hub",
+        "message",
+        Command("monitor-feedback", "feedback:monitor_feedback", "FEEDBACK", messaging, SERVICE_CONNECT),
+    ),
     _group("iot hub", "query", Command("query", "run:query", "RUN", reading, SERVICE_CONNECT, "query_rows")),
     _group(
         "iot hub",
@@ -218,6 +242,8 @@ GROUPS = (
         Command("parent show", "parents:show_parent", "SHOW_PARENT", reading, REGISTRY_READ),
         Command("parent set", "parents:set_parent", "SET_PARENT", changing, REGISTRY_WRITE),
         Command("children add", "parents:add_children", "ADD_CHILDREN", changing, REGISTRY_WRITE),
+        Command("export", "transfer:export_devices", "EXPORT", reading, REGISTRY_WRITE),
+        Command("import", "transfer:import_devices", "IMPORT", changing, REGISTRY_WRITE),
         Command("import-csv", "import_csv:import_csv", "IMPORT_CSV", changing, REGISTRY_WRITE, "imports"),
         Command("export-csv", "export_csv:export_csv", "EXPORT_CSV", exporting, SERVICE_CONNECT),
         # The registry, and a query.
@@ -241,6 +267,12 @@ GROUPS = (
             REGISTRY_READ,
             "whole",
         ),
+    ),
+    _group(
+        "iot edge",
+        "edge",
+        Command("set-modules", "modules:set_modules", "SET_MODULES", changing, REGISTRY_WRITE),
+        Command("export-modules", "modules:export_modules", "EXPORT_MODULES", reading, REGISTRY_READ_AND_SERVICE),
     ),
     _group(
         "iot hub device-twin",
@@ -267,6 +299,7 @@ GROUPS = (
     _group(
         "iot device c2d-message",
         "message",
+        Command("send", "send_c2d:send_c2d", "SEND_C2D", messaging, SERVICE_CONNECT),
         Command("receive", "receive:receive", "RECEIVE_MESSAGE", changing, DEVICE_CONNECT, "messages"),
         Command("complete", "receive:complete", "SETTLE", changing, DEVICE_CONNECT),
         Command("abandon", "receive:abandon", "SETTLE", changing, DEVICE_CONNECT),

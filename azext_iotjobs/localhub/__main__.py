@@ -36,14 +36,20 @@ def main(words: list[str] | None = None) -> int:
         config = LocalHubConfig(
             https_port=arguments.https_port,
             mqtt_port=arguments.mqtt_port,
+            amqp_port=arguments.amqp_port,
+            amqp_plain_port=arguments.amqp_plain_port,
             bind=arguments.bind,
             data_dir=arguments.data_dir.absolute(),
+            upload_dir=arguments.upload_folder.absolute() if arguments.upload_folder else None,
             state_dir=arguments.state_dir.absolute() if arguments.state_dir else None,
             in_memory=arguments.in_memory,
             sku=Sku(arguments.sku),
             units=arguments.units,
             time_scale=arguments.time_scale,
             max_active_jobs=arguments.max_active_jobs,
+            keep_events_days=arguments.keep_events,
+            partitions=arguments.partitions,
+            consumer_groups=tuple(arguments.consumer_groups),
             log_file=arguments.log_file.absolute() if arguments.log_file else None,
         )
     except BadConfig as err:
@@ -126,8 +132,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m azext_iotjobs.localhub", description="A local IoT Hub.")
     parser.add_argument("--https-port", type=int, default=8443)
     parser.add_argument("--mqtt-port", type=int, default=8883)
+    parser.add_argument("--amqp-port", type=int, help="default: 5671, or any free one where that is taken")
+    parser.add_argument("--amqp-plain-port", type=int, help="AMQP without TLS; default: none")
     parser.add_argument("--bind", default="127.0.0.1", help="loopback address 127.0.0.N")
     parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument(
+        "--upload-folder",
+        type=Path,
+        help="folder that stands for a storage account: uploaded files, exports; default: in the data folder",
+    )
     parser.add_argument("--state-dir", type=Path, help="folder of the state file, which tells that this hub runs")
     parser.add_argument("--in-memory", action="store_true")
     parser.add_argument(
@@ -145,6 +158,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--max-active-jobs", type=int, help="jobs that may be active at once; default: as the tier allows"
+    )
+    parser.add_argument(
+        "--keep-events",
+        type=int,
+        nargs="?",
+        const=1,
+        metavar="DAYS",
+        help="store on disk what devices send, for 1 to 7 days; default of DAYS: 1",
+    )
+    parser.add_argument("--partitions", type=int, help="of events, 2 to 32; default: 4")
+    parser.add_argument(
+        "--consumer-groups", nargs="+", default=[], metavar="NAME", help="consumer groups of events beside $Default"
     )
     parser.add_argument(
         "--end-with-stdin",

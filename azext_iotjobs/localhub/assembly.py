@@ -1,45 +1,62 @@
 """Creates the parts of a hub over one database and connects them."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from azext_iotjobs.localhub.amqp.nodes.base import EventHubEndpoint, HubParts
 from azext_iotjobs.localhub.auth.authenticator import Authenticator
+from azext_iotjobs.localhub.blobs.storage import Storage
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
 from azext_iotjobs.localhub.engine.configuration_rounds import INTERVAL_S, ConfigurationRounds
 from azext_iotjobs.localhub.engine.configuration_targets import TargetEvaluator
 from azext_iotjobs.localhub.engine.configurations import ConfigurationService
 from azext_iotjobs.localhub.engine.device_service import DeviceService
+from azext_iotjobs.localhub.engine.event_log import EventLog
+from azext_iotjobs.localhub.engine.feedback_queue import FeedbackQueue
+from azext_iotjobs.localhub.engine.file_notification_queue import FileNotificationQueue
+from azext_iotjobs.localhub.engine.file_notifications import FileNotifications
+from azext_iotjobs.localhub.engine.file_uploads import FileUploadService
+from azext_iotjobs.localhub.engine.import_export import ImportExport
 from azext_iotjobs.localhub.engine.job_runner import JobRunner
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.quotas import Quotas, make_quotas
 from azext_iotjobs.localhub.engine.registry import Registry
 from azext_iotjobs.localhub.engine.selector import Selector
+from azext_iotjobs.localhub.engine.transfer_runs import Codecs
 from azext_iotjobs.localhub.engine.twin_service import TwinService
 from azext_iotjobs.localhub.http.bulk import BulkRoutes
 from azext_iotjobs.localhub.http.certificates import CertificateRoutes
+from azext_iotjobs.localhub.http.configuration_lines import ConfigurationLines
 from azext_iotjobs.localhub.http.configurations import ConfigurationRoutes
 from azext_iotjobs.localhub.http.control import ControlRoutes
 from azext_iotjobs.localhub.http.digital_twins import DigitalTwinRoutes
 from azext_iotjobs.localhub.http.edge import EdgeRoutes
+from azext_iotjobs.localhub.http.files import FileRoutes
 from azext_iotjobs.localhub.http.identities import IdentityRoutes
+from azext_iotjobs.localhub.http.import_export import ImportExportRoutes
 from azext_iotjobs.localhub.http.jobs import JobRoutes
 from azext_iotjobs.localhub.http.local_messages import LocalMessageRoutes
 from azext_iotjobs.localhub.http.messages import MessageRoutes
 from azext_iotjobs.localhub.http.queries import QueryRoutes
 from azext_iotjobs.localhub.http.quotas import QuotaRoutes
 from azext_iotjobs.localhub.http.routes import RouteHandlers
+from azext_iotjobs.localhub.http.transfer_lines import TransferLines
 from azext_iotjobs.localhub.http.twins import TwinRoutes
 from azext_iotjobs.localhub.process.config import LocalHubConfig
 from azext_iotjobs.localhub.rules.configuration import max_configurations
+from azext_iotjobs.localhub.rules.host_names import HostNames
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.configurations import Configurations
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.events import Events
+from azext_iotjobs.localhub.store.file_uploads import FileUploads
 from azext_iotjobs.localhub.store.identities import Identities
 from azext_iotjobs.localhub.store.jobs import Jobs
 from azext_iotjobs.localhub.store.messages import Messages
 from azext_iotjobs.localhub.store.sessions import Sessions
+from azext_iotjobs.localhub.store.transfer_jobs import TransferJobs
 from azext_iotjobs.localhub.store.twins import Twins
 
 
@@ -53,12 +70,23 @@ class Hub:
     links: Links
     job_runner: JobRunner
     c2d_queue: C2dQueue
+    event_log: EventLog
+    file_notifications: FileNotifications
+    import_export: ImportExport
     configuration_rounds: ConfigurationRounds
+
+
+class Stores(NamedTuple):
+    """What the hub's data are in."""
+
+    database: Database
+    event_log: EventLog
+    storage: Storage
 
 
 def assemble(
     config: LocalHubConfig,
-    database: Database,
+    stores: Stores,
     identities: Identities,
     authenticator: Authenticator,
     clock: HubClock,
@@ -70,8 +98,9 @@ def assemble(
     secret: known to this hub only; it signs continuation tokens.  stop: ends the hub.
     Raises StoreUnavailable, StoreDamaged.
     """
+    database, event_log, storage = stores
     twin_rows, jobs, messages = Twins(database), Jobs(database), Messages(database)
-    authorities, events, links = Authorities(database), Events(), Links()
+    authorities, links = Authorities(database), Links()
     selector = Selector(database, identities.presence)
     twins = TwinService(twin_rows, links, clock)
     registry = Registry(database, identities, links, clock)
@@ -88,12 +117,18 @@ def assemble(
         interval_s=INTERVAL_S / config.time_scale,
     )
     service = ConfigurationService(database, configurations, clock, max_configurations(config.sku), rounds.wake)
-    devices = DeviceService(authenticator, identities, Sessions(database), twins, c2d_queue, events, clock, quotas)
+    devices = DeviceService(authenticator, identities, Sessions(database), twins, c2d_queue, event_log, clock, quotas)
+    file_uploads = FileUploads(database)
+    file_notifications = FileNotifications(database, file_uploads, clock)
+    upload_service = FileUploadService(database, file_uploads, file_notifications, storage, clock)
+    bulk = BulkRoutes(database, registry, identities, twins, clock)
+    codecs = Codecs(devices=TransferLines(bulk, twin_rows), configurations=ConfigurationLines(service))
+    import_export = ImportExport(database, TransferJobs(database), identities, storage, codecs, clock)
     identities.disconnect_all(render(clock.now()))
     c2d_queue.recover()
     handlers = RouteHandlers(
         identities=IdentityRoutes(registry, identities, links),
-        bulk=BulkRoutes(database, registry, identities, twins, clock),
+        bulk=bulk,
         edge=EdgeRoutes(database, registry, identities, twins),
         configurations=ConfigurationRoutes(service),
         twins=TwinRoutes(identities, twins, links),
@@ -101,9 +136,11 @@ def assemble(
         jobs=JobRoutes(jobs, job_runner, clock, config.job_slots, secret),
         queries=QueryRoutes(selector, secret),
         messages=MessageRoutes(devices, c2d_queue),
+        files=FileRoutes(upload_service, file_notifications, storage.account.port_suffix),
+        import_export=ImportExportRoutes(import_export, storage, authenticator.is_own_host, clock),
         certificates=CertificateRoutes(authorities, clock),
-        control=ControlRoutes(database, identities, jobs, events, links, job_runner, stop),
-        local_messages=LocalMessageRoutes(events, c2d_queue, clock),
+        control=ControlRoutes(database, identities, jobs, event_log, links, job_runner, import_export, stop),
+        local_messages=LocalMessageRoutes(event_log, c2d_queue, clock),
         quotas=QuotaRoutes(config, quotas, jobs),
     )
     return Hub(
@@ -113,5 +150,26 @@ def assemble(
         links=links,
         job_runner=job_runner,
         c2d_queue=c2d_queue,
+        event_log=event_log,
+        file_notifications=file_notifications,
+        import_export=import_export,
         configuration_rounds=rounds,
+    )
+
+
+def amqp_parts(
+    hub: Hub, event_hub: EventHubEndpoint, host_names: HostNames, clock: HubClock, loop: asyncio.AbstractEventLoop
+) -> HubParts:
+    """What the nodes of AMQP links use of a hub."""
+    return HubParts(
+        devices=hub.devices,
+        links=hub.links,
+        c2d_queue=hub.c2d_queue,
+        feedback=FeedbackQueue(hub.c2d_queue),
+        file_notifications=FileNotificationQueue(hub.file_notifications),
+        event_hub=event_hub,
+        host_names=host_names,
+        quotas=hub.quotas,
+        clock=clock,
+        loop=loop,
     )

@@ -1,4 +1,4 @@
-"""The whole hub: opens its data, starts both listeners and the background tasks, and ends them in order."""
+"""The whole hub: opens its data, starts the listeners and the background tasks, and ends them in order."""
 
 import asyncio
 import contextlib
@@ -9,43 +9,55 @@ import ssl
 import sys
 from asyncio import sslproto
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from aiohttp import web
 
-from azext_iotjobs.localhub.assembly import Hub, assemble
+from azext_iotjobs.localhub.amqp.listener import AmqpListener
+from azext_iotjobs.localhub.amqp.nodes.base import EventHubEndpoint
+from azext_iotjobs.localhub.assembly import Hub, Stores, amqp_parts, assemble
 from azext_iotjobs.localhub.auth.authenticator import Authenticator
 from azext_iotjobs.localhub.auth.policies import OWNER
+from azext_iotjobs.localhub.blobs.storage import REGISTRY
 from azext_iotjobs.localhub.clock import HubClock, render
-from azext_iotjobs.localhub.data_folder import open_database, open_keys, unusable_database
+from azext_iotjobs.localhub.data_folder import (
+    open_database,
+    open_event_log,
+    open_keys,
+    open_storage,
+    unusable_database,
+)
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.errors import StoreDamaged, StoreUnavailable
+from azext_iotjobs.localhub.http.blobs import BlobEndpoint
 from azext_iotjobs.localhub.http.connection_limits import make_runner
 from azext_iotjobs.localhub.http.listener import make_application
 from azext_iotjobs.localhub.http.websocket import WebSocketEndpoint
 from azext_iotjobs.localhub.mqtt.connection import Connection
-from azext_iotjobs.localhub.mqtt.disconnect_log import DisconnectLog
 from azext_iotjobs.localhub.process.config import LocalHubConfig
+from azext_iotjobs.localhub.process.disconnect_log import DisconnectLog
 from azext_iotjobs.localhub.process.folder import claim_folder
 from azext_iotjobs.localhub.process.outages import Outages
-from azext_iotjobs.localhub.process.sockets import ACCEPTED_AT_ONCE, BACKLOG, listen
+from azext_iotjobs.localhub.process.sockets import ACCEPTED_AT_ONCE, BACKLOG, listen_for_all
 from azext_iotjobs.localhub.process.state_file import (
+    SERVICE,
     Credentials,
     Listening,
-    Ports,
     describe,
     remove_state_file,
     write_state_file,
 )
-from azext_iotjobs.localhub.rules.host_names import HostNames
+from azext_iotjobs.localhub.rules.blob_sas import StorageAccount, account_key
+from azext_iotjobs.localhub.rules.host_names import EVENT_HUB_NAME, HostNames, amqp_host_name, host_name
 from azext_iotjobs.localhub.store.authorities import Authorities
-from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import Identities
 from azext_iotjobs.localhub.store.twins import Twins
 
 logger = logging.getLogger(__name__)
 
 HANDSHAKE_LIMIT_S = 30.0
+URI_LIFE = timedelta(days=365)  # of the signature that is shown; a start makes another
 TLS_READ_BYTES = 4 * 1024
 TLS_CLOSE_LIMIT_S = 1.0  # how long a device that no longer answers delays the hub's end
 
@@ -62,17 +74,24 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         outages = Outages(is_serving=False)
         database = open_database(config, outages)
         at_end.callback(database.close)
+        event_database, event_log = open_event_log(config, outages, asyncio.get_running_loop())
+        if event_database is not None:
+            at_end.callback(event_database.close)
+        at_end.callback(event_log.store)
         identities = Identities(database, Twins(database))
         at_end.callback(identities.presence.write)
         keys = open_keys(config, clock, identities)
 
-        https_sockets = listen(config, config.https_port, "--https-port")
-        mqtt_sockets = listen(config, config.mqtt_port, "--mqtt-port")
-        ports = Ports(https=_port_of(https_sockets), mqtt=_port_of(mqtt_sockets))
+        sockets = listen_for_all(config)
+        ports = sockets.ports
 
-        host_names = HostNames(config.bind, ports.https, ports.mqtt)
+        host_names = HostNames(config.bind, *filter(None, ports))
         authenticator = Authenticator(keys.policies, identities, Authorities(database), host_names, clock)
-        hub = _assemble(config, database, identities, authenticator, clock, keys.policies[OWNER], stop)
+        account = StorageAccount(host_name(config.bind, ports.https), account_key(keys.policies[OWNER]))
+        storage = open_storage(config, account)
+        at_end.callback(storage.close)
+        stores = Stores(database, event_log, storage)
+        hub = _assemble(config, stores, identities, authenticator, clock, keys.policies[OWNER], stop)
 
         loop = asyncio.get_running_loop()
         disconnects = DisconnectLog(loop.time)
@@ -81,46 +100,58 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         def new_connection() -> Connection:
             return Connection(hub.devices, hub.links, clock, loop, disconnects)
 
+        endpoint = EventHubEndpoint(host=amqp_host_name(config.bind), port=ports.amqp, name=EVENT_HUB_NAME)
+        amqp = AmqpListener(amqp_parts(hub, endpoint, host_names, clock, loop), authenticator, disconnects)
         _limit_tls_buffers()
         application = make_application(
-            hub.handlers, authenticator, clock, WebSocketEndpoint(new_connection), hub.quotas
+            hub.handlers,
+            authenticator,
+            clock,
+            (WebSocketEndpoint(new_connection, amqp.new_connection), BlobEndpoint(storage, clock)),
+            hub.quotas,
         )
-        await _start_https(application, https_sockets, keys.tls, at_end)
-        await _start_mqtt(new_connection, mqtt_sockets, keys.tls, at_end)
-        at_end.push_async_callback(_close_connections, hub.links)
+        await _start_https(application, sockets.https, keys.tls, at_end)
+        await _start(new_connection, sockets.mqtt, keys.tls, at_end)
+        await _start(amqp.new_connection, sockets.amqp, keys.tls, at_end)
+        await _start(amqp.new_connection, sockets.amqp_plain, None, at_end)
+        at_end.push_async_callback(_close_connections, hub.links, amqp)
         for task in (
-            database.run(),
+            *(each.run() for each in (database, event_database) if each is not None),
             hub.job_runner.run(),
             hub.c2d_queue.run(),
+            hub.file_notifications.run(),
+            hub.import_export.run(),
             hub.configuration_rounds.run(),
             identities.presence.run(),
+            event_log.run(clock, outages),
         ):
             at_end.push_async_callback(_cancel, asyncio.create_task(task))
 
         credentials = Credentials(
             policy=OWNER,
             key=keys.policies[OWNER],
+            service_key=keys.policies[SERVICE],
             ca_file=keys.certificates.ca_file,
             bundle_file=keys.certificates.bundle_file,
+            container_uri=storage.signed_uri(REGISTRY, clock.now() + URI_LIFE),
         )
         listening = describe(config, ports, credentials, started_at=render(clock.now()))
         if listening.state_file is not None:
             write_state_file(listening.state_file, listening.document)
             at_end.callback(remove_state_file, listening.state_file)
         outages.is_serving = True
-        logger.info("ready: HTTPS port %d, MQTT port %d, process %d", ports.https, ports.mqtt, os.getpid())
+        logger.info(
+            "ready: HTTPS port %d, MQTT port %d, AMQP port %d, process %d",
+            *(ports.https, ports.mqtt, ports.amqp, os.getpid()),
+        )
         on_ready(listening)
         await stop.wait()
         logger.info("ending")
 
 
-def _port_of(sockets: list[socket.socket]) -> int:
-    return int(sockets[0].getsockname()[1])
-
-
 def _assemble(
     config: LocalHubConfig,
-    database: Database,
+    stores: Stores,
     identities: Identities,
     authenticator: Authenticator,
     clock: HubClock,
@@ -128,7 +159,7 @@ def _assemble(
     stop: asyncio.Event,
 ) -> Hub:
     try:
-        return assemble(config, database, identities, authenticator, clock, secret, stop.set)
+        return assemble(config, stores, identities, authenticator, clock, secret, stop.set)
     except (StoreUnavailable, StoreDamaged) as err:
         raise unusable_database(config, err) from err
 
@@ -154,29 +185,28 @@ def _limit_tls_buffers() -> None:
         sslproto.SSLProtocol.max_size = TLS_READ_BYTES
 
 
-async def _start_mqtt(
-    new_connection: Callable[[], Connection],
+async def _start(
+    new_connection: Callable[[], asyncio.Protocol],
     sockets: list[socket.socket],
-    tls: ssl.SSLContext,
+    tls: ssl.SSLContext | None,
     at_end: contextlib.AsyncExitStack,
 ) -> None:
+    """Serve MQTT or AMQP. tls: None where clients connect without it."""
     loop = asyncio.get_running_loop()
-    shutdown: Any = {"ssl_shutdown_timeout": TLS_CLOSE_LIMIT_S} if sys.version_info >= (3, 11) else {}
+    limits: Any = {}
+    if tls is not None:
+        limits["ssl_handshake_timeout"] = HANDSHAKE_LIMIT_S
+        if sys.version_info >= (3, 11):
+            limits["ssl_shutdown_timeout"] = TLS_CLOSE_LIMIT_S
     for sock in sockets:
-        server = await loop.create_server(
-            new_connection,
-            sock=sock,
-            ssl=tls,
-            ssl_handshake_timeout=HANDSHAKE_LIMIT_S,
-            backlog=ACCEPTED_AT_ONCE,
-            **shutdown,
-        )
+        server = await loop.create_server(new_connection, sock=sock, ssl=tls, backlog=ACCEPTED_AT_ONCE, **limits)
         sock.listen(BACKLOG)
         at_end.callback(server.close)
 
 
-async def _close_connections(links: Links) -> None:
+async def _close_connections(links: Links, amqp: AmqpListener) -> None:
     links.drop_all()
+    amqp.close_connections()
     await asyncio.sleep(0.05)  # let what was written go out
 
 

@@ -20,6 +20,7 @@ from azext_iotjobs.model.text import Text
 
 HTTPS_PORT = 443
 MQTT_PORT = 8883
+AMQP_PORT = 5671
 MIN_KEY_BYTES = 16  # of what the hub takes as a key
 NO_HOST = frozenset("/\\?#@%<>\"' ")
 
@@ -34,6 +35,7 @@ class HubTarget(NamedTuple):
     is_local: bool = False
     device_host: str | None = None  # that devices connect to; None: the same
     known_names: HostNames | None = None  # by whoever knows what it is called; None: those that follow from `host`
+    amqp_port: int = AMQP_PORT
 
     @classmethod
     def named(cls, host: str, https_port: int = HTTPS_PORT, ca_file: str | None = None) -> "HubTarget":

@@ -28,7 +28,36 @@ def import_own(name: str, *, version_of: str, at_least: tuple[int, ...]) -> Modu
     Raises OldDependency when the package is missing or too old.
     """
     if name not in _imported:
-        _imported[name] = _import(name, version_of, at_least)
+        before = list(sys.path)
+        sys.path[:0] = own_folders()
+        try:
+            _imported[name] = _import(name, name.partition(".")[0], version_of, at_least)
+        finally:
+            sys.path[:] = before
+    return _imported[name]
+
+
+def import_own_part(name: str, *, version_of: str, at_least: tuple[int, ...], beside: tuple[str, ...]) -> ModuleType:
+    """A module of a package that stands in another's namespace, as azure.eventhub in azure; ours, if there are several.
+
+    name: with the namespace first.  version_of, at_least: as for `import_own`.
+    beside: what is taken from wherever az has it; it is imported before.
+    Raises OldDependency when the package is missing or too old.
+    """
+    if name not in _imported:
+        namespace, part = name.split(".")[:2]
+        try:
+            for each in beside:
+                importlib.import_module(each)
+            parent = importlib.import_module(namespace)
+        except ImportError as err:
+            raise _refusal(f"{namespace}.{part} does not load ({err}).") from err
+        before = parent.__path__
+        parent.__path__ = [*(os.path.join(each, namespace) for each in own_folders()), *before]
+        try:
+            _imported[name] = _import(name, f"{namespace}.{part}", version_of, at_least)
+        finally:
+            parent.__path__ = before
     return _imported[name]
 
 
@@ -41,18 +70,14 @@ def own_folders() -> list[str]:
     return list(dict.fromkeys([OWN_FOLDER, *others]))
 
 
-def _import(name: str, version_of: str, at_least: tuple[int, ...]) -> ModuleType:
-    package = name.partition(".")[0]
+def _import(name: str, package: str, version_of: str, at_least: tuple[int, ...]) -> ModuleType:
     theirs = _take_out(package)
-    before = list(sys.path)
-    sys.path[:0] = own_folders()
     try:
         module = importlib.import_module(name)
         found = str(getattr(importlib.import_module(version_of), "__version__", "0"))
     except ImportError as err:
         raise _refusal(f"{package} does not load ({err}).") from err
     finally:
-        sys.path[:] = before
         if theirs:
             _take_out(package)
             sys.modules.update(theirs)
@@ -71,6 +96,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _refusal(text: str) -> OldDependency:
+    """The error for a package of ours that cannot be used."""
     return OldDependency(
         text,
         hint=Text.of(

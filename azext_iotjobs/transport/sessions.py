@@ -10,7 +10,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies, select_proxy
 from urllib3.exceptions import LocationParseError
-from urllib3.util import parse_url
+from urllib3.util import Url, parse_url
 
 PROXY_HINT = "Check HTTPS_PROXY, ALL_PROXY and NO_PROXY."
 PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
@@ -47,6 +47,12 @@ def proxy_scheme(url: str) -> str | None:
 
     Raises ValueError for one that is no URL; its text does not show the proxy's password.
     """
+    proxy = proxy_of(url)
+    return None if proxy is None else proxy.scheme
+
+
+def proxy_of(url: str) -> Url | None:
+    """The proxy that the environment names for `url`; errors as for `proxy_scheme`."""
     proxy = select_proxy(url, get_environ_proxies(url))
     if not proxy:
         return None
@@ -58,4 +64,4 @@ def proxy_scheme(url: str) -> str | None:
         raise ValueError("the proxy that is set is not a URL such as http://proxy:3128")
     if parts.scheme not in PROXY_SCHEMES:
         raise ValueError(f"the proxy that is set begins with none of {', '.join(PROXY_SCHEMES)}")
-    return parts.scheme
+    return parts

@@ -8,7 +8,15 @@ import pytest
 
 from azext_iotjobs.localhub.testing.process import LocalHub
 from tests.helpers.driven import Driven
-from tests.helpers.official_sdks import ADDRESS, HTTPS_PORT, MQTT_PORT, has_https_port, node_program, python_device
+from tests.helpers.official_sdks import (
+    ADDRESS,
+    AMQP_PORT,
+    HTTPS_PORT,
+    MQTT_PORT,
+    has_https_port,
+    node_program,
+    python_device,
+)
 
 _numbers = itertools.count(1)
 Open = Callable[..., Driven]
@@ -18,7 +26,8 @@ Open = Callable[..., Driven]
 def hub() -> Iterator[LocalHub]:
     """A hub on the ports that SDKs dial; HTTPS on any port where 443 may not be bound."""
     https = str(HTTPS_PORT if has_https_port else 0)
-    with LocalHub("--bind", ADDRESS, "--https-port", https, "--mqtt-port", str(MQTT_PORT)) as hub:
+    ports = ("--https-port", https, "--mqtt-port", str(MQTT_PORT), "--amqp-port", str(AMQP_PORT))
+    with LocalHub("--bind", ADDRESS, *ports) as hub:
         yield hub
 
 
@@ -53,6 +62,22 @@ def open_node(hub: LocalHub) -> Iterator[Open]:
     def open_device(device: str, **options: Any) -> Driven:
         hub.create_device(device)
         opened.append(node_program(hub, "device.js"))
+        opened[-1].do("open", {"connectionString": hub.device_connection_string(device), **options})
+        return opened[-1]
+
+    yield open_device
+    for each in opened:
+        each.close()
+
+
+@pytest.fixture
+def open_amqp(hub: LocalHub) -> Iterator[Open]:
+    """Opens devices made of the Node.js SDK over AMQP: open_amqp("id", ...); they are closed at the end."""
+    opened: list[Driven] = []
+
+    def open_device(device: str, **options: Any) -> Driven:
+        hub.create_device(device)
+        opened.append(node_program(hub, "device.js", "amqp"))
         opened[-1].do("open", {"connectionString": hub.device_connection_string(device), **options})
         return opened[-1]
 

@@ -1,4 +1,4 @@
-"""Every door that Microsoft's device SDKs know: WebSocket beside MQTT, certificates beside keys."""
+"""Every door that Microsoft's device SDKs know: WebSocket beside TLS, AMQP beside MQTT, certificates beside keys."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +12,7 @@ from tests.helpers.driven import ClientError, Driven
 from tests.helpers.hub_messages import send_message, wait_for_events
 from tests.helpers.official_sdks import (
     ADDRESS,
+    needs_amqp_port,
     needs_https_port,
     needs_mqtt_port,
     needs_node,
@@ -37,13 +38,17 @@ def start_node(hub: LocalHub) -> Driven:
     return node_program(hub, "device.js")
 
 
-both_sdks = pytest.mark.parametrize(
-    "start",
-    [
-        pytest.param(start_python, marks=needs_python_sdk, id="python"),
-        pytest.param(start_node, marks=needs_node, id="node"),
-    ],
-)
+def start_amqp(hub: LocalHub) -> Driven:
+    return node_program(hub, "device.js", "amqp")
+
+
+OVER_MQTT = [
+    pytest.param(start_python, marks=needs_python_sdk, id="python"),
+    pytest.param(start_node, marks=needs_node, id="node"),
+]
+OVER_AMQP = pytest.param(start_amqp, marks=[needs_node, needs_amqp_port], id="node over AMQP")
+over_mqtt = pytest.mark.parametrize("start", OVER_MQTT)
+over_both = pytest.mark.parametrize("start", [*OVER_MQTT, OVER_AMQP])
 
 
 @pytest.fixture(scope="module")
@@ -95,14 +100,14 @@ def does_all_that_devices_do(hub: LocalHub, name: str, device: Driven) -> None:
     assert hub.request("GET", f"/devices/{name}")["connectionState"] == "Connected"
 
 
-@both_sdks
+@over_both
 def test_over_websocket_with_a_key(hub: LocalHub, name: str, start: Start) -> None:
     with start(hub) as device:
         device.do("open", {**key_options(hub, name), "webSocket": True})
         does_all_that_devices_do(hub, name, device)
 
 
-@both_sdks
+@over_both
 @pytest.mark.parametrize("web_socket", [False, True])
 def test_with_a_certificate_of_its_own(
     hub: LocalHub, name: str, start: Start, web_socket: bool, tmp_path: Path
@@ -113,7 +118,7 @@ def test_with_a_certificate_of_its_own(
         does_all_that_devices_do(hub, name, device)
 
 
-@both_sdks
+@over_both
 @pytest.mark.parametrize("web_socket", [False, True])
 def test_with_a_certificate_of_the_factory_s(
     factory: LocalHub, name: str, start: Start, web_socket: bool, tmp_path: Path
@@ -124,7 +129,7 @@ def test_with_a_certificate_of_the_factory_s(
         does_all_that_devices_do(factory, name, device)
 
 
-@both_sdks
+@over_mqtt
 @pytest.mark.parametrize("web_socket", [False, True])
 def test_with_another_s_certificate_nobody_comes_in(
     hub: LocalHub, name: str, start: Start, web_socket: bool, tmp_path: Path
@@ -139,7 +144,7 @@ def test_with_another_s_certificate_nobody_comes_in(
     assert hub.request("GET", f"/devices/{name}")["connectionState"] == "Disconnected"
 
 
-@both_sdks
+@over_both
 def test_a_wrong_key_over_websocket_is_refused(hub: LocalHub, name: str, start: Start) -> None:
     options = key_options(hub, name)
     wrong = f"HostName={ADDRESS};DeviceId={name};SharedAccessKey=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="

@@ -58,7 +58,7 @@ class Az:
     def _warm_az(self) -> WarmAz:
         """The process with this environment as it is now; tests may have changed it."""
         if self._warm is None or self._warm.environment != self.environment:
-            self._warm = WarmAz(self.environment)
+            self._warm = WarmAz(self.environment, extension=self.extensions == EXTENSIONS)
         return self._warm
 
     def run(self, line: str, *words: str, stdin: str | None = None, environment: dict[str, str] | None = None) -> Ran:

@@ -1,8 +1,8 @@
 """Microsoft's SDKs as processes, and what they need of this machine.
 
-They dial 8883 and 443, whatever they are told, so their hubs have these ports, on loopback addresses that are this test
-run's own: two runs on one machine do not meet. What cannot be had here is skipped by name: the address, the right to
-port 443, Node.js, an SDK.
+They dial 8883, 5671 and 443, whatever they are told, so their hubs have these ports, on loopback addresses that are
+this test run's own: two runs on one machine do not meet. What cannot be had here is skipped by name: the address, the
+right to port 443, Node.js, an SDK.
 """
 
 import os
@@ -21,7 +21,7 @@ PROGRAMS = REPOSITORY / "tests" / "conformance" / "programs"
 SDK_PYTHON = REPOSITORY / ".venv-sdk" / "bin" / "python"
 NODE_MODULES = REPOSITORY / "requirements" / "node" / "node_modules"
 OLDEST_NODE = 18
-MQTT_PORT, HTTPS_PORT = 8883, 443
+MQTT_PORT, AMQP_PORT, HTTPS_PORT = 8883, 5671, 443
 
 
 def own_address(number: int) -> str:
@@ -60,6 +60,9 @@ needs_node = pytest.mark.skipif(
 needs_mqtt_port = pytest.mark.skipif(
     not can_bind(MQTT_PORT), reason=f"{ADDRESS}:{MQTT_PORT}, which SDKs dial, cannot be bound"
 )
+needs_amqp_port = pytest.mark.skipif(
+    not can_bind(AMQP_PORT), reason=f"{ADDRESS}:{AMQP_PORT}, which SDKs dial, cannot be bound"
+)
 needs_https_port = pytest.mark.skipif(
     not has_https_port, reason=f"{ADDRESS}:{HTTPS_PORT}, which SDKs dial, cannot be bound; on most systems root can"
 )
@@ -70,7 +73,7 @@ def python_device() -> Driven:
     return Driven(str(SDK_PYTHON), str(PROGRAMS / "device.py"))
 
 
-def node_program(hub: LocalHub, name: str) -> Driven:
-    """A program on Microsoft's SDKs for Node.js, in an environment in which it trusts the hub."""
+def node_program(hub: LocalHub, name: str, *words: str) -> Driven:
+    """A program on Microsoft's SDKs for Node.js, in an environment in which it trusts the hub. words: its arguments."""
     environment = {**hub.environment(), "NODE_PATH": str(NODE_MODULES)}
-    return Driven("node", str(PROGRAMS / name), environment=environment)
+    return Driven("node", str(PROGRAMS / name), *words, environment=environment)

@@ -1,11 +1,15 @@
 """Processes whose modules are loaded already: each is forked from one that has imported them, and runs `python -m` a
 module there. Importing takes most of the time of those that live shortly.
 
-This file is also the program that loads and forks. Its arguments: the number of a socket, the module, what it loads.
-Each message on the socket is one process to be: JSON, with the numbers of its stdin, stdout, stderr attached, and of a
-pipe for its id and its exit code.
+This file is also the program that loads and forks. Its arguments: the number of a socket, and in JSON the module and
+what is loaded when. Each message on the socket is one process to be: JSON, with the numbers of its stdin, stdout,
+stderr attached, and of a pipe for its id and its exit code.
+
+Ending takes as long as a short command where Python takes all apart that is loaded: a process that ends as it means to
+ends at once. Others, such as those that an exception ends, take Python's own way.
 """
 
+import atexit
 import contextlib
 import gc
 import json
@@ -16,16 +20,18 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple, NoReturn
 
 IS_POSSIBLE = sys.platform == "linux"  # elsewhere system libraries may not survive a fork, or there is none
 MESSAGE_BYTES = 1 << 20
 ID_BYTES = 16
+MANY = 2  # processes, from which on it is worth while to load more
 
 Stream = IO[bytes] | int
 
@@ -33,13 +39,18 @@ Stream = IO[bytes] | int
 class WarmProcess:
     """One process that has loaded modules; what is forked from it has its environment."""
 
-    def __init__(self, module: str, loaded: Sequence[str], environment: Mapping[str, str]) -> None:
-        """module: what is run, as with `python -m`.  loaded: the modules that are imported before."""
+    def __init__(
+        self, module: str, loaded: Sequence[str], environment: Mapping[str, str], loaded_for_many: Sequence[str] = ()
+    ) -> None:
+        """module: what is run, as with `python -m`.  loaded: the modules that are imported before.
+
+        loaded_for_many: those that are imported besides once some processes were started.
+        """
         self.environment = dict(environment)
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, __file__, str(theirs.fileno()), module, *loaded],
+                [sys.executable, __file__, str(theirs.fileno()), json.dumps((module, loaded, loaded_for_many))],
                 env=environment,
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
@@ -54,13 +65,16 @@ class WarmProcess:
         folder: where it runs.  stdin, stdout, stderr: a file or PIPE.
         """
         message = {"words": list(words), "folder": str(folder)}
-        return ForkedProcess(self._socket, message, (stdin, stdout, stderr))
+        return ForkedProcess(self, self._socket, message, (stdin, stdout, stderr))
 
 
 class ForkedProcess(subprocess.Popen[bytes]):
     """What `subprocess.Popen` is of a child of this process, of one that another has forked."""
 
-    def __init__(self, control: socket.socket, message: dict[str, Any], streams: tuple[Stream, ...]) -> None:
+    def __init__(
+        self, parent: WarmProcess, control: socket.socket, message: dict[str, Any], streams: tuple[Stream, ...]
+    ) -> None:
+        self._parent = parent  # which has to live until it has reported the exit code
         self._child_created = False  # for Popen: there is nothing to be waited for by it
         self.args, self.returncode = message["words"], None
         self.stdin = self.stdout = self.stderr = None
@@ -136,50 +150,99 @@ def _end(control: socket.socket, process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
-def serve(control: socket.socket, module: str, loaded: Sequence[str]) -> None:
-    """Fork for each message, until the other side is closed."""
-    for name in loaded:
+class Forked(NamedTuple):
+    """A process that was forked, and that has not ended as far as is known."""
+
+    pid: int
+    reports: int  # where its id and its exit code are written
+
+    def report_end(self) -> None:
+        _, status = os.waitpid(self.pid, 0)
+        with contextlib.suppress(BrokenPipeError):  # nobody asks
+            os.write(self.reports, str(os.waitstatus_to_exitcode(status)).encode())
+        os.close(self.reports)
+
+
+class Server:
+    """What forks processes, and reports how they end."""
+
+    def __init__(self, control: socket.socket, module: str) -> None:
+        self._control = control
+        self._module = module
+        self._forked: dict[int, Forked] = {}  # by the file that says when it ends
+
+    def serve(self, loaded_for_many: Sequence[str]) -> None:
+        """Fork for each message, until the other side is closed."""
+        number = 0
+        while True:
+            ready = select.select([self._control.fileno(), *self._forked], [], [])[0]
+            for file in self._forked.keys() & ready:
+                self._forked.pop(file).report_end()
+                os.close(file)
+            if self._control.fileno() in ready:
+                message, files, _, _ = socket.recv_fds(self._control, MESSAGE_BYTES, 4)
+                if not message:
+                    return
+                if number == MANY:
+                    _load(loaded_for_many)
+                number += 1
+                self._fork(message, files[:3], files[3])
+
+    def _fork(self, message: bytes, streams: list[int], reports: int) -> None:
+        pid = os.fork()
+        if pid == 0:
+            self._control.close()
+            for file in (reports, *self._forked, *(each.reports for each in self._forked.values())):
+                os.close(file)
+            _run(self._module, streams, **json.loads(message))
+        os.write(reports, str(pid).encode().ljust(ID_BYTES))
+        for file in streams:
+            os.close(file)
+        self._forked[os.pidfd_open(pid)] = Forked(pid, reports)
+
+
+def serve(control: socket.socket, module: str, loaded: Sequence[str], loaded_for_many: Sequence[str]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who reports exit codes stays until the others have ended
+    _load(loaded)
+    Server(control, module).serve(loaded_for_many)
+
+
+def _load(modules: Sequence[str]) -> None:
+    for name in modules:
         import_module(name)
     gc.collect()
     gc.freeze()  # what is loaded is never looked through again, which would copy its memory
-    while True:
-        message, files, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 4)
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        if not message:
-            return
-        if os.fork() == 0:
-            control.close()
-            _fork_and_wait(module, files, **json.loads(message))
-        for each in files:
-            os.close(each)
 
 
-def _fork_and_wait(module: str, files: list[int], *, words: list[str], folder: str) -> None:
-    *streams, reports = files
-    child = os.fork()
-    if child == 0:
-        signal.signal(
-            signal.SIGINT, signal.default_int_handler
-        )  # a shell's background has it ignored, and what is below
-        os.close(reports)
-        for number, stream in enumerate(streams):
-            os.dup2(stream, number)
-            os.close(stream)
-        os.chdir(folder)
-        sys.argv = [module, *words]
-        sys.path[0] = os.getcwd()
+def _run(module: str, streams: list[int], *, words: list[str], folder: str) -> NoReturn:
+    """Be the process that was asked for, to its end."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has it ignored, and what is below
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.chdir(folder)
+    sys.argv = [module, *words]
+    sys.path[0] = os.getcwd()
+    try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
-        sys.exit(0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who waits stays until the other has ended
-    for number in (0, 1, 2, *streams):
-        os.close(number)
-    os.write(reports, str(child).encode().ljust(ID_BYTES))
-    _, status = os.waitpid(child, 0)
-    os.write(reports, str(os.waitstatus_to_exitcode(status)).encode())
-    os._exit(0)
+    except SystemExit as ended:
+        if ended.code is not None and not isinstance(ended.code, int):
+            raise  # a message, which Python shows
+        _end_at_once(ended.code or 0)
+    _end_at_once(0)
+
+
+def _end_at_once(code: int) -> NoReturn:
+    """Do what Python does for others at its end, and nothing of what it does for itself."""
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads
+    atexit._run_exitfuncs()
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+    except (AttributeError, OSError, ValueError):  # closed, on either side: Python has an exit code for it
+        sys.exit(code)
+    os._exit(code & 0xFF)
 
 
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2], sys.argv[3:])
+    serve(socket.socket(fileno=int(sys.argv[1])), *json.loads(sys.argv[2]))

@@ -19,6 +19,7 @@ from azext_iotjobs.model.host_names import is_loopback, is_name_of
 from azext_iotjobs.model.target import HTTPS_PORT, HubTarget
 
 if TYPE_CHECKING:
+    from azext_iotjobs.cli.hub_access.arm_hub import EventsEndpoint
     from azext_iotjobs.cli.hub_access.az_login import AzLogin
     from azext_iotjobs.model.connection_string import ConnectionString
     from azext_iotjobs.model.entra import ServiceCredential
@@ -58,6 +59,7 @@ class ChosenHub(NamedTuple):
     credential: "ServiceCredential"
     was_typed: bool = True
     tier: KnownTier | None = None  # None: not known
+    events: "EventsEndpoint | None" = None  # None: not known
 
 
 def open_client(cli_ctx: Any, command_args: dict[str, Any], *, changes: bool, needed: Rights = ALL_RIGHTS) -> HubClient:
@@ -174,6 +176,7 @@ def _from_name(hub: str, typed: HubArguments, context: ResolveContext) -> Chosen
         target=found.target(https_port),
         credential=manager.key(found, context.needed),
         tier=found.tier,
+        events=found.events,
     )
 
 

@@ -17,7 +17,7 @@ from azure.cli.core._environment import get_config_dir
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
 from azext_iotjobs.model.host_names import LOOPBACK_NAMES, HostNames, is_below_localhost, is_loopback
 from azext_iotjobs.model.ids import looks_like_connection_string
-from azext_iotjobs.model.target import HubTarget
+from azext_iotjobs.model.target import AMQP_PORT, HubTarget
 
 DEFAULT_BIND = "127.0.0.1"
 HUB_MODULE = b"azext_iotjobs.localhub"  # in the command line of every hub's process
@@ -77,6 +77,7 @@ class RunningHub(NamedTuple):
         """Its target under `host`, one of its names."""
         return HubTarget.named(host, self.https_port, str(self.document["caCertificatePath"]))._replace(
             mqtt_port=int(self.document["mqttPort"]),
+            amqp_port=int(self.document.get("amqpPort", AMQP_PORT)),
             is_local=True,
             known_names=None if is_below_localhost(host) else self._names(host),
         )
@@ -147,6 +148,15 @@ def pick_typed(name: str | None, https_port: int | None) -> RunningHub:
 def local_login(host: str, https_port: int) -> RunningHub | None:
     """The running hub at a connection string's host and port; None when no local hub runs there."""
     hubs = (hub for hub in running_hubs() if _answers_at(hub, host) and hub.https_port == https_port)
+    return next(hubs, None)
+
+
+def local_amqp(host: str, port: int) -> RunningHub | None:
+    """The running hub whose AMQP port is this one; None when no local hub has it.
+
+    host: a name of this machine.  port: of AMQP over TLS.
+    """
+    hubs = (hub for hub in running_hubs() if _answers_at(hub, host) and hub.document.get("amqpPort") == port)
     return next(hubs, None)
 
 

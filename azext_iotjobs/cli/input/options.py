@@ -27,7 +27,7 @@ def option(
 
     names: as they are typed, with spaces between them.  text: its line of help.  group: its heading in the help.
     id_kind: what it has to be, before anything is asked or sent: the name of an IdKind in model.ids, or ETAG.
-    settings: what az and argparse take beside: type, nargs, action, completer, …
+    settings: what az and argparse take beside: type, nargs, action, completer, …; is_deprecated: it is not in the help.
     """
     spelled = tuple(names.split())
     if id_kind is not None:
@@ -47,7 +47,10 @@ def register(context: Any, options: Options) -> None:
     for group in options:
         for each in group:
             add = context.extra if each.is_extra else context.argument
-            add(each.dest, options_list=list(each.names), **each.settings)
+            settings = dict(each.settings)
+            if settings.pop("is_deprecated", False):  # az makes what it says of that
+                settings["deprecate_info"] = context.deprecate(hide=True, target=each.names[0])
+            add(each.dest, options_list=list(each.names), **settings)
 
 
 def _checked(dest: str, name: str, kind: str) -> Callable[[Any], None]:

@@ -20,6 +20,10 @@ command(
         "Start one that throttles and runs one job at a time, as a hub with two units of S1 does.",
         "az iot local-hub start --sku S1 --units 2 --detach",
     ),
+    (
+        "Store what devices send for three days, for two groups of consumers beside $Default.",
+        "az iot local-hub start --keep-events 3 --consumer-groups alerts reports --detach",
+    ),
     long="Its log is hub.log in the data folder; --verbose and --debug log more. Without --detach the hub ends when "
     "this command ends, for whatever reason.",
 )
@@ -38,12 +42,16 @@ command(
         "Show how much of its tier's throttles is used.",
         "az iot local-hub show --query throttles -o table",
     ),
+    (
+        "Read the URI of its container for imports and exports, with a signature.",
+        "az iot local-hub show --query containerUri -o tsv",
+    ),
     ("Show the path of its log.", "az iot local-hub show --query logFile -o tsv"),
     long="While something does not work, such as a write to a full disk, `trouble` says what, why and since when.",
 )
 command(
     "iot local-hub reset",
-    "Remove all devices, twins, jobs, messages and CA certificates of a running local hub.",
+    "Remove all devices, twins, jobs, messages, events and CA certificates of a running local hub.",
     ("Do not ask for confirmation.", "az iot local-hub reset --yes"),
     ("Set aside the damaged database of a hub that does not start.", "az iot local-hub reset --data-dir hub-2 --yes"),
     long="The keys of its policies and its own server certificate are kept.",
@@ -77,9 +85,9 @@ command(
         "Wait for one message of a device, for a minute at most.",
         "az iot local-hub events -d pump-1 --mc 1 --timeout 60",
     ),
-    long="The output begins with the messages that the hub still has: the newest 1,000 since its start, 32 MiB at "
-    "most. The command takes the place of the Event Hubs endpoint that a hub in Azure has, and azure-iot has no such "
-    "command; --output and --query do not apply.",
+    long="The output begins with the newest 1,000 messages, or as many of them as the hub still has. They come over "
+    "HTTPS, in the hub's own form; --output and --query do not apply. `az iot hub monitor-events` reads a hub in Azure "
+    "the same way as a local one, over AMQP.",
 )
 command(
     "iot local-hub send",
@@ -90,6 +98,7 @@ command(
         "az iot local-hub send -d pump-1 --data '{\"valve\": 1}' --content-type application/json "
         "--properties 'site=north' --ack full",
     ),
-    long="The command takes the place of AMQP, which services use in Azure; azure-iot has no such command. The "
-    "message waits for the device for an hour, or until --expiry-time-utc.",
+    long="The message goes over HTTPS, and its id is printed; `az iot device c2d-message send` sends to a hub in "
+    "Azure the same way as to a local one, over AMQP. The message waits for the device for an hour, or until "
+    "--expiry-time-utc.",
 )

@@ -4,7 +4,7 @@ from azure.cli.core.commands.parameters import get_enum_type
 
 from azext_iotjobs.cli.hub_access.completers import device_ids, hub_names
 from azext_iotjobs.cli.input.options import Group, Options, extra, option
-from azext_iotjobs.cli.input.shared_params import BODY, DEVICE
+from azext_iotjobs.cli.input.shared_params import BODY, C2D_PROPERTIES, DEVICE
 from azext_iotjobs.cli.local_hub.completers import https_ports
 
 HUB_EVENTS: Group = (
@@ -17,25 +17,6 @@ HUB_EVENTS: Group = (
     ),
     option("our_msg_count", "--msg-count --mc", "End after this many messages.", type=int),
     option("our_timeout", "--timeout -t", "End when no message has come for this many seconds; 0: never.", type=int),
-)
-
-HUB_SEND: Group = (
-    extra("our_message_id", "--message-id --mid", "The message's id. Default: a new one."),
-    extra("our_correlation_id", "--correlation-id --cid", "Its correlation id."),
-    extra("our_user_id", "--user-id --uid", "Id of the sender."),
-    extra("our_content_type", "--content-type --ct", "Media type of its body."),
-    extra("our_content_encoding", "--content-encoding --ce", "Encoding of its body.", default="utf-8"),
-    extra(
-        "our_expiry_time_utc",
-        "--expiry-time-utc --expiry",
-        "When it expires, within two days: an ISO 8601 instant, or milliseconds since 1970. Default: in an hour.",
-    ),
-    extra(
-        "our_ack",
-        "--ack",
-        "Which outcomes its sender gets feedback about.",
-        arg_type=get_enum_type(["positive", "negative", "full"]),
-    ),
 )
 
 HUB_FOLDER: Group = (
@@ -83,6 +64,12 @@ HUB_START: Group = (
     ),
     extra("in_memory", "--in-memory", "Forget devices, twins and jobs when the hub ends.", action="store_true"),
     extra(
+        "upload_folder",
+        "--upload-folder",
+        "Folder that stands for a storage account: `uploads` in it has the files that devices upload, `registry` those "
+        "of imports and exports. Default: storage in the data folder; with --in-memory it is emptied.",
+    ),
+    extra(
         "sku",
         "--sku",
         "Tier whose job slots and throttles the hub has.",
@@ -91,6 +78,22 @@ HUB_START: Group = (
     ),
     extra(
         "units", "--units", "Units of that tier: 1 in F1, up to 200 in S1 and S2, up to 10 in S3.", type=int, default=1
+    ),
+    extra(
+        "keep_events",
+        "--keep-events",
+        "Store on disk what devices send, for this many days, 1 to 7, so that consumers continue where they were after "
+        "a restart of the hub. Without it events are in memory only. Days by default: 1.",
+        type=int,
+        nargs="?",
+        const=1,
+    ),
+    extra("partitions", "--partitions", "Partitions of events, 2 to 32. Default: 4.", type=int),
+    extra(
+        "consumer_groups",
+        "--consumer-groups",
+        "Space-separated names of consumer groups of events, beside $Default.",
+        nargs="+",
     ),
     option("detach", "--detach", "Run in the background; without it the hub runs until Ctrl-C.", action="store_true"),
 )
@@ -114,7 +117,7 @@ STOP: Options = (WHICH_HUB,)
 SHOW: Options = (WHICH_HUB,)
 RESET: Options = (WHICH_HUB, STOPPED_HUB, YES)
 EVENTS: Options = (WHICH_HUB, HUB_EVENTS)
-SEND: Options = (WHICH_HUB, DEVICE, BODY, HUB_SEND)
+SEND: Options = (WHICH_HUB, DEVICE, BODY, C2D_PROPERTIES)
 CREATE_CERTIFICATE: Options = (WHICH_HUB, CA_NAME, CA_FILE)
 LIST_CERTIFICATE: Options = (WHICH_HUB,)
 DELETE_CERTIFICATE: Options = (WHICH_HUB, CA_NAME)

@@ -20,7 +20,44 @@ command(
     "device is connected, that connection ends. Messages that wait for the device stay in its queue.",
 )
 
-group("iot device c2d-message", "Handle the cloud-to-device messages of a device, over HTTPS.")
+group("iot device c2d-message", "Send messages to devices over AMQP; receive and settle them as a device, over HTTPS.")
+
+command(
+    "iot device c2d-message send",
+    "Send a message to a device.",
+    ("Send a text.", "az iot device c2d-message send -n localhost -d pump-1 --data 'open the valve'"),
+    (
+        "Send JSON with a property, and wait until the device has completed it: exit code 4 if it does not.",
+        "az iot device c2d-message send -n localhost -d pump-1 --data '{\"valve\": 1}' --content-type application/json "
+        "--properties 'site=north' --ack full --wait",
+    ),
+    (
+        "Send a file as it is; the message expires if the device does not receive it in time.",
+        "az iot device c2d-message send -n localhost -d pump-1 --data-file-path firmware.bin "
+        "--content-type application/octet-stream --expiry-time-utc 2026-12-24T18:00:00Z",
+    ),
+    long="Nothing is printed when the hub has accepted the message; it waits for the device for an hour, or until "
+    "--expiry-time-utc. With a content type of application/json, --data has to be JSON. A file is read as text in "
+    "UTF-8, unless the content type is application/octet-stream. With --wait the feedback is shown as YAML, or as -o "
+    "has it, and the exit code is 4 when the device did not complete the message.",
+)
+
+command(
+    "iot hub monitor-feedback",
+    "Show what became of messages to devices that were sent with --ack.",
+    ("Show feedback until Ctrl-C.", "az iot hub monitor-feedback -n localhost"),
+    (
+        "Wait for the feedback about one message: exit code 4 if the device did not complete it.",
+        "az iot hub monitor-feedback -n localhost --wait-on-msg order-17",
+    ),
+    (
+        "Show feedback about one device, as JSON lines.",
+        "az iot hub monitor-feedback -n localhost -d pump-1 -o json | cat",
+    ),
+    long="Records are YAML, or as -o has it. A hub gives each record once: what is shown is removed from the hub. "
+    "Records that --device-id or --wait-on-msg leaves out stay there for whoever asks for them next, and so do others "
+    "that came in one message with them.",
+)
 
 command(
     "iot device c2d-message receive",

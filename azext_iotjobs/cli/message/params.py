@@ -2,8 +2,20 @@
 
 from azure.cli.core.commands.parameters import get_three_state_flag
 
-from azext_iotjobs.cli.input.options import Group, Options, option
-from azext_iotjobs.cli.input.shared_params import AUTH_TYPE, BODY, DEVICE, DEVICE_KEY, HUB, WEBSOCKET, certificate
+from azext_iotjobs.cli.hub_access.completers import device_ids
+from azext_iotjobs.cli.input.options import Group, Options, extra, option
+from azext_iotjobs.cli.input.shared_params import (
+    AMQP_TRANSPORT,
+    AUTH_TYPE,
+    BODY,
+    C2D_PROPERTIES,
+    DEVICE,
+    DEVICE_KEY,
+    HUB,
+    WEBSOCKET,
+    WITHOUT_EFFECT,
+    certificate,
+)
 
 SEND_D2C: Group = (
     option("our_msg_count", "--msg-count --mc", "How many times to send the message.", type=int),
@@ -27,6 +39,40 @@ RECEIVE: Group = (
 LOCK_TOKEN: Group = (option("our_etag", "--etag -e", "The etag that `receive` printed."),)
 
 
+WAIT_FOR_FEEDBACK: Group = (
+    extra(
+        "our_wait",
+        "--wait -w",
+        "Wait for the feedback about the message, and show it; needs --ack. With `--ack negative` a message that the "
+        "device completes has none.",
+        arg_type=get_three_state_flag(),
+        default=False,
+    ),
+    extra(
+        "exit_zero",
+        "--exit-zero",
+        "With --wait, end with exit code 0 even if the device did not complete the message.",
+        action="store_true",
+    ),
+)
+
+FEEDBACK_FILTER: Group = (
+    extra(
+        "our_device_id",
+        "--device-id -d",
+        "Only feedback about messages to this device.",
+        completer=device_ids,
+        id_kind="DEVICE",
+    ),
+    extra("our_message_id", "--wait-on-msg -w", "End when there is feedback about the message with this id."),
+    extra(
+        "exit_zero",
+        "--exit-zero",
+        "With --wait-on-msg, end with exit code 0 even if the device did not complete the message.",
+        action="store_true",
+    ),
+)
+
 SEND: Options = (
     HUB,
     AUTH_TYPE,
@@ -37,6 +83,8 @@ SEND: Options = (
     certificate(),
     WEBSOCKET,
 )
+SEND_C2D: Options = (HUB, AUTH_TYPE, DEVICE, BODY, C2D_PROPERTIES, WAIT_FOR_FEEDBACK, AMQP_TRANSPORT, WITHOUT_EFFECT)
+FEEDBACK: Options = (HUB, AUTH_TYPE, FEEDBACK_FILTER, AMQP_TRANSPORT, WITHOUT_EFFECT)
 RECEIVE_MESSAGE: Options = (HUB, AUTH_TYPE, DEVICE, RECEIVE)
 SETTLE: Options = (HUB, AUTH_TYPE, DEVICE, LOCK_TOKEN)
 PURGE: Options = (HUB, AUTH_TYPE, DEVICE)

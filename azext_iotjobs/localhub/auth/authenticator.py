@@ -3,10 +3,12 @@ and CAs.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from azext_iotjobs.localhub.auth import sas
-from azext_iotjobs.localhub.auth.policies import OWNER, RIGHTS, Right
+from azext_iotjobs.localhub.auth.claims import Claim
+from azext_iotjobs.localhub.auth.policies import Right
 from azext_iotjobs.localhub.clock import HubClock
 from azext_iotjobs.localhub.errors import UNAUTHORIZED, UNAUTHORIZED_ACCESS, HubError
 from azext_iotjobs.localhub.rules.address import Address
@@ -33,6 +35,10 @@ class Authenticator:
         self._hosts = hosts
         self._clock = clock
 
+    def is_own_host(self, host: str) -> bool:
+        """Whether a host, with or without a port, is this hub."""
+        return host in self._hosts
+
     def check_client(self, host: str, client: ClientKind) -> None:
         """Raise HubError 401002 when `host`, as the client gave it, is the name for the other kind of client."""
         self._hosts.check_client(host, client)
@@ -50,9 +56,8 @@ class Authenticator:
         token = sas.parse_token(token_text)
         if token.policy is None:
             raise HubError(UNAUTHORIZED, "The token names no shared access policy.")
-        self._check_policy(token, tuple(path.strip("/").split("/")))
-        if not RIGHTS[token.policy] & needed or (owner_only and token.policy != OWNER):
-            raise HubError(UNAUTHORIZED_ACCESS, f"The policy {token.policy} lacks the right for this operation.")
+        claim = self._policy_claim(token)
+        claim.check_service(tuple(path.strip("/").split("/")), needed, owner_only=owner_only)
 
     def authenticate_device(
         self, address: Address, host: str | None, token_text: str, certificates: Sequence[bytes]
@@ -67,27 +72,40 @@ class Authenticator:
             raise HubError(UNAUTHORIZED, "The device asks for another hub.")
         if host is not None:
             self._hosts.check_client(host, ClientKind.DEVICE)
+        identity = self.enabled_identity(address)
+        if not token_text:
+            return self._check_certificate(identity, certificates)
+        token = sas.parse_token(token_text)
+        claim = self._own_claim(token, identity) if token.policy is None else self._policy_claim(token)
+        claim.check_device(address)
+        return claim.expires_at
+
+    def verify_token(self, token_text: str) -> Claim:
+        """What a token proves, of a policy or of the device or module that it names. Raises HubError 401003, 401002.
+
+        Unlike for requests, it may be one of an Event Hubs client.
+        """
+        token = sas.parse_token(token_text)
+        if token.policy is not None:
+            if sas.is_signed_for_event_hubs(token, self._policy_key(token.policy)):
+                return replace(self._claim(token), is_for_event_hubs=True)
+            return self._policy_claim(token)
+        match token.resource[1:]:
+            case ("devices", device, "modules", module, *_):
+                address = Address(device, module)
+            case ("devices", device, *_):
+                address = Address(device)
+            case _:
+                raise HubError(UNAUTHORIZED, "The token names neither a shared access policy nor a device.")
+        return self._own_claim(token, self.enabled_identity(address))
+
+    def enabled_identity(self, address: Address) -> Identity:
+        """A device or module that may connect. Raises HubError 401003 for one that is unknown or disabled."""
         device = self._identities.get(address.device)
         identity = device if address.module_id is None else self._identities.get(address)
         if device is None or identity is None or device.status != ENABLED:
             raise HubError(UNAUTHORIZED, "The device is unknown or disabled.")
-        if not token_text:
-            return self._check_certificate(identity, certificates)
-        token = sas.parse_token(token_text)
-        # An old sample signs a longer path below the device; only the device's own part counts.
-        own_path = address.path + token.resource[1 + len(address.path) :]
-        if token.policy is not None:
-            self._check_policy(token, own_path)
-            if not RIGHTS[token.policy] & Right.DEVICE_CONNECT:
-                raise HubError(UNAUTHORIZED_ACCESS, f"The policy {token.policy} may not connect devices.")
-        else:
-            keys = [key for key in (identity.primary_key, identity.secondary_key) if key]
-            sas.check_key(token, keys)
-            sas.check_scope(token, hosts=self._hosts, path=own_path)
-            if token.resource[1 : 1 + len(address.path)] != address.path:
-                raise HubError(UNAUTHORIZED, "The token is not this device's.")
-        sas.check_expiry(token, self._clock.now())
-        return token.expires_at
+        return identity
 
     def _check_certificate(self, identity: Identity, certificates: Sequence[bytes]) -> datetime:
         kind = SignInKind(identity.sign_in)
@@ -105,10 +123,22 @@ class Authenticator:
         name = "/".join(filter(None, (identity.device_id, identity.module_id)))
         return x509.check_chain(certificates, [each.der for each in self._authorities.all()], name, now)
 
-    def _check_policy(self, token: sas.Token, path: tuple[str, ...]) -> None:
-        key = self._policy_keys.get(token.policy or "")
+    def _policy_claim(self, token: sas.Token) -> Claim:
+        sas.check_key(token, [self._policy_key(token.policy or "")])
+        return self._claim(token)
+
+    def _policy_key(self, policy: str) -> str:
+        key = self._policy_keys.get(policy)
         if key is None:
             raise HubError(UNAUTHORIZED_ACCESS, "The token names a policy that this hub does not have.")
-        sas.check_key(token, [key])
-        sas.check_scope(token, hosts=self._hosts, path=path)
+        return key
+
+    def _own_claim(self, token: sas.Token, identity: Identity) -> Claim:
+        sas.check_key(token, [key for key in (identity.primary_key, identity.secondary_key) if key])
+        return self._claim(token)
+
+    def _claim(self, token: sas.Token) -> Claim:
+        """What a token says whose signature fits."""
+        sas.check_host(token, self._hosts)
         sas.check_expiry(token, self._clock.now())
+        return Claim(scope=token.resource[1:], expires_at=token.expires_at, policy=token.policy)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.links import Links
+from azext_iotjobs.localhub.engine.locked_queue import News
 from azext_iotjobs.localhub.errors import (
     DEVICE_MAXIMUM_QUEUE_DEPTH_EXCEEDED,
     DEVICE_MESSAGE_LOCK_LOST,
@@ -41,6 +42,7 @@ class C2dQueue:
         self._identities = identities
         self._links = links
         self._clock = clock
+        self.feedback_news = News()
         self._holders: set[Address] = set()  # whose connections were given messages
         # What could not be stored when it was due; it is done once the store is available again.
         self._to_release: set[Address] = set()
@@ -68,6 +70,8 @@ class C2dQueue:
         for message in self._messages.overdue_locks(now):
             self._requeue(message)
             self.deliver(message.address)
+        if self.feedback_news and self._messages.has_overdue_feedback(now):
+            self.feedback_news.tell()
 
     def send(self, address: Address, sent: NewMessage) -> int:
         """Queue a message for a device; gives its sequence number. Raises HubError 404001, 403004."""
@@ -167,6 +171,7 @@ class C2dQueue:
         """Unlock feedback, to be read again. Raises HubError 412002 when the lock is lost."""
         if not self._messages.unlock_feedback(token, self._clock.now()):
             raise _lock_lost()
+        self.feedback_news.tell()
 
     def _locked(self, address: Address, token: str) -> Message:
         self.handle_expired()
@@ -187,6 +192,7 @@ class C2dQueue:
             if is_reported(message.sent.ack, outcome):
                 try:
                     self._messages.add_feedback(self._feedback(message, outcome, self._clock.now()))
+                    self._database.when_stored(self.feedback_news.tell)
                 except StoreDamaged as err:  # of the device's own row: the message could never be removed
                     log_once(err)
 

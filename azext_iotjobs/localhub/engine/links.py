@@ -77,7 +77,7 @@ class Links:
     def attach(self, link: Link) -> None:
         """Register a new connection; an older one of the same device is closed first."""
         if older := self._links.get(link.address):
-            older.close("another connection came with its client id, which only one may have at a time")
+            older.close("another connection came for the same device or module, which may have one at a time")
         self._links[link.address] = link
         self.subscriptions_changed(link)
 
@@ -186,6 +186,10 @@ class Links:
         if isinstance(outcome, HubError):
             raise outcome
         return outcome
+
+    def is_called(self, address: Address, rid: str) -> bool:
+        """Whether somebody still waits for the response to this call."""
+        return self._pending.has(address, rid)
 
     def respond(self, address: Address, rid: str, result: MethodResult | HubError) -> None:
         """A device responded to a call; ignored when nobody waits for it. HubError: the response cannot be read."""

@@ -11,7 +11,7 @@ from azext_iotjobs.localhub.http.identity_documents import identity_spec
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse, check_etag, member
 from azext_iotjobs.localhub.http.twins import service_parts
 from azext_iotjobs.localhub.rules.address import Address
-from azext_iotjobs.localhub.rules.identity import check_device_id, check_module_id, identity_etag
+from azext_iotjobs.localhub.rules.identity import SYSTEM_MODULES, check_device_id, check_module_id, identity_etag
 from azext_iotjobs.localhub.rules.twin import TwinState, as_patch, new_twin, patch_by_service, twin_etag
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import Identities, Identity
@@ -19,6 +19,7 @@ from azext_iotjobs.localhub.store.identities import Identities, Identity
 MAX_ITEMS = 100
 MAX_RENEWED = 1000
 RENEWED = {"primaryKey": (True, False), "secondaryKey": (False, True), "both": (True, True)}
+MERGING = ("createorupdate", "createorupdateifmatchetag", "update", "updateifmatchetag")  # modes of a whole device
 Item = dict[str, Any]
 
 
@@ -76,6 +77,35 @@ class BulkRoutes:
                     errors.append(_error(item, err, "regenerateKey"))
         status = 200 if not errors else 207 if renewed else 400
         return HubResponse(document={"policyKey": policy_key, "errors": errors, "rotatedKeys": renewed}, status=status)
+
+    def import_item(self, item: Item) -> None:
+        """Do what a line of an import says, which is an item; the twin that it has is merged into one that is there.
+
+        Raises HubError; then nothing has changed.
+        """
+        address, mode = _address(item), str(member(item, "importMode", str, "createOrUpdate")).lower()
+        if (operation := self._modes.get(mode)) is None:
+            raise HubError(ARGUMENT_INVALID, f"importMode {mode[:40]!a} is not known.")
+        exists = self._identities.get(address) is not None
+        merges = exists and mode in MERGING and any(name in item for name in ("tags", "properties"))
+        if merges:
+            self._check_twin(address, item, is_etag_checked=mode.endswith("ifmatchetag"))
+        if not (exists and mode in MERGING and address.module_id in SYSTEM_MODULES):  # these are made with their device
+            operation(address, item)
+        if merges:
+            self._update_twin(address, item)
+
+    def _check_twin(self, address: Address, item: Item, *, is_etag_checked: bool) -> None:
+        """Raise HubError where an item's twin cannot be merged into the one that is there."""
+        twin = self._twins.get(address)
+        etag = _unquoted(member(item, "twinETag", str))
+        if is_etag_checked and etag is not None:
+            check_etag(etag, twin_etag(twin.etag))
+        tags, desired = service_parts(item)
+        now = render(self._clock.now())
+        patch_by_service(
+            twin, tags=as_patch(tags, twin.tags), desired=as_patch(desired, twin.desired.data), now_text=now
+        )
 
     def _apply(self, item: Item, named: set[Address]) -> Item | None:
         """Apply an item; gives its error, or None."""

@@ -35,7 +35,7 @@ def make_runner(application: web.Application) -> web.AppRunner:
 
 async def read_body(request: web.Request) -> bytes:
     """A request's body. Raises HubError 400 for one that ends early or whose chunks are malformed."""
-    limit = None if request.content.is_eof() else _abort_after(BODY_LIMIT_S, request)  # else it arrived with the head
+    limit = None if request.content.is_eof() else abort_after(BODY_LIMIT_S, request)  # else it arrived with the head
     try:
         return await request.read()
     except (web.RequestPayloadError, HttpProcessingError, ConnectionError) as err:
@@ -49,7 +49,7 @@ async def send(request: web.Request, response: web.StreamResponse) -> None:
     """Send a response, unless the client is gone."""
     if request.content.exception() is not None:
         response.force_close()  # it is unknown where the next request would begin
-    limit = _abort_after(RESPONSE_LIMIT_S, request)
+    limit = abort_after(RESPONSE_LIMIT_S, request)
     try:
         await response.prepare(request)
         await response.write_eof()
@@ -61,7 +61,8 @@ async def send(request: web.Request, response: web.StreamResponse) -> None:
         limit.cancel()
 
 
-def _abort_after(limit_s: float, request: web.Request) -> asyncio.TimerHandle:
+def abort_after(limit_s: float, request: web.Request) -> asyncio.TimerHandle:
+    """End a request's connection in `limit_s` seconds, unless what is returned is cancelled before."""
     return asyncio.get_running_loop().call_later(limit_s, _abort, request)
 
 

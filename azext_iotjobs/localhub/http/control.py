@@ -4,11 +4,12 @@ import os
 from collections.abc import Callable
 
 from azext_iotjobs.localhub.clock import render
+from azext_iotjobs.localhub.engine.event_log import EventLog
+from azext_iotjobs.localhub.engine.import_export import ImportExport
 from azext_iotjobs.localhub.engine.job_runner import JobRunner
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.events import Events
 from azext_iotjobs.localhub.store.identities import Identities
 from azext_iotjobs.localhub.store.jobs import Jobs
 
@@ -21,9 +22,10 @@ class ControlRoutes:
         database: Database,
         identities: Identities,
         jobs: Jobs,
-        events: Events,
+        events: EventLog,
         links: Links,
         runner: JobRunner,
+        import_export: ImportExport,
         stop: Callable[[], None],
     ) -> None:
         self._database = database
@@ -32,6 +34,7 @@ class ControlRoutes:
         self._events = events
         self._links = links
         self._runner = runner
+        self._import_export = import_export
         self._stop = stop
 
     async def health(self, _request: HubRequest) -> HubResponse:
@@ -58,8 +61,9 @@ class ControlRoutes:
     async def reset(self, _request: HubRequest) -> HubResponse:
         """POST /_local/reset: remove devices, twins, jobs, messages, CA certificates and what devices sent."""
         self._runner.forget([job.spec.job_id for job in self._jobs.active()])
-        self._database.empty()
+        self._import_export.forget()
         self._events.clear()
+        self._database.empty()
         self._links.drop_all()
         return HubResponse(status=204)
 

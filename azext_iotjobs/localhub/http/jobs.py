@@ -84,14 +84,6 @@ class JobRoutes:
             headers[CONTINUATION] = self._continuations.token(found[size - 1].row_id, given + size, filters)
         return HubResponse(document=[self._document(job) for job in found[:size]], headers=headers)
 
-    async def list_v1(self, _request: HubRequest) -> HubResponse:
-        """GET /jobs: import and export jobs; this hub has none."""
-        return HubResponse(document=[])
-
-    async def refuse_v1(self, request: HubRequest) -> HubResponse:
-        """GET and DELETE /jobs/{job}"""
-        raise HubError(JOB_NOT_FOUND, f"Job not found: {request.path['job']!a}.")
-
     def _existing(self, job_id: str) -> Job:
         job = self._jobs.get(job_id)
         if job is None:

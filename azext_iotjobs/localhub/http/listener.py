@@ -8,7 +8,8 @@ import json
 import logging
 import re
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Protocol
 
 from aiohttp import web
 
@@ -35,7 +36,7 @@ from azext_iotjobs.localhub.http import websocket
 from azext_iotjobs.localhub.http.connection_limits import read_body, send
 from azext_iotjobs.localhub.http.path_ids import check_path
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
-from azext_iotjobs.localhub.http.routes import NOT_SERVED, ROUTES, Caller, Route, RouteHandlers
+from azext_iotjobs.localhub.http.routes import ROUTES, Caller, Route, RouteHandlers
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.host_names import ClientKind
 from azext_iotjobs.localhub.rules.json_values import dump_json
@@ -54,16 +55,23 @@ METHOD_NOT_ALLOWED = Fault(405, 405000, "GenericMethodNotAllowed")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+class Endpoint(Protocol):
+    """Something that reads its requests itself: WebSocket, blobs."""
+
+    def register(self, application: web.Application) -> None:
+        """Add its routes to an application."""
+
+
 def make_application(
     handlers: RouteHandlers,
     authenticator: Authenticator,
     clock: HubClock,
-    devices: websocket.WebSocketEndpoint,
+    endpoints: Iterable[Endpoint],
     quotas: Quotas | None = None,
 ) -> web.Application:
     """The hub's HTTPS application.
 
-    devices: the endpoint for MQTT over WebSocket.  quotas: None where nothing is limited.
+    endpoints: what is served beside the table of routes.  quotas: None where nothing is limited.
     """
 
     @web.middleware
@@ -97,9 +105,10 @@ def make_application(
 
     application = web.Application(middlewares=[respond], client_max_size=MAX_BODY_BYTES)
     application.on_response_prepare.append(_remove_default_type)
-    for route in (*ROUTES, *(route for each in NOT_SERVED for route in each.routes)):
+    for route in ROUTES:
         application.router.add_route(route.verb, _pattern(route.path), _handler(route, handlers, authenticator, quotas))
-    devices.register(application)
+    for endpoint in endpoints:
+        endpoint.register(application)
     return application
 
 

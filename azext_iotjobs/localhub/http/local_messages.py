@@ -10,12 +10,12 @@ from typing import Any
 
 from azext_iotjobs.localhub.clock import HubClock
 from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
+from azext_iotjobs.localhub.engine.event_log import EventLog
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
 from azext_iotjobs.localhub.http.documents import event_document
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse, instant, member, whole_number
 from azext_iotjobs.localhub.rules.address import Address
-from azext_iotjobs.localhub.rules.c2d_message import Ack, NewMessage, expiry
-from azext_iotjobs.localhub.store.events import Events
+from azext_iotjobs.localhub.rules.c2d_message import Ack, NewMessage, expiry, read_ack
 
 MAX_EVENTS = 100
 MAX_WAIT_S = 30  # shorter than clients' time limits
@@ -24,7 +24,7 @@ MAX_WAIT_S = 30  # shorter than clients' time limits
 class LocalMessageRoutes:
     """Read what devices sent, and send them messages."""
 
-    def __init__(self, events: Events, c2d_queue: C2dQueue, clock: HubClock) -> None:
+    def __init__(self, events: EventLog, c2d_queue: C2dQueue, clock: HubClock) -> None:
         self._events = events
         self._c2d_queue = c2d_queue
         self._clock = clock
@@ -55,7 +55,7 @@ class LocalMessageRoutes:
             content_type=member(document, "contentType", str),
             content_encoding=member(document, "contentEncoding", str),
             properties=_properties(document),
-            ack=_ack(document),
+            ack=read_ack(str(member(document, "ack", str, Ack.NONE.value))),
             expires_at=expiry(None if expires is None else instant(expires, "expiryTimeUtc"), now),
             has_expiry=expires is not None,
         )
@@ -77,11 +77,3 @@ def _properties(document: dict[str, Any]) -> dict[str, str]:
     if not all(isinstance(value, str) for value in properties.values()):
         raise HubError(ARGUMENT_INVALID, "properties must be texts.")
     return properties
-
-
-def _ack(document: dict[str, Any]) -> Ack:
-    word = str(member(document, "ack", str, Ack.NONE.value)).lower()
-    for each in Ack:
-        if each.value == word:
-            return each
-    raise HubError(ARGUMENT_INVALID, f"ack must be one of {', '.join(each.value for each in Ack)}.")

@@ -6,7 +6,6 @@ from enum import Enum
 from typing import NamedTuple
 
 from azext_iotjobs.localhub.auth.policies import Right
-from azext_iotjobs.localhub.errors import NOT_IMPLEMENTED, HubError
 from azext_iotjobs.localhub.http import costs
 from azext_iotjobs.localhub.http.bulk import BulkRoutes
 from azext_iotjobs.localhub.http.certificates import CertificateRoutes
@@ -14,7 +13,9 @@ from azext_iotjobs.localhub.http.configurations import ConfigurationRoutes
 from azext_iotjobs.localhub.http.control import ControlRoutes
 from azext_iotjobs.localhub.http.digital_twins import DigitalTwinRoutes
 from azext_iotjobs.localhub.http.edge import EdgeRoutes
+from azext_iotjobs.localhub.http.files import FileRoutes
 from azext_iotjobs.localhub.http.identities import IdentityRoutes
+from azext_iotjobs.localhub.http.import_export import ImportExportRoutes
 from azext_iotjobs.localhub.http.jobs import JobRoutes
 from azext_iotjobs.localhub.http.local_messages import LocalMessageRoutes
 from azext_iotjobs.localhub.http.messages import MessageRoutes
@@ -50,6 +51,8 @@ class RouteHandlers:
     jobs: JobRoutes
     queries: QueryRoutes
     messages: MessageRoutes
+    files: FileRoutes
+    import_export: ImportExportRoutes
     certificates: CertificateRoutes
     control: ControlRoutes
     local_messages: LocalMessageRoutes
@@ -64,6 +67,7 @@ EDGE = "/devices/{id}/applyConfigurationContent"
 ONE_CONFIGURATION = "/configurations/{configuration}"
 COMPONENT = "/digitaltwins/{id}/components/{component}"
 FEEDBACK = "/messages/serviceBound/feedback"
+FILES, FILE_NOTIFICATIONS = "/devices/{id}/files", "/messages/serviceBound/filenotifications"
 EVENTS, BOUND = "/devices/{id}/messages/events", "/devices/{id}/messages/deviceBound"
 CERTIFICATE = "/_local/certificates/{certificate}"
 
@@ -180,9 +184,15 @@ ROUTES = (
     _route("PUT /jobs/v2/{job}", JOB, lambda h: h.jobs.put, "create a job"),
     _route("GET /jobs/v2/{job}", JOB, lambda h: h.jobs.get, "show a job; 200 `unknown` for one that does not exist"),
     _route("POST /jobs/v2/{job}/cancel", JOB, lambda h: h.jobs.cancel, "cancel a job that has not begun"),
-    _route("GET /jobs", OLD_JOB, lambda h: h.jobs.list_v1, "import and export jobs: always none"),
-    _route("GET /jobs/{job}", OLD_JOB, lambda h: h.jobs.refuse_v1, "404 JobNotFound"),
-    _route("DELETE /jobs/{job}", OLD_JOB, lambda h: h.jobs.refuse_v1, "404 JobNotFound"),
+    _route("GET /jobs", OLD_JOB, lambda h: h.import_export.list, "import and export jobs"),
+    _route(
+        "POST /jobs/create",
+        OLD_JOB,
+        lambda h: h.import_export.create,
+        "import or export devices, with this hub's blobs",
+    ),
+    _route("GET /jobs/{job}", OLD_JOB, lambda h: h.import_export.get, "show an import or export job"),
+    _route("DELETE /jobs/{job}", OLD_JOB, lambda h: h.import_export.cancel, "cancel an import or export job"),
     _route("DELETE /devices/{id}/commands", MESSAGES, lambda h: h.messages.purge, "purge a device's messages"),
     _route(f"GET {FEEDBACK}", MESSAGES, lambda h: h.messages.feedback, "feedback on messages, locked for 60 s"),
     _route(f"DELETE {FEEDBACK}/{{token}}", MESSAGES, lambda h: h.messages.complete_feedback, "complete feedback"),
@@ -191,6 +201,19 @@ ROUTES = (
     _route(f"GET {BOUND}", DEVICE_RECEIVE, lambda h: h.messages.receive, "receive a message; 204 when there is none"),
     _route(f"DELETE {BOUND}/{{token}}", DEVICE_SETTLE, lambda h: h.messages.settle, "complete, or `?reject`"),
     _route(f"POST {BOUND}/{{token}}/abandon", DEVICE_SETTLE, lambda h: h.messages.abandon, "abandon"),
+    _route(f"POST {FILES}", DEVICE_SETTLE, lambda h: h.files.begin, "begin a file upload"),
+    _route(f"POST {FILES}/notifications", DEVICE_SETTLE, lambda h: h.files.end, "end a file upload"),
+    _route(f"POST {FILES}/notifications/{{correlation}}", DEVICE_SETTLE, lambda h: h.files.end, "end a file upload"),
+    _route(
+        f"GET {FILE_NOTIFICATIONS}",
+        MESSAGES,
+        lambda h: h.files.notification,
+        "a notification of an uploaded file, locked for 60 s",
+    ),
+    _route(f"DELETE {FILE_NOTIFICATIONS}/{{token}}", MESSAGES, lambda h: h.files.complete, "complete a notification"),
+    _route(
+        f"POST {FILE_NOTIFICATIONS}/{{token}}/abandon", MESSAGES, lambda h: h.files.abandon, "abandon a notification"
+    ),
     _route("GET /_local/health", LOCAL, lambda h: h.control.health, "the state of this hub"),
     _route("GET /_local/troubles", LOCAL, lambda h: h.control.outages, "what does not work at present"),
     _route("GET /_local/quotas", LOCAL, lambda h: h.quotas.get, "the tier's quotas and their use"),
@@ -201,38 +224,4 @@ ROUTES = (
     _route(f"DELETE {CERTIFICATE}", LOCAL, lambda h: h.certificates.delete, "remove a CA"),
     _route("POST /_local/reset", LOCAL, lambda h: h.control.reset, "remove everything but the keys"),
     _route("POST /_local/stop", LOCAL, lambda h: h.control.stop, "stop the hub"),
-)
-
-
-@dataclass(frozen=True)
-class NotServed:
-    """A feature of IoT Hub that this hub does not have: its routes answer 501 with a text that says so."""
-
-    verbs: tuple[str, ...]
-    path: str
-    caller: Right | Caller
-    feature: str  # "the local hub has no ..."
-    why: str  # or what to do instead
-
-    @property
-    def routes(self) -> tuple[Route, ...]:
-        """Its routes; callers without the right get 401 as everywhere."""
-
-        async def refuse(_request: HubRequest) -> HubResponse:
-            raise HubError(NOT_IMPLEMENTED, f"The local hub has no {self.feature}: {self.why}.")
-
-        return tuple(
-            Route(verb, self.path, self.caller, None, lambda _handlers: refuse, self.why) for verb in self.verbs
-        )
-
-
-FILES = "file upload", "there is no blob storage to upload to"
-NOT_SERVED = (
-    NotServed(("POST",), "/jobs/create", WRITE, "import and export jobs", "there is no blob storage to read or write"),
-    NotServed(("POST",), "/devices/{id}/files", Caller.DEVICE, *FILES),
-    NotServed(("POST",), "/devices/{id}/files/notifications", Caller.DEVICE, *FILES),
-    NotServed(("POST",), "/devices/{id}/files/notifications/{correlation}", Caller.DEVICE, *FILES),
-    NotServed(("GET",), "/messages/serviceBound/filenotifications", SERVICE, *FILES),
-    NotServed(("DELETE",), "/messages/serviceBound/filenotifications/{token}", SERVICE, *FILES),
-    NotServed(("POST",), "/messages/serviceBound/filenotifications/{token}/abandon", SERVICE, *FILES),
 )

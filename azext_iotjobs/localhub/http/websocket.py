@@ -1,24 +1,26 @@
-"""MQTT over WebSocket: an endpoint of the HTTPS port that leads to the MQTT side.
+"""MQTT and AMQP over WebSocket: endpoints of the HTTPS port that lead to the same connections as over TCP.
 
-Strategy: aiohttp does the handshake and reads frames; a `_WebSocketTransport` is the transport of an MQTT connection,
-so that the same code and limits apply as over TCP. The handshake needs no token: CONNECT has it.
-Source: RFC 6455; IoT Hub "communicate using MQTT", section on WebSocket.
+Strategy: aiohttp does the handshake and reads frames; a `_WebSocketTransport` is the transport of a connection, so that
+the same code and limits apply as over TCP. The handshake needs no token: MQTT's CONNECT has it, and AMQP has its own
+ways.
+Source: RFC 6455; IoT Hub "communicate using MQTT" and "AMQP support", sections on WebSocket.
 """
 
 import asyncio
+import contextlib
 import struct
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from aiohttp import WSMsgType, web
 
-from azext_iotjobs.localhub.errors import GENERIC_BAD_REQUEST, NOT_IMPLEMENTED, HubError
+from azext_iotjobs.localhub.errors import GENERIC_BAD_REQUEST, HubError
 
-PATH = "/$iothub/websocket"
-SUBPROTOCOL = "mqtt"
-AMQP_PATH, AMQP_SUBPROTOCOL = "/$servicebus/websocket", "AMQPWSB10"
+PATH, EVENT_HUBS_PATH = "/$iothub/websocket", "/$servicebus/websocket"
+MQTT, AMQP = "mqtt", "AMQPWSB10"  # subprotocols
+SUBPROTOCOLS = {PATH: (MQTT, AMQP), EVENT_HUBS_PATH: (AMQP,)}
 MAX_FRAME_BYTES = 1024 * 1024  # a frame may hold several packets; the largest packet has less than a third of it
-CLOSE_LIMIT_S = 1.0  # for a device's response to our close frame
+CLOSE_LIMIT_S = 1.0  # for a client's response to our close frame
 
 BINARY, CLOSE = 0x2, 0x8  # opcodes
 NORMAL_END, BAD_DATA = 1000, 1003  # close codes
@@ -36,6 +38,9 @@ class Connection(Protocol):
     def pause_writing(self) -> None:
         """The client does not read what was written."""
 
+    def resume_writing(self) -> None:
+        """It has read most of it."""
+
     def report_client_error(self, reason: str) -> None:
         """It is about to end because of its client's error."""
 
@@ -46,30 +51,30 @@ class Connection(Protocol):
 class WebSocketEndpoint:
     """All WebSocket connections of the hub."""
 
-    def __init__(self, new_connection: Callable[[], Connection]) -> None:
-        self._new_connection = new_connection
+    def __init__(self, new_mqtt: Callable[[], Connection], new_amqp: Callable[[], Connection]) -> None:
+        """new_mqtt, new_amqp: make a connection of that protocol."""
+        self._new_connection = {MQTT: new_mqtt, AMQP: new_amqp}
         self._transports: set[_WebSocketTransport] = set()
 
     def register(self, application: web.Application) -> None:
-        """Add the endpoint to an application; connections end with it."""
-        application.router.add_route("GET", PATH, self._serve)
-        application.router.add_route("GET", AMQP_PATH, _refuse_amqp)
+        """Add the endpoints to an application; connections end with it."""
+        for path in SUBPROTOCOLS:
+            application.router.add_route("GET", path, self._serve)
         application.on_shutdown.append(self._end)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         """One connection, from its handshake, which may be refused with 400, to its end."""
+        protocols = SUBPROTOCOLS[request.path]
         frames = web.WebSocketResponse(
-            protocols=(SUBPROTOCOL,), compress=False, max_msg_size=MAX_FRAME_BYTES, timeout=CLOSE_LIMIT_S
+            protocols=protocols, compress=False, max_msg_size=MAX_FRAME_BYTES, timeout=CLOSE_LIMIT_S
         )
-        if SUBPROTOCOL not in (offered := _offered(request)) and AMQP_SUBPROTOCOL in offered:
-            await _refuse_amqp(request)
-        if request.transport is None or not _is_good(frames, request):
+        if request.transport is None or not _is_good(frames, request, protocols):
             raise HubError(
-                GENERIC_BAD_REQUEST, f"This is not a WebSocket handshake with the subprotocol {SUBPROTOCOL}."
+                GENERIC_BAD_REQUEST, f"This is not a WebSocket handshake with the subprotocol {' or '.join(protocols)}."
             )
         await frames.prepare(request)
-        connection = self._new_connection()
-        wire = _WebSocketTransport(request.transport, connection)
+        connection = self._new_connection[str(frames.ws_protocol)]()
+        wire = _WebSocketTransport(request.transport, connection, request.writer.drain)
         self._transports.add(wire)
         connection.connection_made(wire)
         try:
@@ -96,13 +101,9 @@ def _offered(request: web.Request) -> list[str]:
     return [each.strip() for each in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
 
 
-async def _refuse_amqp(_request: web.Request) -> web.StreamResponse:
-    raise HubError(NOT_IMPLEMENTED, "The local hub does not speak AMQP: devices connect over MQTT and HTTPS.")
-
-
-def _is_good(frames: web.WebSocketResponse, request: web.Request) -> bool:
+def _is_good(frames: web.WebSocketResponse, request: web.Request, protocols: tuple[str, ...]) -> bool:
     try:
-        return SUBPROTOCOL in _offered(request) and frames.can_prepare(request).ok
+        return not set(protocols).isdisjoint(_offered(request)) and frames.can_prepare(request).ok
     except ValueError:  # a header that is not text, which aiohttp does not expect
         return False
 
@@ -129,10 +130,15 @@ class _WebSocketTransport(asyncio.Transport):
     alternate.
     """
 
-    def __init__(self, transport: asyncio.Transport, connection: Connection) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, connection: Connection, drain: Callable[[], Awaitable[None]]
+    ) -> None:
+        """drain: waits until most of what was written has gone out."""
         super().__init__()
         self._transport = transport
         self._connection = connection
+        self._drain = drain
+        self._resuming: asyncio.Task[None] | None = None  # while the connection's writing is paused
         self._limit_bytes: int | None = None
         self._is_closing = False
         self.may_read = asyncio.Event()
@@ -143,7 +149,7 @@ class _WebSocketTransport(asyncio.Transport):
         return self._transport.get_extra_info(name, default)
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Pause the connection's writing when more than `high` bytes are unsent; it is never resumed."""
+        """Pause the connection's writing when more than `high` bytes are unsent, until most of them have gone out."""
         self._limit_bytes = high
 
     def pause_reading(self) -> None:
@@ -159,8 +165,17 @@ class _WebSocketTransport(asyncio.Transport):
         if self.is_closing():
             return
         self._transport.write(_frame(BINARY, bytes(data)))
-        if self._limit_bytes is not None and self._transport.get_write_buffer_size() > self._limit_bytes:
+        if self._limit_bytes is None or self._resuming is not None:
+            return
+        if self._transport.get_write_buffer_size() > self._limit_bytes:
+            self._resuming = asyncio.create_task(self._resume())
             self._connection.pause_writing()
+
+    async def _resume(self) -> None:
+        with contextlib.suppress(ConnectionError):
+            await self._drain()
+            self._resuming = None
+            self._connection.resume_writing()
 
     def is_closing(self) -> bool:
         """Whether it is closed or closing."""

@@ -14,7 +14,6 @@ from enum import Enum
 
 from azext_iotjobs.localhub.mqtt import packets, topics
 from azext_iotjobs.localhub.mqtt.connect_fields import parse_client_id, parse_host, parse_model_id
-from azext_iotjobs.localhub.mqtt.disconnect_log import quoted
 from azext_iotjobs.localhub.mqtt.effects import (
     Acknowledged,
     Authenticate,
@@ -25,6 +24,7 @@ from azext_iotjobs.localhub.mqtt.effects import (
     SubscriptionsChanged,
 )
 from azext_iotjobs.localhub.mqtt.filters import matches
+from azext_iotjobs.localhub.process.disconnect_log import quoted
 from azext_iotjobs.localhub.rules.address import Address
 
 MAX_MESSAGE_BYTES = 256 * 1024  # of one message from a device, IoT Hub quotas

@@ -1,10 +1,14 @@
 """Listening sockets on loopback: one port, every address that a hub has."""
 
 import errno
+import logging
 import os
 import socket
+from typing import NamedTuple
 
-from azext_iotjobs.localhub.process.config import LocalHubConfig
+from azext_iotjobs.localhub.process.config import AMQP_PORT, LocalHubConfig
+
+logger = logging.getLogger(__name__)
 
 BACKLOG = 1024  # queued by the system: many devices may connect at once
 ACCEPTED_AT_ONCE = 10  # then other tasks run; each one costs a handshake, almost a millisecond
@@ -12,6 +16,41 @@ ACCEPTED_AT_ONCE = 10  # then other tasks run; each one costs a handshake, almos
 
 class PortTaken(Exception):
     """A port is in use or needs more rights, or its address is not this machine's."""
+
+
+class Ports(NamedTuple):
+    """The ports that a running hub listens at."""
+
+    https: int
+    mqtt: int
+    amqp: int
+    amqp_plain: int | None  # None: none
+
+
+class HubSockets(NamedTuple):
+    """The listening sockets of a hub."""
+
+    https: list[socket.socket]
+    mqtt: list[socket.socket]
+    amqp: list[socket.socket]
+    amqp_plain: list[socket.socket]  # may be empty
+
+    @property
+    def ports(self) -> Ports:
+        """Their ports."""
+        plain = _port_of(self.amqp_plain) if self.amqp_plain else None
+        return Ports(_port_of(self.https), _port_of(self.mqtt), _port_of(self.amqp), plain)
+
+
+def listen_for_all(config: LocalHubConfig) -> HubSockets:
+    """All listening sockets of a hub. Raises PortTaken."""
+    plain_port = config.amqp_plain_port
+    return HubSockets(
+        https=listen(config, config.https_port, "--https-port"),
+        mqtt=listen(config, config.mqtt_port, "--mqtt-port"),
+        amqp=_listen_for_amqp(config),
+        amqp_plain=[] if plain_port is None else listen(config, plain_port, "--amqp-plain-port"),
+    )
 
 
 def listen(config: LocalHubConfig, port: int, option: str) -> list[socket.socket]:
@@ -23,6 +62,24 @@ def listen(config: LocalHubConfig, port: int, option: str) -> list[socket.socket
     first = _bound(config.bind, port, option)
     others = (_bound_at_same_port(address, first, option) for address in config.addresses[1:])
     return [first, *(sock for sock in others if sock is not None)]
+
+
+def _listen_for_amqp(config: LocalHubConfig) -> list[socket.socket]:
+    """At the port that was given; without one at AMQP's own, or at any free one where that is taken."""
+    if config.amqp_port is not None:
+        return listen(config, config.amqp_port, "--amqp-port")
+    try:
+        return listen(config, AMQP_PORT, "--amqp-port")
+    except PortTaken:
+        sockets = listen(config, 0, "--amqp-port")
+        logger.warning(
+            "port %d is taken: AMQP has port %d, which clients have to be told", AMQP_PORT, _port_of(sockets)
+        )
+        return sockets
+
+
+def _port_of(sockets: list[socket.socket]) -> int:
+    return int(sockets[0].getsockname()[1])
 
 
 def _bound_at_same_port(address: str, first: socket.socket, option: str) -> socket.socket | None:

@@ -7,19 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from azext_iotjobs.localhub.process.config import LocalHubConfig
+from azext_iotjobs.localhub.process.config import AMQP_PORT, LocalHubConfig
 from azext_iotjobs.localhub.process.folder import FolderUnusable
 from azext_iotjobs.localhub.process.private_files import make_private_folder, write_private
-from azext_iotjobs.localhub.rules.host_names import host_name, subdomain_names
+from azext_iotjobs.localhub.process.sockets import Ports
+from azext_iotjobs.localhub.rules.host_names import EVENT_HUB_NAME, amqp_host_name, host_name, subdomain_names
 from azext_iotjobs.localhub.rules.quota import Sku
 
-
-@dataclass(frozen=True, kw_only=True)
-class Ports:
-    """The ports that a running hub listens at."""
-
-    https: int
-    mqtt: int
+SERVICE = "service"  # the policy that Event Hubs clients use
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +31,10 @@ class Credentials:
 
     policy: str
     key: str
+    service_key: str  # of the policy SERVICE
     ca_file: Path
     bundle_file: Path  # this machine's roots and the hub's CA
+    container_uri: str  # for import and export jobs, with a signature
 
 
 def describe(config: LocalHubConfig, ports: Ports, credentials: Credentials, started_at: str) -> Listening:
@@ -49,12 +46,17 @@ def describe(config: LocalHubConfig, ports: Ports, credentials: Credentials, sta
         **{f"{kind.value}HostName": subdomain for kind, subdomain in subdomains.items()},
         "httpsPort": ports.https,
         "mqttPort": ports.mqtt,
+        "amqpPort": ports.amqp,
+        "amqpPlainPort": ports.amqp_plain,
         "bind": config.bind,
         "connectionString": f"HostName={name};SharedAccessKeyName={credentials.policy};"
         f"SharedAccessKey={credentials.key}",
+        **_event_hubs(config.bind, ports, credentials.service_key),
+        "containerUri": credentials.container_uri,
         "caCertificatePath": str(credentials.ca_file),
         "caBundlePath": str(credentials.bundle_file),
         "dataDirectory": str(config.data_dir),
+        "uploadDirectory": str(config.storage_dir),
         "logFile": None if config.log_file is None else str(config.log_file),
         "inMemory": config.in_memory,
         "sku": config.sku.value,
@@ -67,6 +69,22 @@ def describe(config: LocalHubConfig, ports: Ports, credentials: Credentials, sta
         # Named by its address too: hubs with one port and different addresses run side by side.
         state_file = config.state_dir / f"{config.bind}_{ports.https}.json"
     return Listening(document=document, state_file=state_file)
+
+
+def _event_hubs(bind: str, ports: Ports, key: str) -> dict[str, str | None]:
+    """Connection strings for Event Hubs clients: over TLS, and over the plain port if there is one."""
+    host = amqp_host_name(bind)
+    access = f"SharedAccessKeyName={SERVICE};SharedAccessKey={key}"
+    port = "" if ports.amqp == AMQP_PORT else f":{ports.amqp}"
+    plain = None
+    if ports.amqp_plain is not None:
+        plain = (
+            f"Endpoint=sb://{host}:{ports.amqp_plain};{access};UseDevelopmentEmulator=true;EntityPath={EVENT_HUB_NAME}"
+        )
+    return {
+        "eventHubsConnectionString": f"Endpoint=sb://{host}{port}/;{access};EntityPath={EVENT_HUB_NAME}",
+        "eventHubsEmulatorConnectionString": plain,
+    }
 
 
 def write_state_file(path: Path, document: dict[str, Any]) -> None:

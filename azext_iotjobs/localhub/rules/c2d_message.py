@@ -91,6 +91,14 @@ def expiry(given: datetime | None, now: datetime) -> datetime:
     return given
 
 
+def read_ack(word: str) -> Ack:
+    """The feedback that a sender requests, in any case. Raises HubError 400."""
+    for each in Ack:
+        if each.value == word.lower():
+            return each
+    raise HubError(ARGUMENT_INVALID, f"ack must be one of {', '.join(each.value for each in Ack)}.")
+
+
 def check_lock(seconds: int) -> int:
     """`seconds`, when a message may be locked for so long. Raises HubError 400."""
     low, high = LOCK_S

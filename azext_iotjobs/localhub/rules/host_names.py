@@ -15,6 +15,7 @@ from azext_iotjobs.localhub.errors import UNAUTHORIZED_ACCESS, HubError
 DEFAULT_BIND = "127.0.0.1"
 HTTPS_PORT = 443  # the one that a host name stands for when it has no port
 HUB_NAME = "local-hub"  # any other works too, where the certificate need not list it: `{hub}.localhost`
+EVENT_HUB_NAME = HUB_NAME  # of the built-in endpoint
 CERTIFIED = tuple(f"localhost {HUB_NAME}.localhost *.localhost *.device.localhost *.service.localhost".split())
 _SUBDOMAIN = re.compile(r"[a-z0-9-]+\.(?:(?P<kind>device|service)\.)?localhost")
 
@@ -29,9 +30,9 @@ class ClientKind(Enum):
 class HostNames:
     """Every name under which one hub may be addressed, with and without a port."""
 
-    def __init__(self, bind: str, https_port: int, mqtt_port: int) -> None:
+    def __init__(self, bind: str, *ports: int) -> None:
         self._fixed = (bind, "localhost", "127.0.0.1", "::1", "[::1]") if bind == DEFAULT_BIND else (bind,)
-        self._ports = tuple(f":{port}" for port in (https_port, mqtt_port))
+        self._ports = tuple(f":{port}" for port in ports)
 
     def __contains__(self, host: object) -> bool:
         name = self._without_port(str(host))
@@ -56,7 +57,12 @@ class HostNames:
 
 def host_name(bind: str, https_port: int) -> str:
     """The hub's name in service connection strings; it includes the port unless that is 443."""
-    return with_port("localhost" if bind == DEFAULT_BIND else bind, https_port)
+    return with_port(amqp_host_name(bind), https_port)
+
+
+def amqp_host_name(bind: str) -> str:
+    """The hub's name without a port, as AMQP clients give it."""
+    return "localhost" if bind == DEFAULT_BIND else bind
 
 
 def subdomain_names(bind: str, https_port: int) -> dict[ClientKind, str | None]:

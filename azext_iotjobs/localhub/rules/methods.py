@@ -31,6 +31,10 @@ class PendingCalls(Generic[Key, Waiter]):
         self._by_device[device][rid] = waiter
         return rid
 
+    def has(self, device: Key, rid: str) -> bool:
+        """Whether somebody waits for the answer to this call."""
+        return rid in self._by_device.get(device, ())
+
     def take(self, device: Key, rid: str) -> Waiter | None:
         """The waiter whose answer this is, once; None for an answer that nobody waits for."""
         calls = self._by_device.get(device, {})

@@ -99,6 +99,20 @@ class Identities:
         sql = "SELECT 1 FROM identities WHERE device_scope = ? AND is_edge"
         return self._database.row(sql, (scope,)) is not None
 
+    def page(self, after: tuple[str, str], count: int) -> tuple[list[tuple[str, str]], list[Identity]]:
+        """The next `count` devices and modules behind a key, a device before its modules: their keys, and the records
+        of those whose rows can be read.
+        """
+        sql = f"{SELECT} WHERE (device_id, module_id) > (?, ?) ORDER BY device_id, module_id LIMIT ?"
+        rows = self._database.rows(sql, (*after, count))
+        return [(row["device_id"], row["module_id"]) for row in rows], identity_of.all(rows)
+
+    def count_with_modules(self) -> int:
+        """How many devices and modules there are."""
+        row = self._database.row("SELECT count(*) FROM identities")
+        assert row is not None  # an aggregate always has its row
+        return int(row[0])
+
     def create(self, identity: Identity, twin: TwinState) -> None:
         """Add a new device or module, and its twin."""
         marks = ", ".join("?" * len(COLUMNS))

@@ -136,6 +136,10 @@ class Messages:
         ordered = sorted(rows, key=lambda row: int(row["row_id"]))
         return FeedbackBatch(token, tuple(_feedback_of(row) for row in ordered)) if rows else None
 
+    def has_overdue_feedback(self, now: datetime) -> bool:
+        """Whether there is feedback whose lock has ended."""
+        return self._database.row("SELECT 1 FROM feedback WHERE locked_until <= ? LIMIT 1", (render(now),)) is not None
+
     def remove_feedback(self, token: str, now: datetime) -> bool:
         """Remove locked feedback; gives whether the token still locked any."""
         sql = "DELETE FROM feedback WHERE lock_token = ? AND locked_until > ?"

@@ -141,6 +141,58 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     ("ALTER TABLE identities ADD COLUMN model_id TEXT NOT NULL DEFAULT ''",),
     (
+        # Uploads of files that devices have begun and not ended; they end with their device.
+        """
+        CREATE TABLE file_uploads (
+            correlation_id TEXT PRIMARY KEY,
+            device_id TEXT NOT NULL,
+            module_id TEXT NOT NULL DEFAULT '',
+            blob_name TEXT NOT NULL,
+            expires_at TEXT NOT NULL,
+            FOREIGN KEY (device_id, module_id) REFERENCES identities ON DELETE CASCADE
+        )
+        """,
+        "CREATE INDEX file_uploads_by_device ON file_uploads (device_id, expires_at)",
+        """
+        CREATE TABLE file_notifications (
+            row_id INTEGER PRIMARY KEY AUTOINCREMENT,
+            device_id TEXT NOT NULL,
+            blob_uri TEXT NOT NULL,
+            blob_name TEXT NOT NULL,
+            updated_at TEXT NOT NULL,
+            size_bytes INTEGER NOT NULL,
+            enqueued_at TEXT NOT NULL,
+            expires_at TEXT NOT NULL,
+            delivery_count INTEGER NOT NULL DEFAULT 0,
+            lock_token TEXT,
+            locked_until TEXT
+        )
+        """,
+        "CREATE INDEX file_notifications_by_expiry ON file_notifications (expires_at)",
+        """
+        CREATE TABLE transfer_jobs (
+            row_id INTEGER PRIMARY KEY AUTOINCREMENT,
+            job_id TEXT NOT NULL UNIQUE,
+            type TEXT NOT NULL,
+            status TEXT NOT NULL,
+            spec TEXT NOT NULL,
+            progress INTEGER NOT NULL DEFAULT 0,
+            started_at TEXT NOT NULL,
+            ended_at TEXT,
+            failure_reason TEXT,
+            input_etag TEXT,
+            position INTEGER NOT NULL DEFAULT 0
+        )
+        """,
+        """
+        CREATE TABLE transfer_errors (
+            row_id INTEGER PRIMARY KEY AUTOINCREMENT,
+            job_id TEXT NOT NULL REFERENCES transfer_jobs (job_id) ON DELETE CASCADE,
+            line TEXT NOT NULL
+        )
+        """,
+    ),
+    (
         """
         CREATE TABLE configurations (
             row_id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -29,6 +29,12 @@ END_LIMIT_S = 30.0
 REQUEST_LIMIT_S = 330.0  # a direct method may take 300 s
 TOKEN_LIFE_S = 600
 LOG = "hub.log"
+ALL_PORTS = (  # an option, and where the hub reports its value
+    ("--https-port", "httpsPort"),
+    ("--mqtt-port", "mqttPort"),
+    ("--amqp-port", "amqpPort"),
+)
+AMQP_PLAIN_PORT = (("--amqp-plain-port", "amqpPlainPort"),)
 
 
 class LocalHubFailed(Exception):
@@ -55,14 +61,21 @@ class LocalHub:
     """A local hub: `with LocalHub() as hub`, or start() and close()."""
 
     def __init__(
-        self, *options: str, data_dir: Path | str | None = None, sku: str | None = None, units: int = 1
+        self,
+        *options: str,
+        data_dir: Path | str | None = None,
+        sku: str | None = None,
+        units: int = 1,
+        amqp_plain: bool = False,
     ) -> None:
         """Describe a hub; it is not started yet.
 
         options: as in `python -m azext_iotjobs.localhub --help`; without ports among them, free ones are used.
         data_dir: where devices, twins and jobs are stored; None: in memory.
         sku, units: the tier whose quotas apply, "F1", "S1", "S2" or "S3"; None: nothing is limited.
+        amqp_plain: whether it has a port for AMQP without TLS too, for Event Hubs clients.
         """
+        self._ports = (*ALL_PORTS, *(AMQP_PLAIN_PORT if amqp_plain else ()))
         self._options = (*(("--sku", sku, "--units", str(units)) if sku else ()), *options)
         self._data_dir = Path(data_dir).absolute() if data_dir is not None else None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -78,8 +91,9 @@ class LocalHub:
         assert self._process is None or self._process.poll() is not None, "this hub runs already"
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="iotjobs-", ignore_cleanup_errors=os.name == "nt")
-        ports = (self._info.get("httpsPort", 0), self._info.get("mqttPort", 0))
-        self._process = self._spawn(("--https-port", str(ports[0]), "--mqtt-port", str(ports[1])))
+        self._process = self._spawn(
+            tuple(word for option, member in self._ports for word in (option, str(self._info.get(member, 0))))
+        )
         line = _first_line(self._process)
         if not line:
             code = self._end()
@@ -158,6 +172,25 @@ class LocalHub:
     @property
     def mqtt_port(self) -> int:
         return int(self._info["mqttPort"])
+
+    @property
+    def amqp_port(self) -> int:
+        return int(self._info["amqpPort"])
+
+    @property
+    def amqp_plain_port(self) -> int:
+        """The port for AMQP without TLS, of a hub that was started with one."""
+        return int(self._info["amqpPlainPort"])
+
+    @property
+    def event_hubs_connection_string(self) -> str:
+        """The connection string of its events for Event Hubs clients, over TLS."""
+        return str(self._info["eventHubsConnectionString"])
+
+    @property
+    def event_hubs_emulator_connection_string(self) -> str:
+        """The same for clients that take it as an emulator, without TLS; of a hub that was started with such a port."""
+        return str(self._info["eventHubsEmulatorConnectionString"])
 
     @property
     def ca_certificate_path(self) -> str:

@@ -24,10 +24,12 @@ class Device:
 
     def __init__(self) -> None:
         self.client: Any = None
+        self.ca: str | None = None
 
     def open(self, options: dict[str, Any]) -> None:
         """options: connectionString, or hostName, deviceId, certificate, key; ca, webSocket, module, retrySeconds."""
         more = {"websockets": options.get("webSocket", False), "keep_alive": options.get("keepAlive", 60)}
+        self.ca = options.get("ca")
         if "ca" in options:
             with open(options["ca"], encoding="ascii") as file:
                 more["server_verification_cert"] = file.read()
@@ -72,6 +74,22 @@ class Device:
 
     def report(self, patch: dict[str, Any]) -> None:
         self.client.patch_twin_reported_properties(patch)
+
+    def place(self, name: str) -> Any:
+        return self.client.get_storage_info_for_blob(name)
+
+    def notify(self, correlation_id: str, is_success: bool, status: int, text: str) -> None:
+        self.client.notify_blob_upload_status(correlation_id, is_success, status, text)
+
+    def upload(self, place: dict[str, str], size: int) -> int:
+        """Write a blob with azure-storage-blob; gives the status that its user would notify the hub of."""
+        from azure.storage.blob import BlobClient
+
+        url = "https://{hostName}/{containerName}/{blobName}{sasToken}".format(**place)
+        sizes = {"max_single_put_size": 1 << 20, "max_block_size": 1 << 20}
+        with BlobClient.from_blob_url(url, connection_verify=self.ca, **sizes) as blob:
+            blob.upload_blob(b"x" * size, overwrite=True)
+        return 201
 
     def close(self) -> None:
         self.client.disconnect()

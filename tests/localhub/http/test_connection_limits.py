@@ -88,7 +88,9 @@ async def served(loop: MovedLoop) -> AsyncIterator[Server]:
     nobody: Any = None  # no device is authenticated here
     no_device: Any = asyncio.Protocol
     authenticator = Authenticator({"iothubowner": KEY}, nobody, nobody, HostNames("127.0.0.1", 443, 8883), HandClock())
-    runner = make_runner(make_application(handlers, authenticator, HandClock(), WebSocketEndpoint(no_device)))
+    runner = make_runner(
+        make_application(handlers, authenticator, HandClock(), [WebSocketEndpoint(no_device, no_device)])
+    )
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from azext_iotjobs.localhub.errors import StoreUnavailable
 from azext_iotjobs.localhub.mqtt.codec import encode
 from azext_iotjobs.localhub.mqtt.connection import MAX_PACKET_BYTES
-from azext_iotjobs.localhub.mqtt.disconnect_log import REFILL_S, REPEAT_S, STOCK, DisconnectLog, LogRateLimit, quoted
 from azext_iotjobs.localhub.mqtt.lifetime import CONNECT_LIMIT_S
 from azext_iotjobs.localhub.mqtt.packets import Connack, Connect, Disconnect, Packet, Pingreq, Publish, Subscribe, Will
+from azext_iotjobs.localhub.process.disconnect_log import REFILL_S, REPEAT_S, STOCK, DisconnectLog, LogRateLimit, quoted
 from azext_iotjobs.localhub.rules.address import Address
 from tests.helpers.moved_loop import MovedLoop, run, turns
 from tests.helpers.raw_device import DOORS, Door, Hub, RawDevice, hello, listening
@@ -158,7 +158,10 @@ async def refused(hub: Hub, device: RawDevice) -> None:
 LATER: dict[str, tuple[Callable[..., object], str]] = {
     "keep-alive": (silent, "keep-alive: nothing came for 90 s, one and a half times what it promised"),
     "expiry": (expired, "its token or certificate has expired"),
-    "second connection": (doubled, "another connection came with its client id, which only one may have at a time"),
+    "second connection": (
+        doubled,
+        "another connection came for the same device or module, which may have one at a time",
+    ),
     "refused message": (refused, "its message was refused: No messages today."),
 }
 

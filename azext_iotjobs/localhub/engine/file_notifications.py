@@ -1,0 +1,82 @@
+"""Notifications of uploaded files: a queue that services read over AMQP or HTTPS, and settle.
+
+A notification is locked for the service that took it, until it is completed or abandoned, or the lock ends. One that
+was delivered too often, or that has expired, is removed.
+"""
+
+import uuid
+
+from azext_iotjobs.localhub.clock import HubClock, render
+from azext_iotjobs.localhub.engine.locked_queue import News
+from azext_iotjobs.localhub.errors import DEVICE_MESSAGE_LOCK_LOST, HubError
+from azext_iotjobs.localhub.process.background import run_repeatedly
+from azext_iotjobs.localhub.rules.file_upload import MAX_DELIVERIES, NOTIFICATION_LIFE, NOTIFICATION_LOCK
+from azext_iotjobs.localhub.store.database import Database
+from azext_iotjobs.localhub.store.file_uploads import FileNotification, FileUploads
+
+CONTENT_TYPE = "application/vnd.microsoft.iothub.filenotification.json"
+CHECK_INTERVAL_S = 1.0  # how late the end of a lock may be noticed
+
+
+class FileNotifications:
+    """The hub's queue of notifications."""
+
+    def __init__(self, database: Database, uploads: FileUploads, clock: HubClock) -> None:
+        self._database = database
+        self._uploads = uploads
+        self._clock = clock
+        self.news = News()
+
+    async def run(self) -> None:
+        """Remove what has expired, and tell of locks that have ended, until cancelled."""
+        await run_repeatedly("the queue of file notifications", self._step, self._database.outages)
+
+    def add(self, notification: FileNotification) -> None:
+        """Queue a notification."""
+        self._uploads.add_notification(notification, notification.enqueued_at + NOTIFICATION_LIFE)
+        self._database.when_stored(self.news.tell)
+
+    def take(self) -> FileNotification | None:
+        """Lock the oldest notification that is free; None when there is none. Its `lock_token` settles it."""
+        now = self._clock.now()
+        self._forget()
+        return self._uploads.take_notification(str(uuid.uuid4()), now, now + NOTIFICATION_LOCK)
+
+    def complete(self, token: str) -> None:
+        """Remove a notification that was read, or is refused. Raises HubError 412002 when the lock is lost."""
+        if not self._uploads.remove_notification(token, self._clock.now()):
+            raise _lock_lost()
+
+    def abandon(self, token: str) -> None:
+        """Unlock a notification, to be read again. Raises HubError 412002 when the lock is lost."""
+        if not self._uploads.unlock_notification(token, self._clock.now()):
+            raise _lock_lost()
+        self._database.when_stored(self.news.tell)
+
+    def _step(self) -> float:
+        until, now = self._uploads.next_unlock_at(), self._clock.now()
+        self._forget()
+        if until is not None and until <= now:
+            self.news.tell()
+        return CHECK_INTERVAL_S
+
+    def _forget(self) -> None:
+        now = self._clock.now()
+        self._uploads.forget_expired(now)
+        self._uploads.remove_worn_out(now, MAX_DELIVERIES)
+
+
+def notification_document(notification: FileNotification) -> dict[str, object]:
+    """A notification as its body has it, the same over AMQP and HTTPS."""
+    return {
+        "deviceId": notification.device_id,
+        "blobUri": notification.blob_uri,
+        "blobName": notification.blob_name,
+        "lastUpdatedTime": notification.updated_at.replace(microsecond=0).isoformat(),
+        "blobSizeInBytes": notification.size_bytes,
+        "enqueuedTimeUtc": render(notification.enqueued_at),
+    }
+
+
+def _lock_lost() -> HubError:
+    return HubError(DEVICE_MESSAGE_LOCK_LOST, "The notification's lock has ended, or it was settled before.")
