@@ -64,7 +64,7 @@ def next_of(consumer: Driven, device: str, reader: str = "reader") -> dict[str, 
     """The next event of a device that a consumer gets."""
 
     def fits(event: dict[str, Any]) -> bool:
-        return event["reader"] == reader and event["system"]["iothub-connection-device-id"] == device
+        return bool(event["reader"] == reader and event["system"]["iothub-connection-device-id"] == device)
 
     return consumer.event("event", fits)
 

@@ -16,7 +16,7 @@ from azure.eventhub import CheckpointStore, EventHubConsumerClient, LoadBalancin
 _writing = threading.Lock()
 
 
-class FileCheckpoints(CheckpointStore):
+class FileCheckpoints(CheckpointStore):  # type: ignore[misc]
     """Checkpoints and ownership in a file."""
 
     def __init__(self, path: str) -> None:

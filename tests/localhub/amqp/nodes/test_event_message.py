@@ -13,7 +13,7 @@ from azext_iotjobs.localhub.rules.event import AuthMethod, DeviceEvent, DeviceMe
 from tests.helpers.event_logs import NOW
 from tests.helpers.short_form import examples
 
-TEXTS = st.text(st.characters(blacklist_categories=("Cs",)), max_size=300)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 SYSTEM = {
     "messageId": "message_id",
     "to": "to",
