@@ -144,7 +144,7 @@ def consume(hub: HubUnderLoad, device: str, count: int, copy: Path) -> Reading:
     """Read all events twice: they are encoded for the first reader. Gives the second reading; copy: for their bytes."""
     key = dict(part.partition("=")[::2] for part in hub.local.event_hubs_connection_string.split(";"))
     token = sas(key["SharedAccessKey"], "localhost/local-hub", policy="service", life_s=3600)
-    readings = []
+    readings: list[Reading] = []
     for what in ("one consumer, first reading", "one consumer, read again"):
         consumer = BareConsumer(hub.local.amqp_port, hub.local.ca_certificate_path)
         with open(copy, "wb") as file:
