@@ -32,7 +32,7 @@ from azext_iotjobs.localhub.store.newest_events import NewestEvents
 
 SHOWN_EVENTS = 1000  # the newest, which `after` gives
 RESPONSE_BYTES = 4 * 1024 * 1024  # of events that are read at once; at least one is returned
-MAX_FILE_BYTES = 1024 * 1024 * 1024
+MAX_FILE_BYTES = 512 * 1024 * 1024
 CHECK_INTERVAL_S = 1.0  # how late events are removed
 
 StoreError = StoreUnavailable | StoreDamaged
