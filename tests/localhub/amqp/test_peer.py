@@ -245,9 +245,10 @@ def test_the_name_for_devices_does_not_let_services_in_nor_the_other_way_round(h
 def test_nothing_that_is_made_up_lets_anybody_in(mechanism: str, response: bytes, kind: str, token: str) -> None:
     with HubInMemory(PUMP) as hub:
         peer = hub.peer()
-        for attempt in (lambda: peer.sign_in(mechanism, response), lambda: peer.put_token(kind, token)):
-            with suppress(HubError):
-                attempt()
+        with suppress(HubError):
+            peer.sign_in(mechanism, response)
+        with suppress(HubError):
+            peer.put_token(kind, token)
         assert peer.next_expiry is None and not may_send(peer) and not is_let_in(peer, DeviceNeed(PUMP))
 
 
