@@ -16,6 +16,7 @@ from tests.helpers.hub_process import HubProcess
 from tests.helpers.mqtt_device import MqttDevice, wait_for_connection_state
 from tests.helpers.restart_actors import (
     Actor,
+    AmqpCorrespondent,
     BulkWriter,
     Correspondent,
     MethodJobber,
@@ -205,6 +206,7 @@ def test_kills_at_random_moments_lose_nothing_that_was_acknowledged(tmp_path: Pa
         TwinJobber("t"),
         methods,
         Correspondent("c"),
+        AmqpCorrespondent("a"),
     ]
     hub = HubProcess(tmp_path)
     try:

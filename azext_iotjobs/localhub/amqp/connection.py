@@ -262,4 +262,4 @@ class Connection(asyncio.Protocol):
 
     def _note(self, reason: str) -> None:
         if not self._is_closed:
-            self._disconnects.note(self._client, reason)
+            self._disconnects.note(self._room.peer.name or self._client, reason)

@@ -186,7 +186,8 @@ def test_wrong_credentials_are_told_logged_and_end_the_connection(caplog: pytest
     with caplog.at_level(logging.WARNING, LOGGER):
         on_hub(test)
     (line,) = lines(caplog)
-    assert "it was not let in" in line and "nonsense" not in line
+    assert line.startswith("connection of client 'pump-1@sas.localhost' ended: it was not let in")
+    assert "nonsense" not in line
 
 
 def test_another_hubs_name_is_refused_and_logged(caplog: pytest.LogCaptureFixture) -> None:
