@@ -16,6 +16,8 @@ from tests.helpers.hub_process import HubProcess
 from tests.helpers.mqtt_device import MqttDevice, wait_for_connection_state
 from tests.helpers.restart_actors import (
     Actor,
+    AmqpCorrespondent,
+    AmqpTelemeter,
     BulkWriter,
     Correspondent,
     MethodJobber,
@@ -205,8 +207,10 @@ def test_kills_at_random_moments_lose_nothing_that_was_acknowledged(tmp_path: Pa
         TwinJobber("t"),
         methods,
         Correspondent("c"),
+        AmqpCorrespondent("ac"),
+        AmqpTelemeter("at"),
     ]
-    hub = HubProcess(tmp_path)
+    hub = HubProcess(tmp_path, "--keep-events")
     try:
         for actor in actors:
             actor.prepare(hub)
@@ -216,7 +220,7 @@ def test_kills_at_random_moments_lose_nothing_that_was_acknowledged(tmp_path: Pa
             act_and_kill(actors, hub, chance)
             for _ in range(chance.choice([0, 0, 1, 2])):
                 kill_while_starting(tmp_path, chance)
-            hub = HubProcess(tmp_path)
+            hub = HubProcess(tmp_path, "--keep-events")
             for actor in actors:
                 actor.begin(hub)
             for actor in actors:
