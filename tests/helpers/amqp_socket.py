@@ -24,8 +24,7 @@ from azext_iotjobs.localhub.amqp.wire.performatives import (
     Target,
     Transfer,
 )
-from tests.helpers.any_hub import sas
-from tests.helpers.hub_process import HubProcess
+from tests.helpers.any_hub import AnyHub, sas
 
 LIMIT_S = 20.0
 WIDE = 5000  # frames that each side may send without waiting
@@ -41,10 +40,10 @@ class Detached(Exception):
 class AmqpSocket:
     """One connection; everything that waits raises OSError when the hub is gone, and fails after LIMIT_S."""
 
-    def __init__(self, hub: HubProcess) -> None:
+    def __init__(self, hub: AnyHub) -> None:
         self._host = hub.host
         tls = ssl.create_default_context(cafile=hub.ca)
-        plain = socket.create_connection((hub.host, hub.local.amqp_port), timeout=LIMIT_S)
+        plain = socket.create_connection((hub.host, hub.amqp_port), timeout=LIMIT_S)
         try:
             self._socket = tls.wrap_socket(plain, server_hostname=hub.host)
         except BaseException:
