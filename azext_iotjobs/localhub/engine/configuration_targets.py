@@ -73,7 +73,7 @@ class TargetEvaluator:
                 state = self._write(target, own, edge, lost)
                 self._configurations.save_evaluated(target.row_id, shown, numbers, state)
         except HubError as err:  # what they set does not fit into the twin, or the device is disabled
-            logger.warning("%s cannot be configured: %s", target.address.shown, err.text)
+            logger.info("%s cannot be configured: %s", target.address.shown, err.text)
             statuses = dict.fromkeys(statuses, TARGETED)
             self._configurations.save_statuses(target.address, {**shown, **_shown(statuses)})
         return statuses
