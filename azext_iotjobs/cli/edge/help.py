@@ -23,9 +23,8 @@ command(
     "iot edge export-modules",
     "Show the modules of an edge device as a deployment manifest.",
     (
-        "Copy the modules of one device to another.",
-        "az iot edge export-modules -n localhost -d gateway-1 > manifest.json && "
-        "az iot edge set-modules -n localhost -d gateway-2 --content manifest.json",
+        "Write them to a file, which set-modules takes for another device.",
+        "az iot edge export-modules -n localhost -d gateway-1 > manifest.json",
     ),
     long="It has the desired properties of each module, those of $edgeAgent and $edgeHub included.",
 )

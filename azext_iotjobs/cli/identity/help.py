@@ -96,8 +96,8 @@ command(
     "iot hub device-identity import",
     "Have the hub create, change or delete the devices and modules that a file in a container lists.",
     (
-        "Import devices into a local hub, from devices.txt in `registry` of its upload folder.",
-        'URI="$(az iot local-hub show --query containerUri -o tsv)" && '
+        "Import devices into a local hub, from devices.txt in `registry` of its upload folder; URI is the "
+        "`containerUri` of `az iot local-hub show`.",
         'az iot hub device-identity import -n localhost --ibcu "$URI" --obcu "$URI"',
     ),
     (
