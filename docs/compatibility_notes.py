@@ -23,7 +23,7 @@ CONFIGURATION = (
 )
 DIGITAL_TWIN = "the view that IoT Plug and Play has of a twin"
 TRACING = "is a desired property: `az iot hub device-twin"
-STATE = "copies hubs with their Azure resources; for devices and their twins use `az iot hub query`"
+STATE = "copies hubs with their Azure resources; for devices and their twins use `az iot hub device-identity export`"
 ABSENT_COMMANDS = {
     "iot device registration create": "it belongs to the Device Provisioning Service, another service",
     "iot device upload-file": f"writes to {STORAGE}",
@@ -35,16 +35,12 @@ ABSENT_COMMANDS = {
     "iot edge deployment update": EDGE,
     "iot edge devices create": f"{EDGE}; for one edge device use `az iot hub device-identity create --edge-enabled`, "
     "for its parent `az iot hub device-identity parent set`",
-    "iot edge export-modules": EDGE,
-    "iot edge set-modules": EDGE,
     "iot hub configuration create": CONFIGURATION,
     "iot hub configuration delete": CONFIGURATION,
     "iot hub configuration list": CONFIGURATION,
     "iot hub configuration show": CONFIGURATION,
     "iot hub configuration show-metric": CONFIGURATION,
     "iot hub configuration update": CONFIGURATION,
-    "iot hub device-identity export": f"writes to {STORAGE}; as CSV: `az iot hub device-identity export-csv`",
-    "iot hub device-identity import": f"reads from {STORAGE}; of CSV: `az iot hub device-identity import-csv`",
     "iot hub devicestream show": "device streams are a preview in few regions; a local hub does not have them",
     "iot hub digital-twin invoke-command": f"{DIGITAL_TWIN}: `az iot hub invoke-device-method`, where a component's "
     "command is the method `component*command`",
@@ -94,6 +90,12 @@ PAIRS = (
 )
 DTMI = "a value that does not fit the grammar of a DTMI is refused before anything is sent"
 OWN_KEY = "refused together with a certificate, not silently preferred"
+ONE_CONTAINER = (
+    "a URI without a signature is refused before anything is sent, unless `--identity` is given, as is a URI beside "
+    "a storage account; no text shows the URI; an account is looked up in the subscription in use, and its key is "
+    "read by Resource Manager, not by `az storage`; `--storage-authentication-type` is in the help; a local hub "
+    "reads and writes its own container alone, see `containerUri` of `az iot local-hub show`"
+)
 FALSY = "`0`, `{}`, `false`, `[]` and `null` are values, too"
 FIXED = {
     (
@@ -212,6 +214,14 @@ FIXED = {
         "",
     ): "`--child-list` and `--remove-all` together are refused; `--remove-all` without any child is not an error",
     ("iot hub device-identity children list", ""): "ids that contain quotes are found, too",
+    ("iot hub device-identity export", ""): ONE_CONTAINER,
+    ("iot hub device-identity import", ""): ONE_CONTAINER,
+    (
+        "iot edge set-modules",
+        "",
+    ): "of `--content`, the form is checked, not each member of $edgeAgent and $edgeHub: the "
+    "hub does that; an empty one is an error, as it would remove nothing",
+    ("iot edge export-modules", ""): "registrations and twins are read, not a query, which may be behind",
     ("iot hub device-twin replace", "--json"): SENT_CLEAN,
     ("iot hub module-twin replace", "--json"): SENT_CLEAN,
     ("iot hub module-twin update", "--set"): "a change that a service cannot make (reported, status) is refused",

@@ -17,7 +17,7 @@ from tests.helpers.official_sdks import SDK_PYTHON
 FOLDER = REPOSITORY / "benchmarks"
 LIMIT_S = 600  # on a machine that does much else; by itself each takes some seconds
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="it reads what processes use from /proc")
-RUN_BY_OTHERS = {"packet_devices", "fleet_job_run", "method_calls"}
+RUN_BY_OTHERS = {"amqp_devices", "packet_devices", "fleet_job_run", "method_calls"}
 
 
 def output_of(name: str, *words: str) -> list[str]:
@@ -66,8 +66,8 @@ def test_the_benchmark_of_cli() -> None:
 @needs_proc
 def test_the_benchmark_of_hub() -> None:
     lines = output_of("hub", "--short")
-    of_devices = ("created in bulk", "connected, 20 in all", "twins by a job", "deleted in bulk")
-    of_calls = ("telemetry, QoS 1", "methods by HTTP, 64 at once")
+    of_devices = ("created in bulk", "connected, 20 in all", "twins by a job", "connected over AMQP", "deleted in bulk")
+    of_calls = ("telemetry, QoS 1", "telemetry over AMQP", "methods by HTTP, 64 at once")
     for what, count in (*((each, 20) for each in of_devices), *((each, 200) for each in of_calls)):
         assert number(rf"^{what} +(\d+) in +[\d.]+ s +\d+/s  hub +\d+ us each", lines) == count
     answered = [each for each in lines if "succeeded 20, devices answered 20" in each]

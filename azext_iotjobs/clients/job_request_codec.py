@@ -14,6 +14,7 @@ from azext_iotjobs.model.text import Text
 
 if TYPE_CHECKING:
     from azext_iotjobs.model.method import MethodCall
+    from azext_iotjobs.model.registry_transfer import RegistryTransfer
     from azext_iotjobs.model.twin import TwinPatch
 
 DEFAULT_EXECUTION_S = 3600  # of a job whose limit the hub does not say
@@ -35,6 +36,22 @@ def render_job(request: JobRequest) -> dict[str, Any]:
         body["cloudToDeviceMethod"] = render_method_call(request.method)
     if request.patch is not None:
         body["updateTwin"] = {**request.patch.document, "etag": request.patch.etag}
+    return body
+
+
+def render_transfer(transfer: "RegistryTransfer") -> dict[str, Any]:
+    """The body that creates an import or export job."""
+    body: dict[str, Any] = {
+        "type": transfer.kind.value,
+        "outputBlobContainerUri": transfer.output_uri,
+        "storageAuthenticationType": "identityBased" if transfer.is_by_identity else "keyBased",
+    }
+    if transfer.input_uri is not None:
+        body["inputBlobContainerUri"] = transfer.input_uri
+    if transfer.kind is JobType.EXPORT:
+        body["excludeKeysInExport"] = not transfer.includes_keys
+    if transfer.user_identity is not None:
+        body["identity"] = {"userAssignedIdentity": transfer.user_identity}
     return body
 
 

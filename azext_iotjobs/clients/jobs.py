@@ -12,6 +12,7 @@ from azext_iotjobs.transport.http import Request, Transport
 
 if TYPE_CHECKING:
     from azext_iotjobs.model.job_request import JobRequest
+    from azext_iotjobs.model.registry_transfer import RegistryTransfer
 
 
 class JobsClient:
@@ -49,6 +50,13 @@ class JobsClient:
         first = Request(method="GET", path="/jobs/v2/query", query=filters, may_repeat=True)
         for item in pages(self._transport, first):
             yield codec.parse_job(item)
+
+    def create_v1(self, transfer: "RegistryTransfer") -> Job:
+        """Have the hub import or export its registry. Raises HubAnswer, LinkError."""
+        from azext_iotjobs.clients.job_request_codec import render_transfer
+
+        post = Request(method="POST", path="/jobs/create", body=render_transfer(transfer), has_body=True)
+        return codec.parse_v1_job(document(self._transport.send(post)))
 
     def list_v1(self) -> list[Job]:
         """All import and export jobs; that endpoint has neither filters nor pages."""

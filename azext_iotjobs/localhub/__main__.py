@@ -47,6 +47,9 @@ def main(words: list[str] | None = None) -> int:
             units=arguments.units,
             time_scale=arguments.time_scale,
             max_active_jobs=arguments.max_active_jobs,
+            keep_events_days=arguments.keep_events,
+            partitions=arguments.partitions,
+            consumer_groups=tuple(arguments.consumer_groups),
             log_file=arguments.log_file.absolute() if arguments.log_file else None,
         )
     except BadConfig as err:
@@ -155,6 +158,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--max-active-jobs", type=int, help="jobs that may be active at once; default: as the tier allows"
+    )
+    parser.add_argument(
+        "--keep-events",
+        type=int,
+        nargs="?",
+        const=1,
+        metavar="DAYS",
+        help="store on disk what devices send, for 1 to 7 days; default of DAYS: 1",
+    )
+    parser.add_argument("--partitions", type=int, help="of events, 2 to 32; default: 4")
+    parser.add_argument(
+        "--consumer-groups", nargs="+", default=[], metavar="NAME", help="consumer groups of events beside $Default"
     )
     parser.add_argument(
         "--end-with-stdin",

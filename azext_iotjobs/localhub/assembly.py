@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from azext_iotjobs.localhub.amqp.nodes.base import EventHubEndpoint, HubParts
 from azext_iotjobs.localhub.auth.authenticator import Authenticator
@@ -13,6 +14,8 @@ from azext_iotjobs.localhub.engine.configuration_rounds import INTERVAL_S, Confi
 from azext_iotjobs.localhub.engine.configuration_targets import TargetEvaluator
 from azext_iotjobs.localhub.engine.configurations import ConfigurationService
 from azext_iotjobs.localhub.engine.device_service import DeviceService
+from azext_iotjobs.localhub.engine.event_log import EventLog
+from azext_iotjobs.localhub.engine.event_readers import EventReaders
 from azext_iotjobs.localhub.engine.feedback_queue import FeedbackQueue
 from azext_iotjobs.localhub.engine.file_notification_queue import FileNotificationQueue
 from azext_iotjobs.localhub.engine.file_notifications import FileNotifications
@@ -23,9 +26,11 @@ from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.quotas import Quotas, make_quotas
 from azext_iotjobs.localhub.engine.registry import Registry
 from azext_iotjobs.localhub.engine.selector import Selector
+from azext_iotjobs.localhub.engine.transfer_runs import Codecs
 from azext_iotjobs.localhub.engine.twin_service import TwinService
 from azext_iotjobs.localhub.http.bulk import BulkRoutes
 from azext_iotjobs.localhub.http.certificates import CertificateRoutes
+from azext_iotjobs.localhub.http.configuration_lines import ConfigurationLines
 from azext_iotjobs.localhub.http.configurations import ConfigurationRoutes
 from azext_iotjobs.localhub.http.control import ControlRoutes
 from azext_iotjobs.localhub.http.digital_twins import DigitalTwinRoutes
@@ -47,7 +52,6 @@ from azext_iotjobs.localhub.rules.host_names import HostNames
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.configurations import Configurations
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.events import Events
 from azext_iotjobs.localhub.store.file_uploads import FileUploads
 from azext_iotjobs.localhub.store.identities import Identities
 from azext_iotjobs.localhub.store.jobs import Jobs
@@ -67,17 +71,26 @@ class Hub:
     links: Links
     job_runner: JobRunner
     c2d_queue: C2dQueue
+    event_log: EventLog
+    consumer_groups: tuple[str, ...]  # of events, beside $Default
     file_notifications: FileNotifications
     import_export: ImportExport
     configuration_rounds: ConfigurationRounds
 
 
+class Stores(NamedTuple):
+    """What the hub's data are in."""
+
+    database: Database
+    event_log: EventLog
+    storage: Storage
+
+
 def assemble(
     config: LocalHubConfig,
-    database: Database,
+    stores: Stores,
     identities: Identities,
     authenticator: Authenticator,
-    storage: Storage,
     clock: HubClock,
     secret: str,
     stop: Callable[[], None],
@@ -87,8 +100,9 @@ def assemble(
     secret: known to this hub only; it signs continuation tokens.  stop: ends the hub.
     Raises StoreUnavailable, StoreDamaged.
     """
+    database, event_log, storage = stores
     twin_rows, jobs, messages = Twins(database), Jobs(database), Messages(database)
-    authorities, events, links = Authorities(database), Events(), Links()
+    authorities, links = Authorities(database), Links()
     selector = Selector(database, identities.presence)
     twins = TwinService(twin_rows, links, clock)
     registry = Registry(database, identities, links, clock)
@@ -105,13 +119,13 @@ def assemble(
         interval_s=INTERVAL_S / config.time_scale,
     )
     service = ConfigurationService(database, configurations, clock, max_configurations(config.sku), rounds.wake)
-    devices = DeviceService(authenticator, identities, Sessions(database), twins, c2d_queue, events, clock, quotas)
+    devices = DeviceService(authenticator, identities, Sessions(database), twins, c2d_queue, event_log, clock, quotas)
     file_uploads = FileUploads(database)
     file_notifications = FileNotifications(database, file_uploads, clock)
     upload_service = FileUploadService(database, file_uploads, file_notifications, storage, clock)
     bulk = BulkRoutes(database, registry, identities, twins, clock)
-    lines = TransferLines(bulk, twin_rows)
-    import_export = ImportExport(database, TransferJobs(database), identities, storage, lines, clock)
+    codecs = Codecs(devices=TransferLines(bulk, twin_rows), configurations=ConfigurationLines(service))
+    import_export = ImportExport(database, TransferJobs(database), identities, storage, codecs, clock)
     identities.disconnect_all(render(clock.now()))
     c2d_queue.recover()
     handlers = RouteHandlers(
@@ -127,8 +141,8 @@ def assemble(
         files=FileRoutes(upload_service, file_notifications, storage.account.port_suffix),
         import_export=ImportExportRoutes(import_export, storage, authenticator.is_own_host, clock),
         certificates=CertificateRoutes(authorities, clock),
-        control=ControlRoutes(database, identities, jobs, events, links, job_runner, import_export, stop),
-        local_messages=LocalMessageRoutes(events, c2d_queue, clock),
+        control=ControlRoutes(database, identities, jobs, event_log, links, job_runner, import_export, stop),
+        local_messages=LocalMessageRoutes(event_log, c2d_queue, clock),
         quotas=QuotaRoutes(config, quotas, jobs),
     )
     return Hub(
@@ -138,6 +152,8 @@ def assemble(
         links=links,
         job_runner=job_runner,
         c2d_queue=c2d_queue,
+        event_log=event_log,
+        consumer_groups=config.consumer_groups,
         file_notifications=file_notifications,
         import_export=import_export,
         configuration_rounds=rounds,
@@ -155,6 +171,8 @@ def amqp_parts(
         feedback=FeedbackQueue(hub.c2d_queue),
         file_notifications=FileNotificationQueue(hub.file_notifications),
         event_hub=event_hub,
+        event_log=hub.event_log,
+        event_readers=EventReaders(hub.consumer_groups),
         host_names=host_names,
         quotas=hub.quotas,
         clock=clock,

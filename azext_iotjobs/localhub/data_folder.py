@@ -3,25 +3,35 @@
 Damaged files are never replaced: clients may trust or use them. The error says what to do instead.
 """
 
+import asyncio
 import shlex
 import sqlite3
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 from azext_iotjobs.localhub.auth.policies import PoliciesUnusable, ensure_policies
 from azext_iotjobs.localhub.blobs.storage import Storage
 from azext_iotjobs.localhub.clock import HubClock
+from azext_iotjobs.localhub.engine.event_log import EventLog
 from azext_iotjobs.localhub.errors import StoreDamaged, StoreUnavailable
 from azext_iotjobs.localhub.process.config import LocalHubConfig
 from azext_iotjobs.localhub.process.folder import FolderUnusable
 from azext_iotjobs.localhub.process.outages import Outages
 from azext_iotjobs.localhub.process.private_files import write_private
 from azext_iotjobs.localhub.rules.blob_sas import StorageAccount
+from azext_iotjobs.localhub.rules.event import DEFAULT_PARTITIONS
 from azext_iotjobs.localhub.store.database import Database, NewerDatabase
+from azext_iotjobs.localhub.store.events import MIGRATIONS as EVENT_MIGRATIONS
+from azext_iotjobs.localhub.store.events import EventRows
 from azext_iotjobs.localhub.store.identities import Identities
 from azext_iotjobs.localhub.store.integrity import check_integrity
+from azext_iotjobs.localhub.store.schema import MIGRATIONS
 from azext_iotjobs.localhub.tls.certificates import Certificates, CertificatesUnusable, all_files, ensure_certificates
 from azext_iotjobs.localhub.tls.context import HubContext
+
+UNUSABLE = (StoreUnavailable, StoreDamaged, sqlite3.Error, NewerDatabase, OSError)
 
 
 class Keys(NamedTuple):
@@ -65,19 +75,54 @@ def open_storage(config: LocalHubConfig, account: StorageAccount) -> Storage:
 
 def open_database(config: LocalHubConfig, outages: Outages) -> Database:
     """The database, made when there is none, and checked for damage. Raises FolderUnusable."""
-    path = _database_file(config)
     try:
-        if path is not None and not path.exists():
-            write_private(path, b"")
-        database = Database(path, outages)
-    except (StoreUnavailable, StoreDamaged, sqlite3.Error, NewerDatabase, OSError) as err:
+        return _open_database(_database_file(config), outages, MIGRATIONS)
+    except UNUSABLE as err:
         raise unusable_database(config, err) from err
+
+
+def open_event_log(
+    config: LocalHubConfig, outages: Outages, loop: asyncio.AbstractEventLoop, started_at: datetime
+) -> tuple[Database | None, EventLog]:
+    """The log of events, and its database when they are kept there. Raises FolderUnusable."""
+    if config.keep_events_days is None:
+        return None, EventLog(loop, config.partitions or DEFAULT_PARTITIONS, created_at=started_at)
+    path = config.data_dir / "events.db"
     try:
-        if path is not None:
-            check_integrity(database)
-    except (StoreUnavailable, StoreDamaged, sqlite3.Error) as err:
+        database = _open_database(path, outages, EVENT_MIGRATIONS)
+    except UNUSABLE as err:
+        raise _unusable_events(path, err) from err
+    try:
+        rows = EventRows(database)
+        found = rows.prepare(config.partitions or DEFAULT_PARTITIONS)
+        if config.partitions in (None, found):
+            retention = timedelta(days=config.keep_events_days)
+            return database, EventLog(loop, found, rows, retention, started_at)
+    except UNUSABLE as err:
         database.close()
-        raise unusable_database(config, err) from err
+        raise _unusable_events(path, err) from err
+    database.close()
+    raise FolderUnusable(
+        f"The events in {path} are in {found} partitions, whose number cannot be changed to --partitions "
+        f"{config.partitions}. Start with {found} or without the option, or remove the events: {_how_to_remove(path)}"
+    )
+
+
+def _how_to_remove(path: Path) -> str:
+    return f"rm -f {' '.join(shlex.quote(f'{path}{end}') for end in ('', '-wal', '-shm'))}"
+
+
+def _open_database(path: Path | None, outages: Outages, migrations: Sequence[Sequence[str]]) -> Database:
+    if path is None:
+        return Database(None, outages, migrations)
+    if not path.exists():
+        write_private(path, b"")
+    database = Database(path, outages, migrations)
+    try:
+        check_integrity(database)
+    except BaseException:
+        database.close()
+        raise
     return database
 
 
@@ -90,6 +135,16 @@ def unusable_database(config: LocalHubConfig, err: Exception) -> FolderUnusable:
             f" Its devices, twins, jobs and messages are lost unless you have a copy of it; policies.json and the "
             f"certificates beside it are not affected. To set it aside and start without them: "
             f"az iot local-hub reset --data-dir {shlex.quote(str(path.parent))} --yes"
+        )
+    return FolderUnusable(text)
+
+
+def _unusable_events(path: Path, err: Exception) -> FolderUnusable:
+    text = f"The events in {path} cannot be used: {str(err).rstrip('.')}."
+    if not isinstance(err, (StoreUnavailable, NewerDatabase, OSError)):
+        text += (
+            " Devices, twins, jobs and messages are in another file and are not affected. To start without the events: "
+            f"{_how_to_remove(path)}"
         )
     return FolderUnusable(text)
 

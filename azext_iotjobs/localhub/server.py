@@ -16,12 +16,18 @@ from aiohttp import web
 
 from azext_iotjobs.localhub.amqp.listener import AmqpListener
 from azext_iotjobs.localhub.amqp.nodes.base import EventHubEndpoint
-from azext_iotjobs.localhub.assembly import Hub, amqp_parts, assemble
+from azext_iotjobs.localhub.assembly import Hub, Stores, amqp_parts, assemble
 from azext_iotjobs.localhub.auth.authenticator import Authenticator
 from azext_iotjobs.localhub.auth.policies import OWNER
-from azext_iotjobs.localhub.blobs.storage import REGISTRY, Storage
+from azext_iotjobs.localhub.blobs.storage import REGISTRY
 from azext_iotjobs.localhub.clock import HubClock, render
-from azext_iotjobs.localhub.data_folder import open_database, open_keys, open_storage, unusable_database
+from azext_iotjobs.localhub.data_folder import (
+    open_database,
+    open_event_log,
+    open_keys,
+    open_storage,
+    unusable_database,
+)
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.errors import StoreDamaged, StoreUnavailable
 from azext_iotjobs.localhub.http.blobs import BlobEndpoint
@@ -45,7 +51,6 @@ from azext_iotjobs.localhub.process.state_file import (
 from azext_iotjobs.localhub.rules.blob_sas import StorageAccount, account_key
 from azext_iotjobs.localhub.rules.host_names import EVENT_HUB_NAME, HostNames, amqp_host_name, host_name
 from azext_iotjobs.localhub.store.authorities import Authorities
-from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import Identities
 from azext_iotjobs.localhub.store.twins import Twins
 
@@ -69,6 +74,10 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         outages = Outages(is_serving=False)
         database = open_database(config, outages)
         at_end.callback(database.close)
+        event_database, event_log = open_event_log(config, outages, asyncio.get_running_loop(), clock.now())
+        if event_database is not None:
+            at_end.callback(event_database.close)
+        at_end.callback(event_log.store)
         identities = Identities(database, Twins(database))
         at_end.callback(identities.presence.write)
         keys = open_keys(config, clock, identities)
@@ -81,7 +90,8 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         account = StorageAccount(host_name(config.bind, ports.https), account_key(keys.policies[OWNER]))
         storage = open_storage(config, account)
         at_end.callback(storage.close)
-        hub = _assemble(config, database, identities, authenticator, storage, clock, keys.policies[OWNER], stop)
+        stores = Stores(database, event_log, storage)
+        hub = _assemble(config, stores, identities, authenticator, clock, keys.policies[OWNER], stop)
 
         loop = asyncio.get_running_loop()
         disconnects = DisconnectLog(loop.time)
@@ -106,13 +116,14 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         await _start(amqp.new_connection, sockets.amqp_plain, None, at_end)
         at_end.push_async_callback(_close_connections, hub.links, amqp)
         for task in (
-            database.run(),
+            *(each.run() for each in (database, event_database) if each is not None),
             hub.job_runner.run(),
             hub.c2d_queue.run(),
             hub.file_notifications.run(),
             hub.import_export.run(),
             hub.configuration_rounds.run(),
             identities.presence.run(),
+            event_log.run(clock, outages),
         ):
             at_end.push_async_callback(_cancel, asyncio.create_task(task))
 
@@ -140,16 +151,15 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
 
 def _assemble(
     config: LocalHubConfig,
-    database: Database,
+    stores: Stores,
     identities: Identities,
     authenticator: Authenticator,
-    storage: Storage,
     clock: HubClock,
     secret: str,
     stop: asyncio.Event,
 ) -> Hub:
     try:
-        return assemble(config, database, identities, authenticator, storage, clock, secret, stop.set)
+        return assemble(config, stores, identities, authenticator, clock, secret, stop.set)
     except (StoreUnavailable, StoreDamaged) as err:
         raise unusable_database(config, err) from err
 

@@ -217,3 +217,24 @@ def test_an_import_whose_file_has_changed_meanwhile_fails(tmp_path: Path) -> Non
     with HubProcess(tmp_path / "hub") as hub:
         job = ended(hub, job)
         assert job["status"] == "failed" and "has changed since" in job["failureReason"]
+
+
+def test_configurations_travel_too_when_they_are_asked_for(hub: HubProcess) -> None:
+    content = {"deviceContent": {"properties.desired.a": 1}}
+    spec = {"id": "c1", "content": content, "targetCondition": "tags.x='1'", "priority": 3, "labels": {"l": "v"}}
+    etag = hub.ok("PUT", "/configurations/c1", spec)["etag"]
+    export(hub, includeConfigurations=True)
+    (line,) = call(hub, "GET", container_url(hub, "configurations.txt")).content.decode().splitlines()
+    shown = json.loads(line)
+    assert (shown["Id"], shown["Content"], shown["ETag"]) == ("c1", {"DeviceContent": content["deviceContent"]}, etag)
+    hub.ok("DELETE", "/configurations/c1")
+    other = {**shown, "Id": "c2", "Priority": 4, "ETag": "AAAA"}
+    wrong = {**shown, "Id": "c3", "ImportMode": "create"}
+    for expected in ([], [("c2", 412001)]):
+        text = "\n".join(json.dumps(each) for each in (shown, other, wrong))
+        put(hub, container_url(hub, "configurations.txt"), text.encode())
+        errors = import_lines(hub, includeConfigurations=True)
+        assert [(each["configurationId"], each["errorCode"]) for each in errors] == [*expected, ("c3", 400004)]
+        shown = {**shown, "ETag": hub.ok("GET", "/configurations/c1")["etag"]}
+    assert hub.ok("GET", "/configurations/c1")["content"] == content
+    assert hub.ok("GET", "/configurations/c2")["priority"] == 4

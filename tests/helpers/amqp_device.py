@@ -29,7 +29,7 @@ from azext_iotjobs.localhub.amqp.wire.types import Symbol
 from azext_iotjobs.localhub.auth.policies import OWNER
 from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.rules.address import Address
-from azext_iotjobs.localhub.store.events import DeviceMessage
+from azext_iotjobs.localhub.rules.event import DeviceMessage
 from tests.helpers.amqp_frames import Talk, attach_receiver, attach_sender, flow, transfer
 from tests.helpers.hub_in_memory import HubInMemory
 from tests.helpers.moved_loop import MovedLoop
@@ -50,7 +50,7 @@ class DeviceHub(HubInMemory):
 
     def sent(self) -> list[DeviceMessage]:
         """What devices have sent."""
-        return [each.message for each in self.events.after(0, 1000)]
+        return [each.message for each in self.event_log.after(0, 1000)]
 
     def connection_state(self, address: Address) -> str:
         """Whether a device is connected, as its identity says."""

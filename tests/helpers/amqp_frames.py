@@ -140,7 +140,7 @@ class Talk:
 
     def requested(self, attach: Attach) -> OutLink | InLink:
         """The link that an Attach asks for."""
-        (event,) = self.send(attach)
+        event = self.send(attach)[-1]
         assert isinstance(event, LinkRequested)
         return event.link
 

@@ -20,6 +20,8 @@ from azext_iotjobs.localhub.auth.policies import RIGHTS
 from azext_iotjobs.localhub.clock import render
 from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
 from azext_iotjobs.localhub.engine.device_service import DeviceService
+from azext_iotjobs.localhub.engine.event_log import EventLog
+from azext_iotjobs.localhub.engine.event_readers import EventReaders
 from azext_iotjobs.localhub.engine.feedback_queue import FeedbackQueue
 from azext_iotjobs.localhub.engine.file_notification_queue import FileNotificationQueue
 from azext_iotjobs.localhub.engine.file_notifications import FileNotifications
@@ -31,7 +33,6 @@ from azext_iotjobs.localhub.rules.host_names import HostNames
 from azext_iotjobs.localhub.rules.twin import new_twin
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.events import Events
 from azext_iotjobs.localhub.store.file_uploads import FileUploads
 from azext_iotjobs.localhub.store.identities import Identities, Identity
 from azext_iotjobs.localhub.store.messages import Messages
@@ -64,7 +65,8 @@ class HubInMemory:
             self.host_names,
             self.clock,
         )
-        self.links, self.events = Links(), Events()
+        self.links, self.event_log = Links(), EventLog(self.loop)
+        self.event_readers = EventReaders(["alerts"])
         self.twins = TwinService(Twins(self.database), self.links, self.clock)
         self.file_notifications = FileNotifications(self.database, FileUploads(self.database), self.clock)
         self.messages = Messages(self.database)
@@ -94,9 +96,16 @@ class HubInMemory:
 
     def token(self, resource: str, *, policy: str | None = None, key: str = KEY, life_s: float = 600) -> str:
         """A token, made by hand; `resource` is not yet percent-encoded."""
+        return self._signed(resource, base64.b64decode(key), policy, life_s)
+
+    def event_hubs_token(self, resource: str, policy: str) -> str:
+        """A token as Event Hubs clients make it: the key's text signs it."""
+        return self._signed(resource, KEY.encode(), policy, 600)
+
+    def _signed(self, resource: str, secret: bytes, policy: str | None, life_s: float) -> str:
         encoded = quote(resource, safe="")
         expiry = str(int((self.clock.now() + timedelta(seconds=life_s)).timestamp()))
-        mac = hmac.new(base64.b64decode(key), f"{encoded}\n{expiry}".encode(), hashlib.sha256).digest()
+        mac = hmac.new(secret, f"{encoded}\n{expiry}".encode(), hashlib.sha256).digest()
         token = f"SharedAccessSignature sr={encoded}&sig={quote(base64.b64encode(mac), safe='')}&se={expiry}"
         return token if policy is None else f"{token}&skn={policy}"
 
@@ -114,7 +123,7 @@ class HubInMemory:
                 sessions,
                 self.twins,
                 self.c2d_queue,
-                self.events,
+                self.event_log,
                 self.clock,
                 quotas,
             ),
@@ -123,6 +132,8 @@ class HubInMemory:
             feedback=FeedbackQueue(self.c2d_queue),
             file_notifications=FileNotificationQueue(self.file_notifications),
             event_hub=ENDPOINT,
+            event_log=self.event_log,
+            event_readers=self.event_readers,
             host_names=self.host_names,
             quotas=quotas,
             clock=self.clock,
@@ -189,12 +200,14 @@ class OutLinkOfTest(LinkOfTest):
 
     credit: int = 0
     wants_drain: bool = False
+    filters: dict[str, Any] = field(default_factory=dict)
+    desired_capabilities: tuple[str, ...] = ()
     is_settled_by_sender: bool = False
     sent: list[Message] = field(default_factory=list)
     tags: list[bytes] = field(default_factory=list)
     confirmed: list[DeliveryState | None] = field(default_factory=list)
 
-    def accept(self) -> None:
+    def accept(self, *, offered_capabilities: tuple[str, ...] = (), sends_settled: bool = False) -> None:
         self.is_accepted = True
 
     def send(self, payload: bytes, *, tag: bytes | None = None, is_settled: bool = False) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from aiohttp import web
 
+from azext_iotjobs.localhub.engine.event_log import OnStored
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, UNAUTHORIZED, HubError, StoreDamaged
@@ -20,14 +21,14 @@ from azext_iotjobs.localhub.mqtt.connection import Connection
 from azext_iotjobs.localhub.mqtt.packets import Connack, Connect, Packet, Publish, Suback, Subscribe
 from azext_iotjobs.localhub.process.disconnect_log import DisconnectLog
 from azext_iotjobs.localhub.rules.address import Address
-from azext_iotjobs.localhub.store.events import DeviceMessage
+from azext_iotjobs.localhub.rules.event import AuthMethod, DeviceMessage, Sender
 from tests.helpers.moved_loop import HandClock, MovedLoop, turns, within_limit
 from tests.helpers.websocket_wire import FrameReader, FrameWriter, handshake
 
 Door = Literal["TCP", "WebSocket"]
 DOORS: tuple[Door, ...] = ("TCP", "WebSocket")
 
-GOOD_TOKEN = "a good token"
+GOOD_TOKEN = "SharedAccessSignature sr=localhost&sig=Z29vZA%3D%3D&se=4102444800"
 ALL_FILTERS = ("$iothub/methods/POST/#", "$iothub/twin/res/#", "$iothub/twin/PATCH/properties/desired/#")
 
 
@@ -41,6 +42,8 @@ class FakeBackend:
     version: int = 1
     kept: dict[Address, dict[str, int]] = field(default_factory=dict)
     refuses_telemetry: bool = False
+    stores_later: bool = False
+    unstored: list[OnStored] = field(default_factory=list)
     refuses_everyone: bool = False  # lets nobody in
     is_damaged: bool = False  # cannot read who may come in
     quotas: Quotas | None = None
@@ -78,11 +81,20 @@ class FakeBackend:
         """A message was acknowledged."""
         self.calls.append(("taken", address.device_id, token))
 
-    def telemetry(self, address: Address, message: DeviceMessage) -> None:
-        """A message."""
+    def sender(self, address: Address, auth_method: AuthMethod, model_id: str | None = None) -> Sender:
+        """The device, as its events name it."""
+        return Sender(address=address, auth_method=auth_method, generation_id="1", model_id=model_id)
+
+    def telemetry(self, sender: Sender, messages: Sequence[DeviceMessage], on_stored: OnStored) -> None:
+        """Messages, which are stored at once or when the test says so."""
         if self.refuses_telemetry:
             raise HubError(ARGUMENT_INVALID, "No messages today.")
-        self.calls.append(("telemetry", address.device_id, dict(message.properties), message.body))
+        for message in messages:
+            self.calls.append(("telemetry", sender.address.device_id, dict(message.properties), message.body))
+        if self.stores_later:
+            self.unstored.append(on_stored)
+        else:
+            on_stored(None)
 
     def twin_document(self, address: Address) -> dict[str, Any]:
         """The twin."""

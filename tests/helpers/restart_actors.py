@@ -16,6 +16,9 @@ from zlib import crc32
 
 import requests
 
+from azext_iotjobs.localhub.amqp.wire.conditions import RESOURCE_LIMIT_EXCEEDED
+from azext_iotjobs.localhub.amqp.wire.performatives import Accepted, Rejected
+from tests.helpers.amqp_service import AmqpService
 from tests.helpers.hub_process import HubProcess
 from tests.helpers.mqtt_device import MqttDevice
 from tests.helpers.waiting import looks, wait_until
@@ -380,14 +383,11 @@ class Correspondent(Actor):
 
     def act(self, hub: HubProcess, chance: random.Random) -> None:
         text = str(self.next_number())
-        path, document = f"/_local/devices/{self.name}/messages", {"body": base64.b64encode(text.encode()).decode()}
-        answer = hub.request("POST", path, document, session=self.session)
-        if answer.status_code == 403:  # as many wait as may
+        if self._send(hub, text):
+            self.sent.add(text)
+            self._take()
+        else:  # as many wait as may
             time.sleep(0.01)
-            return
-        assert answer.status_code == 201, answer.text
-        self.sent.add(text)
-        self._take()
 
     def end(self) -> None:
         super().end()
@@ -403,7 +403,39 @@ class Correspondent(Actor):
         wait_until("all messages that the hub took arrive", all_are_here)
         assert len(self.arrived - self.sent) <= self.number - len(self.sent)
 
+    def _send(self, hub: HubProcess, text: str) -> bool:
+        """Gives whether the hub has taken the message; False: the device's queue is full."""
+        path, document = f"/_local/devices/{self.name}/messages", {"body": base64.b64encode(text.encode()).decode()}
+        answer = hub.request("POST", path, document, session=self.session)
+        assert answer.status_code in (201, 403), answer.text
+        return answer.status_code == 201
+
     def _take(self) -> None:
         assert self.device is not None
         while not self.device.arrived.empty():
             self.arrived.add(self.device.arrived.get()[1].decode())
+
+
+@dataclass
+class AmqpCorrespondent(Correspondent):
+    """Sends its messages over AMQP, as services do; what was accepted reaches the device."""
+
+    service: AmqpService | None = None
+
+    def begin(self, hub: HubProcess) -> None:
+        super().begin(hub)
+        self.service = AmqpService(hub, "service@sas.root.hub", hub.token("service"))
+
+    def end(self) -> None:
+        super().end()
+        if self.service is not None:
+            self.service.close()
+
+    def _send(self, hub: HubProcess, text: str) -> bool:
+        assert self.service is not None
+        outcome = self.service.send_to(self.name, text.encode())
+        if isinstance(outcome, Accepted):
+            return True
+        assert isinstance(outcome, Rejected) and outcome.error is not None, outcome
+        assert outcome.error.condition == RESOURCE_LIMIT_EXCEEDED, outcome.error
+        return False

@@ -230,6 +230,55 @@ EXPORTED: Group = (
 )
 
 
+def container(which: str, purpose: str, short: str) -> Group:
+    """A container of a job, by its URI or by names.
+
+    which: in front of the options' names: "", "input-" or "output-".  purpose: what it is for.
+    short: what short names begin with: "", "i" or "o".
+    """
+    dest = f"our_{which.replace('-', '_')}"
+    return (
+        extra(
+            f"{dest}blob_container_uri",
+            f"--{which}blob-container-uri --{short}bcu",
+            f"URI of the container {purpose}, with a signature (SAS) unless --identity is given; or a file that holds "
+            "it. Of a local hub: `containerUri` of `az iot local-hub show`.",
+        ),
+        extra(
+            f"{dest}storage_account_name",
+            f"--{which}storage-account --{short}sa",
+            "Name of the storage account, in place of the URI. It is looked up in Azure, and a signature for one hour "
+            "is made with its key, unless --identity is given.",
+        ),
+        extra(f"{dest}blob_container_name", f"--{which}blob-container --{short}bc", "Name of the container in it."),
+    )
+
+
+STORAGE_IDENTITY: Group = (
+    extra(
+        "our_identity",
+        "--identity",
+        "Identity with which the hub signs in to the storage account: [system] for its own, or the resource id of one "
+        "that is assigned to it. A local hub has its own containers, and takes any.",
+    ),
+    extra(
+        "our_storage_authentication_type",
+        "--storage-authentication-type --sat",
+        "Deprecated: `identity` is --identity [system], `key` is without it.",
+        arg_type=get_enum_type(["identity", "key"]),
+    ),
+)
+
+KEYS_TOO: Group = (
+    option(
+        "our_include_keys",
+        "--include-keys --ik",
+        "Export the keys of devices too.",
+        arg_type=get_three_state_flag(),
+    ),
+)
+
+
 CREATE: Options = (
     HUB,
     AUTH_TYPE,
@@ -260,6 +309,14 @@ SET_PARENT: Options = (HUB, AUTH_TYPE, DEVICE, PARENT, FORCE)
 ADD_CHILDREN: Options = (HUB, AUTH_TYPE, DEVICE, CHILDREN, FORCE)
 LIST_CHILDREN: Options = (HUB, AUTH_TYPE, DEVICE)
 REMOVE_CHILDREN: Options = (HUB, AUTH_TYPE, DEVICE, CHILDREN, ALL_CHILDREN)
+EXPORT: Options = (HUB, AUTH_TYPE, container("", "to write to", ""), KEYS_TOO, STORAGE_IDENTITY)
+IMPORT: Options = (
+    HUB,
+    AUTH_TYPE,
+    container("input-", "to read from", "i"),
+    container("output-", "for the log of errors", "o"),
+    STORAGE_IDENTITY,
+)
 IMPORT_CSV: Options = (HUB, AUTH_TYPE, IMPORTED)
 EXPORT_CSV: Options = (HUB, AUTH_TYPE, SELECTION, EXPORTED)
 CREATE_MODULE: Options = (HUB, AUTH_TYPE, DEVICE, MODULE, authentication("shared_private_key"), OWN_CERTIFICATE)

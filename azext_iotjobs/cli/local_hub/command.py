@@ -25,7 +25,7 @@ logger = get_logger(__name__)
 
 STOP_LIMIT_S = 30.0  # a clean shutdown closes each connection: ten thousand take some seconds
 POLL_INTERVAL_S = 0.05
-EVERYTHING = "all devices, twins, jobs, messages and CA certificates"
+EVERYTHING = "all devices, twins, jobs, messages, events and CA certificates"
 HOW_TO_GET_PEM = Text("To make one from a DER file: ", Shell("openssl x509 -inform der -in ca.cer -out ca.pem"))
 
 
@@ -143,9 +143,10 @@ def _reset_folder(folder: Path, assume_yes: bool) -> None:
     if not agreed(f"Set {what} aside?", f"This sets {what} aside", assume_yes=assume_yes):
         return
     mark = time.strftime("set-aside-%Y%m%dT%H%M%SZ", time.gmtime())
-    for path in (database, folder / "hub.db-wal", folder / "hub.db-shm"):
-        if path.exists():
-            path.rename(path.with_name(path.name.replace("hub.db", f"hub.db.{mark}")))
+    for name in ("hub.db", "events.db"):
+        for end in ("", "-wal", "-shm"):
+            if (path := folder / f"{name}{end}").exists():
+                path.rename(folder / f"{name}.{mark}{end}")
     logger.warning("The old database is in %s; remove it when you no longer need it.", f"{database}.{mark}")
 
 

@@ -20,7 +20,12 @@ command(
         "Start one that throttles and runs one job at a time, as a hub with two units of S1 does.",
         "az iot local-hub start --sku S1 --units 2 --detach",
     ),
-    long="Its log is hub.log in the data folder; --verbose and --debug log more. Without --detach the hub ends when "
+    (
+        "Store what devices send for three days, for two groups of consumers beside $Default.",
+        "az iot local-hub start --keep-events 3 --consumer-groups alerts reports --detach",
+    ),
+    long="Devices reach it over MQTT and AMQP, both also over WebSocket. Its log is hub.log in the data folder; "
+    "--verbose and --debug log more. Without --detach the hub ends when "
     "this command ends, for whatever reason.",
 )
 command(
@@ -35,15 +40,23 @@ command(
     "Show the local hub that runs; exit code 3 when none does.",
     ("Read its connection string.", "az iot local-hub show --query connectionString -o tsv"),
     (
+        "Read the connection string of its events, for Event Hubs clients.",
+        "az iot local-hub show --query eventHubsConnectionString -o tsv",
+    ),
+    (
         "Show how much of its tier's throttles is used.",
         "az iot local-hub show --query throttles -o table",
+    ),
+    (
+        "Read the URI of its container for imports and exports, with a signature.",
+        "az iot local-hub show --query containerUri -o tsv",
     ),
     ("Show the path of its log.", "az iot local-hub show --query logFile -o tsv"),
     long="While something does not work, such as a write to a full disk, `trouble` says what, why and since when.",
 )
 command(
     "iot local-hub reset",
-    "Remove all devices, twins, jobs, messages and CA certificates of a running local hub.",
+    "Remove all devices, twins, jobs, messages, events and CA certificates of a running local hub.",
     ("Do not ask for confirmation.", "az iot local-hub reset --yes"),
     ("Set aside the damaged database of a hub that does not start.", "az iot local-hub reset --data-dir hub-2 --yes"),
     long="The keys of its policies and its own server certificate are kept.",
@@ -77,9 +90,9 @@ command(
         "Wait for one message of a device, for a minute at most.",
         "az iot local-hub events -d pump-1 --mc 1 --timeout 60",
     ),
-    long="The output begins with the messages that the hub still has: the newest 1,000 since its start, 32 MiB at "
-    "most. They come over HTTPS, in the hub's own form; --output and --query do not apply. `az iot hub "
-    "monitor-events` reads a hub in Azure the same way as a local one, over AMQP.",
+    long="The output begins with the newest 1,000 messages, or as many of them as the hub still has. They come over "
+    "HTTPS, in the hub's own form; --output and --query do not apply. `az iot hub monitor-events` reads a hub in Azure "
+    "the same way as a local one, over AMQP.",
 )
 command(
     "iot local-hub send",

@@ -57,12 +57,31 @@ HUB_START: Group = (
     extra("https_port", "--https-port", "Port of the REST API; 0: any free one.", type=int, default=8443),
     extra("mqtt_port", "--mqtt-port", "Port for devices; 0: any free one.", type=int, default=8883),
     extra(
+        "amqp_port",
+        "--amqp-port",
+        "Port for AMQP; 0: any free one. Default: 5671, or any free one where that is taken.",
+        type=int,
+    ),
+    extra(
+        "amqp_plain_port",
+        "--amqp-plain-port",
+        "Port for AMQP without TLS, for Event Hubs clients that take the hub for an emulator; 0: any free one. "
+        "Default: none.",
+        type=int,
+    ),
+    extra(
         "bind",
         "--bind",
         "Loopback address 127.0.0.N, so that hubs with fixed ports can run side by side.",
         default="127.0.0.1",
     ),
     extra("in_memory", "--in-memory", "Forget devices, twins and jobs when the hub ends.", action="store_true"),
+    extra(
+        "upload_folder",
+        "--upload-folder",
+        "Folder that stands for a storage account: `uploads` in it has the files that devices upload, `registry` those "
+        "of imports and exports. Default: storage in the data folder; with --in-memory it is emptied.",
+    ),
     extra(
         "sku",
         "--sku",
@@ -72,6 +91,22 @@ HUB_START: Group = (
     ),
     extra(
         "units", "--units", "Units of that tier: 1 in F1, up to 200 in S1 and S2, up to 10 in S3.", type=int, default=1
+    ),
+    extra(
+        "keep_events",
+        "--keep-events",
+        "Store on disk what devices send, for this many days, 1 to 7, so that consumers continue where they were after "
+        "a restart of the hub. Without it events are in memory only. Days by default: 1.",
+        type=int,
+        nargs="?",
+        const=1,
+    ),
+    extra("partitions", "--partitions", "Partitions of events, 2 to 32. Default: 4.", type=int),
+    extra(
+        "consumer_groups",
+        "--consumer-groups",
+        "Space-separated names of consumer groups of events, beside $Default.",
+        nargs="+",
     ),
     option("detach", "--detach", "Run in the background; without it the hub runs until Ctrl-C.", action="store_true"),
 )

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -30,11 +31,17 @@ class HubOptions:
 
     https_port: int = 8443
     mqtt_port: int = 8883
+    amqp_port: int | None = None  # None: AMQP's own, or any free one
+    amqp_plain_port: int | None = None  # None: none
     bind: str = "127.0.0.1"
     data_dir: str | None = None  # None: the default one
+    upload_folder: str | None = None  # None: in the data folder
     in_memory: bool = False
     sku: str = "unlimited"  # or a tier's name
     units: int = 1
+    keep_events: int | None = None  # days; None: in memory only
+    partitions: int | None = None  # of events; None: as many as the hub's default
+    consumer_groups: Sequence[str] | None = None
 
     @property
     def data_path(self) -> Path:
@@ -100,17 +107,23 @@ def _command_line(options: HubOptions, log_level: str, in_background: bool) -> l
     valued = {
         "--https-port": options.https_port,
         "--mqtt-port": options.mqtt_port,
+        "--amqp-port": options.amqp_port,
+        "--amqp-plain-port": options.amqp_plain_port,
         "--bind": options.bind,
         "--data-dir": options.data_path,
+        **({"--upload-folder": Path(options.upload_folder).absolute()} if options.upload_folder else {}),
         "--state-dir": state_folder(),
         "--sku": options.sku,
         "--units": options.units,
+        "--keep-events": options.keep_events,
+        "--partitions": options.partitions,
         "--log-file": options.data_path / LOG,
         "--log-level": log_level,
     }
     # In the foreground its standard input is a pipe from this process, which ends with it, even when it is killed.
     flags = ["--detached" if in_background else "--end-with-stdin", *(["--in-memory"] if options.in_memory else [])]
-    values = [word for name, value in valued.items() for word in (name, str(value))]
+    values = [word for name, value in valued.items() if value is not None for word in (name, str(value))]
+    values += ["--consumer-groups", *options.consumer_groups] if options.consumer_groups else []
     return [sys.executable, "-m", "azext_iotjobs.localhub", *values, *flags]
 
 

@@ -6,7 +6,7 @@ Source: IoT Hub "AMQP support", claims-based security and SASL PLAIN; user names
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -15,7 +15,7 @@ from azext_iotjobs.localhub.auth.authenticator import Authenticator
 from azext_iotjobs.localhub.auth.claims import Claim
 from azext_iotjobs.localhub.auth.policies import Right
 from azext_iotjobs.localhub.clock import HubClock
-from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, UNAUTHORIZED, HubError
+from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, UNAUTHORIZED, UNAUTHORIZED_ACCESS, HubError
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.host_names import ClientKind
 
@@ -38,6 +38,11 @@ class Need(Protocol):
         """Raise HubError unless a claim is enough."""
 
 
+def _check_is_for_hub(claim: Claim) -> None:
+    if claim.is_for_event_hubs:
+        raise HubError(UNAUTHORIZED_ACCESS, "The token is signed as Event Hubs clients do: it is for reading events.")
+
+
 @dataclass(frozen=True)
 class DeviceNeed:
     """The link is a device's or module's own."""
@@ -47,6 +52,7 @@ class DeviceNeed:
 
     def check(self, claim: Claim) -> None:
         """Raise HubError unless a claim lets the device in."""
+        _check_is_for_hub(claim)
         claim.check_device(self.address)
 
 
@@ -56,10 +62,12 @@ class ServiceNeed:
 
     path: tuple[str, ...]  # segments of the link's address
     rights: Right = Right.SERVICE_CONNECT
-    kind: ClientKind | None = ClientKind.SERVICE
+    kind: ClientKind | None = ClientKind.SERVICE  # None: of an Event Hubs client
 
     def check(self, claim: Claim) -> None:
         """Raise HubError unless a claim lets a service in."""
+        if self.kind is not None:
+            _check_is_for_hub(claim)
         # Words of these paths have no fixed case; only ids of devices do, and no service's path has one.
         scope = claim.scope if claim.scope[:1] == ("devices",) else tuple(map(str.lower, claim.scope))
         replace(claim, scope=scope).check_service(tuple(map(str.lower, self.path)), self.rights)
@@ -77,6 +85,7 @@ class Peer:
     """What the client of one connection has proved.
 
     host: the hub's name as the client gave it when it opened the connection; None: it gave none.
+    name: for the log: the user name that it gave, or the device, module or policy of its first claim; None before that.
     on_change: called when a claim was added, so that its expiry is noticed.
     """
 
@@ -85,20 +94,13 @@ class Peer:
     ) -> None:
         """certificates: those of the TLS connection, DER, the client's own first; not verified yet."""
         self.host: str | None = None
+        self.name: str | None = None
         self.on_change: Callable[[], None] = lambda: None
         self._authenticator = authenticator
         self._clock = clock
         self._certificates = certificates
         self._claims: dict[tuple[str | None, tuple[str, ...]], Claim] = {}
         self._links: dict[Any, Need] = {}
-
-    @property
-    def shown(self) -> str:
-        """Who it is, in lines of the log."""
-        claim = next(iter(self._claims.values()), None)
-        if claim is None:
-            return "a client that has proved nothing"
-        return f"policy {claim.policy!a}" if claim.policy else "/".join(claim.scope[1::2])
 
     def sign_in(self, mechanism: str, response: bytes) -> None:
         """Take the first answer of a SASL exchange. Raises HubError 401003 or 401002 when it is refused."""
@@ -112,6 +114,7 @@ class Peer:
             _, user, password = response.decode().split("\0")
         except ValueError:
             raise HubError(UNAUTHORIZED, "The answer of SASL PLAIN has no user name and password.") from None
+        self.name = user
         if policy_user := _POLICY_USER.fullmatch(user):
             claim = self._authenticator.verify_token(password)
             if claim.policy != policy_user["policy"]:
@@ -152,7 +155,7 @@ class Peer:
             UNAUTHORIZED,
             "The connection has no valid token: put one on $cbs, or use SASL PLAIN, or show a certificate.",
         )
-        for claim in list(self._claims.values()):
+        for claim in self._candidates(need):
             try:
                 if claim.expires_at > now:
                     need.check(claim)
@@ -166,10 +169,6 @@ class Peer:
     def require_device(self, address: Address) -> Claim:
         """What lets the client act as a device or module. Raises HubError 401003, 401002."""
         return self.require(DeviceNeed(address))
-
-    def require_service(self, rights: Right, path: tuple[str, ...]) -> Claim:
-        """What lets the client act as a service that has one of these rights. Raises HubError 401003, 401002."""
-        return self.require(ServiceNeed(path, rights))
 
     def hold(self, link: Any, need: Need) -> None:
         """A link depends on what the client has proved, until it is let go."""
@@ -195,8 +194,14 @@ class Peer:
         is_device = any(isinstance(need, DeviceNeed) for need in ended.values())
         return Expired(tuple(ended), ends_connection=is_device and not live)
 
+    def _candidates(self, need: Need) -> Iterator[Claim]:
+        """The claims, a device's own first: a gateway has many others."""
+        if isinstance(need, DeviceNeed) and (own := self._claims.get((None, need.address.path))):
+            yield own
+        yield from list(self._claims.values())
+
     def _is_met(self, need: Need) -> bool:
-        for claim in self._claims.values():
+        for claim in self._candidates(need):
             try:
                 need.check(claim)
             except HubError:
@@ -215,4 +220,6 @@ class Peer:
         if key not in self._claims and len(self._claims) >= MAX_CLAIMS:
             raise HubError(ARGUMENT_INVALID, f"A connection may have at most {MAX_CLAIMS} tokens.")
         self._claims[key] = claim
+        if self.name is None:
+            self.name = "/".join(claim.scope[1::2]) if claim.policy is None else f"policy {claim.policy}"
         self.on_change()

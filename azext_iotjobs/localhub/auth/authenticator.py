@@ -3,6 +3,7 @@ and CAs.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from azext_iotjobs.localhub.auth import sas
@@ -80,9 +81,14 @@ class Authenticator:
         return claim.expires_at
 
     def verify_token(self, token_text: str) -> Claim:
-        """What a token proves, of a policy or of the device or module that it names. Raises HubError 401003, 401002."""
+        """What a token proves, of a policy or of the device or module that it names. Raises HubError 401003, 401002.
+
+        Unlike for requests, it may be one of an Event Hubs client.
+        """
         token = sas.parse_token(token_text)
         if token.policy is not None:
+            if sas.is_signed_for_event_hubs(token, self._policy_key(token.policy)):
+                return replace(self._claim(token), is_for_event_hubs=True)
             return self._policy_claim(token)
         match token.resource[1:]:
             case ("devices", device, "modules", module, *_):
@@ -91,7 +97,7 @@ class Authenticator:
                 address = Address(device)
             case _:
                 raise HubError(UNAUTHORIZED, "The token names neither a shared access policy nor a device.")
-        return self._own_claim(token, self.enabled_identity(address))
+        return replace(self._own_claim(token, self.enabled_identity(address)), scope=address.path)
 
     def enabled_identity(self, address: Address) -> Identity:
         """A device or module that may connect. Raises HubError 401003 for one that is unknown or disabled."""
@@ -118,16 +124,21 @@ class Authenticator:
         return x509.check_chain(certificates, [each.der for each in self._authorities.all()], name, now)
 
     def _policy_claim(self, token: sas.Token) -> Claim:
-        key = self._policy_keys.get(token.policy or "")
+        sas.check_key(token, [self._policy_key(token.policy or "")])
+        return self._claim(token)
+
+    def _policy_key(self, policy: str) -> str:
+        key = self._policy_keys.get(policy)
         if key is None:
             raise HubError(UNAUTHORIZED_ACCESS, "The token names a policy that this hub does not have.")
-        return self._claim(token, [key])
+        return key
 
     def _own_claim(self, token: sas.Token, identity: Identity) -> Claim:
-        return self._claim(token, [key for key in (identity.primary_key, identity.secondary_key) if key])
+        sas.check_key(token, [key for key in (identity.primary_key, identity.secondary_key) if key])
+        return self._claim(token)
 
-    def _claim(self, token: sas.Token, keys: Sequence[str]) -> Claim:
-        sas.check_key(token, keys)
+    def _claim(self, token: sas.Token) -> Claim:
+        """What a token says whose signature fits."""
         sas.check_host(token, self._hosts)
         sas.check_expiry(token, self._clock.now())
         return Claim(scope=token.resource[1:], expires_at=token.expires_at, policy=token.policy)

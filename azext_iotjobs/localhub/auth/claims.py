@@ -6,6 +6,7 @@ from datetime import datetime
 from azext_iotjobs.localhub.auth.policies import OWNER, RIGHTS, Right
 from azext_iotjobs.localhub.errors import UNAUTHORIZED, UNAUTHORIZED_ACCESS, HubError
 from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.event import AuthMethod
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,11 +17,19 @@ class Claim:
     expires_at: datetime  # aware UTC
     policy: str | None = None  # None: the device's or module's own
     is_certificate: bool = False
+    is_for_event_hubs: bool = False  # signed as Event Hubs clients do: it reads events, and does nothing else
 
     @property
     def rights(self) -> Right:
         """The rights of its policy; of a device or module, to connect."""
         return Right.DEVICE_CONNECT if self.policy is None else RIGHTS[self.policy]
+
+    @property
+    def auth_method(self) -> AuthMethod:
+        """How a device has proved who it is."""
+        if self.is_certificate:
+            return AuthMethod.CERTIFICATE
+        return AuthMethod.DEVICE_KEY if self.policy is None else AuthMethod.POLICY_KEY
 
     def check_service(self, path: tuple[str, ...], needed: Right, *, owner_only: bool = False) -> None:
         """Raise HubError 401003 or 401002 unless it lets a service in.

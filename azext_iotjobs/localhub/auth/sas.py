@@ -17,6 +17,7 @@ from functools import lru_cache
 from urllib.parse import unquote, unquote_plus
 
 from azext_iotjobs.localhub.errors import UNAUTHORIZED, UNAUTHORIZED_ACCESS, HubError
+from azext_iotjobs.localhub.rules.event import AuthMethod
 
 SCHEME = "SharedAccessSignature "
 MAX_TOKEN_CHARACTERS = 4096
@@ -59,17 +60,31 @@ def parse_token(text: str) -> Token:
         raise HubError(UNAUTHORIZED, "The token is not well-formed.") from err
 
 
+def auth_method(text: str) -> AuthMethod:
+    """How a device that was let in with a token has proved who it is; without one it was by its certificate."""
+    if not text:
+        return AuthMethod.CERTIFICATE
+    return AuthMethod.DEVICE_KEY if parse_token(text).policy is None else AuthMethod.POLICY_KEY
+
+
 def check_key(token: Token, keys: Iterable[str]) -> None:
     """Raise HubError 401002 unless the token was signed with one of `keys` (base64)."""
-    # All keys are tried, and compared in constant time: the duration does not show how close a guess was.
-    matches = [
-        hmac.compare_digest(
-            hmac.new(base64.b64decode(key), token.signed_text, hashlib.sha256).digest(), token.signature
-        )
-        for key in keys
-    ]
+    # All keys are tried: the duration does not show how close a guess was.
+    matches = [_is_signed(token, base64.b64decode(key)) for key in keys]
     if not any(matches):
         raise HubError(UNAUTHORIZED_ACCESS, "The token's signature does not fit.")
+
+
+def is_signed_for_event_hubs(token: Token, key: str) -> bool:
+    """Whether the token was signed with the text of a key (base64), as Event Hubs clients do.
+
+    Source: Event Hubs "authenticate with shared access signatures"; IoT Hub's own tokens use the key's bytes.
+    """
+    return _is_signed(token, key.encode())
+
+
+def _is_signed(token: Token, secret: bytes) -> bool:
+    return hmac.compare_digest(hmac.new(secret, token.signed_text, hashlib.sha256).digest(), token.signature)
 
 
 def check_host(token: Token, hosts: Container[str]) -> None:

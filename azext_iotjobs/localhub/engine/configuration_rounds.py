@@ -153,7 +153,7 @@ class ConfigurationRounds:
     def _evaluate(self, rules: Sequence[Rule], left: Matching, counts: Counter[tuple[str, str]]) -> Iterator[None]:
         """Apply configurations to some twins; it ends early when there are changed ones."""
         known = {rule.candidate.number: rule.candidate for rule in rules}
-        while left and not self._is_stale:
+        while True:
             end_s = time.perf_counter() + STEP_S
             while left and time.perf_counter() < end_s:
                 target, matching = left.popleft()
@@ -166,6 +166,8 @@ class ConfigurationRounds:
                     counts[name, TARGETED_COUNT] += 1
                     counts[name, APPLIED_COUNT] += status == APPLIED
             yield
+            if not left or self._is_stale:
+                return
 
     def _count_metrics(self, rule: Rule, counts: Counter[tuple[str, str]]) -> Iterator[None]:
         spec = rule.stored.spec

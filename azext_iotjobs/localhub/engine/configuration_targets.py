@@ -54,6 +54,12 @@ class TargetEvaluator:
         Gives the status of each that matches.
         Raises StoreUnavailable, StoreDamaged.
         """
+        if target.address.module_id == AGENT:
+            # Its device may have been evaluated since it was read, which writes what an agent shows.
+            current = self._configurations.target(target.row_id)
+            if current is None:
+                return {}
+            target = current
         own = plan(each for each in matching if each.kind is not Kind.EDGE)
         edge = plan_edge(each for each in matching if each.kind is Kind.EDGE)
         statuses = {**own.statuses, **edge.statuses}
@@ -87,7 +93,9 @@ class TargetEvaluator:
                 self._registry.create_module(address, edge_module_spec())
             self._set_desired(address, edge_lost, edge.applied, module)
         self._show_on_agent(Address(target.address.device_id, AGENT), target, edge)
-        return self._configurations.target(target.row_id).state
+        written = self._configurations.target(target.row_id)
+        assert written is not None  # in this transaction, nobody deletes it
+        return written.state
 
     def _set_desired(
         self, address: Address, lost: Sequence[Candidate], applied: Sequence[Candidate], module: str

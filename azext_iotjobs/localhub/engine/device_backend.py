@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from azext_iotjobs.localhub.engine.event_log import OnStored
 from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.event import AuthMethod, DeviceMessage, Sender
 from azext_iotjobs.localhub.rules.json_values import Json
-from azext_iotjobs.localhub.store.events import DeviceMessage
 
 
 class DeviceBackend(Protocol):
@@ -40,8 +41,11 @@ class DeviceBackend(Protocol):
     def message_acknowledged(self, address: Address, token: str) -> None:
         """A device has acknowledged the message that was delivered under the lock token."""
 
-    def telemetry(self, address: Address, message: DeviceMessage) -> None:
-        """A device sent a message."""
+    def sender(self, address: Address, auth_method: AuthMethod, model_id: str | None = None) -> Sender:
+        """A device that was authenticated, as its events name it; model_id: as of `connected`."""
+
+    def telemetry(self, sender: Sender, messages: Sequence[DeviceMessage], on_stored: OnStored) -> None:
+        """A device sent messages; `on_stored` is called once, with None when they may be acknowledged."""
 
     def twin_document(self, address: Address) -> Json:
         """The twin as its device reads it. Raises HubError."""

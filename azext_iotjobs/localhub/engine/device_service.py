@@ -7,11 +7,12 @@ from typing import Any
 from azext_iotjobs.localhub.auth.authenticator import Authenticator
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
+from azext_iotjobs.localhub.engine.event_log import EventLog, OnStored
 from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.engine.twin_service import TwinService
 from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.event import AuthMethod, DeviceMessage, Sender
 from azext_iotjobs.localhub.rules.twin import Section
-from azext_iotjobs.localhub.store.events import DeviceMessage, Events
 from azext_iotjobs.localhub.store.identities import CONNECTED, DISCONNECTED, Identities
 from azext_iotjobs.localhub.store.sessions import Filters, Sessions
 
@@ -26,7 +27,7 @@ class DeviceService:
         sessions: Sessions,
         twins: TwinService,
         c2d_queue: C2dQueue,
-        events: Events,
+        events: EventLog,
         clock: HubClock,
         quotas: Quotas | None = None,
     ) -> None:
@@ -82,11 +83,27 @@ class DeviceService:
         """The device has acknowledged the message that was delivered under the lock token."""
         self._c2d_queue.acknowledge(address, token)
 
-    def telemetry(self, address: Address, message: DeviceMessage) -> None:
-        """The device sent a message."""
-        now = self._now()
-        self._events.add(address, message, now)
-        self._identities.presence.note_activity(address, now)
+    def sender(self, address: Address, auth_method: AuthMethod, model_id: str | None = None) -> Sender:
+        """A device that was authenticated, as its events name it.
+
+        model_id: the model that it announces, if any. Raises StoreUnavailable, StoreDamaged.
+        """
+        identity = self._identities.get(address)
+        return Sender(
+            address=address,
+            auth_method=auth_method,
+            generation_id="" if identity is None else identity.generation_id,
+            model_id=model_id,
+        )
+
+    def telemetry(self, sender: Sender, messages: Sequence[DeviceMessage], on_stored: OnStored) -> None:
+        """The device sent messages, of which all or none are stored.
+
+        on_stored: called once, when they may be acknowledged, with None; otherwise with why they are not stored.
+        """
+        now = self._clock.now()
+        self._events.append(sender, messages, now, on_stored)
+        self._identities.presence.note_activity(sender.address, render(now))
 
     def twin_document(self, address: Address) -> dict[str, Any]:
         """The twin as its device reads it: properties and versions, no metadata, no tags. Raises HubError."""

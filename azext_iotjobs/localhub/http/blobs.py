@@ -36,7 +36,7 @@ from azext_iotjobs.localhub.http.blob_documents import (
     wanted_range,
     written_headers,
 )
-from azext_iotjobs.localhub.http.connection_limits import RESPONSE_LIMIT_S, abort_after
+from azext_iotjobs.localhub.http.connection_limits import IdleLimit
 from azext_iotjobs.localhub.rules import blob_sas as sas
 from azext_iotjobs.localhub.rules.blob_names import is_blob_name
 from azext_iotjobs.localhub.rules.file_upload import CONTAINER as UPLOADS
@@ -49,7 +49,7 @@ MAX_BLOCK_LIST_BYTES = 8 * 1024 * 1024
 MAX_LISTED = 5000
 PIECE_BYTES = 256 * 1024
 META = "x-ms-meta-"
-PIECE_LIMIT_S = 60.0  # for the next piece of a body
+IDLE_LIMIT_S = 60.0  # without a piece of a body
 logger = logging.getLogger(__name__)
 
 Answer = Awaitable[web.StreamResponse]
@@ -325,8 +325,9 @@ async def _receive(request: web.Request, path: Path, limit_bytes: int) -> bytes:
     if (request.content_length or 0) > limit_bytes:
         raise _too_large(limit_bytes)
     md5, size = hashlib.md5(usedforsecurity=False), 0
-    with open(path, "xb") as file:
+    with open(path, "xb") as file, IdleLimit(IDLE_LIMIT_S, request) as limit:
         while piece := await _next_piece(request):
+            limit.note()
             size += len(piece)
             if size > limit_bytes:
                 raise _too_large(limit_bytes)
@@ -342,21 +343,19 @@ async def _receive(request: web.Request, path: Path, limit_bytes: int) -> bytes:
 
 async def _next_piece(request: web.Request) -> bytes:
     """The next bytes of a body; b"" at its end. Raises BlobError 400 when it ends early."""
-    limit = abort_after(PIECE_LIMIT_S, request)
     try:
         return await request.content.read(PIECE_BYTES)
     except (web.RequestPayloadError, HttpProcessingError, ConnectionError) as err:
         raise BlobError(400, "IncompleteBody", "The body cannot be read to its end.") from err
-    finally:
-        limit.cancel()
 
 
 async def _small_body(request: web.Request) -> bytes:
     body = bytearray()
-    while piece := await _next_piece(request):
-        body += piece
-        if len(body) > MAX_BLOCK_LIST_BYTES:
-            raise _too_large(MAX_BLOCK_LIST_BYTES)
+    with IdleLimit(IDLE_LIMIT_S, request):
+        while piece := await _next_piece(request):
+            body += piece
+            if len(body) > MAX_BLOCK_LIST_BYTES:
+                raise _too_large(MAX_BLOCK_LIST_BYTES)
     return bytes(body)
 
 
@@ -366,16 +365,13 @@ def _too_large(limit_bytes: int) -> BlobError:
 
 async def _send_part(request: web.Request, response: web.StreamResponse, path: Path, start: int, end: int) -> None:
     """Send bytes `start` to `end` of a file; the file stays as it is though its blob be written anew."""
-    with open(path, "rb") as file:
+    with open(path, "rb") as file, IdleLimit(IDLE_LIMIT_S, request) as limit:
         await response.prepare(request)
         if request.method == "HEAD":
             return
         file.seek(start)
         left = end - start + 1
         while left > 0 and (piece := file.read(min(left, PIECE_BYTES))):
-            limit = abort_after(RESPONSE_LIMIT_S, request)
-            try:
-                await response.write(piece)
-            finally:
-                limit.cancel()
+            await response.write(piece)
+            limit.note()
             left -= len(piece)

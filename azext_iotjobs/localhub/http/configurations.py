@@ -40,10 +40,10 @@ class ConfigurationRoutes:
         etag = request.etag_if_good()
         if etag is None:
             self._service.check_new(configuration_id)
-            return _answer(self._service.create(_spec(configuration_id, request.document())))
+            return _answer(self._service.create(configuration_spec(configuration_id, request.document())))
         stored = self._service.get(configuration_id)
         check_etag(etag, configuration_etag(stored.etag))
-        return _answer(self._service.update(stored, _spec(configuration_id, request.document())))
+        return _answer(self._service.update(stored, configuration_spec(configuration_id, request.document())))
 
     async def delete(self, request: HubRequest) -> HubResponse:
         """DELETE /configurations/{configuration}: If-Match is optional."""
@@ -90,7 +90,7 @@ def _answer(configuration: Configuration) -> HubResponse:
     return HubResponse(document=configuration_document(configuration), headers={"ETag": f'"{etag}"'})
 
 
-def _spec(configuration_id: str, document: Mapping[str, Any]) -> ConfigurationSpec:
+def configuration_spec(configuration_id: str, document: Mapping[str, Any]) -> ConfigurationSpec:
     """The configuration that a document describes; what only the hub writes is ignored. Raises HubError 400."""
     if member(document, "id", str, configuration_id) != configuration_id:
         raise HubError(ARGUMENT_INVALID, "The id in the body is not the one in the path.")

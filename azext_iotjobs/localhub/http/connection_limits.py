@@ -35,7 +35,7 @@ def make_runner(application: web.Application) -> web.AppRunner:
 
 async def read_body(request: web.Request) -> bytes:
     """A request's body. Raises HubError 400 for one that ends early or whose chunks are malformed."""
-    limit = None if request.content.is_eof() else abort_after(BODY_LIMIT_S, request)  # else it arrived with the head
+    limit = None if request.content.is_eof() else _abort_after(BODY_LIMIT_S, request)  # else it arrived with the head
     try:
         return await request.read()
     except (web.RequestPayloadError, HttpProcessingError, ConnectionError) as err:
@@ -49,7 +49,7 @@ async def send(request: web.Request, response: web.StreamResponse) -> None:
     """Send a response, unless the client is gone."""
     if request.content.exception() is not None:
         response.force_close()  # it is unknown where the next request would begin
-    limit = abort_after(RESPONSE_LIMIT_S, request)
+    limit = _abort_after(RESPONSE_LIMIT_S, request)
     try:
         await response.prepare(request)
         await response.write_eof()
@@ -61,8 +61,35 @@ async def send(request: web.Request, response: web.StreamResponse) -> None:
         limit.cancel()
 
 
-def abort_after(limit_s: float, request: web.Request) -> asyncio.TimerHandle:
-    """End a request's connection in `limit_s` seconds, unless what is returned is cancelled before."""
+class IdleLimit:
+    """Ends a request's connection when nothing comes or goes for `limit_s` seconds, with one timer for all of it."""
+
+    def __init__(self, limit_s: float, request: web.Request) -> None:
+        self._limit_s = limit_s
+        self._request = request
+        self._loop = asyncio.get_running_loop()
+        self._last_at = self._loop.time()
+        self._timer = self._loop.call_later(limit_s, self._check)
+
+    def note(self) -> None:
+        """Something came or went."""
+        self._last_at = self._loop.time()
+
+    def __enter__(self) -> "IdleLimit":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def _check(self) -> None:
+        left_s = self._last_at + self._limit_s - self._loop.time()
+        if left_s > 0:
+            self._timer = self._loop.call_later(left_s, self._check)
+        else:
+            _abort(self._request)
+
+
+def _abort_after(limit_s: float, request: web.Request) -> asyncio.TimerHandle:
     return asyncio.get_running_loop().call_later(limit_s, _abort, request)
 
 

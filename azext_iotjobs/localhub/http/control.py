@@ -4,12 +4,12 @@ import os
 from collections.abc import Callable
 
 from azext_iotjobs.localhub.clock import render
+from azext_iotjobs.localhub.engine.event_log import EventLog
 from azext_iotjobs.localhub.engine.import_export import ImportExport
 from azext_iotjobs.localhub.engine.job_runner import JobRunner
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.events import Events
 from azext_iotjobs.localhub.store.identities import Identities
 from azext_iotjobs.localhub.store.jobs import Jobs
 
@@ -22,7 +22,7 @@ class ControlRoutes:
         database: Database,
         identities: Identities,
         jobs: Jobs,
-        events: Events,
+        events: EventLog,
         links: Links,
         runner: JobRunner,
         import_export: ImportExport,
@@ -62,8 +62,8 @@ class ControlRoutes:
         """POST /_local/reset: remove devices, twins, jobs, messages, CA certificates and what devices sent."""
         self._runner.forget([job.spec.job_id for job in self._jobs.active()])
         self._import_export.forget()
-        self._database.empty()
         self._events.clear()
+        self._database.empty()
         self._links.drop_all()
         return HubResponse(status=204)
 

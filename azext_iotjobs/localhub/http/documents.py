@@ -6,11 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 from azext_iotjobs.localhub.clock import UNFINISHED, parse, render
+from azext_iotjobs.localhub.rules.event import DeviceEvent
 from azext_iotjobs.localhub.rules.identity import identity_etag
 from azext_iotjobs.localhub.rules.job import CANCELLABLE, DeviceStatus, JobType
 from azext_iotjobs.localhub.rules.json_values import dump_json
 from azext_iotjobs.localhub.rules.twin import Change, Section, TwinState, WholeSection, twin_etag
-from azext_iotjobs.localhub.store.events import DeviceEvent
 from azext_iotjobs.localhub.store.identities import Identity
 from azext_iotjobs.localhub.store.jobs import DeviceJob, Job
 
@@ -140,11 +140,12 @@ def device_job_document(record: DeviceJob, row: sqlite3.Row) -> Document:
 
 def event_document(event: DeviceEvent) -> Document:
     """A message from a device; the body is base64, as it may be anything."""
+    address = event.sender.address
     return {
         "number": event.number,
-        "deviceId": event.address.device_id,
-        **({} if event.address.module_id is None else {"moduleId": event.address.module_id}),
-        "enqueuedTime": event.received_at,
+        "deviceId": address.device_id,
+        **({} if address.module_id is None else {"moduleId": address.module_id}),
+        "enqueuedTime": render(event.enqueued_at),
         "systemProperties": dict(event.message.system),
         "properties": dict(event.message.properties),
         "body": base64.b64encode(event.message.body).decode(),

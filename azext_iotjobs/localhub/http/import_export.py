@@ -10,7 +10,13 @@ from azext_iotjobs.localhub.engine.import_export import ImportExport
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, BLOB_CONTAINER_VALIDATION_ERROR, HubError
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse, member
 from azext_iotjobs.localhub.rules.blob_sas import ACCOUNT, DELETE, READ, WRITE, BadSas, Place
-from azext_iotjobs.localhub.rules.transfer_job import DEVICES_BLOB, TransferKind, TransferSpec, kind_named
+from azext_iotjobs.localhub.rules.transfer_job import (
+    CONFIGURATIONS_BLOB,
+    DEVICES_BLOB,
+    TransferKind,
+    TransferSpec,
+    kind_named,
+)
 from azext_iotjobs.localhub.store.transfer_jobs import TransferJob
 
 BY_KEY, BY_IDENTITY = "keybased", "identitybased"
@@ -65,6 +71,7 @@ class ImportExportRoutes:
             input_blob=member(document, "inputBlobName", str) or DEVICES_BLOB,
             output_blob=member(document, "outputBlobName", str) or DEVICES_BLOB,
             excludes_keys=bool(member(document, "excludeKeysInExport", bool, False)),
+            configurations_blob=_configurations_blob(document),
         )
 
     def _container(self, document: dict[str, Any], name: str, permissions: str, *, needs_signature: bool) -> str:
@@ -95,6 +102,11 @@ class ImportExportRoutes:
         return container
 
 
+def _configurations_blob(document: dict[str, Any]) -> str | None:
+    name = member(document, "configurationsBlobName", str) or CONFIGURATIONS_BLOB
+    return str(name) if member(document, "includeConfigurations", bool, False) else None
+
+
 def _document(job: TransferJob) -> dict[str, Any]:
     """A job as the service shows it: without the URIs of containers, which hold signatures."""
     return {
@@ -107,6 +119,8 @@ def _document(job: TransferJob) -> dict[str, Any]:
         "outputBlobName": job.spec.output_blob,
         "inputBlobName": job.spec.input_blob if job.spec.kind is TransferKind.IMPORT else None,
         "excludeKeysInExport": job.spec.excludes_keys,
+        "includeConfigurations": job.spec.configurations_blob is not None,
+        "configurationsBlobName": job.spec.configurations_blob,
         "failureReason": job.failure_reason,
         "statusMessage": None,
         "parentJobId": None,

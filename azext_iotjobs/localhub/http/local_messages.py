@@ -10,12 +10,12 @@ from typing import Any
 
 from azext_iotjobs.localhub.clock import HubClock
 from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
+from azext_iotjobs.localhub.engine.event_log import EventLog
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
 from azext_iotjobs.localhub.http.documents import event_document
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse, instant, member, whole_number
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.c2d_message import Ack, NewMessage, expiry, read_ack
-from azext_iotjobs.localhub.store.events import Events
 
 MAX_EVENTS = 100
 MAX_WAIT_S = 30  # shorter than clients' time limits
@@ -24,7 +24,7 @@ MAX_WAIT_S = 30  # shorter than clients' time limits
 class LocalMessageRoutes:
     """Read what devices sent, and send them messages."""
 
-    def __init__(self, events: Events, c2d_queue: C2dQueue, clock: HubClock) -> None:
+    def __init__(self, events: EventLog, c2d_queue: C2dQueue, clock: HubClock) -> None:
         self._events = events
         self._c2d_queue = c2d_queue
         self._clock = clock

@@ -1,21 +1,25 @@
 """/devices/{id}/messages, which devices use over HTTPS; and the services' routes for message queues and feedback."""
 
+import asyncio
 import base64
 import binascii
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
+from azext_iotjobs.localhub.auth.sas import auth_method
 from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
 from azext_iotjobs.localhub.engine.device_service import DeviceService
+from azext_iotjobs.localhub.engine.event_log import StoreError
 from azext_iotjobs.localhub.engine.feedback_queue import feedback_document
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, GENERIC_BAD_REQUEST, MESSAGE_TOO_LARGE, HubError
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse, member
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.c2d_message import DEFAULT_LOCK_S, MessageOutcome, check_lock
+from azext_iotjobs.localhub.rules.event import DeviceMessage
 from azext_iotjobs.localhub.rules.json_values import LONE_SURROGATE
-from azext_iotjobs.localhub.store.events import DeviceMessage
 from azext_iotjobs.localhub.store.messages import Message
 
 MAX_EVENT_BYTES = 256 * 1024
@@ -45,8 +49,12 @@ class MessageRoutes:
         """POST /devices/{id}/messages/events: one message, or a batch of them."""
         if len(request.body) > MAX_EVENT_BYTES:
             raise HubError(MESSAGE_TOO_LARGE, f"A message may have at most {MAX_EVENT_BYTES} bytes.")
-        for message in _batch(request) if is_batch(request) else [_single(request)]:
-            self._devices.telemetry(_device(request), message)
+        messages = _batch(request) if is_batch(request) else [_single(request)]
+        sender = self._devices.sender(_device(request), auth_method(request.headers.get("authorization", "")))
+        stored: asyncio.Future[StoreError | None] = asyncio.get_running_loop().create_future()
+        self._devices.telemetry(sender, messages, partial(_settle, stored))
+        if error := await stored:
+            raise error
         return HubResponse(status=204)
 
     async def receive(self, request: HubRequest) -> HubResponse:
@@ -98,6 +106,11 @@ class MessageRoutes:
 def is_batch(request: HubRequest) -> bool:
     """Whether a request holds several messages."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower() == BATCH
+
+
+def _settle(stored: "asyncio.Future[StoreError | None]", error: StoreError | None) -> None:
+    if not stored.done():  # the client may have gone
+        stored.set_result(error)
 
 
 def _device(request: HubRequest) -> Address:

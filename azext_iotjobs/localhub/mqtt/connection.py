@@ -9,16 +9,19 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
+from azext_iotjobs.localhub.auth.sas import auth_method
 from azext_iotjobs.localhub.clock import HubClock
 from azext_iotjobs.localhub.engine.device_backend import DeviceBackend
+from azext_iotjobs.localhub.engine.event_log import StoreError
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.errors import HubError, StoreDamaged, StoreUnavailable
 from azext_iotjobs.localhub.mqtt import codec, effects, packets, session, topics
 from azext_iotjobs.localhub.mqtt.incoming import IncomingPackets
 from azext_iotjobs.localhub.mqtt.lifetime import CONNECT_LIMIT_S, Expired, Lifetime
-from azext_iotjobs.localhub.mqtt.replies import THROTTLES, reply, take_will, throttled
+from azext_iotjobs.localhub.mqtt.replies import THROTTLES, reply, take_telemetry, take_will, throttled
 from azext_iotjobs.localhub.process.disconnect_log import DisconnectLog
 from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.event import Sender
 from azext_iotjobs.localhub.rules.json_values import Json, dump_json
 from azext_iotjobs.localhub.rules.quota import Throttle
 from azext_iotjobs.localhub.store.messages import Message
@@ -36,8 +39,8 @@ class Connection(asyncio.Protocol):
     """One device's connection; also the Link through which the hub reaches it."""
 
     __slots__ = tuple(
-        "_clock _delay _disconnects _hub _incoming _is_attached _is_closed _lifetime _links _loop _session _timer "
-        "_transport address".split()
+        "_clock _delay _disconnects _hub _incoming _is_attached _is_closed _lifetime _links _loop _sender _session "
+        "_timer _transport address".split()
     )
 
     def __init__(
@@ -62,6 +65,7 @@ class Connection(asyncio.Protocol):
         self._is_attached = False
         self._is_closed = False
         self.address = Address("")  # until CONNECT
+        self._sender: Sender | None = None  # until then too
 
     # --- asyncio.Protocol
 
@@ -198,6 +202,8 @@ class Connection(asyncio.Protocol):
         try:
             certificates = peer_certificates(self._transport)
             expire_at = self._hub.authenticate(request.address, request.host, request.token, certificates)
+            method = auth_method(request.token)
+            self._sender = self._hub.sender(request.address, method, request.model_id)
         except HubError as err:
             self._carry_out(self._session.refuse(err.text))
             return
@@ -239,14 +245,27 @@ class Connection(asyncio.Protocol):
                 self._close(f"its message was refused: {err.text}")
                 return
         else:
-            try:
-                response = reply(self._hub, self._links, self.address, received)
-            except HubError as err:  # MQTT 3.1.1 has no other way to refuse a message
-                self._close(f"its message was refused: {err.text}")
-                response = None
+            if isinstance(received.topic, topics.Telemetry):
+                self._take_telemetry(received.topic, received.publish)
+                return
+            response = reply(self._hub, self._links, self.address, received)
         if response is not None:
             self._send_if_subscribed(response)
         self._carry_out(self._session.acknowledge(received.publish))
+
+    def _take_telemetry(self, topic: topics.Telemetry, publish: packets.Publish) -> None:
+        assert self._sender is not None
+        try:
+            take_telemetry(self._hub, self._sender, topic, publish, partial(self._end_telemetry, publish))
+        except HubError as err:  # MQTT 3.1.1 has no other way to refuse a message
+            self._close(f"its message was refused: {err.text}")
+
+    def _end_telemetry(self, publish: packets.Publish, error: StoreError | None) -> None:
+        """Acknowledge a message, now that it is stored; error: why it is not."""
+        if error is None:
+            self._carry_out(self._session.acknowledge(publish))
+        elif not self._is_closed:
+            self._fail(error)
 
     def _send_if_subscribed(self, publish: packets.Publish) -> bool:
         """Send a message that is not acknowledged; gives whether the device has subscribed to its topic."""
@@ -299,10 +318,10 @@ class Connection(asyncio.Protocol):
         self._publish_will()
 
     def _publish_will(self) -> None:
-        if self._session.will is None:
+        if self._session.will is None or self._sender is None:
             return
         try:
-            take_will(self._hub, self.address, self._session.will)
+            take_will(self._hub, self._sender, self._session.will)
         except HubError as err:
             self._close(f"its will was refused: {err.text}")
 

@@ -10,12 +10,13 @@ from azext_iotjobs.localhub.engine.device_requests import (
     read_twin,
     refused_twin,
 )
+from azext_iotjobs.localhub.engine.event_log import OnStored
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.errors import HubError
 from azext_iotjobs.localhub.mqtt import effects, packets, topics
 from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.event import DeviceMessage, Sender
 from azext_iotjobs.localhub.rules.quota import Throttle
-from azext_iotjobs.localhub.store.events import DeviceMessage
 
 WILL_PROPERTY = ("iothub-MessageType", "Will")
 RETAIN_PROPERTY = ("mqtt-retain", "true")
@@ -26,16 +27,22 @@ THROTTLES = {
 }
 
 
-def reply(hub: DeviceBackend, links: Links, address: Address, received: effects.Received) -> packets.Publish | None:
-    """Process what a device has published; gives the response to a twin request, None for anything else.
+def take_telemetry(
+    hub: DeviceBackend, sender: Sender, topic: topics.Telemetry, publish: packets.Publish, on_stored: OnStored
+) -> None:
+    """Process a message that a device has published.
 
+    topic: what its topic says.  on_stored: called once, when the message may be acknowledged or is not stored.
     Raises HubError for a message that the hub refuses.
     """
+    retained = dict([RETAIN_PROPERTY]) if publish.retain else {}
+    _take_message(hub, sender, topic, retained, publish.payload, on_stored)
+
+
+def reply(hub: DeviceBackend, links: Links, address: Address, received: effects.Received) -> packets.Publish | None:
+    """Process what a device has published, but for telemetry; gives the response to a twin request, if it is one."""
     publish = received.publish
     match received.topic:
-        case topics.Telemetry():
-            retained = dict([RETAIN_PROPERTY]) if publish.retain else {}
-            _take_message(hub, address, received.topic, retained, publish.payload)
         case topics.MethodResponse(status, rid):
             links.respond(address, rid, method_result(status, publish.payload))
         case topics.TwinGet(rid):
@@ -53,18 +60,24 @@ def throttled(received: effects.Received, err: HubError) -> packets.Publish | No
     return None
 
 
-def take_will(hub: DeviceBackend, address: Address, will: packets.Will) -> None:
+def take_will(hub: DeviceBackend, sender: Sender, will: packets.Will) -> None:
     """Process the message that a device has left for the end of its connection. Raises HubError."""
-    topic = topics.parse(address, will.topic)
+    topic = topics.parse(sender.address, will.topic)
     assert isinstance(topic, topics.Telemetry)  # a CONNECT with any other will was refused
-    _take_message(hub, address, topic, dict([WILL_PROPERTY]), will.payload)
+    # There is nobody left to tell that it is not stored; the store has logged why.
+    _take_message(hub, sender, topic, dict([WILL_PROPERTY]), will.payload, lambda _: None)
 
 
 def _take_message(
-    hub: DeviceBackend, address: Address, topic: topics.Telemetry, more: Mapping[str, str | None], body: bytes
+    hub: DeviceBackend,
+    sender: Sender,
+    topic: topics.Telemetry,
+    more: Mapping[str, str | None],
+    body: bytes,
+    on_stored: OnStored,
 ) -> None:
     message = DeviceMessage(body=body, properties={**topic.properties, **more}, system=topic.system)
-    hub.telemetry(address, message)
+    hub.telemetry(sender, [message], on_stored)
 
 
 def _twin_publish(rid: str, response: TwinResponse) -> packets.Publish:

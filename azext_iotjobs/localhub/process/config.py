@@ -1,14 +1,18 @@
 """The start-up values of a local hub, checked."""
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from azext_iotjobs.localhub.rules.event import MAX_PARTITIONS, MIN_PARTITIONS
 from azext_iotjobs.localhub.rules.host_names import DEFAULT_BIND
 from azext_iotjobs.localhub.rules.quota import UNIT_LIMITS, Sku, job_slots
 
 AMQP_PORT = 5671  # the one that clients use; most cannot be given another
 MAX_TIME_SCALE = 1000  # timers are too coarse for more
+MAX_KEEP_DAYS = 7  # IoT Hub "built-in endpoint": retention
+GROUP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}")  # Azure naming rules, Event Hubs
 
 
 class BadConfig(Exception):
@@ -32,6 +36,9 @@ class LocalHubConfig:
     units: int = 1  # of the tier; 1 to UNIT_LIMITS
     time_scale: float = 1.0  # > 0 to MAX_TIME_SCALE; speeds up the time of quotas and of rounds of configurations
     max_active_jobs: int | None = None  # None: as the tier allows
+    keep_events_days: int | None = None  # 1 to MAX_KEEP_DAYS, on disk; None: events are in memory only
+    partitions: int | None = None  # of events; None: 4, or as many as events were kept in
+    consumer_groups: tuple[str, ...] = ()  # beside $Default
     log_file: Path | None = None  # None: the log goes to stderr only
 
     def __post_init__(self) -> None:
@@ -41,6 +48,7 @@ class LocalHubConfig:
         if self.max_active_jobs is not None and self.max_active_jobs < 1:
             raise BadConfig(f"--max-active-jobs {self.max_active_jobs}: give 1 or more.")
         self._check_tier()
+        self._check_events()
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -86,6 +94,23 @@ class LocalHubConfig:
             raise BadConfig(f"--units {self.units}: {self.sku.value} has {f'1 to {most}' if most > 1 else '1'}.")
         if not 0 < self.time_scale <= MAX_TIME_SCALE:
             raise BadConfig(f"--time-scale {self.time_scale:g}: give more than 0 and at most {MAX_TIME_SCALE}.")
+
+    def _check_events(self) -> None:
+        days = self.keep_events_days
+        if days is not None and not 1 <= days <= MAX_KEEP_DAYS:
+            raise BadConfig(f"--keep-events {days}: give 1 to {MAX_KEEP_DAYS} days.")
+        if days is not None and self.in_memory:
+            raise BadConfig(
+                "--keep-events stores events on disk, and --in-memory stores nothing: give only one of them."
+            )
+        if self.partitions is not None and not MIN_PARTITIONS <= self.partitions <= MAX_PARTITIONS:
+            raise BadConfig(f"--partitions {self.partitions}: give {MIN_PARTITIONS} to {MAX_PARTITIONS}.")
+        for name in self.consumer_groups:
+            if not GROUP_NAME.fullmatch(name):
+                raise BadConfig(
+                    f"--consumer-groups {name!a}: a consumer group has 1 to 50 letters, digits, dots, dashes and "
+                    "underscores, and begins with a letter or digit. $Default is always there."
+                )
 
 
 def _is_loopback_v4(text: str) -> bool:

@@ -51,10 +51,12 @@ class TransferSpec:
     input_blob: str = DEVICES_BLOB
     output_blob: str = DEVICES_BLOB
     excludes_keys: bool = False
+    configurations_blob: str | None = None  # None: configurations are not transferred
 
     def __post_init__(self) -> None:
-        if not is_blob_name(self.input_blob) or not is_blob_name(self.output_blob):
-            raise HubError(ARGUMENT_INVALID, "inputBlobName or outputBlobName is no name of a blob.")
+        names = (self.input_blob, self.output_blob, self.configurations_blob or CONFIGURATIONS_BLOB)
+        if not all(is_blob_name(each) for each in names):
+            raise HubError(ARGUMENT_INVALID, "A name of a blob is too long, or has a control character.")
 
     def stored(self) -> dict[str, Any]:
         """As JSON has it."""

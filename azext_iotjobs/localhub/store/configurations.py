@@ -124,10 +124,9 @@ class Configurations:
         )
         return _target_of.all(rows)
 
-    def target(self, row_id: int) -> Target:
-        """A twin that exists."""
-        (target,) = self.targets([row_id])
-        return target
+    def target(self, row_id: int) -> Target | None:
+        """A twin by its row, or None."""
+        return next(iter(self.targets([row_id])), None)
 
     def save_statuses(self, address: Address, statuses: Mapping[str, Any]) -> None:
         """Store what a twin shows of configurations."""

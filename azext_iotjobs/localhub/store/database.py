@@ -60,13 +60,17 @@ class TooSlow(Exception):
 class Database:
     """One open database."""
 
-    def __init__(self, path: Path | None, outages: Outages | None = None) -> None:
+    def __init__(
+        self, path: Path | None, outages: Outages | None = None, migrations: Sequence[Sequence[str]] = MIGRATIONS
+    ) -> None:
         """Open and migrate; None is a database in memory.
 
         outages: where an outage of the store is recorded.
+        migrations: statements, one group for each format that it ever had; the default is the hub's own database.
         Raises NewerDatabase, StoreUnavailable, StoreDamaged, sqlite3.Error.
         """
         self.outages = Outages() if outages is None else outages
+        self.migrations = migrations
         self._name = "The database in memory" if path is None else str(path)
         self._is_unavailable = False
         self._depth = 0
@@ -227,14 +231,14 @@ class Database:
         if self._is_unavailable:
             # Written with the value that it has: the smallest change that goes to the disk.
             with self.transaction():
-                self._execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+                self._execute(f"PRAGMA user_version = {len(self.migrations)}")
         return CHECK_INTERVAL_S
 
     def _migrate(self) -> None:
         found = self._connection.execute("PRAGMA user_version").fetchone()[0]
-        if not 0 <= found <= len(MIGRATIONS):
-            raise NewerDatabase(f"its format is {found}; this version knows formats up to {len(MIGRATIONS)}")
-        for number, statements in enumerate(MIGRATIONS[found:], start=found + 1):
+        if not 0 <= found <= len(self.migrations):
+            raise NewerDatabase(f"its format is {found}; this version knows formats up to {len(self.migrations)}")
+        for number, statements in enumerate(self.migrations[found:], start=found + 1):
             with self.transaction():
                 for statement in statements:
                     self._connection.execute(statement)

@@ -10,11 +10,11 @@ from azext_iotjobs.localhub.store.database import Database
 
 
 def check_integrity(database: Database) -> None:
-    """Raise StoreDamaged unless a database is intact and has the tables of a local hub."""
+    """Raise StoreDamaged unless a database is intact and has the tables that it should have."""
     found = str(database.rows("PRAGMA integrity_check(1)")[0][0])
     if found != "ok":
         raise StoreDamaged(f"its pages do not fit together ({' '.join(found.split())[:200]})")
-    with closing(Database(None)) as new:
+    with closing(Database(None, migrations=database.migrations)) as new:
         have, need = _columns(database), _columns(new)
     for table, columns in need.items():
         if table not in have:

@@ -55,7 +55,7 @@ def test_a_service_signs_in_by_plain_with_the_name_of_its_policy(hub: HubInMemor
     peer = hub.peer()
     token = hub.token("localhost", policy="service")
     peer.sign_in("PLAIN", f"\0service@sas.root.local-hub\0{token}".encode())
-    assert may_send(peer) and peer.shown == "policy 'service'"
+    assert may_send(peer) and peer.name == "service@sas.root.local-hub"
     assert not is_let_in(peer, DeviceNeed(PUMP))
 
 
@@ -151,6 +151,23 @@ def test_one_connection_carries_several_devices_each_with_a_token(hub: HubInMemo
     peer.put_token(SAS, hub.token("localhost/devices/pump@sas.2", key=OTHER_KEY))
     assert is_let_in(peer, DeviceNeed(PUMP)) and is_let_in(peer, DeviceNeed(OTHER))
     assert not is_let_in(peer, DeviceNeed(MODULE))
+
+
+def test_an_event_hubs_client_signs_with_the_keys_text_and_reads_events_alone(hub: HubInMemory) -> None:
+    peer, events = hub.peer(), ServiceNeed(("local-hub", "$management"), kind=None)
+    peer.put_token(SAS, hub.event_hubs_token("sb://localhost/local-hub", "iothubowner"))
+    assert is_let_in(peer, events)
+    assert not is_let_in(peer, ServiceNeed(("local-hub", "$management"))) and not is_let_in(peer, DeviceNeed(PUMP))
+    other = hub.peer()
+    other.put_token(SAS, hub.event_hubs_token("localhost", "registryRead"))
+    assert not is_let_in(other, events)
+
+
+@pytest.mark.parametrize("policy", ["nobody", ""])
+def test_no_signature_fits_a_policy_that_there_is_not(hub: HubInMemory, policy: str) -> None:
+    with pytest.raises(HubError) as refused:
+        hub.peer().put_token(SAS, hub.token("localhost", policy=policy, key=""))
+    assert number_of(refused) in (401002, 401003)
 
 
 @pytest.mark.parametrize("kind", ["jwt", "Bearer", "amqp:jwt", "servicebus.windows.net:jwt"])
@@ -273,12 +290,12 @@ def test_whoever_watches_the_end_is_told_of_every_new_claim(hub: HubInMemory) ->
     assert [(end - begun).total_seconds() for end in ends if end is not None] == [60, 30, 60]
 
 
-def test_no_secret_is_in_what_is_shown_of_a_peer(hub: HubInMemory) -> None:
+def test_a_peer_has_the_name_of_its_first_claim_and_shows_no_secret(hub: HubInMemory) -> None:
     peer = hub.peer()
-    assert peer.shown == "a client that has proved nothing"
+    assert peer.name is None
     token = hub.token("localhost/devices/pump-1/modules/m")
     peer.put_token(SAS, token)
-    assert peer.shown == "pump-1/m"
+    assert peer.name == "pump-1/m"
     signature = token.partition("sig=")[2][:20]
     assert signature not in repr(peer) + repr(peer.require_device(MODULE)) + repr(vars(peer))
 

@@ -10,7 +10,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from azext_iotjobs.localhub.engine.links import MethodResult
-from azext_iotjobs.localhub.errors import HubError
+from azext_iotjobs.localhub.errors import HubError, StoreUnavailable
 from azext_iotjobs.localhub.mqtt.codec import encode
 from azext_iotjobs.localhub.mqtt.packets import (
     Connack,
@@ -346,3 +346,29 @@ def paho_client(is_subscribed: threading.Event, twin: threading.Event) -> paho.C
     client.on_subscribe = lambda *_: is_subscribed.set()
     client.on_message = on_message
     return client
+
+
+def test_a_message_is_acknowledged_once_it_is_stored_and_not_before() -> None:
+    async def main(loop: MovedLoop) -> None:
+        async with listening(loop) as hub:
+            hub.backend.stores_later = True
+            device = await hub.device()
+            device.send(Publish(EVENTS, b"x", qos=1, packet_id=3), Pingreq())
+            assert isinstance(await device.next(), Pingresp)
+            hub.backend.unstored.pop()(None)
+            assert await device.next() == Puback(3)
+
+    run(main)
+
+
+def test_a_message_that_cannot_be_stored_is_not_acknowledged_and_ends_the_connection() -> None:
+    async def main(loop: MovedLoop) -> None:
+        async with listening(loop) as hub:
+            hub.backend.stores_later = True
+            device = await hub.device()
+            device.send(Publish(EVENTS, b"x", qos=1, packet_id=3), Pingreq())
+            assert isinstance(await device.next(), Pingresp)
+            hub.backend.unstored.pop()(StoreUnavailable("the disk is full"))
+            assert await device.is_dropped()
+
+    run(main)

@@ -60,3 +60,17 @@ def test_another_accounts_key_signs_nothing_here_and_no_key_is_shown() -> None:
     with pytest.raises(BadSas):
         other.check(fields(BLOB), BLOB, "r", NOW)
     assert "kkk" not in repr(ACCOUNT)
+
+
+@pytest.mark.parametrize(
+    ("version", "signature"),
+    [
+        ("2021-04-10", "ausqlWabuDany+H2iX9Rj/1Q48hnU8AXJg/hxYYV79E="),
+        ("2020-04-08", "cy+LXyksthcpQblpFlzWl+to07WWeJx7WPvVsOO6wqg="),
+    ],
+)
+def test_signatures_are_those_of_microsofts_sdk(version: str, signature: str) -> None:
+    """As azure-storage-blob 12.31 and @azure/storage-blob 12.8 make them; the older has no encryption scope."""
+    account = StorageAccount("localhost:8443", bytes(range(32)))
+    given = {"sv": version, "sr": "c", "se": "2030-01-02T03:04:05Z", "sp": "rwdl", "spr": "https", "sig": signature}
+    account.check(given, Place("devices"), "l", NOW)

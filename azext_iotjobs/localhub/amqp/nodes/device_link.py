@@ -16,6 +16,7 @@ from azext_iotjobs.localhub.amqp.wire.conditions import DETACH_FORCED, LINK_STOL
 from azext_iotjobs.localhub.amqp.wire.performatives import AmqpError
 from azext_iotjobs.localhub.errors import HubError
 from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.event import Sender
 from azext_iotjobs.localhub.rules.json_values import Json
 from azext_iotjobs.localhub.rules.quota import Throttle
 from azext_iotjobs.localhub.store.messages import Message
@@ -67,6 +68,7 @@ class DeviceLink:
         self._peer = peer
         self._forget = forget
         self._model_id: str | None = None
+        self._sender: Sender | None = None  # made with its first message
         self._is_online = False
         self._delay: asyncio.TimerHandle | None = None  # while the hub's quotas have the device wait
         self._nodes: list[DeviceNode] = []
@@ -100,6 +102,14 @@ class DeviceLink:
         if isinstance(model_id, str) and model_id not in ("", self._model_id):
             self._hub.devices.announce_model(self.address, model_id)
             self._model_id = model_id
+            self._sender = None
+
+    def sender(self) -> Sender:
+        """The device, as its events name it. Raises HubError 401, StoreUnavailable, StoreDamaged."""
+        if self._sender is None:
+            claim = self._peer.require_device(self.address)
+            self._sender = self._hub.devices.sender(self.address, claim.auth_method, self._model_id)
+        return self._sender
 
     def _come(self) -> None:
         wait_s = 0.0 if self._hub.quotas is None else self._hub.quotas.wait_s(Throttle.CONNECTIONS)

@@ -14,7 +14,7 @@ from uuid import UUID
 from azext_iotjobs.localhub.amqp.wire.message import Message, Properties, decode_message
 from azext_iotjobs.localhub.amqp.wire.types import DecodeError, Timestamp
 from azext_iotjobs.localhub.clock import render
-from azext_iotjobs.localhub.store.events import DeviceMessage
+from azext_iotjobs.localhub.rules.event import DeviceMessage
 
 BATCH_FORMAT = 0x80013700  # each data section holds one encoded message
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -53,13 +53,21 @@ def _device_message(message: Message) -> DeviceMessage:
         **_named(_ANNOTATIONS, message.annotations),
         **_named(_APPLICATION_PROPERTIES, application),
     }
-    properties = {name: as_text(value) for name, value in application.items() if name not in _APPLICATION_PROPERTIES}
+    properties = {
+        name: value if type(value) is str else as_text(value)
+        for name, value in application.items()
+        if name not in _APPLICATION_PROPERTIES
+    }
     return DeviceMessage(body=message.body, properties=properties, system=system)
 
 
 def _described(properties: Properties) -> dict[str, str]:
-    values = ((name, getattr(properties, field), field) for field, name in _PROPERTIES.items())
-    return {name: _property_text(field, value) for name, value, field in values if value is not None}
+    found = {}
+    for field, name in _PROPERTIES.items():
+        value = getattr(properties, field)
+        if value is not None:
+            found[name] = value if type(value) is str else _property_text(field, value)
+    return found
 
 
 def _property_text(field: str, value: Any) -> str:

@@ -9,9 +9,10 @@ from azext_iotjobs.localhub.amqp.nodes.throttled import MAX_WAITING, ThrottledWo
 from azext_iotjobs.localhub.amqp.refusals import amqp_error
 from azext_iotjobs.localhub.amqp.wire.performatives import Accepted, Rejected
 from azext_iotjobs.localhub.engine.device_service import DeviceService
+from azext_iotjobs.localhub.engine.event_log import StoreError
 from azext_iotjobs.localhub.errors import HubError, StoreDamaged, StoreUnavailable
+from azext_iotjobs.localhub.rules.event import DeviceMessage
 from azext_iotjobs.localhub.rules.quota import Throttle
-from azext_iotjobs.localhub.store.events import DeviceMessage
 
 MAX_BYTES = 256 * 1024  # of a message, and of a batch, as it is encoded [IoT Hub quotas]
 CREDIT = 1000  # what the service grants: azure-iot-sdk-c issue 1397, a trace of a live hub
@@ -39,12 +40,16 @@ class Telemetry:
 
     def _take(self, delivery: Delivery, messages: list[DeviceMessage]) -> None:
         try:
-            for message in messages:
-                self._devices.telemetry(self._device.address, message)
+            self._devices.telemetry(self._device.sender(), messages, partial(self._end, delivery))
         except (HubError, StoreUnavailable, StoreDamaged) as err:
             self._refuse(delivery, err)
-        else:
+
+    def _end(self, delivery: Delivery, error: StoreError | None) -> None:
+        """error: why what the device sent is not stored."""
+        if error is None:
             self.link.settle(delivery, Accepted())
+        else:
+            self._refuse(delivery, error)
 
     def _refuse(self, delivery: Delivery, err: HubError | StoreUnavailable | StoreDamaged) -> None:
         self.link.settle(delivery, Rejected(amqp_error(err)))

@@ -16,7 +16,7 @@ from azext_iotjobs.localhub.amqp.protocol.serial import minus, plus
 from azext_iotjobs.localhub.amqp.wire.conditions import INVALID_FIELD
 from azext_iotjobs.localhub.amqp.wire.performatives import Begin, Flow, Transfer
 
-TRANSFER_BYTES = 96  # of a frame, at most, beside its payload
+TRANSFER_BYTES = 72  # of a frame, at most, beside its payload
 
 Sender = TypeVar("Sender")  # the link
 

@@ -28,7 +28,6 @@ from azext_iotjobs.localhub.amqp.wire.conditions import (
     HANDLE_IN_USE,
     NOT_ALLOWED,
     UNATTACHED_HANDLE,
-    WINDOW_VIOLATION,
 )
 from azext_iotjobs.localhub.amqp.wire.performatives import (
     RECEIVER,
@@ -219,8 +218,6 @@ class Session:
         self._note_credit(was_full)
 
     def _take_transfer(self, transfer: Transfer, payload: bytes) -> None:
-        if self._incoming_window <= 0:
-            raise SessionFault(WINDOW_VIOLATION, "A frame came that the session's window does not hold.")
         self._incoming_window -= 1
         self._next_incoming_id = plus(self._next_incoming_id, 1)
         link = self._link(transfer.handle)

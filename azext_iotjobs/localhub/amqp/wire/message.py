@@ -84,11 +84,10 @@ def decode_message(payload: bytes) -> Message:
     sections: dict[int, list[Any]] = {}
     position, last = 0, 0
     while position < len(payload):
-        value, position = decode(payload, position)
-        code = _section_code(value)
+        code, value, position = _read_section(payload, position)
         if code < last or (code == last and code not in (DATA, SEQUENCE)):
             raise DecodeError("the sections of a message are not in their order")
-        sections.setdefault(code, []).append(value.value)
+        sections.setdefault(code, []).append(value)
         last = code
     bodies = [code for code in (DATA, SEQUENCE, VALUE) if code in sections]
     if len(bodies) > 1:
@@ -122,22 +121,26 @@ def _section(code: int, value: Value) -> bytes:
     return bytes([0x00, 0x53, code]) + encode(value)
 
 
-def _section_code(value: Any) -> int:
-    if isinstance(value, Described):
-        code = _NAMES.get(value.descriptor) if isinstance(value.descriptor, Symbol) else value.descriptor
-        if code is not None and HEADER <= code <= FOOTER:
-            return int(code)
-    raise DecodeError("a section of a message is of no known kind")
+def _read_section(payload: bytes, position: int) -> tuple[int, Any, int]:
+    """A section's code and value, and the position after it."""
+    code: Any
+    if payload.startswith(_SHORT_CODE, position):  # nearly always; and then there is one value to decode, not three
+        code = payload[position + 2] if position + 2 < len(payload) else None
+        value, position = decode(payload, position + 3)
+    else:
+        described, position = decode(payload, position)
+        if not isinstance(described, Described):
+            raise DecodeError("a section of a message is of no known kind")
+        code, value = described.descriptor, described.value
+        if isinstance(code, Symbol):
+            code = _NAMES.get(code)
+    if code is None or not HEADER <= code <= FOOTER:
+        raise DecodeError("a section of a message is of no known kind")
+    return int(code), value, position
 
 
 def _message(sections: Mapping[int, list[Any]]) -> Message:
-    def mapping(code: int) -> dict[str, Any]:
-        (found,) = sections.get(code, [{}])
-        if not isinstance(found, dict) or not all(isinstance(name, str | ULong) for name in found):
-            raise DecodeError("a section of a message is not a map with names")
-        return {str(name): value for name, value in found.items()}
-
-    header = sections.get(HEADER, [[]])[0]
+    header = sections.get(HEADER, _NOTHING)[0]
     data, sequences = tuple(sections.get(DATA, ())), tuple(sections.get(SEQUENCE, ()))
     if not isinstance(header, list) or not all(isinstance(each, list) for each in sequences):
         raise DecodeError("a section of a message is not a list")
@@ -145,17 +148,30 @@ def _message(sections: Mapping[int, list[Any]]) -> Message:
         raise DecodeError("a data section of a message is not binary")
     return Message(
         durable=bool(header and header[0] is True),
-        delivery_annotations=mapping(DELIVERY_ANNOTATIONS),
-        annotations=mapping(ANNOTATIONS),
-        properties=_read_properties(sections.get(PROPERTIES, [[]])[0]),
-        application_properties=mapping(APPLICATION_PROPERTIES),
+        delivery_annotations=_read_map(sections, DELIVERY_ANNOTATIONS),
+        annotations=_read_map(sections, ANNOTATIONS),
+        properties=_read_properties(sections[PROPERTIES][0]) if PROPERTIES in sections else _NO_PROPERTIES,
+        application_properties=_read_map(sections, APPLICATION_PROPERTIES),
         data=data,
         value=AmqpValue(value=sections[VALUE][0]) if VALUE in sections else None,
         sequences=sequences,
-        footer=mapping(FOOTER),
+        footer=_read_map(sections, FOOTER),
     )
 
 
+def _read_map(sections: Mapping[int, list[Any]], code: int) -> dict[str, Any]:
+    if code not in sections:
+        return {}
+    (found,) = sections[code]
+    if not isinstance(found, dict) or not all(isinstance(name, _NAME_KINDS) for name in found):
+        raise DecodeError("a section of a message is not a map with names")
+    return {str(name): value for name, value in found.items()}
+
+
+_SHORT_CODE = b"\x00\x53"  # a descriptor that is an unsigned long of one byte
+_NOTHING: list[Any] = [[]]
+_NO_PROPERTIES = Properties()
+_NAME_KINDS = (str, ULong)
 _ID = (ULong, UUID, bytes, str)
 _KINDS: dict[str, tuple[type, ...]] = {
     "message_id": _ID,

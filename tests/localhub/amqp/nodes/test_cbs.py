@@ -65,7 +65,7 @@ def test_a_token_is_accepted_and_the_reply_has_the_id_as_it_was_written(
     (reply,) = replies.sent
     assert requests.outcomes == [Accepted()] and status(reply) == (200, "OK")
     assert reply.properties.correlation_id == given and type(reply.properties.correlation_id) is type(given)
-    assert room.peer.shown == "policy 'service'"
+    assert room.peer.name == "policy service"
 
 
 def test_a_request_without_a_message_id_is_answered_by_its_correlation_id(hub: HubInMemory, room: Room) -> None:

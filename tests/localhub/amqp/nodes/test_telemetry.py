@@ -162,7 +162,7 @@ def test_a_module_sends_under_its_own_name() -> None:
         client.message(
             client.sender("amqps://any/devices/pump-1/modules/valve%232/messages/Events"), Message(data=(b"x",))
         )
-        assert [each.address for each in hub.events.after(0, 9)] == [Address("pump-1", "valve#2")]
+        assert [each.sender.address for each in hub.event_log.after(0, 9)] == [Address("pump-1", "valve#2")]
 
     run(main)
 
