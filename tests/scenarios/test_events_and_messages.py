@@ -125,7 +125,9 @@ def test_when_nothing_comes_in_time_the_exit_code_says_so(hub: ScenarioHub) -> N
     query = ("--device-query", "SELECT * FROM devices WHERE deviceId = 'ev-silent'")
     ran = hub.az.run("iot hub monitor-events", "-l", login, *query, "--timeout", "1")
     assert (ran.code, ran.stdout) == (7, "") and "The time is over: 0 events" in ran.stderr
-    endpoint = str(hub.document["eventHubsConnectionString"])
+    named = ("-n", hub.name, "--default-eventhub", "--policy-name", "service")
+    endpoint = hub.az.json("iot hub connection-string show", *named)["connectionString"]
+    assert endpoint == hub.document["eventHubsConnectionString"]
     ran = hub.az.run("iot hub monitor-events", "-l", endpoint, "-d", "ev-silent", "--timeout", "1", "--exit-zero")
     assert (ran.code, ran.stdout) == (0, "")
     ran = hub.az.run(
