@@ -8,7 +8,6 @@ from contextlib import closing
 from azext_iotjobs.localhub.errors import StoreDamaged
 from azext_iotjobs.localhub.store.database import Database
 
-
 FULL, QUICK = "integrity_check", "quick_check"  # the quick one takes a third: it does not compare indices with tables
 
 
