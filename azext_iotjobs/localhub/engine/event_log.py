@@ -88,7 +88,7 @@ class EventLog:
         self._retention = retention
         self._newest = NewestEvents()
         self._extents = [Extent(0, 0)] * partition_count if rows is None else rows.extents()
-        self._last_enqueued_at = [EPOCH] * partition_count
+        self._last_enqueued_at = [EPOCH] * len(self._extents)
         self._last_at = EPOCH  # of all partitions
         self._batches: list[_Batch] = []
         self._readers: list[dict[object, Wake]] = [{} for _ in self._extents]
