@@ -78,6 +78,18 @@ def test_the_benchmark_of_hub() -> None:
 
 
 @needs_proc
+def test_the_benchmark_of_events() -> None:
+    lines = output_of("events", "--short")
+    readings = ("one consumer, first reading", "one consumer, read again", "floor: a server that pushes the bytes")
+    for what in ("sent in batches over HTTPS", *readings):
+        assert number(rf"^{what} +(\d+) in +[\d.]+ s +\d+/s +[\d.]+ us each$", lines) == 400
+    for what in ("MQTT, QoS 1, events in memory", "MQTT, QoS 1, events stored"):
+        assert number(rf"^{what} +(\d+) in ", lines) == 100
+    assert number(r"^floor / consumer, by the clock +([\d.]+)$", lines) > 0
+    assert set(goals(lines)) == {"events/s of the hub's one core"}
+
+
+@needs_proc
 def test_the_benchmark_of_simulator() -> None:
     lines = output_of("simulator", "--short")
     assert lines[0].split()[:3] == ["devices", "KB", "each"]

@@ -17,6 +17,8 @@ from tests.helpers.mqtt_device import MqttDevice, wait_for_connection_state
 from tests.helpers.restart_actors import (
     Actor,
     AmqpCorrespondent,
+    AmqpReceiver,
+    AmqpTelemeter,
     BulkWriter,
     Correspondent,
     MethodJobber,
@@ -207,8 +209,10 @@ def test_kills_at_random_moments_lose_nothing_that_was_acknowledged(tmp_path: Pa
         methods,
         Correspondent("c"),
         AmqpCorrespondent("a"),
+        AmqpReceiver("ar"),
+        AmqpTelemeter("at"),
     ]
-    hub = HubProcess(tmp_path)
+    hub = HubProcess(tmp_path, "--keep-events")
     try:
         for actor in actors:
             actor.prepare(hub)
@@ -218,7 +222,7 @@ def test_kills_at_random_moments_lose_nothing_that_was_acknowledged(tmp_path: Pa
             act_and_kill(actors, hub, chance)
             for _ in range(chance.choice([0, 0, 1, 2])):
                 kill_while_starting(tmp_path, chance)
-            hub = HubProcess(tmp_path)
+            hub = HubProcess(tmp_path, "--keep-events")
             for actor in actors:
                 actor.begin(hub)
             for actor in actors:

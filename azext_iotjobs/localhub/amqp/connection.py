@@ -116,13 +116,17 @@ class Connection(asyncio.Protocol):
 
     def _finish_work(self) -> None:
         while self._protocol.has_more:
-            self._work(max_frames=None)
+            self._work()
 
-    def _work(self, data: bytes = b"", *, max_frames: int | None = FRAMES_AT_ONCE) -> None:
-        """Take a turn."""
+    def _work(self, data: bytes = b"") -> None:
+        """Take a turn: some frames, each with what follows from it before the next."""
         self._is_working = True
-        for event in self._protocol.receive(data, max_frames=max_frames):
-            self._dispatch(event)
+        for _ in range(FRAMES_AT_ONCE):
+            for event in self._protocol.receive(data, max_frames=1):
+                self._dispatch(event)
+            data = b""
+            if not self._protocol.has_more:
+                break
         self._write()
         self._is_working = False
         if self._protocol.has_more:

@@ -115,21 +115,7 @@ class Peer:
         except ValueError:
             raise HubError(UNAUTHORIZED, "The answer of SASL PLAIN has no user name and password.") from None
         self.name = user
-        if policy_user := _POLICY_USER.fullmatch(user):
-            claim = self._authenticator.verify_token(password)
-            if claim.policy != policy_user["policy"]:
-                raise HubError(UNAUTHORIZED, "The token is of another policy than the user name.")
-        elif device_user := _DEVICE_USER.fullmatch(user):
-            address = Address(device_user["device"], device_user["module"])
-            self._authenticator.enabled_identity(address)
-            claim = self._authenticator.verify_token(password)
-            claim.check_device(address)
-        else:
-            raise HubError(
-                UNAUTHORIZED,
-                "The user name is neither policy@sas.root.hub nor device@sas.hub nor device/module@sas.hub.",
-            )
-        self._add(claim)
+        self._add(self._claim_of_user(user, password))
 
     def put_token(self, kind: str, token: str) -> None:
         """Take a token that was put on `$cbs`. Raises HubError 401003, 401002, 400004.
@@ -146,10 +132,7 @@ class Peer:
 
     def require(self, need: Need) -> Claim:
         """What lets the client do something. Raises HubError 401003, 401002."""
-        if self.host is not None and need.kind is not None:
-            self._authenticator.check_client(self.host, need.kind)
-        if isinstance(need, DeviceNeed):
-            self._authenticator.enabled_identity(need.address)
+        self._check_may_ask(need)
         now = self._clock.now()
         refusal = HubError(
             UNAUTHORIZED,
@@ -193,6 +176,29 @@ class Peer:
         ended = {link: need for link, need in self._links.items() if not self._is_met(need)}
         is_device = any(isinstance(need, DeviceNeed) for need in ended.values())
         return Expired(tuple(ended), ends_connection=is_device and not live)
+
+    def _claim_of_user(self, user: str, password: str) -> Claim:
+        if policy_user := _POLICY_USER.fullmatch(user):
+            claim = self._authenticator.verify_token(password)
+            if claim.policy != policy_user["policy"]:
+                raise HubError(UNAUTHORIZED, "The token is of another policy than the user name.")
+            return claim
+        if device_user := _DEVICE_USER.fullmatch(user):
+            need = DeviceNeed(Address(device_user["device"], device_user["module"]))
+            self._authenticator.enabled_identity(need.address)
+            claim = self._authenticator.verify_token(password)
+            need.check(claim)
+            return claim
+        raise HubError(
+            UNAUTHORIZED, "The user name is neither policy@sas.root.hub nor device@sas.hub nor device/module@sas.hub."
+        )
+
+    def _check_may_ask(self, need: Need) -> None:
+        """Raise HubError unless the client is at the right host, and the device may connect that it is about."""
+        if self.host is not None and need.kind is not None:
+            self._authenticator.check_client(self.host, need.kind)
+        if isinstance(need, DeviceNeed):
+            self._authenticator.enabled_identity(need.address)
 
     def _candidates(self, need: Need) -> Iterator[Claim]:
         """The claims, a device's own first: a gateway has many others."""
