@@ -52,16 +52,16 @@ format: $(STAMPS)/check
 WORKERS := 6
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=25
 
-test: check $(STAMPS)/tests $(STAMPS)/extension $(STAMPS)/sdk $(STAMPS)/node $(STAMPS)/compiled
+test: check $(STAMPS)/tests $(STAMPS)/extension $(STAMPS)/sdk $(STAMPS)/eventhub $(STAMPS)/node $(STAMPS)/compiled
 	$(PYTEST)
 
 # The full forms of the tests that `make test` runs in a short, seeded form.
-torture: $(STAMPS)/tests $(STAMPS)/extension $(STAMPS)/sdk $(STAMPS)/node $(STAMPS)/compiled
+torture: $(STAMPS)/tests $(STAMPS)/extension $(STAMPS)/sdk $(STAMPS)/eventhub $(STAMPS)/node $(STAMPS)/compiled
 	IOTJOBS_TORTURE=1 $(PYTEST)
 
 # Every benchmark in its normal form: half an hour and more, on a machine that does nothing else. `make test` runs each
 # for some seconds, so that none rots.
-BENCHMARKS := cli hub simulator fleet_jobs verification
+BENCHMARKS := cli hub events simulator fleet_jobs verification
 bench: $(STAMPS)/tests $(STAMPS)/extension $(STAMPS)/sdk
 	@for name in $(BENCHMARKS); do echo "== $$name" && $(BIN)/python benchmarks/$$name.py || exit 1; done
 
@@ -71,7 +71,7 @@ docs: $(STAMPS)/extension
 	$(BIN)/python docs/generate.py
 
 clean:
-	rm -rf $(VENV) $(CHECK_VENV) .venv-sdk requirements/node/node_modules .az .stamps build dist *.egg-info
+	rm -rf $(VENV) $(CHECK_VENV) .venv-sdk .venv-eventhub-oldest requirements/node/node_modules .az .stamps build dist *.egg-info
 
 $(STAMPS)/az: requirements/az.txt
 	@echo "Installing az into $(VENV); this takes some minutes."
@@ -92,6 +92,12 @@ $(STAMPS)/sdk: requirements/sdk.txt
 	$(PYTHON) -m venv .venv-sdk
 	.venv-sdk/bin/python -m pip install --quiet -r requirements/sdk.txt
 	@mkdir -p $(STAMPS) && touch $@
+
+# Without what it needs in turn, which comes with az.
+$(STAMPS)/eventhub: requirements/eventhub-oldest.txt $(STAMPS)/tests
+	rm -rf .venv-eventhub-oldest
+	$(BIN)/python -m pip install --quiet --no-deps --target .venv-eventhub-oldest -r requirements/eventhub-oldest.txt
+	@touch $@
 
 # No lock file: it would name the registry. No stamp without Node.js, so that it is looked for again.
 $(STAMPS)/node: requirements/node/package.json

@@ -94,7 +94,7 @@ def main(rounds: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         ours = environment(folder / "ours", OURS)
-        start = "iot local-hub start --detach --in-memory --https-port 0 --mqtt-port 0 --data-dir"
+        start = "iot local-hub start --detach --in-memory --https-port 0 --mqtt-port 0 --amqp-port 0 --data-dir"
         hub = json.loads(az(ours, *start.split(), str(folder / "hub")))
         try:
             az(ours, "iot", "hub", "device-identity", "create", "-n", hub["hostName"], "-d", "bench")

@@ -28,6 +28,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from azext_iotjobs.localhub.testing.process import API_VERSION, LocalHub
+from benchmarks.amqp_devices import amqp_device
 from benchmarks.method_calls import call_methods
 from benchmarks.packet_devices import HubEndpoint, PacketDevices
 from tests.helpers.hub_process import sas
@@ -37,7 +38,7 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 MESSAGES, CALLS = 20_000, 10_000
 JOB_LIMIT_S = 660.0  # more than a job here has
 SHORT = (20, 200, 200)  # devices, messages, calls
-PARTS = ("create", "connect", "telemetry", "methods", "job", "twins", "restart", "delete")
+PARTS = ("create", "connect", "telemetry", "methods", "job", "twins", "restart", "amqp", "delete")
 
 
 class HubUnderLoad:
@@ -75,12 +76,13 @@ class HubUnderLoad:
     def _key_parts(self) -> dict[str, str]:
         return dict(part.partition("=")[::2] for part in self.local.connection_string.split(";"))
 
-    def endpoint(self, *, is_websocket: bool) -> HubEndpoint:
+    def endpoint(self, *, is_websocket: bool = False, is_amqp: bool = False) -> HubEndpoint:
         """The way in for devices."""
         parts = self._key_parts()
+        direct_port = self.local.amqp_port if is_amqp else self.local.mqtt_port
         return HubEndpoint(
             host="127.0.0.1",
-            port=self.local.https_port if is_websocket else self.local.mqtt_port,
+            port=self.local.https_port if is_websocket else direct_port,
             ca_file=self.local.ca_certificate_path,
             hub_name="localhost",
             policy=parts["SharedAccessKeyName"],
@@ -209,10 +211,22 @@ def connect(hub: HubUnderLoad, fleet: PacketDevices, ids: list[str], steps: list
     _write(f"{'':34} connected {counts['connected']:.0f}, lost {counts['lost']:.0f}")
 
 
-def telemetry(hub: HubUnderLoad, fleet: PacketDevices, messages: int) -> None:
+def telemetry(hub: HubUnderLoad, fleet: PacketDevices, messages: int, name: str = "telemetry, QoS 1") -> None:
     with measured(hub) as cost:
         result = fleet.send(messages)
-    say("telemetry, QoS 1", result["acknowledged"], cost, "" if result["acknowledged"] == result["wanted"] else "LOST")
+    say(name, result["acknowledged"], cost, "" if result["acknowledged"] == result["wanted"] else "LOST")
+
+
+def amqp(hub: HubUnderLoad, ids: list[str], messages: int) -> None:
+    """The same devices, one after the other, over AMQP."""
+    fleet = PacketDevices(hub.endpoint(is_amqp=True), ids, amqp_device)
+    try:
+        with measured(hub) as cost:
+            result = fleet.connect(len(ids))
+        say("connected over AMQP", result["connected"], cost)
+        telemetry(hub, fleet, messages, "telemetry over AMQP")
+    finally:
+        fleet.close()
 
 
 def methods(hub: HubUnderLoad, ids: list[str], calls: int, *, at_once: int = 64) -> None:
@@ -322,6 +336,8 @@ def _measure(
                 part()
     finally:
         fleet.close()
+    if "amqp" in parts:
+        amqp(hub, ids, max(1, messages // count))
     if "delete" in parts:
         delete(hub, ids)
 

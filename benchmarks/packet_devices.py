@@ -45,12 +45,17 @@ class HubEndpoint:
 class PacketDevices:
     """Devices in processes of their own; `ids` are dealt out among them."""
 
-    def __init__(self, endpoint: HubEndpoint, ids: list[str], *, processes: int = 2) -> None:
+    def __init__(
+        self, endpoint: HubEndpoint, ids: list[str], make: "MakeDevice | None" = None, *, processes: int = 2
+    ) -> None:
+        """make: makes a device; None: one over MQTT."""
         context = multiprocessing.get_context("spawn")
         self._workers = []
         for number in range(processes):
             ours, theirs = context.Pipe()
-            process = context.Process(target=_work, args=(theirs, endpoint, ids[number::processes]), daemon=True)
+            process = context.Process(
+                target=_work, args=(theirs, endpoint, ids[number::processes], make or mqtt_device), daemon=True
+            )
             process.start()
             self._workers.append((process, ours))
 
@@ -218,27 +223,40 @@ def _text(value: bytes) -> bytes:
     return len(value).to_bytes(2, "big") + value
 
 
-def _hello(endpoint: HubEndpoint, device_id: str) -> bytes:
+def token_of(endpoint: HubEndpoint, device_id: str) -> str:
+    """The token of a device."""
     resource, expiry = quote(f"{endpoint.hub_name}/devices/{device_id}", safe=""), int(time.time()) + TOKEN_LIFE_S
     mac = hmac.new(base64.b64decode(endpoint.policy_key), f"{resource}\n{expiry}".encode(), hashlib.sha256).digest()
     signature = quote(base64.b64encode(mac), safe="")
-    token = f"SharedAccessSignature sr={resource}&sig={signature}&se={expiry}&skn={endpoint.policy}"
+    return f"SharedAccessSignature sr={resource}&sig={signature}&se={expiry}&skn={endpoint.policy}"
+
+
+def _hello(endpoint: HubEndpoint, device_id: str) -> bytes:
     username = f"{endpoint.hub_name}/{device_id}/?api-version=2021-04-12"
-    fields = (device_id, username, token)
+    fields = (device_id, username, token_of(endpoint, device_id))
     head = _text(b"MQTT") + b"\x04\xc2" + (1200).to_bytes(2, "big")
     return _packet(0x10, head + b"".join(_text(each.encode()) for each in fields))
 
 
-def _work(pipe: Pipe, endpoint: HubEndpoint, ids: list[str]) -> None:
+def mqtt_device(endpoint: HubEndpoint, device_id: str) -> Device:
+    """A device over MQTT."""
+    return Device(device_id, _hello(endpoint, device_id), is_websocket=endpoint.is_websocket)
+
+
+MakeDevice = Callable[[HubEndpoint, str], Device]
+
+
+def _work(pipe: Pipe, endpoint: HubEndpoint, ids: list[str], make: "MakeDevice") -> None:
     setattr(sslproto.SSLProtocol, "max_size", 16 * 1024)  # noqa: B010 - mypy does not know it
-    asyncio.run(_Worker(pipe, endpoint, ids).run())
+    asyncio.run(_Worker(pipe, endpoint, ids, make).run())
 
 
 class _Worker:
     """One process's devices."""
 
-    def __init__(self, pipe: Pipe, endpoint: HubEndpoint, ids: list[str]) -> None:
+    def __init__(self, pipe: Pipe, endpoint: HubEndpoint, ids: list[str], make: "MakeDevice") -> None:
         self._pipe = pipe
+        self._make = make
         self._endpoint = endpoint
         self._ids = ids
         self._tls = ssl.create_default_context(cafile=endpoint.ca_file)
@@ -255,10 +273,7 @@ class _Worker:
 
     async def connect(self, count: int, at_once: int) -> dict[str, float]:
         known = len(self._devices)
-        self._devices += [
-            Device(each, _hello(self._endpoint, each), is_websocket=self._endpoint.is_websocket)
-            for each in self._ids[known : known + count]
-        ]
+        self._devices += [self._make(self._endpoint, each) for each in self._ids[known : known + count]]
         slots, began = asyncio.Semaphore(at_once), time.monotonic()
         results = await asyncio.gather(*(self._come(each, slots) for each in self._devices[known:]))
         return {"seconds": time.monotonic() - began, "connected": sum(results)}

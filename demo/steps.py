@@ -115,7 +115,7 @@ def wait_for(what: str, condition: Callable[[], bool]) -> None:
 
 def free_ports() -> tuple[str, ...]:
     """Options of `local-hub start`: none where its usual ports are free, else any free ones."""
-    return () if all(map(_is_free, (8443, 8883))) else ("--https-port", "0", "--mqtt-port", "0")
+    return () if all(map(_is_free, (8443, 8883))) else ("--https-port", "0", "--mqtt-port", "0", "--amqp-port", "0")
 
 
 def typed(words: Any) -> str:

@@ -6,6 +6,7 @@
 import re
 from pathlib import Path
 
+from azext_iotjobs.localhub.amqp.nodes.routes import ROUTES as LINKS
 from azext_iotjobs.localhub.auth.policies import Right
 from azext_iotjobs.localhub.http.routes import ROUTES, Caller
 from azext_iotjobs.localhub.mqtt.topics import PUBLISH_TOPICS, SUBSCRIBE_TOPICS
@@ -22,7 +23,8 @@ WORDS = {
 
 def page(written: str) -> str:
     """The page with its generated parts renewed."""
-    for name, table in (("tiers", _tiers()), ("routes", _routes()), ("topics", _topics())):
+    tables = {"tiers": _tiers(), "routes": _routes(), "topics": _topics(), "links": _links()}
+    for name, table in tables.items():
         part = rf"(?<=<!-- made: {name} -->\n).*?(?=<!-- end -->)"
         written, count = re.subn(part, table.replace("\\", r"\\"), written, flags=re.DOTALL)
         if count != 1:
@@ -59,6 +61,14 @@ def _topics() -> str:
     up = [f"| publish | `{each.start}{each.rest}` | {each.what} |\n" for each in PUBLISH_TOPICS]
     down = [f"| subscribe | `{each.filter}` | {each.kind.value} |\n" for each in SUBSCRIBE_TOPICS]
     return "| | topic | what |\n|---|---|---|\n" + "".join(up + down)
+
+
+def _links() -> str:
+    rows = [
+        f"| {each.side.value} | {each.direction.value} | `{each.address.replace('{*rest}', '…')}` | {each.purpose} |\n"
+        for each in LINKS
+    ]
+    return "| who | as | address | what |\n|---|---|---|---|\n" + "".join(rows)
 
 
 def _caller(caller: Right | Caller) -> str:

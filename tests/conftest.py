@@ -45,6 +45,7 @@ class LocalHubOfAz(AnyHub):
     def __init__(self, document: dict[str, Any]) -> None:
         self.host = str(document["hostName"]).partition(":")[0]
         self.https_port, self.mqtt_port = int(document["httpsPort"]), int(document["mqttPort"])
+        self.amqp_port = int(document["amqpPort"])
         self.ca = str(document["caCertificatePath"])
         self.proxies = {"https": ""}
         self._key = str(document["connectionString"]).rpartition("SharedAccessKey=")[2]

@@ -17,7 +17,7 @@ from tests.helpers.official_sdks import SDK_PYTHON
 FOLDER = REPOSITORY / "benchmarks"
 LIMIT_S = 600  # on a machine that does much else; by itself each takes some seconds
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="it reads what processes use from /proc")
-RUN_BY_OTHERS = {"packet_devices", "fleet_job_run", "method_calls"}
+RUN_BY_OTHERS = {"amqp_devices", "packet_devices", "fleet_job_run", "method_calls"}
 
 
 def output_of(name: str, *words: str) -> list[str]:
@@ -66,8 +66,8 @@ def test_the_benchmark_of_cli() -> None:
 @needs_proc
 def test_the_benchmark_of_hub() -> None:
     lines = output_of("hub", "--short")
-    of_devices = ("created in bulk", "connected, 20 in all", "twins by a job", "deleted in bulk")
-    of_calls = ("telemetry, QoS 1", "methods by HTTP, 64 at once")
+    of_devices = ("created in bulk", "connected, 20 in all", "twins by a job", "connected over AMQP", "deleted in bulk")
+    of_calls = ("telemetry, QoS 1", "telemetry over AMQP", "methods by HTTP, 64 at once")
     for what, count in (*((each, 20) for each in of_devices), *((each, 200) for each in of_calls)):
         assert number(rf"^{what} +(\d+) in +[\d.]+ s +\d+/s  hub +\d+ us each", lines) == count
     answered = [each for each in lines if "succeeded 20, devices answered 20" in each]
@@ -75,6 +75,18 @@ def test_the_benchmark_of_hub() -> None:
     assert number(r"connected (\d+), lost 0$", lines) == 20
     assert not any("LOST" in each for each in lines)
     assert number(r"^stopped with its devices connected +exit (\d+) in .* up again in ", lines) == 0
+
+
+@needs_proc
+def test_the_benchmark_of_events() -> None:
+    lines = output_of("events", "--short")
+    readings = ("one consumer, first reading", "one consumer, read again", "floor: a server that pushes the bytes")
+    for what in ("sent in batches over HTTPS", *readings):
+        assert number(rf"^{what} +(\d+) in +[\d.]+ s +\d+/s +[\d.]+ us each$", lines) == 400
+    for what in ("MQTT, QoS 1, events in memory", "MQTT, QoS 1, events stored"):
+        assert number(rf"^{what} +(\d+) in ", lines) == 100
+    assert number(r"^floor / consumer, by the clock +([\d.]+)$", lines) > 0
+    assert set(goals(lines)) == {"events/s of the hub's one core"}
 
 
 @needs_proc

@@ -15,6 +15,7 @@ from azext_iotjobs.localhub.engine.configuration_targets import TargetEvaluator
 from azext_iotjobs.localhub.engine.configurations import ConfigurationService
 from azext_iotjobs.localhub.engine.device_service import DeviceService
 from azext_iotjobs.localhub.engine.event_log import EventLog
+from azext_iotjobs.localhub.engine.event_readers import EventReaders
 from azext_iotjobs.localhub.engine.feedback_queue import FeedbackQueue
 from azext_iotjobs.localhub.engine.file_notification_queue import FileNotificationQueue
 from azext_iotjobs.localhub.engine.file_notifications import FileNotifications
@@ -71,6 +72,7 @@ class Hub:
     job_runner: JobRunner
     c2d_queue: C2dQueue
     event_log: EventLog
+    consumer_groups: tuple[str, ...]  # of events, beside $Default
     file_notifications: FileNotifications
     import_export: ImportExport
     configuration_rounds: ConfigurationRounds
@@ -151,6 +153,7 @@ def assemble(
         job_runner=job_runner,
         c2d_queue=c2d_queue,
         event_log=event_log,
+        consumer_groups=config.consumer_groups,
         file_notifications=file_notifications,
         import_export=import_export,
         configuration_rounds=rounds,
@@ -168,6 +171,8 @@ def amqp_parts(
         feedback=FeedbackQueue(hub.c2d_queue),
         file_notifications=FileNotificationQueue(hub.file_notifications),
         event_hub=event_hub,
+        event_log=hub.event_log,
+        event_readers=EventReaders(hub.consumer_groups),
         host_names=host_names,
         quotas=hub.quotas,
         clock=clock,

@@ -7,7 +7,7 @@ import asyncio
 import shlex
 import sqlite3
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -82,11 +82,11 @@ def open_database(config: LocalHubConfig, outages: Outages) -> Database:
 
 
 def open_event_log(
-    config: LocalHubConfig, outages: Outages, loop: asyncio.AbstractEventLoop
+    config: LocalHubConfig, outages: Outages, loop: asyncio.AbstractEventLoop, started_at: datetime
 ) -> tuple[Database | None, EventLog]:
     """The log of events, and its database when they are kept there. Raises FolderUnusable."""
     if config.keep_events_days is None:
-        return None, EventLog(loop, config.partitions or DEFAULT_PARTITIONS)
+        return None, EventLog(loop, config.partitions or DEFAULT_PARTITIONS, created_at=started_at)
     path = config.data_dir / "events.db"
     try:
         database = _open_database(path, outages, EVENT_MIGRATIONS)
@@ -96,7 +96,8 @@ def open_event_log(
         rows = EventRows(database)
         found = rows.prepare(config.partitions or DEFAULT_PARTITIONS)
         if config.partitions in (None, found):
-            return database, EventLog(loop, found, rows, timedelta(days=config.keep_events_days))
+            retention = timedelta(days=config.keep_events_days)
+            return database, EventLog(loop, found, rows, retention, started_at)
     except UNUSABLE as err:
         database.close()
         raise _unusable_events(path, err) from err

@@ -74,7 +74,7 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         outages = Outages(is_serving=False)
         database = open_database(config, outages)
         at_end.callback(database.close)
-        event_database, event_log = open_event_log(config, outages, asyncio.get_running_loop())
+        event_database, event_log = open_event_log(config, outages, asyncio.get_running_loop(), clock.now())
         if event_database is not None:
             at_end.callback(event_database.close)
         at_end.callback(event_log.store)

@@ -141,7 +141,7 @@ class AmqpConnection:
         with self._guarded():
             message = self._library.message(application_properties={**names, "security_token": token})
             status, words, answer = self._management.execute(
-                message, operation=b"READ", operation_type=kind.encode(), timeout=ANSWER_TIMEOUT_S
+                message, operation="READ", operation_type=kind, timeout=ANSWER_TIMEOUT_S
             )
         if status != 200:
             condition = {401: "amqp:unauthorized-access", 404: "amqp:not-found"}.get(status, "amqp:internal-error")

@@ -16,6 +16,9 @@ from tests.helpers.hub_process import HubProcess
 from tests.helpers.mqtt_device import MqttDevice, wait_for_connection_state
 from tests.helpers.restart_actors import (
     Actor,
+    AmqpCorrespondent,
+    AmqpReceiver,
+    AmqpTelemeter,
     BulkWriter,
     Correspondent,
     MethodJobber,
@@ -163,7 +166,7 @@ def test_a_kept_session_and_its_messages_outlive_the_hub(start: Callable[[], Hub
 
 def kill_while_starting(data_dir: Path, chance: random.Random) -> None:
     """Start a hub and end it before it is ready, or just when it is."""
-    words = ("--https-port", "0", "--mqtt-port", "0", "--data-dir", str(data_dir))
+    words = ("--https-port", "0", "--mqtt-port", "0", "--amqp-port", "0", "--data-dir", str(data_dir))
     repository = Path(__file__).resolve().parents[2]
     process = subprocess.Popen(
         [sys.executable, "-m", "azext_iotjobs.localhub", *words], cwd=repository, stdout=subprocess.DEVNULL
@@ -205,8 +208,11 @@ def test_kills_at_random_moments_lose_nothing_that_was_acknowledged(tmp_path: Pa
         TwinJobber("t"),
         methods,
         Correspondent("c"),
+        AmqpCorrespondent("a"),
+        AmqpReceiver("ar"),
+        AmqpTelemeter("at"),
     ]
-    hub = HubProcess(tmp_path)
+    hub = HubProcess(tmp_path, "--keep-events")
     try:
         for actor in actors:
             actor.prepare(hub)
@@ -216,7 +222,7 @@ def test_kills_at_random_moments_lose_nothing_that_was_acknowledged(tmp_path: Pa
             act_and_kill(actors, hub, chance)
             for _ in range(chance.choice([0, 0, 1, 2])):
                 kill_while_starting(tmp_path, chance)
-            hub = HubProcess(tmp_path)
+            hub = HubProcess(tmp_path, "--keep-events")
             for actor in actors:
                 actor.begin(hub)
             for actor in actors:

@@ -44,6 +44,7 @@ class AnyHub:
     host: str
     https_port: int = 443
     mqtt_port: int = 8883
+    amqp_port: int = 5671
     ca: str | None = None
     policy: str = "iothubowner"
     prefix: str = ""
@@ -145,6 +146,7 @@ class RealHub(AnyHub):
         self.host, _, port = parts["HostName"].partition(":")
         self.https_port = int(port or 443)
         self.mqtt_port = int(environment.get("IOTJOBS_TEST_HUB_MQTT_PORT", "8883"))
+        self.amqp_port = int(environment.get("IOTJOBS_TEST_HUB_AMQP_PORT", "5671"))
         self.ca = environment.get("REQUESTS_CA_BUNDLE") or None
         self.policy = parts["SharedAccessKeyName"]
         self.prefix = f"{PREFIX}{secrets.token_hex(3)}-"

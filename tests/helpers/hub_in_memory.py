@@ -21,6 +21,7 @@ from azext_iotjobs.localhub.clock import render
 from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
 from azext_iotjobs.localhub.engine.device_service import DeviceService
 from azext_iotjobs.localhub.engine.event_log import EventLog
+from azext_iotjobs.localhub.engine.event_readers import EventReaders
 from azext_iotjobs.localhub.engine.feedback_queue import FeedbackQueue
 from azext_iotjobs.localhub.engine.file_notification_queue import FileNotificationQueue
 from azext_iotjobs.localhub.engine.file_notifications import FileNotifications
@@ -65,6 +66,7 @@ class HubInMemory:
             self.clock,
         )
         self.links, self.event_log = Links(), EventLog(self.loop)
+        self.event_readers = EventReaders(["alerts"])
         self.twins = TwinService(Twins(self.database), self.links, self.clock)
         self.file_notifications = FileNotifications(self.database, FileUploads(self.database), self.clock)
         self.messages = Messages(self.database)
@@ -130,6 +132,8 @@ class HubInMemory:
             feedback=FeedbackQueue(self.c2d_queue),
             file_notifications=FileNotificationQueue(self.file_notifications),
             event_hub=ENDPOINT,
+            event_log=self.event_log,
+            event_readers=self.event_readers,
             host_names=self.host_names,
             quotas=quotas,
             clock=self.clock,
@@ -196,12 +200,14 @@ class OutLinkOfTest(LinkOfTest):
 
     credit: int = 0
     wants_drain: bool = False
+    filters: dict[str, Any] = field(default_factory=dict)
+    desired_capabilities: tuple[str, ...] = ()
     is_settled_by_sender: bool = False
     sent: list[Message] = field(default_factory=list)
     tags: list[bytes] = field(default_factory=list)
     confirmed: list[DeliveryState | None] = field(default_factory=list)
 
-    def accept(self) -> None:
+    def accept(self, *, offered_capabilities: tuple[str, ...] = (), sends_settled: bool = False) -> None:
         self.is_accepted = True
 
     def send(self, payload: bytes, *, tag: bytes | None = None, is_settled: bool = False) -> None:

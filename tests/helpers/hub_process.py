@@ -59,6 +59,7 @@ class HubProcess(AnyHub):
         self.ca = self.local.ca_certificate_path
         self.host = self.local.device_host_name
         self.https_port, self.mqtt_port = self.local.https_port, self.local.mqtt_port
+        self.amqp_port = self.local.amqp_port
 
     @property
     def is_local(self) -> bool:

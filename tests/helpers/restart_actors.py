@@ -16,6 +16,11 @@ from zlib import crc32
 
 import requests
 
+from azext_iotjobs.localhub.amqp.wire.conditions import RESOURCE_LIMIT_EXCEEDED
+from azext_iotjobs.localhub.amqp.wire.message import Message
+from azext_iotjobs.localhub.amqp.wire.performatives import Accepted, Rejected
+from tests.helpers.amqp_service import AmqpService
+from tests.helpers.amqp_socket import AmqpSocket
 from tests.helpers.hub_process import HubProcess
 from tests.helpers.mqtt_device import MqttDevice
 from tests.helpers.waiting import looks, wait_until
@@ -31,6 +36,23 @@ def key_of(hub: HubProcess, device: str) -> str:
 def connected(hub: HubProcess, device: str) -> MqttDevice:
     found = MqttDevice(hub, device, key_of(hub, device))
     assert found.connect() == 0
+    return found
+
+
+def signed_in(hub: HubProcess, device: str) -> AmqpSocket:
+    """A connection over AMQP that may use the device's links."""
+    found = AmqpSocket(hub)
+    assert found.put_token(key_of(hub, device), f"devices/{device}") == 200
+    return found
+
+
+def events_of(hub: HubProcess) -> list[dict[str, Any]]:
+    """What devices sent, oldest first, as far as the hub shows it."""
+    number, found = 0, []
+    while page := hub.ok("GET", f"/_local/events?after={number}"):
+        assert page[0]["number"] > number, "a page that was there already"
+        found += page
+        number = page[-1]["number"]
     return found
 
 
@@ -380,14 +402,11 @@ class Correspondent(Actor):
 
     def act(self, hub: HubProcess, chance: random.Random) -> None:
         text = str(self.next_number())
-        path, document = f"/_local/devices/{self.name}/messages", {"body": base64.b64encode(text.encode()).decode()}
-        answer = hub.request("POST", path, document, session=self.session)
-        if answer.status_code == 403:  # as many wait as may
+        if self._send(hub, text):
+            self.sent.add(text)
+            self._take()
+        else:  # as many wait as may
             time.sleep(0.01)
-            return
-        assert answer.status_code == 201, answer.text
-        self.sent.add(text)
-        self._take()
 
     def end(self) -> None:
         super().end()
@@ -403,7 +422,102 @@ class Correspondent(Actor):
         wait_until("all messages that the hub took arrive", all_are_here)
         assert len(self.arrived - self.sent) <= self.number - len(self.sent)
 
+    def _send(self, hub: HubProcess, text: str) -> bool:
+        """Gives whether the hub has taken the message; False: the device's queue is full."""
+        path, document = f"/_local/devices/{self.name}/messages", {"body": base64.b64encode(text.encode()).decode()}
+        answer = hub.request("POST", path, document, session=self.session)
+        assert answer.status_code in (201, 403), answer.text
+        return answer.status_code == 201
+
     def _take(self) -> None:
         assert self.device is not None
         while not self.device.arrived.empty():
             self.arrived.add(self.device.arrived.get()[1].decode())
+
+
+@dataclass
+class AmqpCorrespondent(Correspondent):
+    """Sends its messages over AMQP, as services do; what was accepted reaches the device."""
+
+    service: AmqpService | None = None
+
+    def begin(self, hub: HubProcess) -> None:
+        super().begin(hub)
+        self.service = AmqpService(hub, "service@sas.root.hub", hub.token("service"))
+
+    def end(self) -> None:
+        super().end()
+        if self.service is not None:
+            self.service.close()
+
+    def _send(self, hub: HubProcess, text: str) -> bool:
+        assert self.service is not None
+        outcome = self.service.send_to(self.name, text.encode())
+        if isinstance(outcome, Accepted):
+            return True
+        assert isinstance(outcome, Rejected) and outcome.error is not None, outcome
+        assert outcome.error.condition == RESOURCE_LIMIT_EXCEEDED, outcome.error
+        return False
+
+
+@dataclass
+class AmqpReceiver(Correspondent):
+    """Its device receives over AMQP, and accepts each message."""
+
+    socket: AmqpSocket | None = None
+
+    def begin(self, hub: HubProcess) -> None:
+        self.socket = signed_in(hub, self.name)
+        self.socket.receiver(f"/devices/{self.name}/messages/devicebound", 0)
+
+    def end(self) -> None:
+        super().end()
+        if self.socket is not None:
+            self.socket.close()
+
+    def _take(self) -> None:
+        assert self.socket is not None
+        self.socket.read(0.01)
+        while (arrived := self.socket.arrived(0)) is not None:
+            sent, message = arrived
+            self.arrived.add(message.body.decode())
+            self.socket.settle(sent)
+
+
+MANY_EVENTS = 300  # between two kills: the hub shows the newest thousand
+
+
+@dataclass
+class AmqpTelemeter(Actor):
+    """Sends events over AMQP, one after the other: what the hub accepted is in its log, in order and once."""
+
+    accepted: list[str] = field(default_factory=list)  # since the last check
+    socket: AmqpSocket | None = None
+
+    def prepare(self, hub: HubProcess) -> None:
+        hub.new_device(self.name)
+
+    def begin(self, hub: HubProcess) -> None:
+        self.socket = signed_in(hub, self.name)
+        self.socket.sender(f"/devices/{self.name}/messages/events", 0)
+
+    def act(self, hub: HubProcess, chance: random.Random) -> None:
+        assert self.socket is not None
+        if len(self.accepted) >= MANY_EVENTS:
+            self.socket.read(1)
+            return
+        text = str(self.next_number())
+        assert self.socket.message(0, Message(data=(text.encode(),))) == Accepted()
+        self.accepted.append(text)
+
+    def end(self) -> None:
+        super().end()
+        if self.socket is not None:
+            self.socket.close()
+
+    def check(self, hub: HubProcess) -> None:
+        events = [each for each in events_of(hub) if each["deviceId"] == self.name]
+        found = [base64.b64decode(each["body"]).decode() for each in events]
+        assert found == sorted(set(found), key=int), "events are there twice, or not in their order"
+        assert set(self.accepted) <= set(found), f"{set(self.accepted) - set(found)} are lost"
+        self.accepted.clear()

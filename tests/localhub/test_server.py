@@ -73,7 +73,7 @@ def test_in_memory_keeps_keys_and_certificates_only(tmp_path: Path) -> None:
         assert (again.key(), Path(again.ca).read_bytes()) == (key, ca)
 
 
-@pytest.mark.parametrize("option", ["--https-port", "--mqtt-port"])
+@pytest.mark.parametrize("option", ["--https-port", "--mqtt-port", "--amqp-port", "--amqp-plain-port"])
 def test_a_taken_port_is_said_with_its_option(tmp_path: Path, option: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -106,6 +106,9 @@ def test_a_data_folder_that_cannot_be_one_is_refused(tmp_path: Path) -> None:
         ("--bind", "example"),
         ("--https-port", "70000"),
         ("--https-port", "5", "--mqtt-port", "5"),
+        ("--mqtt-port", "5", "--amqp-port", "5"),
+        ("--amqp-port", "5", "--amqp-plain-port", "5"),
+        ("--amqp-plain-port", "-1"),
         ("--max-active-jobs", "0"),
         ("--sku", "S4"),
         ("--units", "2"),

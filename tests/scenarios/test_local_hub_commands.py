@@ -25,7 +25,7 @@ from tests.helpers.waiting import wait_until
 
 __all__ = ["small_disk"]  # a fixture
 
-FREE = ("--https-port", "0", "--mqtt-port", "0")
+FREE = ("--https-port", "0", "--mqtt-port", "0", "--amqp-port", "0")
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +57,8 @@ def test_a_hub_is_started_shown_used_and_stopped(own: Az) -> None:
         "hostName",
         "httpsPort",
         "mqttPort",
+        "amqpPort",
+        "eventHubsConnectionString",
         "connectionString",
         "caCertificatePath",
         "dataDirectory",

@@ -87,8 +87,8 @@ def test_control_characters_never_reach_the_terminal_raw(hub: ScenarioHub, tmp_p
 def test_a_lost_connection_is_tried_again_until_the_hub_is_back(hub: ScenarioHub, tmp_path: Path) -> None:
     """A hub of its own, killed and started again on the same ports and data."""
     az, data = hub.az, str(tmp_path / "hub")
-    first = az.json("iot local-hub start --detach --https-port 0 --mqtt-port 0", "--data-dir", data)
-    ports = ("--https-port", str(first["httpsPort"]), "--mqtt-port", str(first["mqttPort"]))
+    first = az.json("iot local-hub start --detach --https-port 0 --mqtt-port 0 --amqp-port 0", "--data-dir", data)
+    ports = ("--https-port", str(first["httpsPort"]), "--mqtt-port", str(first["mqttPort"]), "--amqp-port", "0")
     name = first["hostName"]
     az.json(f"iot hub device-identity create -n {name} -d sim-back")
     device = az.start(f"iot device simulate -n {name} -d sim-back", output=tmp_path / "o")

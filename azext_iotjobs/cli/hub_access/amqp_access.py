@@ -9,6 +9,7 @@ from azext_iotjobs.cli.hub_access.resolve import ChosenHub, HubArguments, choose
 from azext_iotjobs.clients.event_codec import event_hub, is_event_hub_string, parse_event_hub_string
 from azext_iotjobs.clients.events import find_event_hub
 from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.clients.service_messages import Connect, ServiceMessagesClient
 from azext_iotjobs.model.amqp import AmqpEndpoint, endpoint_of
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.device_event import EventHub
@@ -16,21 +17,22 @@ from azext_iotjobs.model.entra import ServiceCredential
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 from azext_iotjobs.model.host_names import is_loopback
 from azext_iotjobs.model.target import SasKey
+from azext_iotjobs.transport.amqp import AmqpConnection
 from azext_iotjobs.transport.sessions import proxy_of
 
 AMQP, AMQP_WEBSOCKET = TRANSPORTS = ("amqp", "amqp_ws")  # as the reference has them
 
 
 class AmqpAccess(NamedTuple):
-    """A hub that is reached by AMQP as a service, and by HTTPS."""
+    """A hub that is reached by AMQP as a service."""
 
     endpoint: AmqpEndpoint
     credential: ServiceCredential
-    client: HubClient
+    connect: Connect = AmqpConnection
 
-    def over(self, transport: str | None) -> AmqpEndpoint:
-        """The endpoint with the transport that was typed; None: as the environment has it."""
-        return over(self.endpoint, transport)
+    def open(self, transport: str | None) -> ServiceMessagesClient:
+        """A connection over the transport that was typed; None: as `over` has it. Raises LinkError, HubAnswer."""
+        return ServiceMessagesClient(over(self.endpoint, transport), self.credential, SystemClock(), self.connect)
 
 
 class EventsAccess(NamedTuple):
@@ -55,15 +57,16 @@ class EventsAccess(NamedTuple):
 def amqp_access(cli_ctx: Any, command_args: dict[str, Any]) -> AmqpAccess:
     """Take the hub arguments out of `command_args`, and find the hub. Raises what `hub_of` raises."""
     chosen = hub_of(cli_ctx, command_args, changes=True, needed=SERVICE_CONNECT)
-    return AmqpAccess(endpoint_of(chosen.target), chosen.credential, client_of(chosen))
+    return AmqpAccess(endpoint_of(chosen.target), chosen.credential)
 
 
 def events_access(cli_ctx: Any, command_args: dict[str, Any]) -> EventsAccess:
-    """Take the hub arguments out of `command_args`, and find the hub, or the endpoint that is named.
+    """Take the hub arguments out of `command_args`; errors as for `access_of`."""
+    return access_of(unresolved_hub(cli_ctx, command_args))
 
-    Raises ConflictingChoice, BadValue, and what `choose_hub` raises.
-    """
-    typed = unresolved_hub(cli_ctx, command_args)
+
+def access_of(typed: UnresolvedHub) -> EventsAccess:
+    """The hub that was typed, or the endpoint. Raises ConflictingChoice, BadValue, and what `choose_hub` raises."""
     if typed.login is not None and is_event_hub_string(typed.login):
         if typed.name is not None or typed.group is not None:
             raise ConflictingChoice(

@@ -24,7 +24,8 @@ command(
         "Store what devices send for three days, for two groups of consumers beside $Default.",
         "az iot local-hub start --keep-events 3 --consumer-groups alerts reports --detach",
     ),
-    long="Its log is hub.log in the data folder; --verbose and --debug log more. Without --detach the hub ends when "
+    long="Devices reach it over MQTT and AMQP, both also over WebSocket. Its log is hub.log in the data folder; "
+    "--verbose and --debug log more. Without --detach the hub ends when "
     "this command ends, for whatever reason.",
 )
 command(
@@ -38,6 +39,10 @@ command(
     "iot local-hub show",
     "Show the local hub that runs; exit code 3 when none does.",
     ("Read its connection string.", "az iot local-hub show --query connectionString -o tsv"),
+    (
+        "Read the connection string of its events, for Event Hubs clients.",
+        "az iot local-hub show --query eventHubsConnectionString -o tsv",
+    ),
     (
         "Show how much of its tier's throttles is used.",
         "az iot local-hub show --query throttles -o table",

@@ -57,6 +57,19 @@ HUB_START: Group = (
     extra("https_port", "--https-port", "Port of the REST API; 0: any free one.", type=int, default=8443),
     extra("mqtt_port", "--mqtt-port", "Port for devices; 0: any free one.", type=int, default=8883),
     extra(
+        "amqp_port",
+        "--amqp-port",
+        "Port for AMQP; 0: any free one. Default: 5671, or any free one where that is taken.",
+        type=int,
+    ),
+    extra(
+        "amqp_plain_port",
+        "--amqp-plain-port",
+        "Port for AMQP without TLS, for Event Hubs clients that take the hub for an emulator; 0: any free one. "
+        "Default: none.",
+        type=int,
+    ),
+    extra(
         "bind",
         "--bind",
         "Loopback address 127.0.0.N, so that hubs with fixed ports can run side by side.",

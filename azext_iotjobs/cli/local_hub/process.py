@@ -31,6 +31,8 @@ class HubOptions:
 
     https_port: int = 8443
     mqtt_port: int = 8883
+    amqp_port: int | None = None  # None: AMQP's own, or any free one
+    amqp_plain_port: int | None = None  # None: none
     bind: str = "127.0.0.1"
     data_dir: str | None = None  # None: the default one
     upload_folder: str | None = None  # None: in the data folder
@@ -105,6 +107,8 @@ def _command_line(options: HubOptions, log_level: str, in_background: bool) -> l
     valued = {
         "--https-port": options.https_port,
         "--mqtt-port": options.mqtt_port,
+        "--amqp-port": options.amqp_port,
+        "--amqp-plain-port": options.amqp_plain_port,
         "--bind": options.bind,
         "--data-dir": options.data_path,
         **({"--upload-folder": Path(options.upload_folder).absolute()} if options.upload_folder else {}),

@@ -14,6 +14,7 @@ def local_hubs(documents: Iterable[Any]) -> list[Row]:
             "HostName": cell(each.get("hostName")),
             "HttpsPort": cell(each.get("httpsPort")),
             "MqttPort": cell(each.get("mqttPort")),
+            "AmqpPort": cell(each.get("amqpPort")),
             "Pid": cell(each.get("pid")),
             "InMemory": cell(each.get("inMemory")),
             "Started": time_cell(each.get("startedAt")),

@@ -11,7 +11,6 @@ from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
 from azext_iotjobs.cli.output.live_documents import format_of, printer
 from azext_iotjobs.clients.service_messages import ServiceMessagesClient
-from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.feedback import FeedbackRecord
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.text import counted, printable
@@ -34,7 +33,7 @@ class FeedbackOptions(NamedTuple):
 @takes_option_groups
 def monitor_feedback(cmd: Any, client: AmqpAccess, *, options: FeedbackOptions) -> None:
     """Show feedback until Ctrl-C, or until there is some about one message."""
-    hub = ServiceMessagesClient(client.over(options.our_transport), client.credential, SystemClock())
+    hub = client.open(options.our_transport)
     try:
         show_feedback(cmd, hub, options.our_device_id, options.our_message_id, exit_zero=options.exit_zero)
     finally:

@@ -9,13 +9,13 @@ from azext_iotjobs.cli.input.json_option import json_or_file
 from azext_iotjobs.cli.input.message_properties import text_bytes
 from azext_iotjobs.cli.input.option_groups import takes_option_groups
 from azext_iotjobs.cli.input.scalars import bytes_of_file, shown
+from azext_iotjobs.cli.input.strict_json import parse_json
 from azext_iotjobs.cli.message.feedback import show_feedback
-from azext_iotjobs.clients.service_messages import ServiceMessagesClient
 from azext_iotjobs.model.clock import SystemClock, render_instant
 from azext_iotjobs.model.errors import BadValue, MissingChoice
 from azext_iotjobs.model.message import NewC2dMessage
 
-READABLE = ("utf-8", "utf8", "utf-16", "utf16", "utf-32", "utf32")
+OTHER_ENCODINGS = ("utf-16", "utf16", "utf-32", "utf32")  # than UTF-8, in which a text is sent where none is meant
 JSON_TYPE, BINARY_TYPE = "application/json", "application/octet-stream"
 
 
@@ -44,12 +44,13 @@ def send_c2d(
     """Send a message to a device."""
     if sending.our_wait and options.our_ack is None:
         raise MissingChoice("--wait needs --ack: without it the hub gives no feedback.", hint="Add --ack full.")
+    path = our_data_file_path
     named = options._replace(our_message_id=options.our_message_id or str(uuid4()))
-    body = _file_body(our_data_file_path, options) if our_data_file_path is not None else _body(our_data, options)
-    message = named.message(body, our_properties)
-    clock = SystemClock()
-    _check_expiry(message, clock)
-    hub = ServiceMessagesClient(client.over(sending.our_transport), client.credential, clock)
+    message = named.message(
+        _typed_body(our_data, options) if path is None else _file_body(path, options), our_properties
+    )
+    _check_expiry(message)
+    hub = client.open(sending.our_transport)
     try:
         hub.send(message, our_device_id)
         if sending.our_wait:
@@ -58,22 +59,19 @@ def send_c2d(
         hub.close()
 
 
-def _body(data: str, options: C2dOptions) -> bytes:
+def _typed_body(text: str, options: C2dOptions) -> bytes:
     """The typed text in its encoding; for a JSON content type it has to be JSON. Raises BadValue."""
-    if JSON_TYPE in (options.our_content_type or "").lower():
+    if _says(options, JSON_TYPE):
         import json
 
-        data = json.dumps(json_or_file(data, "--data"))
-    encoding = options.our_content_encoding.lower()
-    return (
-        data.encode(encoding) if encoding in READABLE and encoding not in READABLE[:2] else text_bytes(data, "--data")
-    )
+        text = json.dumps(json_or_file(text, "--data"))
+    return _in_encoding(text, options, "--data")
 
 
 def _file_body(path: str, options: C2dOptions) -> bytes:
     """A file's bytes if the content type says binary, else its text, in the message's encoding. Raises BadValue."""
     content = bytes_of_file(path, "--data-file-path")
-    if BINARY_TYPE in (options.our_content_type or "").lower():
+    if _says(options, BINARY_TYPE):
         return content
     try:
         text = content.decode("utf-8")
@@ -82,11 +80,29 @@ def _file_body(path: str, options: C2dOptions) -> bytes:
             f"--data-file-path: {shown(path)} is not text in UTF-8.",
             hint=f"To send it as it is: --content-type {BINARY_TYPE}",
         ) from err
-    return _body(text, options)
+    if _says(options, JSON_TYPE):
+        _check_json(text, path)
+    return _in_encoding(text, options, "--data-file-path")
 
 
-def _check_expiry(message: NewC2dMessage, clock: SystemClock) -> None:
-    if message.expires_at is not None and message.expires_at <= clock.now():
+def _says(options: C2dOptions, content_type: str) -> bool:
+    return content_type in (options.our_content_type or "").lower()
+
+
+def _check_json(text: str, path: str) -> None:
+    try:
+        parse_json(text)
+    except ValueError as err:
+        raise BadValue(f"--data-file-path: {shown(path)} is not JSON, as the content type says.") from err
+
+
+def _in_encoding(text: str, options: C2dOptions, option: str) -> bytes:
+    encoding = options.our_content_encoding.lower()
+    return text.encode(encoding) if encoding in OTHER_ENCODINGS else text_bytes(text, option)
+
+
+def _check_expiry(message: NewC2dMessage) -> None:
+    if message.expires_at is not None and message.expires_at <= SystemClock().now():
         raise BadValue(
             f"--expiry-time-utc: {render_instant(message.expires_at)} is past; nothing was sent.",
             hint="Give a time to come: an ISO 8601 instant, or milliseconds since 1970.",

@@ -13,9 +13,10 @@ from azext_iotjobs.localhub.amqp.nodes.base import Direction, HubParts, Room
 from azext_iotjobs.localhub.amqp.peer import Peer
 from azext_iotjobs.localhub.amqp.protocol import events
 from azext_iotjobs.localhub.amqp.protocol.connection import AmqpConnection, State
+from azext_iotjobs.localhub.amqp.protocol.in_link import InLink
 from azext_iotjobs.localhub.amqp.protocol.lifetime import Lifetime
 from azext_iotjobs.localhub.amqp.protocol.out_link import OutLink
-from azext_iotjobs.localhub.amqp.refusals import amqp_error
+from azext_iotjobs.localhub.amqp.refusals import REFUSALS, LinkError, amqp_error
 from azext_iotjobs.localhub.amqp.wire.conditions import CONNECTION_FORCED, NOT_FOUND, RESOURCE_LIMIT_EXCEEDED
 from azext_iotjobs.localhub.amqp.wire.performatives import AmqpError
 from azext_iotjobs.localhub.auth.authenticator import Authenticator
@@ -115,13 +116,17 @@ class Connection(asyncio.Protocol):
 
     def _finish_work(self) -> None:
         while self._protocol.has_more:
-            self._work(max_frames=None)
+            self._work()
 
-    def _work(self, data: bytes = b"", *, max_frames: int | None = FRAMES_AT_ONCE) -> None:
-        """Take a turn."""
+    def _work(self, data: bytes = b"") -> None:
+        """Take a turn: some frames, each with what follows from it before the next."""
         self._is_working = True
-        for event in self._protocol.receive(data, max_frames=max_frames):
-            self._try_to_dispatch(event)
+        for _ in range(FRAMES_AT_ONCE):
+            for event in self._protocol.receive(data, max_frames=1):
+                self._dispatch(event)
+            data = b""
+            if not self._protocol.has_more:
+                break
         self._write()
         self._is_working = False
         if self._protocol.has_more:
@@ -150,15 +155,6 @@ class Connection(asyncio.Protocol):
 
     # --- events
 
-    def _try_to_dispatch(self, event: events.Event) -> None:
-        try:
-            self._dispatch(event)
-        except (StoreUnavailable, StoreDamaged) as err:
-            reason = f"the hub could not do it: {err.text}"
-            logger.debug("connection of %r ends: %s", self._client, reason)
-            # The store logs itself, once, that it is not available.
-            self._close(amqp_error(err), reason if isinstance(err, StoreDamaged) else None)
-
     def _dispatch(self, event: events.Event) -> None:
         match event:
             case events.MessageReceived(link, delivery):
@@ -176,7 +172,7 @@ class Connection(asyncio.Protocol):
                 if link.is_open:
                     dispatch.open_link(self._room, link, Direction.OUT if isinstance(link, OutLink) else Direction.IN)
             case events.LinkDetached(link):
-                dispatch.close_link(self._room, link)
+                self._end_link(link)
             case events.SaslReceived():
                 self._sign_in(event)
             case events.Opened():
@@ -190,8 +186,18 @@ class Connection(asyncio.Protocol):
         except HubError as err:
             self._note(f"it was not let in: {err.text}")
             self._protocol.finish_sasl(False)
+        except (StoreUnavailable, StoreDamaged) as err:
+            # The store logs itself, once, that it is not available.
+            reason = f"the hub could not let it in: {err.text}"
+            self._close(amqp_error(err), reason if isinstance(err, StoreDamaged) else None)
         else:
             self._protocol.finish_sasl(True)
+
+    def _end_link(self, link: OutLink | InLink) -> None:
+        try:
+            dispatch.close_link(self._room, link)
+        except (LinkError, *REFUSALS) as err:  # what it could not store is as if the link had not been
+            logger.debug("the end of link %r of %r: %s", link.name, self._client, err)
 
     def _open(self, opened: events.Opened) -> None:
         self._client = opened.container_id
@@ -256,4 +262,4 @@ class Connection(asyncio.Protocol):
 
     def _note(self, reason: str) -> None:
         if not self._is_closed:
-            self._disconnects.note(self._client, reason)
+            self._disconnects.note(self._room.peer.name or self._client, reason)

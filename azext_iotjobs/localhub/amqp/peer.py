@@ -6,7 +6,7 @@ Source: IoT Hub "AMQP support", claims-based security and SASL PLAIN; user names
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -85,6 +85,7 @@ class Peer:
     """What the client of one connection has proved.
 
     host: the hub's name as the client gave it when it opened the connection; None: it gave none.
+    name: for the log: the user name that it gave, or the device, module or policy of its first claim; None before that.
     on_change: called when a claim was added, so that its expiry is noticed.
     """
 
@@ -93,20 +94,13 @@ class Peer:
     ) -> None:
         """certificates: those of the TLS connection, DER, the client's own first; not verified yet."""
         self.host: str | None = None
+        self.name: str | None = None
         self.on_change: Callable[[], None] = lambda: None
         self._authenticator = authenticator
         self._clock = clock
         self._certificates = certificates
         self._claims: dict[tuple[str | None, tuple[str, ...]], Claim] = {}
         self._links: dict[Any, Need] = {}
-
-    @property
-    def shown(self) -> str:
-        """Who it is, in lines of the log."""
-        claim = next(iter(self._claims.values()), None)
-        if claim is None:
-            return "a client that has proved nothing"
-        return f"policy {claim.policy!a}" if claim.policy else "/".join(claim.scope[1::2])
 
     def sign_in(self, mechanism: str, response: bytes) -> None:
         """Take the first answer of a SASL exchange. Raises HubError 401003 or 401002 when it is refused."""
@@ -120,21 +114,8 @@ class Peer:
             _, user, password = response.decode().split("\0")
         except ValueError:
             raise HubError(UNAUTHORIZED, "The answer of SASL PLAIN has no user name and password.") from None
-        if policy_user := _POLICY_USER.fullmatch(user):
-            claim = self._authenticator.verify_token(password)
-            if claim.policy != policy_user["policy"]:
-                raise HubError(UNAUTHORIZED, "The token is of another policy than the user name.")
-        elif device_user := _DEVICE_USER.fullmatch(user):
-            address = Address(device_user["device"], device_user["module"])
-            self._authenticator.enabled_identity(address)
-            claim = self._authenticator.verify_token(password)
-            claim.check_device(address)
-        else:
-            raise HubError(
-                UNAUTHORIZED,
-                "The user name is neither policy@sas.root.hub nor device@sas.hub nor device/module@sas.hub.",
-            )
-        self._add(claim)
+        self.name = user
+        self._add(self._claim_of_user(user, password))
 
     def put_token(self, kind: str, token: str) -> None:
         """Take a token that was put on `$cbs`. Raises HubError 401003, 401002, 400004.
@@ -151,16 +132,13 @@ class Peer:
 
     def require(self, need: Need) -> Claim:
         """What lets the client do something. Raises HubError 401003, 401002."""
-        if self.host is not None and need.kind is not None:
-            self._authenticator.check_client(self.host, need.kind)
-        if isinstance(need, DeviceNeed):
-            self._authenticator.enabled_identity(need.address)
+        self._check_may_ask(need)
         now = self._clock.now()
         refusal = HubError(
             UNAUTHORIZED,
             "The connection has no valid token: put one on $cbs, or use SASL PLAIN, or show a certificate.",
         )
-        for claim in list(self._claims.values()):
+        for claim in self._candidates(need):
             try:
                 if claim.expires_at > now:
                     need.check(claim)
@@ -174,10 +152,6 @@ class Peer:
     def require_device(self, address: Address) -> Claim:
         """What lets the client act as a device or module. Raises HubError 401003, 401002."""
         return self.require(DeviceNeed(address))
-
-    def require_service(self, rights: Right, path: tuple[str, ...]) -> Claim:
-        """What lets the client act as a service that has one of these rights. Raises HubError 401003, 401002."""
-        return self.require(ServiceNeed(path, rights))
 
     def hold(self, link: Any, need: Need) -> None:
         """A link depends on what the client has proved, until it is let go."""
@@ -203,8 +177,37 @@ class Peer:
         is_device = any(isinstance(need, DeviceNeed) for need in ended.values())
         return Expired(tuple(ended), ends_connection=is_device and not live)
 
+    def _claim_of_user(self, user: str, password: str) -> Claim:
+        if policy_user := _POLICY_USER.fullmatch(user):
+            claim = self._authenticator.verify_token(password)
+            if claim.policy != policy_user["policy"]:
+                raise HubError(UNAUTHORIZED, "The token is of another policy than the user name.")
+            return claim
+        if device_user := _DEVICE_USER.fullmatch(user):
+            need = DeviceNeed(Address(device_user["device"], device_user["module"]))
+            self._authenticator.enabled_identity(need.address)
+            claim = self._authenticator.verify_token(password)
+            need.check(claim)
+            return claim
+        raise HubError(
+            UNAUTHORIZED, "The user name is neither policy@sas.root.hub nor device@sas.hub nor device/module@sas.hub."
+        )
+
+    def _check_may_ask(self, need: Need) -> None:
+        """Raise HubError unless the client is at the right host, and the device may connect that it is about."""
+        if self.host is not None and need.kind is not None:
+            self._authenticator.check_client(self.host, need.kind)
+        if isinstance(need, DeviceNeed):
+            self._authenticator.enabled_identity(need.address)
+
+    def _candidates(self, need: Need) -> Iterator[Claim]:
+        """The claims, a device's own first: a gateway has many others."""
+        if isinstance(need, DeviceNeed) and (own := self._claims.get((None, need.address.path))):
+            yield own
+        yield from list(self._claims.values())
+
     def _is_met(self, need: Need) -> bool:
-        for claim in self._claims.values():
+        for claim in self._candidates(need):
             try:
                 need.check(claim)
             except HubError:
@@ -223,4 +226,6 @@ class Peer:
         if key not in self._claims and len(self._claims) >= MAX_CLAIMS:
             raise HubError(ARGUMENT_INVALID, f"A connection may have at most {MAX_CLAIMS} tokens.")
         self._claims[key] = claim
+        if self.name is None:
+            self.name = "/".join(claim.scope[1::2]) if claim.policy is None else f"policy {claim.policy}"
         self.on_change()

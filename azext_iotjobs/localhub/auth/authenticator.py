@@ -97,7 +97,7 @@ class Authenticator:
                 address = Address(device)
             case _:
                 raise HubError(UNAUTHORIZED, "The token names neither a shared access policy nor a device.")
-        return self._own_claim(token, self.enabled_identity(address))
+        return replace(self._own_claim(token, self.enabled_identity(address)), scope=address.path)
 
     def enabled_identity(self, address: Address) -> Identity:
         """A device or module that may connect. Raises HubError 401003 for one that is unknown or disabled."""

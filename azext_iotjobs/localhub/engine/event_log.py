@@ -79,8 +79,10 @@ class EventLog:
         partition_count: int = DEFAULT_PARTITIONS,
         rows: EventRows | None = None,
         retention: timedelta = timedelta(days=1),
+        created_at: datetime = EPOCH,
     ) -> None:
-        """Raises StoreUnavailable, StoreDamaged."""
+        """created_at: the event hub, as clients see it. Raises StoreUnavailable, StoreDamaged."""
+        self.created_at = created_at
         self._loop = loop
         self._rows = rows
         self._retention = retention

@@ -42,7 +42,7 @@ INSERT = f"INSERT INTO events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"
 PAGE_EVENTS = 50  # read at once; one may have 256 KB
 REMOVED_AT_ONCE = 1000  # some milliseconds; then other tasks run
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-MICROSECOND = timedelta(microseconds=1)
+MICROSECOND, MILLISECOND = timedelta(microseconds=1), timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)

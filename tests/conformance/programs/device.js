@@ -54,7 +54,8 @@ serve({
   },
   listen: async () => {
     const register = client.onDeviceMethod || client.onMethod;
-    ['ping', 'reboot', 'echo', 'fail', 'late'].forEach((name) => register.call(client, name, onMethod));
+    const names = ['ping', 'reboot', 'echo', 'fail', 'late', 'thermostat*reboot'];
+    names.forEach((name) => register.call(client, name, onMethod));
     twin = await client.getTwin();
     twin.on('properties.desired', (patch) => {
       tell({ event: 'desired', patch });

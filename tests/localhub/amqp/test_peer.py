@@ -1,9 +1,12 @@
 """Who a client is: SASL, tokens on `$cbs`, certificates; what it may do, and until when."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from azext_iotjobs.localhub.amqp.peer import MAX_CLAIMS, DeviceNeed, Peer, ServiceNeed
 from azext_iotjobs.localhub.auth.policies import Right
@@ -11,6 +14,7 @@ from azext_iotjobs.localhub.errors import HubError
 from azext_iotjobs.localhub.rules.address import Address
 from tests.helpers.device_certificates import Made, make
 from tests.helpers.hub_in_memory import OTHER_KEY, HubInMemory
+from tests.helpers.short_form import examples
 
 PUMP, MODULE, OTHER = Address("pump-1"), Address("pump-1", "m"), Address("pump@sas.2")
 C2D = ("messages", "devicebound")
@@ -21,6 +25,10 @@ SAS = "servicebus.windows.net:sastoken"
 def hub() -> Iterator[HubInMemory]:
     with HubInMemory(PUMP, MODULE, OTHER) as hub:
         yield hub
+
+
+def encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def number_of(refused: "pytest.ExceptionInfo[HubError]") -> int:
@@ -55,7 +63,7 @@ def test_a_service_signs_in_by_plain_with_the_name_of_its_policy(hub: HubInMemor
     peer = hub.peer()
     token = hub.token("localhost", policy="service")
     peer.sign_in("PLAIN", f"\0service@sas.root.local-hub\0{token}".encode())
-    assert may_send(peer) and peer.shown == "policy 'service'"
+    assert may_send(peer) and peer.name == "service@sas.root.local-hub"
     assert not is_let_in(peer, DeviceNeed(PUMP))
 
 
@@ -225,6 +233,25 @@ def test_the_name_for_devices_does_not_let_services_in_nor_the_other_way_round(h
     assert not is_let_in(peer, DeviceNeed(PUMP)) and may_send(peer)
 
 
+@given(
+    mechanism=st.one_of(st.sampled_from(["PLAIN", "ANONYMOUS"]), st.text(max_size=20)),
+    response=st.one_of(st.binary(max_size=60), st.lists(st.text(max_size=30), max_size=4).map("\0".join).map(encoded)),
+    kind=st.one_of(st.just(SAS), st.text(max_size=30)),
+    token=st.one_of(
+        st.text(max_size=60), st.text(max_size=40).map(lambda rest: f"SharedAccessSignature sr=localhost&{rest}")
+    ),
+)
+@examples(200, 20_000)
+def test_nothing_that_is_made_up_lets_anybody_in(mechanism: str, response: bytes, kind: str, token: str) -> None:
+    with HubInMemory(PUMP) as hub:
+        peer = hub.peer()
+        with suppress(HubError):
+            peer.sign_in(mechanism, response)
+        with suppress(HubError):
+            peer.put_token(kind, token)
+        assert peer.next_expiry is None and not may_send(peer) and not is_let_in(peer, DeviceNeed(PUMP))
+
+
 # --- the end of what was proved
 
 
@@ -290,12 +317,12 @@ def test_whoever_watches_the_end_is_told_of_every_new_claim(hub: HubInMemory) ->
     assert [(end - begun).total_seconds() for end in ends if end is not None] == [60, 30, 60]
 
 
-def test_no_secret_is_in_what_is_shown_of_a_peer(hub: HubInMemory) -> None:
+def test_a_peer_has_the_name_of_its_first_claim_and_shows_no_secret(hub: HubInMemory) -> None:
     peer = hub.peer()
-    assert peer.shown == "a client that has proved nothing"
+    assert peer.name is None
     token = hub.token("localhost/devices/pump-1/modules/m")
     peer.put_token(SAS, token)
-    assert peer.shown == "pump-1/m"
+    assert peer.name == "pump-1/m"
     signature = token.partition("sig=")[2][:20]
     assert signature not in repr(peer) + repr(peer.require_device(MODULE)) + repr(vars(peer))
 

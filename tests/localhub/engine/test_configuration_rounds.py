@@ -266,7 +266,7 @@ def test_what_edge_agents_report_of_the_newest_deployment_is_counted(
 
 def test_a_deployment_makes_modules_and_takes_back_what_they_had(hub: Hub) -> None:
     hub.registry.create_device("edge", replace(edge_module_spec(), is_edge=True, managed_by=None))
-    agent = {"properties.desired": {"modules": {"m": {}}}}
+    agent: dict[str, Any] = {"properties.desired": {"modules": {"m": {}}}}
     hub.deploy("base", "*", {"$edgeAgent": agent, "m": {"properties.desired": {"v": 1}}})
     hub.finish()
     module = Address("edge", "m")

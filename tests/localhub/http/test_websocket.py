@@ -1,4 +1,7 @@
-"""MQTT over WebSocket: handshakes, frames, and that the same connection as on the MQTT port stands behind them."""
+"""MQTT over WebSocket: handshakes, frames, and that the same connection as on the MQTT port stands behind them.
+
+AMQP over WebSocket: `tests/localhub/amqp/test_connection.py`.
+"""
 
 import asyncio
 import socket
@@ -50,7 +53,10 @@ def test_a_handshake_is_taken_whatever_its_query(path: str) -> None:
     [
         ("/$iothub/websocket", None),
         ("/$iothub/websocket", "mqttv3.1"),
+        ("/$servicebus/websocket", "mqtt"),
+        ("/$servicebus/websocket", None),
         ("/", "mqtt"),
+        ("/", "AMQPWSB10"),
         ("/$iothub/websocket/", "mqtt"),
         ("/$iothub", "mqtt"),
     ],

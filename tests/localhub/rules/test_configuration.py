@@ -18,7 +18,7 @@ from azext_iotjobs.localhub.rules.configuration import (
 )
 from azext_iotjobs.localhub.rules.quota import Sku
 
-AGENT = {"properties.desired": {"modules": {}}}
+AGENT: dict[str, Any] = {"properties.desired": {"modules": {}}}
 DEVICE = {"properties.desired.fan": {"speed": 3}}
 
 

@@ -23,7 +23,7 @@ def edge(number: int, priority: int, content: dict[str, Any]) -> Candidate:
 
 
 def base(number: int, priority: int, **modules: Any) -> Candidate:
-    agent = {"properties.desired": {"modules": dict.fromkeys(modules, {})}}
+    agent: dict[str, Any] = {"properties.desired": {"modules": dict.fromkeys(modules, {})}}
     others = {name: {"properties.desired": value} for name, value in modules.items()}
     return edge(number, priority, {"$edgeAgent": agent, **others})
 

@@ -1,5 +1,6 @@
 """A hub of one's own: what `LocalHub` promises to who writes tests with it."""
 
+import json
 import os
 import signal
 import socket
@@ -59,11 +60,23 @@ def test_a_hub_of_a_test_has_nothing_of_the_hub_of_the_run(local_hub: LocalHub, 
 
 def test_nothing_is_left_when_it_is_closed() -> None:
     with LocalHub() as hub:
-        ports, folder = (hub.https_port, hub.mqtt_port), Path(hub.info["dataDirectory"])
+        ports, folder = (hub.https_port, hub.mqtt_port, hub.amqp_port), Path(hub.info["dataDirectory"])
         assert folder.is_dir() and folder.stat().st_mode & 0o077 == 0
     assert hub.process.returncode == 0
     assert not any(map(listens, ports))
     assert not folder.parent.exists()
+
+
+def test_event_hubs_clients_get_connection_strings_of_their_own() -> None:
+    with LocalHub(amqp_plain=True) as hub:
+        policies = json.loads((Path(hub.info["dataDirectory"]) / "policies.json").read_bytes())
+        key = f";SharedAccessKeyName=service;SharedAccessKey={policies['service']};"
+        assert hub.event_hubs_connection_string == f"Endpoint=sb://localhost:{hub.amqp_port}/{key}EntityPath=local-hub"
+        assert hub.event_hubs_emulator_connection_string == (
+            f"Endpoint=sb://localhost:{hub.amqp_plain_port}{key}UseDevelopmentEmulator=true;EntityPath=local-hub"
+        )
+    with LocalHub() as hub:
+        assert hub.info["amqpPlainPort"] is hub.info["eventHubsEmulatorConnectionString"] is None
 
 
 def test_a_proxy_in_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,13 +88,13 @@ def test_a_proxy_in_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch
 
 
 def test_after_a_kill_it_comes_back_on_its_ports_with_what_it_kept(tmp_path: Path) -> None:
-    with LocalHub(data_dir=tmp_path / "kept") as hub:
-        identity, ports = hub.create_device("d1"), (hub.https_port, hub.mqtt_port)
+    with LocalHub(data_dir=tmp_path / "kept", amqp_plain=True) as hub:
+        identity, ports = hub.create_device("d1"), (hub.https_port, hub.mqtt_port, hub.amqp_port, hub.amqp_plain_port)
         hub.kill()
         with pytest.raises(LocalHubFailed, match=r"GET /devices/d1: no answer"):
             hub.request("GET", "/devices/d1")
         hub.start()
-        assert (hub.https_port, hub.mqtt_port) == ports
+        assert (hub.https_port, hub.mqtt_port, hub.amqp_port, hub.amqp_plain_port) == ports
         assert hub.request("GET", "/devices/d1") == identity
     assert (tmp_path / "kept" / "hub.db").is_file()
 

@@ -14,11 +14,13 @@ from azext_iotjobs.localhub.amqp.wire.performatives import AmqpError, DeliverySt
 from azext_iotjobs.localhub.clock import HubClock
 from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
 from azext_iotjobs.localhub.engine.device_service import DeviceService
+from azext_iotjobs.localhub.engine.event_log import EventLog
+from azext_iotjobs.localhub.engine.event_readers import EventReaders
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.locked_queue import LockedQueue
 from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.rules.address import Address
-from azext_iotjobs.localhub.rules.host_names import HostNames
+from azext_iotjobs.localhub.rules.host_names import EVENT_HUB_NAME, HostNames
 from azext_iotjobs.localhub.rules.identity import check_device_id, check_module_id
 
 
@@ -93,6 +95,8 @@ class OutAmqpLink(AmqpLink, Protocol):
     """A link on which the client receives."""
 
     wants_drain: bool
+    filters: dict[str, Any]  # of its source
+    desired_capabilities: tuple[str, ...]
 
     @property
     def credit(self) -> int:
@@ -102,8 +106,8 @@ class OutAmqpLink(AmqpLink, Protocol):
     def is_settled_by_sender(self) -> bool:
         """Whether the client wants every delivery settled already."""
 
-    def accept(self) -> None:
-        """Attach it."""
+    def accept(self, *, offered_capabilities: tuple[str, ...] = ..., sends_settled: bool = ...) -> None:
+        """Attach it. sends_settled: every delivery will be sent settled."""
 
     def send(self, payload: bytes, *, tag: bytes | None = None, is_settled: bool = False) -> None:
         """Send a message; only while there is credit."""
@@ -160,6 +164,8 @@ class HubParts:
     feedback: LockedQueue
     file_notifications: LockedQueue
     event_hub: EventHubEndpoint
+    event_log: EventLog
+    event_readers: EventReaders
     host_names: HostNames
     quotas: Quotas | None  # None: nothing is limited
     clock: HubClock
@@ -210,6 +216,8 @@ class Route:
             case Side.SERVICE:
                 return ServiceNeed(match.segments)
             case Side.EVENT_HUB:
-                return ServiceNeed(match.segments, kind=None)
+                # `$management` alone is the event hub's too, for which clients have tokens.
+                path = match.segments if len(match.segments) > 1 else (EVENT_HUB_NAME, *match.segments)
+                return ServiceNeed(path, kind=None)
             case Side.ANYONE:
                 return None

@@ -3,14 +3,14 @@ from it.
 """
 
 from azext_iotjobs.localhub.amqp.addresses import match_pattern, segments_of
-from azext_iotjobs.localhub.amqp.nodes import cbs, device_routes, service_routes
+from azext_iotjobs.localhub.amqp.nodes import cbs, device_routes, event_routes, service_routes
 from azext_iotjobs.localhub.amqp.nodes.base import Direction, Match, Route
 from azext_iotjobs.localhub.amqp.refusals import LinkError
 from azext_iotjobs.localhub.amqp.wire.conditions import NOT_FOUND
 from azext_iotjobs.localhub.amqp.wire.performatives import AmqpError
 
 MAX_SHOWN = 200  # characters of an address in an error
-ROUTES: tuple[Route, ...] = (*cbs.ROUTES, *device_routes.ROUTES, *service_routes.ROUTES)
+ROUTES: tuple[Route, ...] = (*cbs.ROUTES, *device_routes.ROUTES, *service_routes.ROUTES, *event_routes.ROUTES)
 
 
 def find_route(address: str, direction: Direction) -> tuple[Route, Match]:

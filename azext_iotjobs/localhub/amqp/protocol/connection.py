@@ -246,17 +246,19 @@ class AmqpConnection:
         return True
 
     def _take(self, item: ProtocolHeader | Frame) -> None:
+        if self.state is State.OPEN and isinstance(item, Frame) and item.kind == frames.AMQP_FRAME:
+            if item.performative is not None:
+                self._take_frame(item.channel, item.performative, item.payload)
+            return  # almost all frames are of this kind, and patterns are slow
         match self.state, item:
             case State.HEADER | State.HEADER_AFTER_SASL, ProtocolHeader():
                 self._take_header(item)
             case State.SASL, Frame(kind=frames.SASL_FRAME, performative=SaslInit() as init):
                 self._take_sasl(init)
-            case ((State.OPENING | State.OPEN | State.CLOSING), Frame(performative=None)):
+            case State.OPENING | State.CLOSING, Frame(performative=None):
                 return
             case State.OPENING, Frame(kind=frames.AMQP_FRAME, performative=Open() as opened):
                 self._take_open(opened)
-            case State.OPEN, Frame(kind=frames.AMQP_FRAME, performative=Composite() as performative):
-                self._take_frame(item.channel, performative, item.payload)
             case State.CLOSING, Frame(performative=performative):
                 if isinstance(performative, Close):
                     self.state = State.OVER

@@ -44,17 +44,23 @@ class OutLink(Link):
         return self._attach.rcv_settle_mode == SECOND
 
     def accept(
-        self, *, properties: Mapping[str, Any] | None = None, offered_capabilities: tuple[str, ...] = ()
+        self,
+        *,
+        properties: Mapping[str, Any] | None = None,
+        offered_capabilities: tuple[str, ...] = (),
+        sends_settled: bool = False,
     ) -> None:
         """Attach it.
 
         properties, offered_capabilities: what the hub says about itself, as symbols; values as the codec writes them.
+        sends_settled: every delivery will be sent settled, also when the client has asked for another mode.
         """
         if self.state is not LinkState.REQUESTED:
             return
         self.state = LinkState.ATTACHED
+        mode = {"snd_settle_mode": SETTLED} if sends_settled else {}
         self._answer(
-            self.source, self.target, offered_capabilities=offered_capabilities, properties=symbols(properties)
+            self.source, self.target, offered_capabilities=offered_capabilities, properties=symbols(properties), **mode
         )
 
     def send(

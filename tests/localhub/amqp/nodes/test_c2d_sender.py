@@ -152,6 +152,15 @@ def test_a_policy_without_service_connect_may_not_send(hub: HubInMemory, policy:
     assert link.condition == "amqp:unauthorized-access" and not link.is_accepted
 
 
+def test_an_outage_of_the_store_is_told_and_what_comes_after_it_is_taken(hub: HubInMemory, link: InLinkOfTest) -> None:
+    hub.database.rows("PRAGMA query_only = 1")
+    send(link)
+    assert refused(link).condition == "com.microsoft:timeout" and link.ended_with == []
+    hub.database.rows("PRAGMA query_only = 0")
+    send(link)
+    assert link.outcomes[-1] == Accepted() and hub.messages.count(PUMP) == 1
+
+
 def test_what_is_expired_ends_the_link(hub: HubInMemory) -> None:
     room, link = attach(hub)
     hub.clock.advance(601)

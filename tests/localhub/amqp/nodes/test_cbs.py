@@ -5,6 +5,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from azext_iotjobs.localhub.amqp import dispatch
 from azext_iotjobs.localhub.amqp.nodes.base import Direction, Room
@@ -14,6 +16,7 @@ from azext_iotjobs.localhub.amqp.wire.performatives import Accepted, Rejected, T
 from azext_iotjobs.localhub.amqp.wire.types import ULong
 from azext_iotjobs.localhub.rules.address import Address
 from tests.helpers.hub_in_memory import OTHER_KEY, DeliveryOfTest, HubInMemory, InLinkOfTest, OutLinkOfTest
+from tests.helpers.short_form import examples
 
 SAS = "servicebus.windows.net:sastoken"
 
@@ -65,7 +68,7 @@ def test_a_token_is_accepted_and_the_reply_has_the_id_as_it_was_written(
     (reply,) = replies.sent
     assert requests.outcomes == [Accepted()] and status(reply) == (200, "OK")
     assert reply.properties.correlation_id == given and type(reply.properties.correlation_id) is type(given)
-    assert room.peer.shown == "policy 'service'"
+    assert room.peer.name == "policy service"
 
 
 def test_a_request_without_a_message_id_is_answered_by_its_correlation_id(hub: HubInMemory, room: Room) -> None:
@@ -152,3 +155,19 @@ def test_an_address_that_this_hub_does_not_have_is_refused(room: Room, address: 
     assert link.condition == "amqp:not-found" and not link.is_accepted
     (error,) = link.ended_with
     assert error is not None and len(error.description or "") < 500
+
+
+WORDS = ("devices", "pump-1", "modules", "m", "messages", "events", "devicebound", "twin", "$cbs", "..", "%", "", "a b")
+
+
+@given(st.one_of(st.text(max_size=80), st.lists(st.sampled_from(WORDS), max_size=6).map("/".join)), st.booleans())
+@examples(150, 10_000)
+def test_any_address_has_a_node_or_is_refused(address: str, is_sender: bool) -> None:
+    with HubInMemory(Address("pump-1")) as hub:
+        room = hub.room()
+        room.peer.put_token(SAS, hub.token("localhost", policy="iothubowner"))
+        link = InLinkOfTest(address) if is_sender else OutLinkOfTest(address)
+        dispatch.open_link(room, link, Direction.IN if is_sender else Direction.OUT)
+        assert link.is_accepted != bool(link.ended_with) and len(link.ended_with) < 2
+        assert (link.node is not None) == link.is_accepted
+        dispatch.close_link(room, link)

@@ -11,6 +11,7 @@ from azext_iotjobs.localhub.amqp.wire.performatives import (
     SENDER,
     Accepted,
     AmqpError,
+    DeliveryState,
     Detach,
     Disposition,
     End,
@@ -87,9 +88,8 @@ def test_outcomes_one_after_another_are_one_frame() -> None:
         deliveries.append(last(talk))
     talk.said()
     bad = Rejected(AmqpError("amqp:not-allowed", "Not this one."))
-    for link, delivery, outcome in zip(
-        (one, two, one, two), deliveries, (Accepted(), Accepted(), bad, bad), strict=True
-    ):
+    outcomes: list[DeliveryState] = [Accepted(), Accepted(), bad, bad]
+    for link, delivery, outcome in zip((one, two, one, two), deliveries, outcomes, strict=True):
         link.settle(delivery, outcome)
     assert talk.said() == [
         Disposition(RECEIVER, 0, 1, settled=True, state=Accepted()),

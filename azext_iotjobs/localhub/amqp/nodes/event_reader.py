@@ -1,0 +1,140 @@
+"""{event hub}/ConsumerGroups/{group}/Partitions/{partition}: an Event Hubs client reads what devices have sent.
+
+Events are sent settled, as the service sends them. A reader waits for news without polling: the log calls it.
+"""
+
+from typing import Any
+
+from azext_iotjobs.localhub.amqp.nodes.base import HubParts, Match, OutAmqpLink, Room
+from azext_iotjobs.localhub.amqp.nodes.event_message import encode_event, encode_metrics
+from azext_iotjobs.localhub.amqp.nodes.event_start import read_start
+from azext_iotjobs.localhub.amqp.refusals import REFUSALS, LinkError, amqp_error
+from azext_iotjobs.localhub.amqp.wire.conditions import (
+    ARGUMENT_OUT_OF_RANGE,
+    INVALID_FIELD,
+    LINK_STOLEN,
+    NOT_FOUND,
+    RESOURCE_LIMIT_EXCEEDED,
+)
+from azext_iotjobs.localhub.amqp.wire.performatives import AmqpError
+from azext_iotjobs.localhub.engine.event_readers import Place, ReaderRefused
+
+EPOCH, RECEIVER_NAME = "com.microsoft:epoch", "com.microsoft:receiver-name"
+METRICS = "com.microsoft:enable-receiver-runtime-metric"
+EVENTS_AT_ONCE, BYTES_AT_ONCE = 64, 256 * 1024  # then others are served: some milliseconds
+MAX_SHOWN = 200
+
+
+class EventReader:
+    """One reader of a partition."""
+
+    def __init__(self, link: OutAmqpLink, hub: HubParts, place: Place) -> None:
+        """Accept the link. Raises LinkError, StoreUnavailable, StoreDamaged."""
+        self._link = link
+        self._hub = hub
+        self._place = place
+        self._has_metrics = METRICS in link.desired_capabilities
+        self._is_scheduled = self._is_ended = False
+        self.epoch = _epoch(link.properties.get(EPOCH))
+        self.name = str(link.properties.get(RECEIVER_NAME) or link.name)[:MAX_SHOWN]
+        self._next = read_start(link.filters).find(hub.event_log, place.partition)
+        try:
+            hub.event_readers.enter(place, self)
+        except ReaderRefused as err:
+            raise LinkError(AmqpError(LINK_STOLEN if err.is_owned else RESOURCE_LIMIT_EXCEEDED, str(err))) from err
+        self._stop_listening = hub.event_log.listen(place.partition, self._wake)
+        link.accept(offered_capabilities=(METRICS,) if self._has_metrics else (), sends_settled=True)
+
+    def pull(self) -> None:
+        """Send some of the events that there are, and go on with the others in another turn."""
+        if self._is_ended or self._is_scheduled:
+            return
+        if self._send_some():
+            self._is_scheduled = True
+            self._hub.loop.call_soon(self._continue)
+        elif self._link.credit > 0:
+            self._link.end_drain()
+
+    def settled(self, tag: bytes, outcome: Any) -> None:
+        """Events are sent settled."""
+
+    def ended(self) -> None:
+        """The link has ended; a second call does nothing."""
+        self._is_ended = True
+        self._stop_listening()
+        self._hub.event_readers.leave(self._place, self)
+
+    def give_way(self, reason: str) -> None:
+        """Another reader has taken the partition."""
+        self._is_ended = True
+        self._link.detach(AmqpError(LINK_STOLEN, reason))
+
+    def _send_some(self) -> bool:
+        """Send events; gives whether there are more that may be sent."""
+        link, log = self._link, self._hub.event_log
+        count = min(link.credit, EVENTS_AT_ONCE)
+        events = log.read(self._place.partition, self._next, count) if count > 0 else ()
+        prefix = self._metrics() if self._has_metrics and events else b""
+        left_bytes = BYTES_AT_ONCE
+        for event in events:
+            if link.credit <= 0 or left_bytes <= 0:
+                break
+            payload = encode_event(event)
+            left_bytes -= len(payload)
+            link.send(prefix + payload, is_settled=True)
+            self._next = event.sequence_number + 1
+        return link.credit > 0 and self._next <= log.state(self._place.partition).last
+
+    def _metrics(self) -> bytes:
+        return encode_metrics(self._hub.event_log.state(self._place.partition), self._hub.clock.now())
+
+    def _continue(self) -> None:
+        self._is_scheduled = False
+        self._wake()
+
+    def _wake(self) -> None:
+        try:
+            self.pull()
+        except REFUSALS as err:
+            self._link.detach(amqp_error(err))
+
+
+def open_reader(room: Room, link: OutAmqpLink, match: Match) -> EventReader:
+    """The node of a reader. Raises LinkError for what this event hub does not have."""
+    hub = room.hub
+    check_event_hub(hub, match.ids["hub"])
+    group = hub.event_readers.group(match.ids["group"])
+    if group is None:
+        known = ", ".join(hub.event_readers.groups)
+        raise LinkError(
+            AmqpError(
+                NOT_FOUND,
+                f"The consumer group {match.ids['group'][:MAX_SHOWN]!a} could not be found; this hub has {known}. "
+                "Others are given when it is started.",
+            )
+        )
+    text, count = match.ids["partition"], hub.event_log.partition_count
+    if not (text.isascii() and text.isdecimal() and len(text) < 5 and int(text) < count):
+        raise LinkError(
+            AmqpError(
+                ARGUMENT_OUT_OF_RANGE, f"The partition {text[:MAX_SHOWN]!a} is invalid: it is one of 0 to {count - 1}."
+            )
+        )
+    return EventReader(link, hub, Place(group, int(text)))
+
+
+def check_event_hub(hub: HubParts, name: str) -> None:
+    """Raise LinkError unless an event hub is this hub's."""
+    if name.lower() != hub.event_hub.name:
+        raise LinkError(
+            AmqpError(
+                NOT_FOUND,
+                f"The messaging entity {name[:MAX_SHOWN]!a} could not be found; the event hub is {hub.event_hub.name}.",
+            )
+        )
+
+
+def _epoch(value: Any) -> int | None:
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return None if value is None else int(value)
+    raise LinkError(AmqpError(INVALID_FIELD, f"The link property {EPOCH} is no whole number."))
