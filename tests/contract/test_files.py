@@ -263,6 +263,14 @@ def test_a_hub_that_is_killed_while_a_file_comes_leaves_the_old_one(tmp_path: Pa
         assert list(writing.iterdir()) == []
 
 
+def test_the_upload_folder_may_be_any_and_outlives_a_hub_in_memory(tmp_path: Path) -> None:
+    with HubProcess(tmp_path / "hub", "--in-memory", "--upload-folder", str(tmp_path / "files")) as hub:
+        place = begin(hub, "pump", "logs/today.txt")
+        assert put(hub, blob_url(place), b"content").status_code == 201
+        assert hub.info["uploadDirectory"] == str(tmp_path / "files")
+    assert (tmp_path / "files" / "uploads" / "pump" / "logs" / "today.txt").read_bytes() == b"content"
+
+
 def memory_mib(process: int) -> float:
     """The most memory that a process has had; 0 where the system does not say so."""
     path = Path(f"/proc/{process}/status")
