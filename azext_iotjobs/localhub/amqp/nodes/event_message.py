@@ -9,7 +9,7 @@ Source: IoT Hub "device-to-cloud messages", message format; contract of telemetr
 import json
 import struct
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 from azext_iotjobs.localhub.amqp.wire.codec import encode
@@ -22,9 +22,9 @@ from azext_iotjobs.localhub.amqp.wire.message import (
     encode_message,
 )
 from azext_iotjobs.localhub.amqp.wire.types import Long, Symbol, Timestamp
+from azext_iotjobs.localhub.clock import EPOCH
 from azext_iotjobs.localhub.engine.event_log import PartitionState
 from azext_iotjobs.localhub.rules.event import AuthMethod, DeviceEvent, Sender
-from azext_iotjobs.localhub.store.events import EPOCH, MILLISECOND
 
 CREATION_TIME = "iothub-creation-time-utc"
 AUTH_TYPES = {  # type, issuer
@@ -32,6 +32,7 @@ AUTH_TYPES = {  # type, issuer
     AuthMethod.POLICY_KEY: ("sas", "iothub"),
     AuthMethod.CERTIFICATE: ("x509", "external"),
 }
+MILLISECOND = timedelta(milliseconds=1)
 CACHED_PIECES, CACHED_CHARACTERS = 8192, 64
 NULL = encode(None)
 MAP, LIST = 0xD1, 0xD0  # with sizes of four bytes
