@@ -114,6 +114,14 @@ def test_the_benchmark_of_simulator() -> None:
 
 
 @needs_proc
+def test_the_benchmark_of_configurations() -> None:
+    lines = output_of("configurations", "--short")
+    assert number(r"^1200 devices, 5 configurations, applied to (\d+) each$", lines) == 900
+    for what in ("that sets all of it", "with nothing to set"):
+        assert number(rf"^a round {what} .* the longest ([\d.]+) ms$", lines) > 0
+
+
+@needs_proc
 def test_the_benchmark_of_verification() -> None:
     lines = output_of("verification", "--short")
     counts = [each for each in lines if each.endswith(" not in time")]

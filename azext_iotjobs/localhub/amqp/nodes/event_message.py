@@ -9,9 +9,10 @@ Source: IoT Hub "device-to-cloud messages", message format; contract of telemetr
 import json
 import struct
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 
+from azext_iotjobs.localhub.amqp.nodes.values import timestamp
 from azext_iotjobs.localhub.amqp.wire.codec import encode
 from azext_iotjobs.localhub.amqp.wire.message import (
     ANNOTATIONS,
@@ -21,8 +22,7 @@ from azext_iotjobs.localhub.amqp.wire.message import (
     Message,
     encode_message,
 )
-from azext_iotjobs.localhub.amqp.wire.types import Long, Symbol, Timestamp
-from azext_iotjobs.localhub.clock import EPOCH
+from azext_iotjobs.localhub.amqp.wire.types import Long, Symbol
 from azext_iotjobs.localhub.engine.event_log import PartitionState
 from azext_iotjobs.localhub.rules.event import AuthMethod, DeviceEvent, Sender
 
@@ -32,7 +32,6 @@ AUTH_TYPES = {  # type, issuer
     AuthMethod.POLICY_KEY: ("sas", "iothub"),
     AuthMethod.CERTIFICATE: ("x509", "external"),
 }
-MILLISECOND = timedelta(milliseconds=1)
 CACHED_PIECES, CACHED_CHARACTERS = 8192, 64
 NULL = encode(None)
 MAP, LIST = 0xD1, 0xD0  # with sizes of four bytes
@@ -61,11 +60,6 @@ def encode_metrics(state: PartitionState, now: datetime) -> bytes:
         "runtime_info_retrieval_time_utc": timestamp(now),
     }
     return encode_message(Message(delivery_annotations=annotations))
-
-
-def timestamp(at: datetime) -> Timestamp:
-    """An instant, in milliseconds."""
-    return Timestamp((at - EPOCH) // MILLISECOND)
 
 
 def _envelope(event: DeviceEvent) -> bytes:
