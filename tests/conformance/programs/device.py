@@ -91,6 +91,34 @@ class Device:
             blob.upload_blob(b"x" * size, overwrite=True)
         return 201
 
+    def container(self, uri: str, ca: str) -> dict[str, Any]:
+        """Write, list, read in part, describe and remove blobs of a container with azure-storage-blob."""
+        from azure.core.exceptions import ResourceExistsError
+        from azure.storage.blob import ContainerClient, ContentSettings
+
+        with ContainerClient.from_container_url(uri, connection_verify=ca) as container:
+            settings = ContentSettings(content_type="text/plain")
+            blob = container.upload_blob(
+                "python/\u00fc b.txt", b"0123456789", content_settings=settings, metadata={"a": "b"}
+            )
+            refused = False
+            try:
+                container.upload_blob("python/\u00fc b.txt", b"x")
+            except ResourceExistsError:
+                refused = True
+            names = [each.name for each in container.list_blobs(name_starts_with="python/")]
+            part = blob.download_blob(offset=2, length=3).readall().decode()
+            properties = blob.get_blob_properties()
+            blob.delete_blob()
+            return {
+                "refused": refused,
+                "names": names,
+                "part": part,
+                "type": properties.content_settings.content_type,
+                "metadata": properties.metadata,
+                "exists": blob.exists(),
+            }
+
     def close(self) -> None:
         self.client.disconnect()
 

@@ -3,6 +3,7 @@
 'use strict';
 
 const { Client, DigitalTwinClient, IoTHubTokenCredentials, JobClient, Registry } = require('azure-iothub');
+const { ContainerClient } = require('@azure/storage-blob');
 const { serve } = require('./driven');
 
 const connectionString = process.env.IOTJOBS_CONNECTION_STRING;
@@ -24,7 +25,20 @@ async function pages(query, next) {
   return found;
 }
 
+async function blobs(uri) {
+  const container = new ContainerClient(uri);
+  const found = {};
+  for await (const blob of container.listBlobsFlat()) {
+    found[blob.name] = (await container.getBlobClient(blob.name).downloadToBuffer()).toString();
+  }
+  return found;
+}
+
 serve({
+  blobs,
+  writeBlob: async (uri, name, text) => {
+    await new ContainerClient(uri).getBlockBlobClient(name).upload(text, Buffer.byteLength(text));
+  },
   registry: (name, ...args) => called(registry, name, args),
   jobs: (name, ...args) => called(jobs, name, args.map((each) => (each && each.date ? new Date(each.date) : each))),
   invoke: async (device, ...args) => called(client, 'invokeDeviceMethod', [device, ...args]),
