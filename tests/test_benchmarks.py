@@ -84,7 +84,7 @@ def test_the_benchmark_of_events() -> None:
     for what in ("sent in batches over HTTPS", *readings):
         assert number(rf"^{what} +(\d+) in +[\d.]+ s +\d+/s +[\d.]+ us each$", lines) == 400
     for what in ("MQTT, QoS 1, events in memory", "MQTT, QoS 1, events stored"):
-        assert number(rf"^{what} +(\d+) in ", lines) == 100
+        assert number(rf"^{what} +(\d+) in ", lines) == 200
     assert number(r"^floor / consumer, by the clock +([\d.]+)$", lines) > 0
     assert set(goals(lines)) == {"events/s of the hub's one core"}
 
