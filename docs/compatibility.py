@@ -26,6 +26,9 @@ Every command of Microsoft's `azure-iot` extension, version 0.31.0, under `az io
 - **fixed**: differs on purpose, as described;
 - **absent**: is not here, for the reason that is given.
 
+Commands that are absent stay those of `azure-iot`, beside which this extension can be installed: configurations,
+deployments of IoT Edge, digital twins, file upload, `state` and others.
+
 Commands that manage the hub as an Azure resource are not listed (`az iot hub message-endpoint`, `message-route`,
 `certificate`, and those of az itself): they use Azure Resource Manager, and work beside this extension.
 """

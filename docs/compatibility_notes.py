@@ -15,7 +15,6 @@ OTHER_DEFAULTS = {
 }
 
 # Commands of azure-iot that are not here, and why.
-STORAGE = "Azure Storage, which a local hub does not have"
 EDGE = "workloads of IoT Edge are out of scope"
 CONFIGURATION = (
     "a configuration acts permanently and has no results; a job changes twins once and reports results: "
@@ -26,7 +25,8 @@ TRACING = "is a desired property: `az iot hub device-twin"
 STATE = "copies hubs with their Azure resources; for devices and their twins use `az iot hub device-identity export`"
 ABSENT_COMMANDS = {
     "iot device registration create": "it belongs to the Device Provisioning Service, another service",
-    "iot device upload-file": f"writes to {STORAGE}",
+    "iot device upload-file": "uploads a file to Azure Storage as a device does; a local hub takes the uploads of "
+    "Microsoft's device SDKs",
     "iot edge deployment create": EDGE,
     "iot edge deployment delete": EDGE,
     "iot edge deployment list": EDGE,

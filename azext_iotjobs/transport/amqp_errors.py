@@ -7,6 +7,7 @@ import ssl
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 from azext_iotjobs.model.amqp import AmqpEndpoint, Redirect
@@ -123,6 +124,8 @@ def translated(library: AmqpLibrary, endpoint: AmqpEndpoint, *, is_opening: bool
         raise _of_amqp(err, endpoint, is_opening=is_opening) from err
     except ImportError as err:
         raise OldDependency(f"AMQP over WebSocket needs the Python package websocket-client ({err}).") from err
+    except _of_websockets(endpoint) as err:
+        raise _of_socket(OSError(printable(str(err))), endpoint, is_opening=is_opening) from err
     except TimeoutError as err:
         raise AnswerTooLate(f"{where} did not answer in time ({err}).", waited_s=0.0) from err
     except OSError as err:
@@ -150,6 +153,13 @@ def check_outcome(outcome: Mapping[Any, Any], where: str) -> None:
     raise refusal(condition or "", description or "", info or {}, where)
 
 
+def _of_websockets(endpoint: AmqpEndpoint) -> tuple[type[Exception], ...]:
+    """What websocket-client raises, where it is used: its errors are none of the system's."""
+    if not endpoint.is_websocket:
+        return ()
+    return (import_module("websocket").WebSocketException,)
+
+
 def _of_amqp(err: Any, endpoint: AmqpEndpoint, *, is_opening: bool) -> Exception:
     inner = err.inner_error
     if isinstance(inner, OSError):
@@ -166,7 +176,8 @@ def _of_token(err: Any, where: str) -> Exception:
     return kind(
         f"{where} did not accept the token ({err.status_code}): {words}",
         status=status,
-        hint="Is the key this hub's, and does its policy have the right ServiceConnect? Is this machine's clock right?",
+        hint="A key has to be this hub's, and its policy has to have ServiceConnect; an account needs the role IoT Hub "
+        "Data Contributor. Is this machine's clock right?",
     )
 
 

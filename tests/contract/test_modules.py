@@ -276,6 +276,19 @@ def test_module_content_that_does_not_fit_is_refused_whole(hub: AnyHub, name: st
     assert len(hub.ok("GET", f"/devices/{name}/modules")) == 2
 
 
+def test_the_twin_of_an_edge_device_is_set_by_device_content(hub: AnyHub, name: str) -> None:
+    hub.new_device(name, capabilities={"iotEdge": True})
+    path = f"/devices/{name}/applyConfigurationContent"
+    hub.ok("PATCH", f"/twins/{name}", {"properties": {"desired": {"kept": 1}}})
+    hub.ok("POST", path, {"deviceContent": {"properties.desired": {"fan": 3}, "properties.desired.a.b": 4}})
+    desired = hub.ok("GET", f"/twins/{name}")["properties"]["desired"]
+    assert (desired["kept"], desired["fan"], desired["a"]["b"]) == (1, 3, 4)
+    assert hub.refused("POST", path, {"deviceContent": {"tags.a": 1}}) == (400, "ArgumentInvalid")
+    one = {"moduleContent": {"properties.desired": {"a": 1}}}
+    assert hub.refused("POST", path, one) == (400, "ArgumentInvalid")
+    assert len(hub.ok("GET", f"/devices/{name}/modules")) == 2
+
+
 def test_only_edge_devices_take_module_content(hub: AnyHub, name: str) -> None:
     hub.new_device(name)
     body = {"modulesContent": {"m": {"properties.desired": {"a": 1}}}}

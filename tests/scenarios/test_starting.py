@@ -82,6 +82,7 @@ def test_a_command_imports_what_it_uses_and_nothing_else(made: ScenarioHub, comm
     imported = set(re.findall(r"^import 'azext_iotjobs\.(\S+)'", ran.stderr, re.MULTILINE))
     assert imported - MODULES[command] == set(), "imported, and not entered here: is it needed?"
     assert MODULES[command] - imported == set(), "entered here, and no longer imported"
+    assert "azure.eventhub" not in ran.stderr
 
 
 def test_records_on_the_way_cost_little_to_make() -> None:

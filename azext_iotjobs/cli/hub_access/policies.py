@@ -23,11 +23,13 @@ from azext_iotjobs.cli.hub_access.resolve import (
     same_hub,
     trimmed,
 )
+from azext_iotjobs.clients.access import POLICIES, SERVICE
+from azext_iotjobs.clients.event_codec import parse_event_hub_string
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.connection_string import parse_connection_string
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.host_names import is_loopback
-from azext_iotjobs.model.target import HubTarget, SasKey
+from azext_iotjobs.model.target import AMQP_PORT, HubTarget, SasKey
 
 
 class UnresolvedHub:
@@ -97,8 +99,7 @@ class HubPolicy:
         if self.events is None:
             raise BadValue(
                 f"--default-eventhub: {self.source} does not say where the hub's Event Hubs endpoint is.",
-                hint="Give -n with the hub's name and leave --login out: then it is looked up in Azure. To read what "
-                "devices send to a local hub: az iot local-hub events",
+                hint="Give -n with the hub's name and leave --login out: then it is looked up.",
             )
         if not self.serves_services:
             raise BadValue(f"--default-eventhub: policy {self.name} may not read messages: it lacks ServiceConnect.")
@@ -165,5 +166,26 @@ def policy_named(policies: Sequence[HubPolicy], name: str, default: str) -> HubP
 
 
 def _of_local_hub(hub: running_hubs.RunningHub, typed: str) -> list[HubPolicy]:
-    target, keys = hub.target_as(typed), hub.policy_keys()
-    return [HubPolicy(target=target, name=name, source="a local hub", primary=key) for name, key in keys.items()]
+    target, events = hub.target_as(typed), _events_of(hub)
+    return [
+        HubPolicy(
+            target=target,
+            name=name,
+            source="a local hub",
+            primary=key,
+            serves_services=SERVICE in POLICIES.get(name, ()),
+            events=events,
+        )
+        for name, key in hub.policy_keys().items()
+    ]
+
+
+def _events_of(hub: running_hubs.RunningHub) -> EventsEndpoint | None:
+    """Where a local hub's events are read; None of one that does not say so."""
+    string = hub.document.get("eventHubsConnectionString")
+    if string is None:
+        return None
+    found = parse_event_hub_string(str(string))
+    endpoint = found.endpoint
+    authority = endpoint.host if endpoint.port == AMQP_PORT else endpoint.authority
+    return EventsEndpoint(endpoint=f"sb://{authority}/", path=found.name)

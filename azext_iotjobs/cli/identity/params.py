@@ -148,8 +148,7 @@ HUB_STRING: Group = (
     option(
         "our_default_eventhub",
         "--default-eventhub --eh",
-        "Show the connection string of the hub's Event Hubs endpoint, where devices' messages are read. A local hub "
-        "has none: see `az iot local-hub events`.",
+        "Show the connection string of the hub's Event Hubs endpoint, where devices' messages are read.",
         arg_type=get_three_state_flag(),
     ),
 )

@@ -134,7 +134,13 @@ class ConfigurationRounds:
 
     def _rules(self) -> list[Rule]:
         self._is_stale = False
-        return [_rule(each) for each in self._configurations.all()]
+        rules: list[Rule] = []
+        for each in self._configurations.all():
+            try:
+                rules.append(_rule(each))
+            except QueryError as err:  # it was stored by another version, or a row is damaged
+                logger.error("the configuration %a is left out: %s", each.spec.configuration_id, err)
+        return rules
 
     def _matching(self, rules: Sequence[Rule], after: int, until: int) -> Generator[None, None, Matching]:
         """The twins in a range of rows that match a configuration or show one, with those that match."""

@@ -54,29 +54,31 @@ class TargetEvaluator:
         Gives the status of each that matches.
         Raises StoreUnavailable, StoreDamaged.
         """
-        if target.address.module_id == AGENT:
-            # Its device may have been evaluated since it was read, which writes what an agent shows.
-            current = self._configurations.target(target.row_id)
-            if current is None:
-                return {}
-            target = current
+        current = self._as_it_is(target)
+        if current is None:
+            return {}
         own = plan(each for each in matching if each.kind is not Kind.EDGE)
         edge = plan_edge(each for each in matching if each.kind is Kind.EDGE)
         statuses = {**own.statuses, **edge.statuses}
+        shown = {**_statuses(current, known), **_shown(statuses)}
         numbers = [*own.numbers, *edge.numbers]
-        shown = {**_statuses(target, known), **_shown(statuses)}
-        if (numbers, shown, target.state) == (target.applied, target.statuses, target.evaluated_state):
+        if (numbers, shown, current.state) == (current.applied, current.statuses, current.evaluated_state):
             return statuses
-        lost = [known[number] for number in target.applied if number in known and number not in numbers]
+        lost = [known[number] for number in current.applied if number in known and number not in numbers]
         try:
             with self._database.transaction():
-                state = self._write(target, own, edge, lost)
-                self._configurations.save_evaluated(target.row_id, shown, numbers, state)
+                state = self._write(current, own, edge, lost)
+                self._configurations.save_evaluated(current.row_id, shown, numbers, state)
         except HubError as err:  # what they set does not fit into the twin, or the device is disabled
-            logger.warning("%s cannot be configured: %s", target.address.shown, err.text)
+            logger.info("%s cannot be configured: %s", current.address.shown, err.text)
             statuses = dict.fromkeys(statuses, TARGETED)
-            self._configurations.save_statuses(target.address, {**shown, **_shown(statuses)})
+            self._configurations.save_statuses(current.address, {**shown, **_shown(statuses)})
         return statuses
+
+    def _as_it_is(self, target: Target) -> Target | None:
+        """A target, read once more where that matters; None when it is gone."""
+        # With a device, what its agent shows may have been written since.
+        return self._configurations.target(target.row_id) if target.address.module_id == AGENT else target
 
     def _write(self, target: Target, own: Plan, edge: Plan, lost: Sequence[Candidate]) -> int:
         """Write a target's twins; gives its new state."""

@@ -118,6 +118,14 @@ class Database:
             finally:
                 self._depth -= 1
 
+    def version(self) -> tuple[int, int] | None:
+        """Another one after each change, whoever makes it; None within a transaction, which may be taken back."""
+        if self._depth:
+            return None
+        with self._in_our_words():
+            (of_others,) = self._connection.execute("PRAGMA data_version").fetchone()
+        return of_others, self._connection.total_changes
+
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[StoredRow]:
         """The rows of a SELECT."""
         with self._in_our_words():

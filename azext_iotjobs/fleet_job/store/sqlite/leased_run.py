@@ -1,6 +1,7 @@
 """A run whose lease this process has: nobody else writes what is written here. How the lease keeps it so: lease.py."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from azext_iotjobs.fleet_job.store.leased_contract import RunSnapshot
@@ -45,6 +46,8 @@ class SqliteLeasedRun:
         self._runs = runs
         self._lease = lease
         self._gates = GateRows(database, runs, lease)
+        self._version: tuple[int, int] | None = None  # of the database, when this was read:
+        self._snapshot: RunSnapshot | None = None
 
     def beat(self, now: datetime) -> None:
         """Renew the lease when it is time to."""
@@ -55,16 +58,24 @@ class SqliteLeasedRun:
         self._lease.release()
 
     def snapshot(self, retry: Retry | None) -> RunSnapshot:
-        """What the rows say now."""
+        """What the rows say now; they are read again only once something was changed."""
+        version = self._database.version()
+        if self._snapshot is None or version is None or version != self._version:
+            self._snapshot = self._read_snapshot()
+            self._version = version
+        found = self._snapshot
+        if found.batch is not None or retry is None or found.run.state is not RunState.RUNNING:
+            return found
+        condition, values = _is_retried(retry)
+        retries = self._row_count(f"SELECT count(*) FROM device WHERE run = ? AND {condition}", *values)
+        rounds = self._row_count("SELECT count(*) FROM batch WHERE run = ? AND is_retry = 1")
+        return replace(found, retry_count=retries, retry_round=rounds + 1)
+
+    def _read_snapshot(self) -> RunSnapshot:
         run = self._runs.get_by_key(self.key)
         batch = self._runs.current_batch(run)
         cut_off = self._row_count(CUT_OFF, self._lease.epoch)
-        retries, rounds = 0, 0
-        if batch is None and retry is not None and run.state is RunState.RUNNING:
-            condition, values = _is_retried(retry)
-            retries = self._row_count(f"SELECT count(*) FROM device WHERE run = ? AND {condition}", *values)
-            rounds = self._row_count("SELECT count(*) FROM batch WHERE run = ? AND is_retry = 1")
-        return RunSnapshot(run=run, batch=batch, cut_off_count=cut_off, retry_count=retries, retry_round=rounds + 1)
+        return RunSnapshot(run=run, batch=batch, cut_off_count=cut_off, retry_count=0, retry_round=1)
 
     def begin(
         self,

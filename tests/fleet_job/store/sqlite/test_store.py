@@ -367,6 +367,20 @@ def test_what_a_process_that_is_gone_had_begun_is_uncertain_or_looked_at_again(
     assert [(each.seq, each.was_cut_off) for each in second.devices.due(1, NOW, 9)] == [(3, True), (4, False)]
 
 
+def test_what_a_run_is_asked_for_at_each_step_is_read_again_once_anybody_has_changed_something(
+    store: SqliteStore, leased: LeasedRun, tmp_path: Path
+) -> None:
+    seen = leased.snapshot(None)
+    assert leased.snapshot(None) is seen, "it was read again"
+    leased.end(RunEvent.STOP, NOW, reason=None, by="ann")
+    stopped = leased.snapshot(None)
+    assert stopped.run.state is RunState.STOPPED and leased.snapshot(None) is stopped
+    other = SqliteStore.open(tmp_path / "state")
+    other.runs.request_stop(stopped.run, StopRequest(kind=RequestKind.CANCEL, by="bob", reason=None, at=NOW))
+    assert leased.snapshot(None).run.stop_request is not None
+    other.close()
+
+
 def test_anybody_can_request_a_stop_and_a_cancel_stays_one(store: SqliteStore, leased: LeasedRun) -> None:
     def request(kind: RequestKind) -> None:
         store.runs.request_stop(store.runs.get("job"), StopRequest(kind=kind, by="bob", reason="why", at=NOW))
