@@ -164,7 +164,11 @@ class AmqpClient:
     def settle(self, sent: Transfer, outcome: Any, *, settled: bool = True) -> None:
         """Tell the outcome of a delivery of the hub's."""
         assert sent.delivery_id is not None
-        self.send(Disposition(RECEIVER, sent.delivery_id, settled=settled, state=outcome))
+        self.settle_number(sent.delivery_id, outcome, settled=settled)
+
+    def settle_number(self, number: int, outcome: Any, *, settled: bool = True) -> None:
+        """The same by the delivery's number."""
+        self.send(Disposition(RECEIVER, number, settled=settled, state=outcome))
 
     # --- what the hub has said
 

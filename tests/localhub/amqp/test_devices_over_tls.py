@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.localhub.amqp.nodes.device_message import BATCH_FORMAT
+from azext_iotjobs.localhub.amqp.nodes.telemetry_message import BATCH_FORMAT
 from azext_iotjobs.localhub.amqp.wire.message import Message, Properties, encode_message
 from azext_iotjobs.localhub.amqp.wire.performatives import Accepted, Rejected, Released
 from tests.helpers.amqp_socket import AmqpSocket, Detached

@@ -4,12 +4,12 @@ Source: IoT Hub devguide "send cloud-to-device messages"; Microsoft's service SD
 """
 
 import uuid
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Any
 
 from azext_iotjobs.localhub.amqp.addresses import match_pattern, segments_of
 from azext_iotjobs.localhub.amqp.nodes.base import Match
-from azext_iotjobs.localhub.amqp.nodes.device_message import as_text
+from azext_iotjobs.localhub.amqp.nodes.values import as_text, instant
 from azext_iotjobs.localhub.amqp.wire.message import Message
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
 from azext_iotjobs.localhub.rules.address import Address
@@ -17,7 +17,6 @@ from azext_iotjobs.localhub.rules.c2d_message import Ack, NewMessage, expiry, re
 
 ACK = "iothub-ack"
 TO = ("/devices/{device}/messages/devicebound", "/devices/{device}/modules/{module}/messages/devicebound")
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def read_c2d_message(message: Message, now: datetime) -> tuple[Address, NewMessage]:
@@ -27,7 +26,7 @@ def read_c2d_message(message: Message, now: datetime) -> tuple[Address, NewMessa
     """
     given = message.properties
     properties = {name: as_text(value) or "" for name, value in message.application_properties.items()}
-    expires_at = None if given.absolute_expiry_time is None else _instant(given.absolute_expiry_time)
+    expires_at = None if given.absolute_expiry_time is None else instant(given.absolute_expiry_time)
     return _address(given.to), NewMessage(
         body=message.body,
         message_id=as_text(given.message_id) or str(uuid.uuid4()),
@@ -49,13 +48,6 @@ def _address(to: str | None) -> Address:
         if ids is not None:
             return Match(ids, segments).address
     raise HubError(ARGUMENT_INVALID, f"The property to of a message must be {' or '.join(TO)}.")
-
-
-def _instant(milliseconds: int) -> datetime:
-    try:
-        return _EPOCH + timedelta(milliseconds=milliseconds)
-    except OverflowError:
-        raise HubError(ARGUMENT_INVALID, "A message's expiry is not in the years 1 to 9999.") from None
 
 
 def _utf8(data: Any) -> str:

@@ -14,8 +14,8 @@ from azext_iotjobs.localhub.amqp.nodes.base import (
     Route,
     Side,
 )
+from azext_iotjobs.localhub.amqp.nodes.c2d_receiver import C2dReceiver
 from azext_iotjobs.localhub.amqp.nodes.device_link import DeviceLink, DeviceLinks, DeviceNode
-from azext_iotjobs.localhub.amqp.nodes.device_messages import DeviceMessages
 from azext_iotjobs.localhub.amqp.nodes.methods import MethodCalls, MethodResponses
 from azext_iotjobs.localhub.amqp.nodes.telemetry import ModuleInputs, Telemetry
 from azext_iotjobs.localhub.amqp.nodes.throttled import ThrottledWork
@@ -52,10 +52,10 @@ def open_inputs(room: Room, link: OutAmqpLink, match: Match) -> ModuleInputs:
     return _added(device, ModuleInputs(link, device))
 
 
-def open_messages(room: Room, link: OutAmqpLink, match: Match) -> DeviceMessages:
+def open_messages(room: Room, link: OutAmqpLink, match: Match) -> C2dReceiver:
     """The node for cloud-to-device messages."""
     device = _device(room, match)
-    return _added(device, DeviceMessages(link, device, room.hub.c2d_queue))
+    return _added(device, C2dReceiver(link, device, room.hub.c2d_queue))
 
 
 def open_calls(room: Room, link: OutAmqpLink, match: Match) -> MethodCalls:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 
+from azext_iotjobs.localhub.amqp.nodes.values import timestamp
 from azext_iotjobs.localhub.amqp.wire.codec import encode
 from azext_iotjobs.localhub.amqp.wire.message import (
     ANNOTATIONS,
@@ -21,10 +22,9 @@ from azext_iotjobs.localhub.amqp.wire.message import (
     Message,
     encode_message,
 )
-from azext_iotjobs.localhub.amqp.wire.types import Long, Symbol, Timestamp
+from azext_iotjobs.localhub.amqp.wire.types import Long, Symbol
 from azext_iotjobs.localhub.engine.event_log import PartitionState
 from azext_iotjobs.localhub.rules.event import AuthMethod, DeviceEvent, Sender
-from azext_iotjobs.localhub.store.events import EPOCH, MILLISECOND
 
 CREATION_TIME = "iothub-creation-time-utc"
 AUTH_TYPES = {  # type, issuer
@@ -60,11 +60,6 @@ def encode_metrics(state: PartitionState, now: datetime) -> bytes:
         "runtime_info_retrieval_time_utc": timestamp(now),
     }
     return encode_message(Message(delivery_annotations=annotations))
-
-
-def timestamp(at: datetime) -> Timestamp:
-    """An instant, in milliseconds."""
-    return Timestamp((at - EPOCH) // MILLISECOND)
 
 
 def _envelope(event: DeviceEvent) -> bytes:

@@ -16,9 +16,9 @@ from azext_iotjobs.localhub.amqp.nodes.base import (
     OutNode,
     Room,
 )
-from azext_iotjobs.localhub.amqp.nodes.event_message import timestamp
 from azext_iotjobs.localhub.amqp.nodes.event_reader import check_event_hub
 from azext_iotjobs.localhub.amqp.nodes.request_reply import Exchange, ReplyNode, RequestNode
+from azext_iotjobs.localhub.amqp.nodes.values import timestamp
 from azext_iotjobs.localhub.amqp.wire.conditions import ARGUMENT_ERROR, NOT_FOUND, NOT_IMPLEMENTED
 from azext_iotjobs.localhub.amqp.wire.message import AmqpValue, Message
 from azext_iotjobs.localhub.amqp.wire.types import Array, Long

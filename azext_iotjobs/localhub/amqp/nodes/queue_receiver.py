@@ -6,19 +6,16 @@ rejected remove it, any other outcome unlocks it. What is not settled when the l
 
 import asyncio
 from contextlib import suppress
-from datetime import datetime, timezone
 from uuid import UUID
 
 from azext_iotjobs.localhub.amqp.nodes.base import OutAmqpLink
+from azext_iotjobs.localhub.amqp.nodes.values import timestamp
 from azext_iotjobs.localhub.amqp.refusals import REFUSALS, amqp_error
 from azext_iotjobs.localhub.amqp.wire.message import Message, Properties, encode_message
 from azext_iotjobs.localhub.amqp.wire.performatives import Accepted, DeliveryState, Rejected
-from azext_iotjobs.localhub.amqp.wire.types import Timestamp
 from azext_iotjobs.localhub.engine.locked_queue import LockedBatch, LockedQueue
 from azext_iotjobs.localhub.errors import HubError
 from azext_iotjobs.localhub.rules.host_names import HUB_NAME
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class QueueReceiver:
@@ -90,10 +87,9 @@ class QueueReceiver:
 
 def encode_batch(batch: LockedBatch) -> bytes:
     """A batch as a delivery's payload. Source: what Microsoft's .NET SDK requires of feedback."""
-    enqueued_ms = int((batch.enqueued_at - _EPOCH).total_seconds() * 1000)
     return encode_message(
         Message(
-            annotations={"iothub-enqueuedtime": Timestamp(enqueued_ms)},
+            annotations={"iothub-enqueuedtime": timestamp(batch.enqueued_at)},
             properties=Properties(
                 message_id=batch.lock_token, user_id=HUB_NAME.encode(), content_type=batch.content_type
             ),

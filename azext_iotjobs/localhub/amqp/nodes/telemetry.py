@@ -4,7 +4,7 @@ from functools import partial
 
 from azext_iotjobs.localhub.amqp.nodes.base import Delivery, InAmqpLink, OutAmqpLink
 from azext_iotjobs.localhub.amqp.nodes.device_link import DeviceLink
-from azext_iotjobs.localhub.amqp.nodes.device_message import read_device_messages
+from azext_iotjobs.localhub.amqp.nodes.telemetry_message import read_telemetry
 from azext_iotjobs.localhub.amqp.nodes.throttled import MAX_WAITING, ThrottledWork, Work
 from azext_iotjobs.localhub.amqp.refusals import amqp_error
 from azext_iotjobs.localhub.amqp.wire.performatives import Accepted, Rejected
@@ -34,7 +34,10 @@ class Telemetry:
 
     def receive(self, delivery: Delivery) -> None:
         """Take a message, or all of a batch. Raises DecodeError, also when one of a batch is wrong."""
-        messages = read_device_messages(delivery.message_format, delivery.payload)
+        messages = read_telemetry(delivery.message_format, delivery.payload)
+        if self._devices.quotas is None:
+            self._take(delivery, messages)
+            return
         take, refuse = partial(self._take, delivery, messages), partial(self._refuse, delivery)
         self._work.add(Work(Throttle.SENDS, take, refuse, cost=len(messages)))
 

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from azext_iotjobs.localhub.amqp.nodes.device_message import BATCH_FORMAT
+from azext_iotjobs.localhub.amqp.nodes.telemetry_message import BATCH_FORMAT
 from azext_iotjobs.localhub.amqp.wire.message import AmqpValue, Message, Properties, encode_message
 from azext_iotjobs.localhub.amqp.wire.performatives import Accepted, Rejected
 from azext_iotjobs.localhub.amqp.wire.types import Symbol, Timestamp, UByte

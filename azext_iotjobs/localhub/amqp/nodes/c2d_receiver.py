@@ -3,25 +3,23 @@
 The delivery tag is the lock token. A message that is not settled when its link ends is delivered again.
 """
 
-from datetime import datetime, timezone
 from uuid import UUID
 
 from azext_iotjobs.localhub.amqp.nodes.base import OutAmqpLink
 from azext_iotjobs.localhub.amqp.nodes.device_link import DeviceLink
+from azext_iotjobs.localhub.amqp.nodes.values import timestamp
 from azext_iotjobs.localhub.amqp.wire.conditions import MESSAGE_LOCK_LOST
 from azext_iotjobs.localhub.amqp.wire.message import Message as AmqpMessage
 from azext_iotjobs.localhub.amqp.wire.message import Properties, encode_message
 from azext_iotjobs.localhub.amqp.wire.performatives import Accepted, AmqpError, DeliveryState, Rejected
-from azext_iotjobs.localhub.amqp.wire.types import Byte, Timestamp, ULong
+from azext_iotjobs.localhub.amqp.wire.types import Byte, ULong
 from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
 from azext_iotjobs.localhub.errors import HubError
 from azext_iotjobs.localhub.rules.c2d_message import Ack, MessageOutcome
 from azext_iotjobs.localhub.store.messages import Message
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
-
-class DeviceMessages:
+class C2dReceiver:
     """Hub -> device."""
 
     def __init__(self, link: OutAmqpLink, device: DeviceLink, queue: C2dQueue) -> None:
@@ -49,7 +47,7 @@ class DeviceMessages:
     def deliver(self, message: Message) -> None:
         """Send a message, which is locked; one that is sent settled is done."""
         assert message.lock_token is not None  # it was locked for this link
-        self.link.send(encode_device_message(message), tag=UUID(message.lock_token).bytes)
+        self.link.send(encode_c2d_message(message), tag=UUID(message.lock_token).bytes)
         if self.link.is_settled_by_sender:
             self._queue.acknowledge(message.address, message.lock_token)
 
@@ -83,7 +81,7 @@ class DeviceMessages:
         self._device.remove(self)
 
 
-def encode_device_message(message: Message) -> bytes:
+def encode_c2d_message(message: Message) -> bytes:
     """A cloud-to-device message as a delivery's payload."""
     sent = message.sent
     assert message.lock_token is not None
@@ -94,11 +92,11 @@ def encode_device_message(message: Message) -> bytes:
         correlation_id=sent.correlation_id,
         content_type=sent.content_type,
         content_encoding=sent.content_encoding,
-        absolute_expiry_time=_milliseconds(sent.expires_at) if sent.has_expiry else None,
+        absolute_expiry_time=timestamp(sent.expires_at) if sent.has_expiry else None,
     )
     annotations = {
         "x-opt-sequence-number": ULong(message.sequence_number),
-        "iothub-enqueuedtime": Timestamp(_milliseconds(message.enqueued_at)),
+        "iothub-enqueuedtime": timestamp(message.enqueued_at),
         "iothub-deliverycount": Byte(message.delivery_count - 1),  # those before this one
         "x-opt-lock-token": UUID(message.lock_token),
     }
@@ -115,7 +113,3 @@ def encode_device_message(message: Message) -> bytes:
 
 def _to(message: Message) -> str:
     return "/" + "/".join((*message.address.path, "messages", "devicebound"))
-
-
-def _milliseconds(at: datetime) -> int:
-    return int((at - _EPOCH).total_seconds() * 1000)

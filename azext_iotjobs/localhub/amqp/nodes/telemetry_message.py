@@ -1,23 +1,19 @@
 """What a device sends as telemetry: AMQP messages -> the hub's messages. Pure.
 
-A message's properties are texts here, as they are over MQTT and HTTPS: numbers are written in decimal, booleans as true
-and false, instants as ISO 8601, bytes in base64.
+A message's properties are texts here, as they are over MQTT and HTTPS.
 Source: IoT Hub devguide "create and read messages"; Microsoft's device SDKs.
 """
 
-import base64
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
 from typing import Any
-from uuid import UUID
 
+from azext_iotjobs.localhub.amqp.nodes.values import as_text, instant
 from azext_iotjobs.localhub.amqp.wire.message import Message, Properties, decode_message
-from azext_iotjobs.localhub.amqp.wire.types import DecodeError, Timestamp
+from azext_iotjobs.localhub.amqp.wire.types import DecodeError
 from azext_iotjobs.localhub.clock import render
 from azext_iotjobs.localhub.rules.event import DeviceMessage
 
 BATCH_FORMAT = 0x80013700  # each data section holds one encoded message
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _PROPERTIES = {
     "message_id": "messageId",
     "user_id": "userId",
@@ -33,7 +29,7 @@ _ANNOTATIONS = {"iothub-interface-id": "interfaceId", "dt-subject": "componentNa
 _APPLICATION_PROPERTIES = {"iothub-outputname": "outputName", "iothub-creation-time-utc": "creationTimeUtc"}
 
 
-def read_device_messages(message_format: int, payload: bytes) -> list[DeviceMessage]:
+def read_telemetry(message_format: int, payload: bytes) -> list[DeviceMessage]:
     """The messages of one delivery: one, or those of a batch. Raises DecodeError, also when one of a batch is wrong.
 
     message_format: as the delivery says; BATCH_FORMAT for a batch.
@@ -72,7 +68,7 @@ def _described(properties: Properties) -> dict[str, str]:
 
 def _property_text(field: str, value: Any) -> str:
     if field in _TIMES:
-        return _instant(value)
+        return render(instant(value))
     if field == "user_id":  # SDKs write a text there
         return bytes(value).decode("utf-8", "backslashreplace")
     return as_text(value) or ""
@@ -80,32 +76,3 @@ def _property_text(field: str, value: Any) -> str:
 
 def _named(names: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, str]:
     return {name: as_text(given[key]) or "" for key, name in names.items() if key in given}
-
-
-def as_text(value: Any) -> str | None:
-    """The text for a simple AMQP value; None for null. Raises DecodeError for a list, a map and other values."""
-    match value:
-        case None:
-            return None
-        case str():
-            return str(value)
-        case bool():
-            return "true" if value else "false"
-        case Timestamp():
-            return _instant(value)
-        case int():
-            return str(int(value))
-        case float():
-            return repr(float(value))
-        case UUID():
-            return str(value)
-        case bytes():
-            return base64.b64encode(value).decode()
-    raise DecodeError(f"a property of a message is of the type {type(value).__name__}")
-
-
-def _instant(milliseconds: int) -> str:
-    try:
-        return render(_EPOCH + timedelta(milliseconds=milliseconds))
-    except OverflowError:
-        raise DecodeError("an instant in a message is not in the years 1 to 9999") from None
