@@ -140,8 +140,8 @@ def fill(hub: HubUnderLoad, device: str, count: int) -> None:
         assert status == 204, status
 
 
-def consume(hub: HubUnderLoad, device: str, count: int, copy: Path) -> Reading:
-    """Read all events twice: they are encoded for the first reader. Gives the second reading; copy: for their bytes."""
+def consume(hub: HubUnderLoad, device: str, count: int, copy: Path) -> tuple[Reading, Reading]:
+    """Read all events twice: they are encoded for the first reader. copy: a file for their bytes."""
     key = dict(part.partition("=")[::2] for part in hub.local.event_hubs_connection_string.split(";"))
     token = sas(key["SharedAccessKey"], "localhost/local-hub", policy="service", life_s=3600)
     readings: list[Reading] = []
@@ -152,7 +152,8 @@ def consume(hub: HubUnderLoad, device: str, count: int, copy: Path) -> Reading:
             wall_s = consumer.read_events(token, partition_of(device, 4), count, file if readings else None)
             readings.append(say(what, count, wall_s, (cpu_s(hub.pid) - cpu) / count * 1e6))
         consumer.close()
-    return readings[-1]
+    first, again = readings
+    return first, again
 
 
 @contextmanager
@@ -214,15 +215,15 @@ def main() -> None:
             with measured(hub) as cost:
                 fill(hub, "bench", count)
             say("sent in batches over HTTPS", count, cost.wall_s, cost.cpu_s / count * 1e6)
-            read = consume(hub, "bench", count, folder / "events")
+            first, again = consume(hub, "bench", count, folder / "events")
             least = floor(hub, count, folder / "events")
         finally:
             hub.local.close()
-        in_memory = telemetry(folder / "memory", "MQTT, QoS 1, events in memory", devices, count // 4)
-        stored = telemetry(folder / "disk", "MQTT, QoS 1, events stored", devices, count // 4, "--keep-events")
-    _write(f"floor / consumer, by the clock           {least.rate / read.rate:5.2f}")
+        in_memory = telemetry(folder / "memory", "MQTT, QoS 1, events in memory", devices, count // 2)
+        stored = telemetry(folder / "disk", "MQTT, QoS 1, events stored", devices, count // 2, "--keep-events")
+    _write(f"floor / consumer, by the clock           {least.rate / again.rate:5.2f}")
     _write(f"storing / not storing, CPU               {stored / max(in_memory, 1e-9):5.2f}")
-    of_one_core = 1e6 / max(read.each_us, 1e-3)
+    of_one_core = 1e6 / max(first.each_us, 1e-3)
     reached = "yes" if of_one_core >= GOAL_PER_S else "NO"
     _write(f"goal events/s of the hub's one core   {GOAL_PER_S}   reached   {of_one_core:.0f}   {reached}")
 

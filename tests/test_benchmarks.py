@@ -84,7 +84,7 @@ def test_the_benchmark_of_events() -> None:
     for what in ("sent in batches over HTTPS", *readings):
         assert number(rf"^{what} +(\d+) in +[\d.]+ s +\d+/s +[\d.]+ us each$", lines) == 400
     for what in ("MQTT, QoS 1, events in memory", "MQTT, QoS 1, events stored"):
-        assert number(rf"^{what} +(\d+) in ", lines) == 100
+        assert number(rf"^{what} +(\d+) in ", lines) == 200
     assert number(r"^floor / consumer, by the clock +([\d.]+)$", lines) > 0
     assert set(goals(lines)) == {"events/s of the hub's one core"}
 
@@ -111,6 +111,14 @@ def test_the_benchmark_of_simulator() -> None:
         "connects/s, WebSocket",
         "method answers/s, by a job",
     }
+
+
+@needs_proc
+def test_the_benchmark_of_configurations() -> None:
+    lines = output_of("configurations", "--short")
+    assert number(r"^1200 devices, 5 configurations, applied to (\d+) each$", lines) == 900
+    for what in ("that sets all of it", "with nothing to set"):
+        assert number(rf"^a round {what} .* the longest ([\d.]+) ms$", lines) > 0
 
 
 @needs_proc

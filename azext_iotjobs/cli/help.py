@@ -7,6 +7,7 @@ import azext_iotjobs.cli.fleet_job.help
 import azext_iotjobs.cli.fleet_job.read_help
 import azext_iotjobs.cli.fleet_job.schedule.help
 import azext_iotjobs.cli.identity.help
+import azext_iotjobs.cli.identity.transfer_help
 import azext_iotjobs.cli.job.help
 import azext_iotjobs.cli.local_hub.help
 import azext_iotjobs.cli.message.help

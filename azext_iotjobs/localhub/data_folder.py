@@ -26,7 +26,7 @@ from azext_iotjobs.localhub.store.database import Database, NewerDatabase
 from azext_iotjobs.localhub.store.events import MIGRATIONS as EVENT_MIGRATIONS
 from azext_iotjobs.localhub.store.events import EventRows
 from azext_iotjobs.localhub.store.identities import Identities
-from azext_iotjobs.localhub.store.integrity import check_integrity
+from azext_iotjobs.localhub.store.integrity import FULL, QUICK, check_integrity
 from azext_iotjobs.localhub.store.schema import MIGRATIONS
 from azext_iotjobs.localhub.tls.certificates import Certificates, CertificatesUnusable, all_files, ensure_certificates
 from azext_iotjobs.localhub.tls.context import HubContext
@@ -76,7 +76,7 @@ def open_storage(config: LocalHubConfig, account: StorageAccount) -> Storage:
 def open_database(config: LocalHubConfig, outages: Outages) -> Database:
     """The database, made when there is none, and checked for damage. Raises FolderUnusable."""
     try:
-        return _open_database(_database_file(config), outages, MIGRATIONS)
+        return _open_database(_database_file(config), outages, MIGRATIONS, FULL)
     except UNUSABLE as err:
         raise unusable_database(config, err) from err
 
@@ -89,7 +89,8 @@ def open_event_log(
         return None, EventLog(loop, config.partitions or DEFAULT_PARTITIONS, created_at=started_at)
     path = config.data_dir / "events.db"
     try:
-        database = _open_database(path, outages, EVENT_MIGRATIONS)
+        # A full check of a file as large as it may be would take longer than a start may.
+        database = _open_database(path, outages, EVENT_MIGRATIONS, QUICK)
     except UNUSABLE as err:
         raise _unusable_events(path, err) from err
     try:
@@ -112,14 +113,14 @@ def _how_to_remove(path: Path) -> str:
     return f"rm -f {' '.join(shlex.quote(f'{path}{end}') for end in ('', '-wal', '-shm'))}"
 
 
-def _open_database(path: Path | None, outages: Outages, migrations: Sequence[Sequence[str]]) -> Database:
+def _open_database(path: Path | None, outages: Outages, migrations: Sequence[Sequence[str]], pragma: str) -> Database:
     if path is None:
         return Database(None, outages, migrations)
     if not path.exists():
         write_private(path, b"")
     database = Database(path, outages, migrations)
     try:
-        check_integrity(database)
+        check_integrity(database, pragma)
     except BaseException:
         database.close()
         raise

@@ -21,6 +21,7 @@ _SECRETS = (
     # JSON within a text of JSON.
     rf'(\\"(?:{"|".join((*KEYS, *ALWAYS))})\\"\s*:\s*\\")(?:[^"\\]|\\\\(?:\\")?)*',
     r"((?:SharedAccess|Account)Key=)[^;\"'\s\\]+",
+    r'("value"\s*:\s*")[A-Za-z0-9+/]{86}==(?=")',  # in a list of a storage account's keys
     r"\b(sig=)[^&;\"'\s\\]+",
     r"\b(Bearer )[^\s\"']+",
     r"(//)[^/@\s:]+:[^/@\s]+(?=@)",  # of a proxy

@@ -244,6 +244,33 @@ def test_an_upload_that_breaks_off_leaves_nothing_and_a_large_one_takes_no_memor
     assert call(hub, "DELETE", url).status_code == 202
 
 
+def test_a_hub_that_is_killed_while_a_file_comes_leaves_the_old_one(tmp_path: Path) -> None:
+    with HubProcess(tmp_path / "hub") as hub:
+        assert put(hub, container_url(hub, "a"), b"old").status_code == 201
+        writing = tmp_path / "hub" / "storage" / "registry" / ".blobs" / "writing"
+
+        def body() -> Iterator[bytes]:
+            yield b"x" * MIB
+            wait_until("some of it is on the disk", lambda: any(each.stat().st_size for each in writing.iterdir()))
+            hub.kill()
+            yield from pieces(8)
+
+        with pytest.raises(OSError):  # the connection is gone
+            put_pieces(hub, container_url(hub, "a"), body(), 96 * MIB)
+        assert len(list(writing.iterdir())) == 1
+    with HubProcess(tmp_path / "hub") as hub:
+        assert call(hub, "GET", container_url(hub, "a")).content == b"old"
+        assert list(writing.iterdir()) == []
+
+
+def test_the_upload_folder_may_be_any_and_outlives_a_hub_in_memory(tmp_path: Path) -> None:
+    with HubProcess(tmp_path / "hub", "--in-memory", "--upload-folder", str(tmp_path / "files")) as hub:
+        place = begin(hub, "pump", "logs/today.txt")
+        assert put(hub, blob_url(place), b"content").status_code == 201
+        assert hub.info["uploadDirectory"] == str(tmp_path / "files")
+    assert (tmp_path / "files" / "uploads" / "pump" / "logs" / "today.txt").read_bytes() == b"content"
+
+
 def memory_mib(process: int) -> float:
     """The most memory that a process has had; 0 where the system does not say so."""
     path = Path(f"/proc/{process}/status")

@@ -1,4 +1,4 @@
-"""Hundreds of hostile connections at once, on both ports, while an honest device and an honest service are served on.
+"""Hundreds of hostile connections at once, on all ports, while an honest device and an honest service are served on.
 
 The short form is the same on every run; IOTJOBS_TORTURE=1 sends many more. A failure prints the seed.
 """
@@ -20,6 +20,7 @@ import pytest
 import requests
 
 from tests.helpers.hostile import ATTACKS, VERSION, Attack, Target
+from tests.helpers.hostile_amqp import AMQP_ATTACKS
 from tests.helpers.hub_process import HubProcess
 from tests.helpers.mqtt_device import MqttDevice
 from tests.helpers.short_form import IN_FULL
@@ -28,6 +29,7 @@ from tests.helpers.waiting import wait_until
 pytestmark = pytest.mark.local_hub("attacks the hub")
 
 resource = pytest.importorskip("resource")  # Windows has no such limits
+KINDS = (*ATTACKS, *AMQP_ATTACKS)
 CONNECTIONS = 3000 if IN_FULL else 150
 AT_ONCE = 24
 GROWTH_BOUND_KIB = 96 * 1024  # nothing is held for those who are gone; an allocator keeps some of what was needed once
@@ -113,7 +115,7 @@ def test_hostile_connections_neither_stop_nor_bloat_the_hub(tmp_path: Path, asks
     files, memory = open_files(hub), resident_kib(hub)
     try:
         with ThreadPoolExecutor(AT_ONCE) as threads:
-            kinds = (ATTACKS[number % len(ATTACKS)] for number in range(CONNECTIONS))
+            kinds = (KINDS[number % len(KINDS)] for number in range(CONNECTIONS))
             list(threads.map(attack, itertools.repeat(target), kinds, range(seed, seed + CONNECTIONS)))
     finally:
         target.let_go()

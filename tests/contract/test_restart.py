@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.helpers.configuration_actor import Configurer
 from tests.helpers.hub_process import HubProcess
 from tests.helpers.mqtt_device import MqttDevice, wait_for_connection_state
 from tests.helpers.restart_actors import (
@@ -208,6 +209,7 @@ def test_kills_at_random_moments_lose_nothing_that_was_acknowledged(tmp_path: Pa
         TwinJobber("t"),
         methods,
         Correspondent("c"),
+        Configurer("cf"),
         AmqpCorrespondent("a"),
         AmqpReceiver("ar"),
         AmqpTelemeter("at"),

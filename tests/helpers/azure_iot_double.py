@@ -1,7 +1,7 @@
 """A stand-in for Microsoft's azure-iot extension: same commands, same argument names, a validator that always fails.
 
 It does to a neighbour what the real one does: lays its arguments and validators over every dest of the same name, and
-brings an older paho-mqtt that az's search path finds first.
+brings an older paho-mqtt and an older azure-eventhub that az's search path finds first.
 """
 
 import json
@@ -55,11 +55,11 @@ COMMAND_LOADER_CLS = StandInLoader
 METADATA = "Metadata-Version: 2.1\nName: azure-iot\nVersion: 0.31.0\n"
 
 
-def install_beside(extensions: Path, ours: Path, surface: Path, old_paho: Path) -> None:
+def install_beside(extensions: Path, ours: Path, surface: Path, old_paho: Path, old_eventhub: Path) -> None:
     """Lay an extension folder that holds ours and the stand-in.
 
     extensions: the new, empty folder.  ours: the installed extension's folder.  surface: the reference's options.
-    old_paho: a site-packages folder with paho-mqtt 1.6.1.
+    old_paho: a site-packages folder with paho-mqtt 1.6.1.  old_eventhub: one with an older azure-eventhub.
     """
     shutil.copytree(ours, extensions / "iotjobs")
     standin = extensions / "azure-iot"
@@ -76,3 +76,4 @@ def install_beside(extensions: Path, ours: Path, surface: Path, old_paho: Path) 
     )
     (dist_info / "metadata.json").write_text(json.dumps({"name": "azure-iot", "version": "0.31.0"}), encoding="utf-8")
     shutil.copytree(old_paho / "paho", standin / "paho")
+    shutil.copytree(old_eventhub / "azure", standin / "azure")

@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.event import AuthMethod, Sender
+from azext_iotjobs.localhub.store.database import Database
+from azext_iotjobs.localhub.store.events import MIGRATIONS, EventRows
 from azext_iotjobs.localhub.testing.process import LocalHubFailed
 from tests.helpers.hub_process import HubProcess
 from tests.helpers.mqtt_device import MqttDevice
@@ -67,6 +71,29 @@ def test_events_and_their_numbers_go_on_after_a_hub_was_killed(
     assert send(hub, "d1", "third")
     assert hub.stop() == 0
     assert [number for number, _ in sent(start(tmp_path, KEEP))] == [3]
+
+
+def test_an_event_is_stored_with_the_model_that_its_device_has_announced(
+    start: Callable[..., HubProcess], tmp_path: Path
+) -> None:
+    hub = start(tmp_path, KEEP)
+    identity = hub.new_device("d1")
+    user = f"{hub.host}/d1/?api-version=2021-04-12&model-id=dtmi:a;1"
+    device = MqttDevice(hub, "d1", identity["authentication"]["symmetricKey"]["primaryKey"], username=user)
+    assert device.connect() == 0
+    sent = device.publish("devices/d1/messages/events/$.sub=thermostat1&alert=", b"21", qos=1)
+    wait_until("it is acknowledged", sent.is_published)
+    device.close()
+    hub.kill()
+    with closing(Database(tmp_path / "events.db", migrations=MIGRATIONS)) as database:
+        (event,) = EventRows(database).newest(10)
+    assert event.sender == Sender(
+        address=Address("d1"),
+        auth_method=AuthMethod.DEVICE_KEY,
+        generation_id=identity["generationId"],
+        model_id="dtmi:a;1",
+    )
+    assert (event.message.system, event.message.properties) == ({"componentName": "thermostat1"}, {"alert": ""})
 
 
 def test_a_full_disk_refuses_what_devices_send_and_the_hub_goes_on_when_there_is_room(

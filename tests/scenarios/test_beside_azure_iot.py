@@ -14,6 +14,7 @@ from tests.conftest import ScenarioHub, running_hub
 from tests.helpers.az import EXTENSIONS, REPOSITORY, Az
 from tests.helpers.azure_iot_double import install_beside
 
+OLD_EVENTHUB = REPOSITORY / ".venv-eventhub-oldest"
 DATA = Path(__file__).parents[1] / "data" / "reference_options.json"
 
 
@@ -26,10 +27,10 @@ def old_paho() -> Path:
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Az:
     """az with both extensions."""
-    if not (REPOSITORY / ".venv-sdk").exists():
-        pytest.skip("azure-iot-device, which brings paho-mqtt 1.6.1, is not installed: make test does it")
+    if not (REPOSITORY / ".venv-sdk").exists() or not OLD_EVENTHUB.exists():
+        pytest.skip("paho-mqtt 1.6.1, which azure-iot-device brings, or azure-eventhub 5.14.0: make test installs them")
     extensions = tmp_path_factory.mktemp("extensions")
-    install_beside(extensions, EXTENSIONS / "iotjobs", DATA, old_paho())
+    install_beside(extensions, EXTENSIONS / "iotjobs", DATA, old_paho(), OLD_EVENTHUB)
     return Az(tmp_path_factory.mktemp("both-config"), extensions)
 
 
@@ -96,7 +97,12 @@ def test_every_command_of_both_is_answered_by_ours(both_hub: ScenarioHub, tmp_pa
     disabled = az.json("iot hub device-identity update", *hub, "-d", "d1", "--set", "status=disabled")
     assert disabled["status"] == "disabled"
     assert az.json("iot hub device-identity show", *hub, "-d", "d1")["status"] == "disabled"
+    assert az.run("iot device c2d-message send", *hub, "-d", "d1").code == 0
     assert az.run("iot hub device-identity delete", *hub, "-d", "d1").code == 0
+    ended = az.run("iot hub monitor-events", *hub, "-d", "d1", "--timeout", "1", environment={"PYTHONVERBOSE": "1"})
+    assert ended.code == 7
+    folders = {each: str(both_hub.az.extensions / each / "azure" / "eventhub") for each in ("azure-iot", "iotjobs")}
+    assert [name for name, folder in folders.items() if folder in ended.stderr] == ["iotjobs"]
     assert az.json("iot local-hub show")["hostName"] == both_hub.name
     assert az.run("iot local-hub reset --yes").code == 0
 

@@ -368,8 +368,9 @@ def test_what_does_not_work_is_shown_and_logged_once(own: Az) -> None:
     assert "another program holds a lock on it" in begun and "works again" in over
 
 
-def test_a_damaged_database_is_set_aside_as_the_error_says(own: Az) -> None:
-    hub = own.json("iot local-hub start --detach", *FREE)
+def test_a_damaged_database_is_set_aside_as_the_error_says_and_events_with_it(own: Az) -> None:
+    events = ("--keep-events", "3", "--partitions", "8", "--consumer-groups", "alerts", "reports")
+    hub = own.json("iot local-hub start --detach", *FREE, *events)
     folder = Path(hub["dataDirectory"])
     running = own.run("iot local-hub reset --yes", "--data-dir", str(folder))
     assert running.code == 1 and f"az iot local-hub reset -n {hub['hostName']}" in running.stderr
@@ -382,6 +383,9 @@ def test_a_damaged_database_is_set_aside_as_the_error_says(own: Az) -> None:
     assert done.code == 0, done.stderr
     (aside,) = folder.glob("hub.db.set-aside-*")
     assert aside.read_bytes() == b"damaged" * 1000 and str(aside) in done.stderr
+    (events_aside,) = folder.glob("events.db.set-aside-*")
+    with closing(sqlite3.connect(events_aside)) as database:
+        assert database.execute("SELECT count(*) FROM partitions").fetchone() == (8,)
     again = own.json("iot local-hub start --detach", *FREE)
     key = hub["connectionString"].rpartition(";")[2]
     assert again["connectionString"].endswith(key)

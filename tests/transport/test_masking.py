@@ -1,3 +1,4 @@
+import base64
 import json
 
 import pytest
@@ -81,3 +82,10 @@ def test_the_key_of_a_storage_account_is_covered() -> None:
 def test_what_is_no_secret_stays() -> None:
     text = '{"deviceId": "d", "primaryThumbprint": "AB", "keyName": "p"} sr=h&se=1&skn=p SharedAccessKeyName=p'
     assert masked(text) == text
+
+
+def test_the_keys_of_a_storage_account_are_covered_and_other_values_are_not() -> None:
+    key = base64.b64encode(bytes(64)).decode()
+    listed = json.dumps({"keys": [{"keyName": "key1", "value": key}]}, indent=2)
+    assert key not in masked(listed) and "key1" in masked(listed)
+    assert masked(json.dumps({"value": "a reading"})) == json.dumps({"value": "a reading"})

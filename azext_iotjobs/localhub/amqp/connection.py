@@ -216,7 +216,7 @@ class Connection(asyncio.Protocol):
         self._stop_timer()
         if self._is_closed or self._transport is None:
             return
-        now_s, timeout_s = self._loop.time(), self._protocol.client_idle_timeout_s
+        now_s, timeout_s = self._loop.time(), self._protocol.client.idle_timeout_s
         reason = self._lifetime.ended_because(now_s)
         if reason is not None:
             self._close(AmqpError(RESOURCE_LIMIT_EXCEEDED, f"The connection ends: {reason}."), reason)

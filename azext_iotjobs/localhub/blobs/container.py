@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from azext_iotjobs.localhub.process.private_files import make_private_folder, wr
 from azext_iotjobs.localhub.rules.blob_names import hashed_name, plain_path
 
 SYSTEM = ".blobs"
+BLOCK_LIFE_S = 7 * 24 * 3600.0  # of blocks that nobody commits [Put Block]
 DEFAULT_TYPE = "application/octet-stream"
 
 
@@ -63,6 +65,9 @@ class Container:
             make_private_folder(self._system / name)
         for path in (self._system / "writing").iterdir():
             path.unlink()
+        for path in (self._system / "blocks").iterdir():
+            if time.time() - path.stat().st_mtime > BLOCK_LIFE_S:
+                shutil.rmtree(path, ignore_errors=True)
 
     def get(self, name: str) -> Blob | None:
         """A blob, or None."""

@@ -32,7 +32,7 @@ from azext_iotjobs.localhub.store.newest_events import NewestEvents
 
 SHOWN_EVENTS = 1000  # the newest, which `after` gives
 RESPONSE_BYTES = 4 * 1024 * 1024  # of events that are read at once; at least one is returned
-MAX_FILE_BYTES = 1024 * 1024 * 1024
+MAX_FILE_BYTES = 512 * 1024 * 1024
 CHECK_INTERVAL_S = 1.0  # how late events are removed
 
 StoreError = StoreUnavailable | StoreDamaged
@@ -88,7 +88,7 @@ class EventLog:
         self._retention = retention
         self._newest = NewestEvents()
         self._extents = [Extent(0, 0)] * partition_count if rows is None else rows.extents()
-        self._last_enqueued_at = [EPOCH] * partition_count
+        self._last_enqueued_at = [EPOCH] * len(self._extents)
         self._last_at = EPOCH  # of all partitions
         self._batches: list[_Batch] = []
         self._readers: list[dict[object, Wake]] = [{} for _ in self._extents]

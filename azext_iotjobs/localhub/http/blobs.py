@@ -10,7 +10,6 @@ Source: Azure Storage REST "operations on blobs"; the requests of its SDKs for P
 import asyncio
 import base64
 import binascii
-import hashlib
 import logging
 import os
 import uuid
@@ -19,11 +18,11 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote
 
 from aiohttp import web
-from aiohttp.http import HttpProcessingError
 
 from azext_iotjobs.localhub.blobs.container import Blob, BlobProperties, BlockMissing, Container
 from azext_iotjobs.localhub.blobs.storage import Storage
 from azext_iotjobs.localhub.clock import HubClock
+from azext_iotjobs.localhub.http.blob_bodies import receive, send_part, small_body
 from azext_iotjobs.localhub.http.blob_documents import (
     CONTENT_HEADERS,
     VERSION,
@@ -36,7 +35,6 @@ from azext_iotjobs.localhub.http.blob_documents import (
     wanted_range,
     written_headers,
 )
-from azext_iotjobs.localhub.http.connection_limits import IdleLimit
 from azext_iotjobs.localhub.rules import blob_sas as sas
 from azext_iotjobs.localhub.rules.blob_names import is_blob_name
 from azext_iotjobs.localhub.rules.file_upload import CONTAINER as UPLOADS
@@ -47,9 +45,7 @@ MAX_BLOCKS = 100_000  # of a blob, not committed [Put Block]
 MAX_BLOCK_ID_BYTES = 64
 MAX_BLOCK_LIST_BYTES = 8 * 1024 * 1024
 MAX_LISTED = 5000
-PIECE_BYTES = 256 * 1024
 META = "x-ms-meta-"
-IDLE_LIMIT_S = 60.0  # without a piece of a body
 logger = logging.getLogger(__name__)
 
 Answer = Awaitable[web.StreamResponse]
@@ -182,7 +178,7 @@ class BlobEndpoint:
         self._check_conditions(asked, container)
         path = container.temporary_path()
         try:
-            digest = await _receive(asked.web, path, MAX_BLOB_BYTES)
+            digest = await receive(asked.web, path, MAX_BLOB_BYTES)
             blob = await self._place(asked, container, path)
         finally:
             path.unlink(missing_ok=True)
@@ -195,7 +191,7 @@ class BlobEndpoint:
             raise BlobError(409, "BlockCountExceedsLimit", f"At most {MAX_BLOCKS} blocks may be uncommitted.")
         path = container.temporary_path()
         try:
-            digest = await _receive(asked.web, path, MAX_BLOCK_BYTES)
+            digest = await receive(asked.web, path, MAX_BLOCK_BYTES)
             os.replace(path, container.block_path(asked.blob, block_id))
         finally:
             path.unlink(missing_ok=True)
@@ -204,7 +200,7 @@ class BlobEndpoint:
     async def _put_block_list(self, asked: BlobRequest, container: Container) -> web.StreamResponse:
         """Put Block List."""
         self._check_conditions(asked, container)
-        block_ids = [_block_id(each) for each in read_block_list(await _small_body(asked.web))]
+        block_ids = [_block_id(each) for each in read_block_list(await small_body(asked.web, MAX_BLOCK_LIST_BYTES))]
         try:
             path = await asyncio.to_thread(container.join_blocks, asked.blob, block_ids)
         except BlockMissing as err:
@@ -233,10 +229,12 @@ class BlobEndpoint:
             status=206 if part else 200, headers={**blob_headers(blob), **overridden, **self._own_headers(asked.web)}
         )
         if part:
+            if digest := response.headers.pop("Content-MD5", None):  # of the whole blob
+                response.headers["x-ms-blob-content-md5"] = digest
             response.headers["Content-Range"] = f"bytes {start}-{end}/{blob.size_bytes}"
         response.content_length = end - start + 1
         try:
-            await _send_part(asked.web, response, blob.path, start, end)
+            await send_part(asked.web, response, blob.path, start, end)
         except ConnectionError:
             logger.debug("the client was gone before the end of a blob")
         return response
@@ -315,63 +313,3 @@ def _block_id(text: str) -> str:
 
 def _digest_header(digest: bytes) -> dict[str, str]:
     return {"Content-MD5": base64.b64encode(digest).decode()}
-
-
-async def _receive(request: web.Request, path: Path, limit_bytes: int) -> bytes:
-    """Write a request's body to a new file; gives its MD5.
-
-    Raises BlobError for one that is too large, that ends early, or that is not what its Content-MD5 says.
-    """
-    if (request.content_length or 0) > limit_bytes:
-        raise _too_large(limit_bytes)
-    md5, size = hashlib.md5(usedforsecurity=False), 0
-    with open(path, "xb") as file, IdleLimit(IDLE_LIMIT_S, request) as limit:
-        while piece := await _next_piece(request):
-            limit.note()
-            size += len(piece)
-            if size > limit_bytes:
-                raise _too_large(limit_bytes)
-            md5.update(piece)
-            file.write(piece)
-        file.flush()
-        await asyncio.to_thread(os.fsync, file.fileno())
-    given = request.headers.get("Content-MD5")
-    if given and given != base64.b64encode(md5.digest()).decode():
-        raise BlobError(400, "Md5Mismatch", "The body does not have the MD5 that its header says.")
-    return md5.digest()
-
-
-async def _next_piece(request: web.Request) -> bytes:
-    """The next bytes of a body; b"" at its end. Raises BlobError 400 when it ends early."""
-    try:
-        return await request.content.read(PIECE_BYTES)
-    except (web.RequestPayloadError, HttpProcessingError, ConnectionError) as err:
-        raise BlobError(400, "IncompleteBody", "The body cannot be read to its end.") from err
-
-
-async def _small_body(request: web.Request) -> bytes:
-    body = bytearray()
-    with IdleLimit(IDLE_LIMIT_S, request):
-        while piece := await _next_piece(request):
-            body += piece
-            if len(body) > MAX_BLOCK_LIST_BYTES:
-                raise _too_large(MAX_BLOCK_LIST_BYTES)
-    return bytes(body)
-
-
-def _too_large(limit_bytes: int) -> BlobError:
-    return BlobError(413, "RequestBodyTooLarge", f"The body may have at most {limit_bytes} bytes.")
-
-
-async def _send_part(request: web.Request, response: web.StreamResponse, path: Path, start: int, end: int) -> None:
-    """Send bytes `start` to `end` of a file; the file stays as it is though its blob be written anew."""
-    with open(path, "rb") as file, IdleLimit(IDLE_LIMIT_S, request) as limit:
-        await response.prepare(request)
-        if request.method == "HEAD":
-            return
-        file.seek(start)
-        left = end - start + 1
-        while left > 0 and (piece := file.read(min(left, PIECE_BYTES))):
-            await response.write(piece)
-            limit.note()
-            left -= len(piece)

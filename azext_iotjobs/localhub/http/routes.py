@@ -100,7 +100,7 @@ METHOD, QUERY = Access(SERVICE, Throttle.METHODS), Access(SERVICE, Throttle.QUER
 JOB, OLD_JOB = Access(JOBS, Throttle.JOBS), Access(WRITE, Throttle.JOBS)
 MESSAGES = Access(SERVICE, None)
 DEVICE_SEND, DEVICE_RECEIVE = Access(Caller.DEVICE, Throttle.SENDS), Access(Caller.DEVICE, Throttle.MESSAGE_RECEIVES)
-DEVICE_SETTLE = Access(Caller.DEVICE, None)
+DEVICE_SETTLE, DEVICE_UPLOAD = Access(Caller.DEVICE, None), Access(Caller.DEVICE, Throttle.FILE_UPLOADS)
 LOCAL, LOCAL_SEND = Access(Caller.OWNER, None), Access(Caller.OWNER, Throttle.MESSAGE_SENDS)
 
 
@@ -201,7 +201,7 @@ ROUTES = (
     _route(f"GET {BOUND}", DEVICE_RECEIVE, lambda h: h.messages.receive, "receive a message; 204 when there is none"),
     _route(f"DELETE {BOUND}/{{token}}", DEVICE_SETTLE, lambda h: h.messages.settle, "complete, or `?reject`"),
     _route(f"POST {BOUND}/{{token}}/abandon", DEVICE_SETTLE, lambda h: h.messages.abandon, "abandon"),
-    _route(f"POST {FILES}", DEVICE_SETTLE, lambda h: h.files.begin, "begin a file upload"),
+    _route(f"POST {FILES}", DEVICE_UPLOAD, lambda h: h.files.begin, "begin a file upload"),
     _route(f"POST {FILES}/notifications", DEVICE_SETTLE, lambda h: h.files.end, "end a file upload"),
     _route(f"POST {FILES}/notifications/{{correlation}}", DEVICE_SETTLE, lambda h: h.files.end, "end a file upload"),
     _route(

@@ -12,7 +12,7 @@ from zlib import crc32
 from azext_iotjobs.localhub.rules.address import Address
 
 TELEMETRY = "Telemetry"  # iothub-message-source of what a device sent
-EVENT_BYTES = 1024  # the overhead of one event in memory
+EVENT_BYTES = 1792  # the overhead of one event in memory, with what consumers get beside its body
 OFFSET_STEP = 256  # offsets are multiples of it: one that is taken for a sequence number, or the reverse, is noticed
 DEFAULT_PARTITIONS, MIN_PARTITIONS, MAX_PARTITIONS = 4, 2, 32  # IoT Hub "built-in endpoint"
 DEFAULT_GROUP = "$Default"  # the consumer group that is always there

@@ -43,6 +43,7 @@ class Throttle(Enum):
     JOBS = "jobs operations"
     JOB_DEVICES = "jobs device operations"
     CONFIGURATIONS = "configuration operations"
+    FILE_UPLOADS = "file upload initiations"
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ TABLE: Mapping[Throttle, tuple[Grant, Grant, Grant]] = {
     Throttle.JOBS: (_a_minute(100), _a_minute(100), _a_minute(5_000)),
     Throttle.JOB_DEVICES: (Grant(least=10), Grant(1, least=10), Grant(50)),
     Throttle.CONFIGURATIONS: (_a_minute(20), _a_minute(20), _a_minute(20)),
+    Throttle.FILE_UPLOADS: (_a_minute(100), _a_minute(100), _a_minute(5_000)),
 }
 _COLUMNS = {Sku.F1: 0, Sku.S1: 0, Sku.S2: 1, Sku.S3: 2}
 _JOB_SLOTS = {Sku.F1: 1, Sku.S1: 1, Sku.S2: 5, Sku.S3: 10}

@@ -4,7 +4,7 @@ from collections import deque
 
 from azext_iotjobs.localhub.rules.event import DeviceEvent
 
-KEPT_EVENTS = 50_000
+KEPT_EVENTS = 30_000
 KEPT_BYTES = 64 * 1024 * 1024  # of bodies, properties and what an event takes besides; one body may have 256 KB
 
 

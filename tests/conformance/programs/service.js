@@ -2,8 +2,8 @@
 // a test asks for them.
 'use strict';
 
-const { Client, DigitalTwinClient, IoTHubTokenCredentials, JobClient, Registry } = require('azure-iothub');
 const { ContainerClient } = require('@azure/storage-blob');
+const { Client, DigitalTwinClient, IoTHubTokenCredentials, JobClient, Registry } = require('azure-iothub');
 const { serve } = require('./driven');
 
 const connectionString = process.env.IOTJOBS_CONNECTION_STRING;

@@ -8,6 +8,7 @@ from azext_iotjobs.localhub.auth.claims import Claim
 from azext_iotjobs.localhub.auth.policies import OWNER, RIGHTS, Right
 from azext_iotjobs.localhub.errors import HubError
 from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.event import AuthMethod
 
 END = datetime(2030, 1, 1, tzinfo=timezone.utc)
 PUMP, MODULE = Address("pump-1"), Address("pump-1", "m")
@@ -84,3 +85,13 @@ def test_another_devices_claim_does_not_let_a_device_in(given: Claim, address: A
     with pytest.raises(HubError) as refused:
         given.check_device(address)
     assert refused.value.fault.number == number
+
+
+def test_a_claim_tells_how_its_device_has_authenticated() -> None:
+    certificate = Claim(scope=PUMP.path, expires_at=END, is_certificate=True)
+    given = (claim(*PUMP.path), claim(policy="device"), certificate)
+    assert [each.auth_method for each in given] == [
+        AuthMethod.DEVICE_KEY,
+        AuthMethod.POLICY_KEY,
+        AuthMethod.CERTIFICATE,
+    ]

@@ -6,6 +6,7 @@ import pytest
 
 from azext_iotjobs.localhub.auth import sas
 from azext_iotjobs.localhub.errors import HubError
+from azext_iotjobs.localhub.rules.event import AuthMethod
 
 KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="  # bytes 0 to 31
 OTHER = "HwECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
@@ -117,3 +118,17 @@ def test_a_resource_may_be_a_url(resource: str, segments: tuple[str, ...]) -> No
 
 def test_no_part_of_the_signature_is_in_the_repr() -> None:
     assert VECTORS[1][1][:10] not in repr(sas.parse_token(token()))
+
+
+@pytest.mark.parametrize(
+    ("text", "method"),
+    [
+        (token(), AuthMethod.DEVICE_KEY),
+        (token(tail="&skn=device"), AuthMethod.POLICY_KEY),
+        ("", AuthMethod.CERTIFICATE),
+    ],
+)
+def test_a_token_tells_how_its_device_has_authenticated_and_none_that_it_was_a_certificate(
+    text: str, method: AuthMethod
+) -> None:
+    assert sas.auth_method(text) is method

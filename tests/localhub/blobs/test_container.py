@@ -1,6 +1,7 @@
 """Blobs on the disk: whole or not there, found by their names, and never outside the folder."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,13 @@ def test_a_reader_keeps_the_content_that_it_began_to_read(container: Container) 
         write(container, "a", b"new")
         if os.name != "nt":
             assert file.read() == b"old"
+
+
+def test_blocks_that_nobody_commits_are_removed_after_a_week(container: Container) -> None:
+    for name, days in (("old", 8), ("new", 6)):
+        path = container.block_path(name, "block1")
+        path.write_bytes(b"x")
+        at = time.time() - days * 24 * 3600
+        os.utime(path.parent, (at, at))
+    container.prepare()
+    assert (container.block_count("old"), container.block_count("new")) == (0, 1)

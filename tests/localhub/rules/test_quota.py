@@ -27,6 +27,7 @@ SLACK = 1e-6
         (Throttle.QUERIES, Sku.S3, 10, 10_000 / 60),
         (Throttle.METHODS, Sku.S1, 1, 160 / 4),
         (Throttle.METHODS, Sku.S2, 1, 480 / 4),
+        (Throttle.FILE_UPLOADS, Sku.S1, 2, 200 / 60),
         (Throttle.TWIN_READS, Sku.S1, 200, 100),
         (Throttle.TWIN_READS, Sku.S2, 20, 200),
         (Throttle.TWIN_UPDATES, Sku.S2, 10, 50),

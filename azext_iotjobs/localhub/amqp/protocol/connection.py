@@ -22,14 +22,12 @@ from azext_iotjobs.localhub.amqp.protocol import sasl
 from azext_iotjobs.localhub.amqp.protocol.events import Closed, Event, Opened, SaslReceived
 from azext_iotjobs.localhub.amqp.protocol.faults import ConnectionFault
 from azext_iotjobs.localhub.amqp.protocol.limits import (
-    CHANNEL_MAX,
-    IDLE_TIMEOUT_S,
     MAX_FRAME_BYTES,
     MAX_LINKS,
-    MAX_OUTPUT_BYTES,
     MAX_UNFINISHED_BYTES,
-    MIN_IDLE_TIMEOUT_S,
 )
+from azext_iotjobs.localhub.amqp.protocol.opening import ClientLimits, client_limits, hub_open
+from azext_iotjobs.localhub.amqp.protocol.output import Output
 from azext_iotjobs.localhub.amqp.protocol.session import Session
 from azext_iotjobs.localhub.amqp.wire import frames
 from azext_iotjobs.localhub.amqp.wire.conditions import (
@@ -40,7 +38,6 @@ from azext_iotjobs.localhub.amqp.wire.conditions import (
 )
 from azext_iotjobs.localhub.amqp.wire.frames import (
     AMQP_HEADER,
-    MIN_MAX_FRAME_BYTES,
     SASL_HEADER,
     Frame,
     FrameReader,
@@ -85,19 +82,14 @@ class AmqpConnection:
 
     def __init__(self, container_id: str, on_output: Callable[[], None]) -> None:
         self._container_id = container_id
-        self._on_output = on_output
+        self._output = Output(on_output)
         self._reader = FrameReader(MAX_FRAME_BYTES)
         self._sessions: dict[int, Session] = {}
         self._with_settlements: set[Session] = set()
         self._events: list[Event] = []
-        self._output: list[bytes] = []
-        self._output_bytes = 0
-        self._is_writable = True
         self._is_deaf = False  # what came cannot be read, nor what follows it
         self._link_count = self._unfinished_bytes = 0
-        self._max_channel = CHANNEL_MAX
-        self.max_frame_bytes = MIN_MAX_FRAME_BYTES  # that the client accepts
-        self.client_idle_timeout_s: float | None = None  # it drops the hub after this silence; None: never
+        self.client = ClientLimits()
         self.state = State.HEADER
         self._has_frames = False  # whether there may be some that `receive` has left for later
 
@@ -137,7 +129,9 @@ class AmqpConnection:
         """Answer SaslReceived; then call `receive` again."""
         if self.state is not State.AUTHENTICATING:
             return
-        self._write(encode_frame(0, SaslOutcome(sasl.OK if is_ok else sasl.BAD_CREDENTIALS), kind=frames.SASL_FRAME))
+        self._output.write(
+            encode_frame(0, SaslOutcome(sasl.OK if is_ok else sasl.BAD_CREDENTIALS), kind=frames.SASL_FRAME)
+        )
         if is_ok:
             self.state, self._has_frames = State.HEADER_AFTER_SASL, True
         else:
@@ -146,22 +140,22 @@ class AmqpConnection:
     def take_output(self) -> bytes:
         """The bytes to write since the last call."""
         self._flush_settlements()
-        was_full = not self.can_send
-        output, self._output, self._output_bytes = b"".join(self._output), [], 0
+        was_full = not self._output.has_room
+        output = self._output.take()
         if was_full:
             self._report_credit()
         return output
 
     def set_writable(self, is_writable: bool) -> None:
         """Whether what is written goes out; while it does not, no link has credit."""
-        self._is_writable = is_writable
+        self._output.is_writable = is_writable
         if is_writable:
             self._report_credit()
 
     def heartbeat(self) -> None:
         """Send an empty frame, so that the client knows that the hub is there."""
         if self.state is State.OPEN:
-            self._write(encode_frame(0, None))
+            self._output.write(encode_frame(0, None))
 
     def close(self, error: AmqpError | None = None) -> None:
         """End it: all links end, and the client is told. Then its Close is awaited, for a time that the caller sets."""
@@ -170,9 +164,9 @@ class AmqpConnection:
                 return
             case State.OPEN | State.OPENING:
                 if self.state is State.OPENING:  # a Close is preceded by an Open
-                    self._send_open()
+                    self._output.write(encode_frame(0, hub_open(self._container_id)))
                 self._flush_settlements()
-                self._write(encode_frame(0, Close(error)))
+                self._output.write(encode_frame(0, Close(error)))
                 self._end(error, is_by_client=False, state=State.CLOSING)
             case _:
                 self._end(error, is_by_client=False)
@@ -188,21 +182,25 @@ class AmqpConnection:
     @property
     def can_send(self) -> bool:
         """Whether little enough of what was sent is still on its way."""
-        return self._is_writable and self._output_bytes < MAX_OUTPUT_BYTES and self.state is State.OPEN
+        return self._output.has_room and self.state is State.OPEN
+
+    @property
+    def max_frame_bytes(self) -> int:
+        """Of a frame that the client accepts."""
+        return self.client.max_frame_bytes
 
     def send_frame(self, channel: int, performative: Composite, payload: bytes = b"") -> None:
         """Send a frame of a session."""
         if self.state is not State.OPEN:
             return
         if isinstance(performative, Transfer):
-            self._write(encode_transfer(channel, performative, payload))
+            self._output.write(encode_transfer(channel, performative, payload))
         else:
-            self._write(encode_frame(channel, performative, payload))
+            self._output.write(encode_frame(channel, performative, payload))
 
     def settlements_wait(self, session: Session) -> None:
         """The session has outcomes to send, by `flush`."""
-        if not self._with_settlements and not self._output:
-            self._on_output()
+        self._output.announce()
         self._with_settlements.add(session)
 
     def report(self, event: Event) -> None:
@@ -267,11 +265,11 @@ class AmqpConnection:
 
     def _take_header(self, header: ProtocolHeader) -> None:
         if header == AMQP_HEADER:
-            self._write(AMQP_HEADER.encoded())
+            self._output.write(AMQP_HEADER.encoded())
             self.state = State.OPENING
         elif header == SASL_HEADER and self.state is State.HEADER:
-            self._write(SASL_HEADER.encoded())
-            self._write(encode_frame(0, SaslMechanisms(sasl.MECHANISMS), kind=frames.SASL_FRAME))
+            self._output.write(SASL_HEADER.encoded())
+            self._output.write(encode_frame(0, SaslMechanisms(sasl.MECHANISMS), kind=frames.SASL_FRAME))
             self.state = State.SASL
         else:
             raise ConnectionFault(NOT_ALLOWED, "The hub speaks AMQP 1.0, with SASL or without.")
@@ -284,33 +282,16 @@ class AmqpConnection:
             self.finish_sasl(False)
 
     def _take_open(self, opened: Open) -> None:
-        timeout_s = (opened.idle_time_out or 0) / 1000
-        if 0 < timeout_s < MIN_IDLE_TIMEOUT_S:
-            raise ConnectionFault(NOT_ALLOWED, f"An idle time-out is less than {MIN_IDLE_TIMEOUT_S:g} s.")
-        wanted = MAX_FRAME_BYTES if opened.max_frame_size is None else opened.max_frame_size
-        if wanted < MIN_MAX_FRAME_BYTES:
-            raise ConnectionFault(NOT_ALLOWED, f"A max-frame-size is less than {MIN_MAX_FRAME_BYTES}.")
-        self.client_idle_timeout_s = timeout_s or None
-        self.max_frame_bytes = min(wanted, MAX_FRAME_BYTES)
-        self._max_channel = min(CHANNEL_MAX, CHANNEL_MAX if opened.channel_max is None else opened.channel_max)
-        self._send_open()
+        self.client = client_limits(opened)
+        self._output.write(encode_frame(0, hub_open(self._container_id)))
         self.state = State.OPEN
         self.report(Opened(opened.container_id, opened.hostname))
-
-    def _send_open(self) -> None:
-        opened = Open(
-            self._container_id,
-            max_frame_size=MAX_FRAME_BYTES,
-            channel_max=CHANNEL_MAX,
-            idle_time_out=int(IDLE_TIMEOUT_S * 1000),
-        )
-        self._write(encode_frame(0, opened))
 
     def _take_frame(self, channel: int, performative: Composite, payload: bytes) -> None:
         match performative:
             case Close(error):
                 self._flush_settlements()
-                self._write(encode_frame(0, Close()))
+                self._output.write(encode_frame(0, Close()))
                 self._end(error, is_by_client=True)
             case Begin():
                 self._take_begin(channel, performative)
@@ -321,8 +302,8 @@ class AmqpConnection:
                 self._session(channel).take(performative, payload)
 
     def _take_begin(self, channel: int, begin: Begin) -> None:
-        if channel > self._max_channel:
-            raise ConnectionFault(FRAMING_ERROR, f"Channel {channel} is more than {self._max_channel}.")
+        if channel > self.client.max_channel:
+            raise ConnectionFault(FRAMING_ERROR, f"Channel {channel} is more than {self.client.max_channel}.")
         if channel in self._sessions or begin.remote_channel is not None:
             raise ConnectionFault(NOT_ALLOWED, f"Channel {channel} has a session, or Begin answers none of the hub's.")
         self._sessions[channel] = Session(channel, begin, self)
@@ -337,7 +318,7 @@ class AmqpConnection:
 
     def _fail(self, error: AmqpError) -> None:
         if self.state is State.HEADER or self.state is State.HEADER_AFTER_SASL:
-            self._write(AMQP_HEADER.encoded())  # what the hub would accept [AMQP 2.2]
+            self._output.write(AMQP_HEADER.encoded())  # what the hub would accept [AMQP 2.2]
         self.close(error)
 
     def _end(self, error: AmqpError | None, *, is_by_client: bool, state: State = State.OVER) -> None:
@@ -355,12 +336,6 @@ class AmqpConnection:
     def _report_credit(self) -> None:
         for session in self._sessions.values():
             session.credit_changed()
-
-    def _write(self, data: bytes) -> None:
-        if not self._output and not self._with_settlements:
-            self._on_output()
-        self._output.append(data)
-        self._output_bytes += len(data)
 
 
 def _name(item: ProtocolHeader | Frame) -> str:

@@ -52,7 +52,9 @@ from azext_iotjobs.localhub.amqp.wire.performatives import (
 class SessionConnection(Protocol):
     """What a session needs of its connection."""
 
-    max_frame_bytes: int  # that the client accepts
+    @property
+    def max_frame_bytes(self) -> int:
+        """Of a frame that the client accepts."""
 
     @property
     def can_send(self) -> bool:

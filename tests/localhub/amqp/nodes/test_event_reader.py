@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +15,11 @@ from azext_iotjobs.localhub.amqp.wire.message import Message
 from azext_iotjobs.localhub.amqp.wire.performatives import Detach, Source
 from azext_iotjobs.localhub.amqp.wire.types import Described, Long, Symbol, ULong
 from azext_iotjobs.localhub.auth.policies import OWNER
+from azext_iotjobs.localhub.engine.event_log import SHOWN_EVENTS
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.event import OFFSET_STEP, AuthMethod, DeviceMessage, Sender, partition_of
 from tests.helpers.amqp_device import AmqpClient, DeviceHub
-from tests.helpers.event_logs import add
+from tests.helpers.event_logs import add, on_disk
 from tests.helpers.moved_loop import MovedLoop, run, turns
 
 PUMP = partition_of("pump-1", 4)
@@ -416,6 +418,26 @@ def test_a_reader_ends_with_its_token() -> None:
         other = made.connect()
         made.own(1, client=other)
         assert other.is_attached(1)
+
+    reading(test)
+
+
+def test_a_damaged_event_ends_a_reader_once_it_has_got_those_before(tmp_path: Path) -> None:
+    async def test(made: Reading) -> None:
+        with on_disk(tmp_path) as (log, _):
+            for number in range(SHOWN_EVENTS + 5):
+                add(log, "pump-1", str(number).encode(), at=made.hub.clock.now())
+            log.store()
+        with on_disk(tmp_path) as (log, database):  # the oldest are not in memory now
+            database.change("UPDATE events SET description = '' WHERE number = 3")
+            made.hub.event_log = log
+            client = made.connect()
+            made.read(client=client)
+            await turns()
+            assert made.got(client=client) == [b"0", b"1"]
+            assert client.ended(1) == "amqp:internal-error"
+            made.read("amqp.annotation.x-opt-sequence-number > '2'", 2, client=client, credit=1)
+            assert made.got(2, client) == [b"3"]
 
     reading(test)
 

@@ -185,12 +185,12 @@ def test_nothing_comes_before_open(early: Composite) -> None:
 
 def test_the_clients_idle_time_out_is_known_and_empty_frames_keep_it_content() -> None:
     talk = Talk().open(idle_time_out=30_000)
-    assert talk.hub.client_idle_timeout_s == 30
+    assert talk.hub.client.idle_timeout_s == 30
     assert talk.feed(encode_frame(0, None)) == []
     talk.hub.heartbeat()
     assert talk.said() == [None]
-    assert Talk().open().hub.client_idle_timeout_s is None
-    assert Talk().open(idle_time_out=0).hub.client_idle_timeout_s is None
+    assert Talk().open().hub.client.idle_timeout_s is None
+    assert Talk().open(idle_time_out=0).hub.client.idle_timeout_s is None
 
 
 def test_frames_beyond_the_most_for_one_turn_wait_for_the_next() -> None:
