@@ -3,6 +3,7 @@
 Events are sent settled, as the service sends them. A reader waits for news without polling: the log calls it.
 """
 
+import logging
 from typing import Any
 
 from azext_iotjobs.localhub.amqp.nodes.base import HubParts, Match, OutAmqpLink, Room
@@ -24,6 +25,8 @@ METRICS = "com.microsoft:enable-receiver-runtime-metric"
 EVENTS_AT_ONCE, BYTES_AT_ONCE = 64, 256 * 1024  # then others are served: some milliseconds
 MAX_SHOWN = 200
 
+logger = logging.getLogger(__name__)
+
 
 class EventReader:
     """One reader of a partition."""
@@ -35,6 +38,7 @@ class EventReader:
         self._place = place
         self._has_metrics = METRICS in link.desired_capabilities
         self._is_scheduled = self._is_ended = False
+        self._has_read = self._has_missed = False
         self.epoch = _epoch(link.properties.get(EPOCH))
         self.name = str(link.properties.get(RECEIVER_NAME) or link.name)[:MAX_SHOWN]
         self._next = read_start(link.filters).find(hub.event_log, place.partition)
@@ -77,13 +81,26 @@ class EventReader:
         prefix = self._metrics() if self._has_metrics and events else b""
         left_bytes = BYTES_AT_ONCE
         for event in events:
+            self._note_gap(event.sequence_number - self._next)
             if link.credit <= 0 or left_bytes <= 0:
                 break
             payload = encode_event(event)
             left_bytes -= len(payload)
             link.send(prefix + payload, is_settled=True)
-            self._next = event.sequence_number + 1
+            self._next, self._has_read = event.sequence_number + 1, True
         return link.credit > 0 and self._next <= log.state(self._place.partition).last
+
+    def _note_gap(self, missed: int) -> None:
+        """Log, once, that events were removed before the reader got them; where it begins there may be a gap."""
+        if missed and self._has_read and not self._has_missed:
+            self._has_missed = True
+            logger.warning(
+                "reader %s of partition %d has missed %d events, which are kept no longer: it reads more slowly than "
+                "devices send. On disk there is room for more: --keep-events",
+                ascii(self.name),
+                self._place.partition,
+                missed,
+            )
 
     def _metrics(self) -> bytes:
         return encode_metrics(self._hub.event_log.state(self._place.partition), self._hub.clock.now())

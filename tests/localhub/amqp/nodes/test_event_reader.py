@@ -35,9 +35,11 @@ class Reading:
         self.hub = DeviceHub(loop, "pump-1")
         self.client = self.connect()
 
-    def connect(self, policy: str = "service", resource: str = "localhost/local-hub") -> AmqpClient:
+    def connect(
+        self, policy: str = "service", resource: str = "localhost/local-hub", *, life_s: float = 600
+    ) -> AmqpClient:
         room = self.hub.room()
-        room.peer.put_token(SAS_TYPES[0], self.hub.token(resource, policy=policy))
+        room.peer.put_token(SAS_TYPES[0], self.hub.token(resource, policy=policy, life_s=life_s))
         return AmqpClient(room=room)
 
     def send(self, *bodies: bytes) -> None:
@@ -249,6 +251,26 @@ def test_events_that_are_kept_no_longer_are_skipped() -> None:
         made.read("amqp.annotation.x-opt-offset > '-1'", client=client)
         await turns()
         assert made.got(client=client) == [b"new"]
+
+    reading(test)
+
+
+def test_a_reader_that_is_too_slow_goes_on_with_what_is_left_and_the_hub_logs_what_it_has_missed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def test(made: Reading) -> None:
+        made.send(b"1")
+        client = made.connect(life_s=10**6)
+        made.read(client=client, credit=1)
+        made.send(b"2", b"3")
+        made.hub.clock.advance(3600 * 30)
+        made.send(b"4")
+        made.hub.event_log.remove_old(made.hub.clock.now())
+        client.grant(1, 5, count=1)
+        await turns()
+        assert made.got(client=client) == [b"1", b"4"]
+        (line,) = [each.getMessage() for each in caplog.records if "missed" in each.getMessage()]
+        assert f"partition {PUMP} has missed 2 events" in line
 
     reading(test)
 
