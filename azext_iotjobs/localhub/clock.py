@@ -3,6 +3,7 @@
 from datetime import datetime, timezone
 
 NEVER = "0001-01-01T00:00:00Z"  # the service writes this for an instant that does not exist yet
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)  # where AMQP's timestamps begin, and ours in databases
 UNFINISHED = "9999-12-31T23:59:59.9999999Z"  # endTime of a job that has not ended: .NET's last instant
 
 

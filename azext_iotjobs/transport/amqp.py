@@ -76,7 +76,7 @@ class AmqpConnection:
         self._endpoint = endpoint
         self._login = login
         self._library = library = amqp_library()
-        self._links: list[Any] = []
+        self._receiving: list[Any] = []  # links
         self._management: Any = None
         auth = library.auth(
             uri=login.audience, audience=login.audience, token_type=login.kind, get_token=self._fetched_token
@@ -113,6 +113,7 @@ class AmqpConnection:
                 send_settle_mode=SETTLED if settled else UNSETTLED,
             )
         self._attach(made.link, address)
+        self._receiving.append(made.link)
         return made
 
     def send(self, address: str, message: AmqpMessage) -> None:
@@ -129,6 +130,8 @@ class AmqpConnection:
             made = encoded(self._library, message)
             link.send_transfer(made, on_send_complete=lambda _, state: outcome.append(state or {}))
         self._until(lambda: bool(outcome), "take the message")
+        with self._guarded():
+            link.detach(close=True)
         check_outcome(outcome[0], self._endpoint.authority)
 
     def read(self, kind: str, **names: str) -> Mapping[str, Any]:
@@ -154,7 +157,7 @@ class AmqpConnection:
         with self._guarded():
             self._cbs.handle_token()
             self._connection.listen(batch=WINDOW)
-            for link in self._links:
+            for link in self._receiving:
                 link.get_state()
                 if link.current_link_credit <= link.link_credit // 2:
                     link.flow()
@@ -179,7 +182,6 @@ class AmqpConnection:
         with self._guarded():
             link.attach()
         self._until(lambda: link.get_state().name == "ATTACHED", f"open {address}")
-        self._links.append(link)
 
     def _fetched_token(self) -> Any:
         made = self._login.fetch()

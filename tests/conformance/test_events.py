@@ -37,7 +37,7 @@ def python(hub: LocalHub) -> Iterator[Start]:
 
     def start(at: LocalHub = hub, **options: Any) -> Driven:
         started.append(Driven(str(SDK_PYTHON), str(PROGRAMS / "events.py")))
-        given = {"connectionString": at.event_hubs_connection_string, "ca": at.ca_certificate_path, **options}
+        given = {"connectionString": at.event_hubs_connection_string, **ca(at), **options}
         started[-1].do("open", "reader", given)
         return started[-1]
 
@@ -52,6 +52,11 @@ def node(hub: LocalHub) -> Iterator[Driven]:
     with node_program(hub, "events.js") as program:
         program.do("open", "reader", {"connectionString": hub.event_hubs_connection_string})
         yield program
+
+
+def ca(hub: LocalHub) -> dict[str, str]:
+    """What has the Python SDK trust a hub."""
+    return {"ca": hub.ca_certificate_path}
 
 
 def send(hub: LocalHub, device: str, *bodies: str, **headers: str) -> None:
@@ -147,13 +152,16 @@ def test_python_begins_at_a_time_or_after_a_sequence_number(hub: LocalHub, name:
     while datetime.now(timezone.utc) <= after:  # both are the clock of this machine
         time.sleep(0.001)
     send(hub, name, "new")
-    by_number = python()
-    by_number.do("receive", "reader", {"partition_id": old["partition"], "starting_position": old["sequenceNumber"]})
-    assert bodies(by_number, name, 1) == ["new"]
-    at_number = python()
-    start = {"starting_position": old["sequenceNumber"], "starting_position_inclusive": True}
-    at_number.do("receive", "reader", {"partition_id": old["partition"], **start})
-    assert bodies(at_number, name, 2) == ["old", "new"]
+    number = {"starting_position": old["sequenceNumber"]}
+    starts = {
+        "after a time": ({"time": after.isoformat()}, ["new"]),
+        "after a number": (number, ["new"]),
+        "at a number": ({**number, "starting_position_inclusive": True}, ["old", "new"]),
+    }
+    for reader, (start, expected) in starts.items():
+        consumer.do("open", reader, {"connectionString": hub.event_hubs_connection_string, **ca(hub)})
+        consumer.do("receive", reader, {"partition_id": old["partition"], **start})
+        assert bodies(consumer, name, len(expected), reader) == expected
 
 
 @needs_python_sdk
@@ -194,10 +202,15 @@ def test_node_reads_what_devices_send_and_begins_where_it_is_told(hub: LocalHub,
     assert bodies(node, name, 2) == ["second", "third"]
     state = node.do("partition", "reader", first["partition"])
     assert not state["isEmpty"] and state["lastEnqueuedSequenceNumber"] >= first["sequenceNumber"] + 2
-    node.do("open", "later", {"connectionString": hub.event_hubs_connection_string})
-    node.do("receive", "later", {"startPosition": {"offset": first["offset"]}}, first["partition"])
-    assert bodies(node, name, 2, "later") == ["second", "third"]
-    node.do("close", "later")
+    at_ms = int(datetime.fromisoformat(first["enqueuedTime"].replace("Z", "+00:00")).timestamp() * 1000)
+    starts = {
+        "offset": ({"offset": first["offset"]}, ["second", "third"]),
+        "time": ({"enqueuedOn": at_ms - 1}, ["first"]),
+    }
+    for reader, (start, expected) in starts.items():
+        node.do("open", reader, {"connectionString": hub.event_hubs_connection_string})
+        node.do("receive", reader, {"startPosition": start}, first["partition"])
+        assert bodies(node, name, len(expected), reader) == expected
 
 
 @needs_node

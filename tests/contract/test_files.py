@@ -251,7 +251,7 @@ def test_a_hub_that_is_killed_while_a_file_comes_leaves_the_old_one(tmp_path: Pa
 
         def body() -> Iterator[bytes]:
             yield b"x" * MIB
-            wait_until("some of it is on the disk", lambda: any(each.stat().st_size for each in writing.iterdir()))
+            wait_until("some of it is on the disk", lambda: sum(each.stat().st_size for each in writing.iterdir()))
             hub.kill()
             yield from pieces(8)
 

@@ -3,8 +3,9 @@
 from azure.cli.core.commands.parameters import get_enum_type
 
 from azext_iotjobs.cli.hub_access.completers import device_ids
+from azext_iotjobs.cli.input.message_params import AMQP_TRANSPORT, WITHOUT_EFFECT
 from azext_iotjobs.cli.input.options import Group, Options, extra
-from azext_iotjobs.cli.input.shared_params import AMQP_TRANSPORT, HUB, WITHOUT_EFFECT
+from azext_iotjobs.cli.input.shared_params import HUB
 
 EVENTS_HUB: Group = (
     *HUB,

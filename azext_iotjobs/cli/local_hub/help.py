@@ -59,7 +59,7 @@ command(
     "Remove all devices, twins, jobs, messages, events and CA certificates of a running local hub.",
     ("Do not ask for confirmation.", "az iot local-hub reset --yes"),
     ("Set aside the damaged database of a hub that does not start.", "az iot local-hub reset --data-dir hub-2 --yes"),
-    long="The keys of its policies and its own server certificate are kept.",
+    long="The keys of its policies, its own server certificate and the files in its upload folder are kept.",
 )
 group(
     "iot local-hub certificate",

@@ -3,8 +3,9 @@
 from azure.cli.core.commands.parameters import get_enum_type
 
 from azext_iotjobs.cli.hub_access.completers import device_ids, hub_names
+from azext_iotjobs.cli.input.message_params import BODY, C2D_PROPERTIES
 from azext_iotjobs.cli.input.options import Group, Options, extra, option
-from azext_iotjobs.cli.input.shared_params import BODY, C2D_PROPERTIES, DEVICE
+from azext_iotjobs.cli.input.shared_params import DEVICE
 from azext_iotjobs.cli.local_hub.completers import https_ports
 
 HUB_EVENTS: Group = (

@@ -3,19 +3,9 @@
 from azure.cli.core.commands.parameters import get_three_state_flag
 
 from azext_iotjobs.cli.hub_access.completers import device_ids
+from azext_iotjobs.cli.input.message_params import AMQP_TRANSPORT, BODY, C2D_PROPERTIES, WITHOUT_EFFECT
 from azext_iotjobs.cli.input.options import Group, Options, extra, option
-from azext_iotjobs.cli.input.shared_params import (
-    AMQP_TRANSPORT,
-    AUTH_TYPE,
-    BODY,
-    C2D_PROPERTIES,
-    DEVICE,
-    DEVICE_KEY,
-    HUB,
-    WEBSOCKET,
-    WITHOUT_EFFECT,
-    certificate,
-)
+from azext_iotjobs.cli.input.shared_params import AUTH_TYPE, DEVICE, DEVICE_KEY, HUB, WEBSOCKET, certificate
 
 SEND_D2C: Group = (
     option("our_msg_count", "--msg-count --mc", "How many times to send the message.", type=int),

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from azext_iotjobs.localhub.clock import HubClock
+from azext_iotjobs.localhub.clock import EPOCH, HubClock
 from azext_iotjobs.localhub.errors import StoreDamaged, StoreUnavailable
 from azext_iotjobs.localhub.process.background import run_repeatedly
 from azext_iotjobs.localhub.process.outages import Outages
@@ -27,7 +27,7 @@ from azext_iotjobs.localhub.rules.event import (
     offset_of,
     partition_of,
 )
-from azext_iotjobs.localhub.store.events import EPOCH, EventRows, Extent
+from azext_iotjobs.localhub.store.events import EventRows, Extent
 from azext_iotjobs.localhub.store.newest_events import NewestEvents
 
 SHOWN_EVENTS = 1000  # the newest, which `after` gives

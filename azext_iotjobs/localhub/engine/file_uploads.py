@@ -1,7 +1,7 @@
 """File upload: gives devices a place in the storage container, and notifies services of files that are there."""
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from azext_iotjobs.localhub.blobs.storage import Storage
 from azext_iotjobs.localhub.clock import HubClock
@@ -20,7 +20,7 @@ class UploadPlace:
     correlation_id: str
     container: str
     blob: str
-    signature: str  # a query, without its `?`
+    signature: str = field(repr=False)  # a query, without its `?`
 
 
 class FileUploadService:

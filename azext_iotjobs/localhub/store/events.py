@@ -6,8 +6,9 @@ They are in a database of their own: registry, twins and jobs neither wait for i
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
+from azext_iotjobs.localhub.clock import EPOCH
 from azext_iotjobs.localhub.errors import StoreDamaged
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.event import AuthMethod, DeviceEvent, DeviceMessage, Sender
@@ -41,8 +42,7 @@ COLUMNS = "number, partition, sequence_number, enqueued_us, description, body"
 INSERT = f"INSERT INTO events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)"
 PAGE_EVENTS = 50  # read at once; one may have 256 KB
 REMOVED_AT_ONCE = 1000  # some milliseconds; then other tasks run
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-MICROSECOND, MILLISECOND = timedelta(microseconds=1), timedelta(milliseconds=1)
+MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)

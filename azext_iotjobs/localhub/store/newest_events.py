@@ -16,9 +16,6 @@ class NewestEvents:
         self._by_place: dict[tuple[int, int], DeviceEvent] = {}
         self._size_bytes = 0
 
-    def __len__(self) -> int:
-        return len(self._events)
-
     def add(self, event: DeviceEvent) -> list[DeviceEvent]:
         """Add the newest event; gives those that had to go, oldest first."""
         self._events.append(event)

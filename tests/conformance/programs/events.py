@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import uuid
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +94,13 @@ class Consumer:
         return self.clients[name].get_partition_properties(partition)
 
     def receive(self, name: str, options: dict[str, Any]) -> None:
-        """Receive in the background. options: those of the SDK, and stores: whether each event is a checkpoint."""
+        """Receive in the background.
+
+        options: those of the SDK; stores: whether each event is a checkpoint; time: to begin after, ISO 8601.
+        """
         stores = options.pop("stores", False)
+        if "time" in options:
+            options["starting_position"] = datetime.fromisoformat(options.pop("time"))
 
         def on_event(context: Any, event: Any) -> None:
             if event is None:

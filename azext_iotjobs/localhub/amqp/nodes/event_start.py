@@ -16,9 +16,9 @@ from azext_iotjobs.localhub.amqp.refusals import LinkError
 from azext_iotjobs.localhub.amqp.wire.conditions import ARGUMENT_ERROR
 from azext_iotjobs.localhub.amqp.wire.performatives import AmqpError
 from azext_iotjobs.localhub.amqp.wire.types import Described
+from azext_iotjobs.localhub.clock import EPOCH
 from azext_iotjobs.localhub.engine.event_log import EventLog, PartitionState
 from azext_iotjobs.localhub.rules.event import OFFSET_STEP
-from azext_iotjobs.localhub.store.events import EPOCH
 
 FILTER = "apache.org:selector-filter:string"
 BEGINNING, LATEST = "-1", "@latest"  # as offsets

@@ -6,8 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from azext_iotjobs.localhub.amqp.wire.types import DecodeError, Timestamp
-from azext_iotjobs.localhub.clock import render
-from azext_iotjobs.localhub.store.events import EPOCH, MILLISECOND
+from azext_iotjobs.localhub.clock import EPOCH, render
+
+MILLISECOND = timedelta(milliseconds=1)
 
 
 def timestamp(at: datetime) -> Timestamp:
