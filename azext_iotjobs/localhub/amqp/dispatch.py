@@ -1,11 +1,16 @@
 """Links and their nodes: opens one by the table of routes, and turns what a node refuses into what a client is told."""
 
+import logging
+
 from azext_iotjobs.localhub.amqp.nodes.base import AmqpLink, Delivery, Direction, InAmqpLink, OutAmqpLink, Room
 from azext_iotjobs.localhub.amqp.nodes.routes import find_route
 from azext_iotjobs.localhub.amqp.peer import Expired
 from azext_iotjobs.localhub.amqp.refusals import REFUSALS, LinkError, amqp_error
 from azext_iotjobs.localhub.amqp.wire.conditions import UNAUTHORIZED_ACCESS
 from azext_iotjobs.localhub.amqp.wire.performatives import AmqpError, DeliveryState, Rejected
+from azext_iotjobs.localhub.process.disconnect_log import quoted
+
+logger = logging.getLogger(__name__)
 
 EXPIRED = AmqpError(UNAUTHORIZED_ACCESS, "The token or certificate of this connection has expired.")
 
@@ -19,12 +24,17 @@ def open_link(room: Room, link: AmqpLink, direction: Direction) -> None:
             room.peer.require(need)
         link.node = route.opens(room, link, match)
     except LinkError as err:
-        link.refuse(err.error)
+        _refuse(link, err.error)
     except REFUSALS as err:
-        link.refuse(amqp_error(err))
+        _refuse(link, amqp_error(err))
     else:
         if need is not None:
             room.peer.hold(link, need)
+
+
+def _refuse(link: AmqpLink, error: AmqpError) -> None:
+    logger.info("a link to %s is refused: %a", quoted(link.address), f"{error.condition}: {error.description}")
+    link.refuse(error)
 
 
 def receive(link: InAmqpLink, delivery: Delivery) -> None:

@@ -512,6 +512,41 @@ def test_a_client_that_does_not_read_is_not_read_either(nodes: Nodes) -> None:
     on_hub(test)
 
 
+def test_a_client_that_never_reads_is_cut_after_some_time(nodes: Nodes, door: Door) -> None:
+    async def test(hub: AmqpHub) -> None:
+        nodes.payloads += [b"x" * 50_000] * 100
+        client = await hub.client()
+        await client.attach(attach_receiver("out"))
+        client.stop_reading()
+        client.send(flow(handle=0, delivery_count=0, link_credit=MANY))
+        for _ in range(200):
+            await asyncio.sleep(0)
+        hub.advance(240)
+        while not nodes.made[0].end_count:
+            client.write(encode_frame(0, None))  # it is not heard any more
+            await asyncio.sleep(0)
+        hub.advance(connection.CLOSE_LIMIT_S)
+        await turns(20)
+        client.read_again()
+        while await client.next() is not None:
+            pass
+
+    on_hub(test, door)
+
+
+def test_why_a_link_is_refused_is_in_the_log_that_says_more(caplog: pytest.LogCaptureFixture) -> None:
+    async def test(hub: AmqpHub) -> None:
+        client = await hub.client()
+        client.send(attach_sender("/devices/pump-1\n/messages/events"))
+        await client.until(Detach)
+
+    with caplog.at_level(logging.INFO, LOGGER):
+        on_hub(test)
+    (line,) = [each.getMessage() for each in caplog.records if "refused" in each.getMessage()]
+    assert line.startswith("a link to '/devices/pump-1\\n/messages/events' is refused: ") and "\n" not in line
+    assert "com.microsoft:argument-error" in line
+
+
 def test_the_end_of_the_hub_is_told(nodes: Nodes, caplog: pytest.LogCaptureFixture, door: Door) -> None:
     async def test(hub: AmqpHub) -> None:
         client = await hub.client()
