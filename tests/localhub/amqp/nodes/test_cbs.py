@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from azext_iotjobs.localhub.amqp import dispatch
 from azext_iotjobs.localhub.amqp.nodes.base import Direction, Room
-from azext_iotjobs.localhub.amqp.nodes.request_reply import MAX_WAITING
+from azext_iotjobs.localhub.amqp.nodes.request_reply import MAX_WAITING, MAX_WAITING_BYTES
 from azext_iotjobs.localhub.amqp.wire.message import AmqpValue, Message, Properties, encode_message
 from azext_iotjobs.localhub.amqp.wire.performatives import Accepted, Rejected, Target
 from azext_iotjobs.localhub.amqp.wire.types import ULong
@@ -107,6 +107,15 @@ def test_a_client_that_takes_no_replies_loses_its_link(room: Room) -> None:
     requests = sender(room)
     for _ in range(MAX_WAITING):
         put(requests, "nonsense")
+    assert requests.ended_with == []
+    put(requests, "nonsense")
+    assert requests.condition == "amqp:resource-limit-exceeded"
+
+
+def test_replies_that_nobody_takes_are_bounded_in_bytes_too(room: Room) -> None:
+    requests = sender(room)
+    for _ in range(MAX_WAITING_BYTES // 50_000 + 1):
+        put(requests, "nonsense", message_id=b"x" * 50_000)
     assert requests.ended_with == []
     put(requests, "nonsense")
     assert requests.condition == "amqp:resource-limit-exceeded"
