@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-from azext_iotjobs.localhub.amqp.nodes.base import EventHubEndpoint, HubParts, Room
+from azext_iotjobs.localhub.amqp.nodes.base import ConnectionContext, EventHubEndpoint, HubParts
 from azext_iotjobs.localhub.amqp.peer import Peer
 from azext_iotjobs.localhub.amqp.wire.message import Message, decode_message
 from azext_iotjobs.localhub.amqp.wire.performatives import AmqpError, DeliveryState, Source, Target
@@ -140,9 +140,9 @@ class HubInMemory:
             loop=self.loop,
         )
 
-    def room(self, peer: Peer | None = None, quotas: Quotas | None = None) -> Room:
+    def context(self, peer: Peer | None = None, quotas: Quotas | None = None) -> ConnectionContext:
         """What the nodes of one connection share."""
-        return Room(hub=self.parts(quotas), peer=peer or self.peer())
+        return ConnectionContext(hub=self.parts(quotas), peer=peer or self.peer())
 
 
 @dataclass(eq=False)
