@@ -23,7 +23,6 @@ from azext_iotjobs.localhub.engine.device_service import DeviceService
 from azext_iotjobs.localhub.engine.event_log import EventLog
 from azext_iotjobs.localhub.engine.event_readers import EventReaders
 from azext_iotjobs.localhub.engine.feedback_queue import FeedbackQueue
-from azext_iotjobs.localhub.engine.file_notification_queue import FileNotificationQueue
 from azext_iotjobs.localhub.engine.file_notifications import FileNotifications
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.quotas import Quotas
@@ -130,7 +129,7 @@ class HubInMemory:
             links=self.links,
             c2d_queue=self.c2d_queue,
             feedback=FeedbackQueue(self.c2d_queue),
-            file_notifications=FileNotificationQueue(self.file_notifications),
+            file_notifications=self.file_notifications,
             event_hub=ENDPOINT,
             event_log=self.event_log,
             event_readers=self.event_readers,
