@@ -99,15 +99,15 @@ ONE_CONTAINER = (
 FALSY = "`0`, `{}`, `false`, `[]` and `null` are values, too"
 FIXED = {
     ("iot hub monitor-events", ""): (
-        "stdout has only events, one a line where it is no terminal; the first and the last "
-        "line of azure-iot go to stderr; `--query` applies to each event, and YAML documents have `---` before them. Exit "
-        "code 7 when nothing came, or not enough, before the time was over; with `--exit-zero` it is 0, as in azure-iot. "
-        "After a lost connection the command goes on behind the last event that it showed; without `--enqueued-time` it "
-        "begins behind the last event of each partition, and not at this machine's time. It reads a local hub, too"
+        "stdout has only events, one a line where it is no terminal; the first and the last line of azure-iot go to "
+        "stderr; `--query` applies to each event, and YAML documents have `---` before them. Exit code 7 when nothing "
+        "came, or not enough, before the time was over; with `--exit-zero` it is 0, as in azure-iot. After a lost "
+        "connection the command goes on behind the last event that it showed; without `--enqueued-time` it begins "
+        "behind the last event of each partition, and not at this machine's time. It reads a local hub, too"
     ),
     ("iot hub monitor-events", "--timeout"): (
-        "seconds from the beginning, also while events come, as azure-iot does since "
-        "0.28, whose help still speaks of silence"
+        "seconds from the beginning, also while events come, as azure-iot does since 0.28, whose help still speaks of "
+        "silence"
     ),
     ("iot hub monitor-events", "--login"): "also the string of a local hub's endpoint, at any port",
     ("iot hub monitor-events", "--device-query"): (
@@ -115,15 +115,15 @@ FIXED = {
     ),
     ("iot hub monitor-events", "--message-count"): "0 is an error",
     ("iot hub monitor-feedback", ""): (
-        "stdout has only records, YAML documents with `---` before them, or as `-o` has it. "
-        "What is shown is removed from the hub, and what filters leave out stays there. A record of another device does "
-        "not hide those that came with it; a lost connection is an error"
+        "stdout has only records, YAML documents with `---` before them, or as `-o` has it. What is shown is removed "
+        "from the hub, and what filters leave out stays there. A record of another device does not hide those that "
+        "came with it; a lost connection is an error"
     ),
     ("iot hub monitor-feedback", "--wait-on-msg"): "exit code 4 when the device did not complete the message; with "
     "`--exit-zero` it is 0, as in azure-iot",
     ("iot device c2d-message send", ""): (
-        "a message that the hub refuses is an error; with `--wait`, exit code 4 when the "
-        "device did not complete it, and 0 as in azure-iot with `--exit-zero`"
+        "a message that the hub refuses is an error; with `--wait`, exit code 4 when the device did not complete it, "
+        "and 0 as in azure-iot with `--exit-zero`"
     ),
     ("iot device c2d-message send", "--data-file-path"): "a file that is not text in UTF-8 is an error that names the "
     "content type for it; with a content type of JSON, the file has to be JSON, too",
