@@ -271,7 +271,7 @@ GROUPS = (
     _group(
         "iot edge",
         "edge",
-        Command("set-modules", "modules:set_modules", "SET_MODULES", changing, REGISTRY_WRITE),
+        Command("set-modules", "modules:set_modules", "SET_MODULES", changing, REGISTRY_WRITE, "modules"),
         Command("export-modules", "modules:export_modules", "EXPORT_MODULES", reading, REGISTRY_READ_AND_SERVICE),
     ),
     _group(

@@ -20,6 +20,7 @@ View = Callable[[Any], list[Row]]
 
 LONG_CELL = 80  # of the one cell that a table is about
 MAX_COLUMNS = 12
+KEYS = "symmetricKey"  # of identities
 MAX_DEPTH = 3  # of what is flattened; what lies deeper is shown as JSON
 
 
@@ -63,7 +64,7 @@ def whole(documents: Iterable[Any]) -> list[Row]:
 
 
 def any_documents(documents: Iterable[Any]) -> list[Row]:
-    """Documents of any kind: inner objects become columns with dots in their names."""
+    """Documents of any kind: inner objects become columns with dots in their names; keys are left out."""
     flat = [dict(_flattened(document, "", 1)) for document in documents]
     names = list(dict.fromkeys(name for row in flat for name in row))
     if len(names) > MAX_COLUMNS:
@@ -109,7 +110,7 @@ def _of_twins(rows: list[Row]) -> list[str]:
 
 def _flattened(document: Mapping[str, Any], before: str, depth: int) -> Iterable[tuple[str, Any]]:
     for name, value in document.items():
-        if name in NOISE and before:
+        if name == KEYS or (name in NOISE and before):
             continue
         if isinstance(value, dict) and value and depth < MAX_DEPTH:
             yield from _flattened(value, f"{before}{name}.", depth + 1)
