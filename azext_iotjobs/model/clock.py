@@ -106,7 +106,10 @@ def parse_millis_or_instant(text: str, name: str) -> datetime:
     name: what the text was given for, for the error.  Raises BadValue.
     """
     if not text.strip().isdecimal():
-        return parse_instant(text, name).at
+        try:
+            return parse_instant(text, name).at
+        except BadValue as err:
+            raise BadValue(str(err), hint="Milliseconds since 1970 are taken too.") from err
     try:
         return datetime.fromtimestamp(int(text) / 1000, tz=timezone.utc)
     except (ValueError, OverflowError, OSError) as err:
