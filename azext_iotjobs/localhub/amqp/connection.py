@@ -121,17 +121,22 @@ class Connection(asyncio.Protocol):
     def _work(self, data: bytes = b"") -> None:
         """Take a turn: some frames, each with what follows from it before the next."""
         self._is_working = True
+        try:
+            self._process(data)
+        finally:
+            self._is_working = False
+        self._write()
+        if self._protocol.has_more:
+            self._wake()
+        self._choose_reading()
+
+    def _process(self, data: bytes) -> None:
         for _ in range(FRAMES_AT_ONCE):
             for event in self._protocol.receive(data, max_frames=1):
                 self._dispatch(event)
             data = b""
             if not self._protocol.has_more:
                 break
-        self._write()
-        self._is_working = False
-        if self._protocol.has_more:
-            self._wake()
-        self._choose_reading()
 
     def _write(self) -> None:
         output = self._protocol.take_output()

@@ -31,10 +31,10 @@ class Exchange:
             text = f"{MAX_WAITING} replies wait for credit of a receiver at this address."
             raise LinkError(AmqpError(RESOURCE_LIMIT_EXCEEDED, text))
         reply = self._answer(message)
-        asked = message.properties
-        correlation = asked.message_id if asked.message_id is not None else asked.correlation_id
+        given = message.properties
+        correlation = given.message_id if given.message_id is not None else given.correlation_id
         reply = replace(reply, properties=replace(reply.properties, correlation_id=correlation))
-        self._waiting.append((asked.reply_to, encode_message(reply)))
+        self._waiting.append((given.reply_to, encode_message(reply)))
         self.send()
 
     def send(self) -> None:
