@@ -9,7 +9,8 @@ from azure.eventhub._pyamqp import _decode, _encode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_iotjobs.localhub.amqp.wire.codec import MAX_DEPTH, decode, encode
+from azext_iotjobs.localhub.amqp.wire.decoder import MAX_DEPTH, decode
+from azext_iotjobs.localhub.amqp.wire.encoder import encode
 from azext_iotjobs.localhub.amqp.wire.types import (
     Array,
     DecodeError,
