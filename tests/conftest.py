@@ -22,6 +22,7 @@ settings.load_profile("untimed")
 
 # Where several workers share the files of tests, those that take long come first: none is left over at the end.
 SLOW_FIRST = (
+    "tests/scenarios/test_schedules.py",  # it waits until a window shuts, by the clock
     "tests/contract/test_simulation_trouble.py",
     "tests/test_benchmarks.py",
     "tests/scenarios/",
