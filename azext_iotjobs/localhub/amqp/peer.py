@@ -118,8 +118,8 @@ class Peer:
         self.name = user
         self._add(self._claim_of_user(user, password))
 
-    def put_token(self, kind: str, token: str) -> None:
-        """Take a token that was put on `$cbs`. Raises HubError 401003, 401002, 400004.
+    def put_token(self, kind: str, token: str) -> Claim:
+        """Take a token that was put on `$cbs`; gives what it proves. Raises HubError 401003, 401002, 400004.
 
         kind: its type, as the client names it.
         """
@@ -129,7 +129,9 @@ class Peer:
             raise HubError(
                 ARGUMENT_INVALID, f"The token type {kind[:80]!a} is not known; give one of {', '.join(SAS_TYPES)}."
             )
-        self._add(self._authenticator.verify_token(token))
+        claim = self._authenticator.verify_token(token)
+        self._add(claim)
+        return claim
 
     def require(self, need: Need) -> Claim:
         """What lets the client do something. Raises HubError 401003, 401002."""

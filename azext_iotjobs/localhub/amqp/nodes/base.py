@@ -23,6 +23,8 @@ from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.host_names import EVENT_HUB_NAME, HostNames
 from azext_iotjobs.localhub.rules.identity import check_device_id, check_module_id
 
+MAX_SHOWN = 200  # characters of a client's text in an error
+
 
 class Side(Enum):
     """Who uses an address; the value is for people."""
@@ -152,6 +154,10 @@ class EventHubEndpoint:
     host: str
     port: int
     name: str  # of the event hub
+
+    def unknown(self, name: str) -> str:
+        """What is said of an event hub that there is not."""
+        return f"The messaging entity {name[:MAX_SHOWN]!a} could not be found; the event hub is {self.name}."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,19 +1,29 @@
 """`$cbs`: where clients put tokens. Source: AMQP claims-based security 1.0, working draft; IoT Hub "AMQP support"."""
 
-from azext_iotjobs.localhub.amqp.nodes.base import Direction, InAmqpLink, Match, OutAmqpLink, Room, Route, Side
+from azext_iotjobs.localhub.amqp.addresses import segments_of
+from azext_iotjobs.localhub.amqp.nodes.base import (
+    Direction,
+    EventHubEndpoint,
+    InAmqpLink,
+    Match,
+    OutAmqpLink,
+    Room,
+    Route,
+    Side,
+)
 from azext_iotjobs.localhub.amqp.nodes.request_reply import Exchange, ReplyNode, RequestNode
-from azext_iotjobs.localhub.amqp.peer import Peer
 from azext_iotjobs.localhub.amqp.refusals import REFUSALS, hub_error
 from azext_iotjobs.localhub.amqp.wire.message import AmqpValue, Message
-from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
+from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, NOT_FOUND, HubError
 
 ADDRESS = "$cbs"
 PUT_TOKEN = "put-token"
+MANAGEMENT = "$management"  # of any event hub
 OK = 200  # the Node.js SDK takes no other one
 
 
 def _exchange(room: Room) -> Exchange:
-    exchange: Exchange = room.shared.setdefault(ADDRESS, Exchange(lambda request: answer(room.peer, request)))
+    exchange: Exchange = room.shared.setdefault(ADDRESS, Exchange(lambda request: answer(room, request)))
     return exchange
 
 
@@ -27,17 +37,17 @@ def open_replies(room: Room, link: OutAmqpLink, _match: Match) -> ReplyNode:
     return ReplyNode(_exchange(room), link)
 
 
-def answer(peer: Peer, request: Message) -> Message:
+def answer(room: Room, request: Message) -> Message:
     """Take the token that a message puts; the reply says what became of it."""
     try:
-        _put_token(peer, request)
+        _put_token(room, request)
     except REFUSALS as err:
         refusal = hub_error(err)
         return _reply(refusal.fault.http_status, refusal.text)
     return _reply(OK, "OK")
 
 
-def _put_token(peer: Peer, request: Message) -> None:
+def _put_token(room: Room, request: Message) -> None:
     given = request.application_properties
     if given.get("operation") != PUT_TOKEN:
         raise HubError(ARGUMENT_INVALID, f"The operation of a request to {ADDRESS} must be {PUT_TOKEN}.")
@@ -45,7 +55,20 @@ def _put_token(peer: Peer, request: Message) -> None:
         token = request.body.decode()
     except UnicodeDecodeError:
         raise HubError(ARGUMENT_INVALID, "The token is not a text.") from None
-    peer.put_token(str(given.get("type")), token)
+    claim = room.peer.put_token(str(given.get("type")), token)
+    if claim.is_for_event_hubs:
+        _check_event_hub(room.hub.event_hub, str(given.get("name") or ""))
+
+
+def _check_event_hub(endpoint: EventHubEndpoint, name: str) -> None:
+    """Raise HubError 404000 when a token of an Event Hubs client is for another event hub than this hub's.
+
+    name: what the token is for, sb://host/event-hub and perhaps more, or sb://host alone.
+    Source: the reply with 404, "Put token failed", as seen in microsoft/spring-cloud-azure issue 234 and others.
+    """
+    segments = segments_of(name)
+    if segments and segments[0].lower() not in (MANAGEMENT, endpoint.name):
+        raise HubError(NOT_FOUND, endpoint.unknown(segments[0]))
 
 
 def _reply(status: int, description: str) -> Message:

@@ -143,12 +143,7 @@ def open_reader(room: Room, link: OutAmqpLink, match: Match) -> EventReader:
 def check_event_hub(hub: HubParts, name: str) -> None:
     """Raise LinkError unless an event hub is this hub's."""
     if name.lower() != hub.event_hub.name:
-        raise LinkError(
-            AmqpError(
-                NOT_FOUND,
-                f"The messaging entity {name[:MAX_SHOWN]!a} could not be found; the event hub is {hub.event_hub.name}.",
-            )
-        )
+        raise LinkError(AmqpError(NOT_FOUND, hub.event_hub.unknown(name)))
 
 
 def _epoch(value: Any) -> int | None:
