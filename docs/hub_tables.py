@@ -1,6 +1,6 @@
-"""Write the tables of docs/local-hub.md from the hub's own tables of routes and topics.
+"""Write the tables of docs/local-hub.md and local-hub-reference.md from the hub's own: tiers, routes, topics, links.
 
-`make docs` calls this; a test keeps the page equal to what it produces. What is not made stays as it was written.
+`make docs` calls this; a test keeps the pages equal to what it produces. What is not made stays as it was written.
 """
 
 import re
@@ -12,7 +12,7 @@ from azext_iotjobs.localhub.http.routes import ROUTES, Caller
 from azext_iotjobs.localhub.mqtt.topics import PUBLISH_TOPICS, SUBSCRIBE_TOPICS
 from azext_iotjobs.localhub.rules.quota import TABLE, Grant, Sku, Throttle, job_slots
 
-PAGE = Path(__file__).with_name("local-hub.md")
+GUIDE, REFERENCE = (Path(__file__).with_name(name) for name in ("local-hub.md", "local-hub-reference.md"))
 WORDS = {
     Right.REGISTRY_READ: "registry read",
     Right.REGISTRY_WRITE: "registry write",
@@ -21,14 +21,19 @@ WORDS = {
 }
 
 
-def page(written: str) -> str:
-    """The page with its generated parts renewed."""
-    tables = {"tiers": _tiers(), "routes": _routes(), "topics": _topics(), "links": _links()}
-    for name, table in tables.items():
+def tables() -> dict[Path, dict[str, str]]:
+    """The generated parts of each page, by their names."""
+    return {GUIDE: {"tiers": _tiers()}, REFERENCE: {"routes": _routes(), "topics": _topics(), "links": _links()}}
+
+
+def page(path: Path) -> str:
+    """A page with its generated parts renewed."""
+    written = path.read_text(encoding="utf-8")
+    for name, table in tables()[path].items():
         part = rf"(?<=<!-- made: {name} -->\n).*?(?=<!-- end -->)"
         written, count = re.subn(part, table.replace("\\", r"\\"), written, flags=re.DOTALL)
         if count != 1:
-            raise ValueError(f"{PAGE.name} must have one part that is marked as made: {name}")
+            raise ValueError(f"{path.name} must have one part that is marked as made: {name}")
     return written
 
 
@@ -78,5 +83,6 @@ def _caller(caller: Right | Caller) -> str:
 
 
 def write() -> None:
-    """Renew the generated parts of the page."""
-    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    """Renew the generated parts of the pages."""
+    for path in tables():
+        path.write_text(page(path), encoding="utf-8")

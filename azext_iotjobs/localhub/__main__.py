@@ -33,25 +33,7 @@ def main(words: list[str] | None = None) -> int:
     """Run a hub until it is stopped; gives the exit code."""
     arguments = _parser().parse_args(words)
     try:
-        config = LocalHubConfig(
-            https_port=arguments.https_port,
-            mqtt_port=arguments.mqtt_port,
-            amqp_port=arguments.amqp_port,
-            amqp_plain_port=arguments.amqp_plain_port,
-            bind=arguments.bind,
-            data_dir=arguments.data_dir.absolute(),
-            upload_dir=arguments.upload_folder.absolute() if arguments.upload_folder else None,
-            state_dir=arguments.state_dir.absolute() if arguments.state_dir else None,
-            in_memory=arguments.in_memory,
-            sku=Sku(arguments.sku),
-            units=arguments.units,
-            time_scale=arguments.time_scale,
-            max_active_jobs=arguments.max_active_jobs,
-            keep_events_days=arguments.keep_events,
-            partitions=arguments.partitions,
-            consumer_groups=tuple(arguments.consumer_groups),
-            log_file=arguments.log_file.absolute() if arguments.log_file else None,
-        )
+        config = _config(arguments)
     except BadConfig as err:
         return _end(BAD_ARGUMENTS, str(err))
     start_logging("debug" if arguments.verbose else arguments.log_level, config.log_file)
@@ -75,6 +57,29 @@ def main(words: list[str] | None = None) -> int:
         logger.exception("the hub has ended because of an unexpected error")
         raise
     return 0
+
+
+def _config(arguments: argparse.Namespace) -> LocalHubConfig:
+    """Raises BadConfig."""
+    return LocalHubConfig(
+        https_port=arguments.https_port,
+        mqtt_port=arguments.mqtt_port,
+        amqp_port=arguments.amqp_port,
+        amqp_plain_port=arguments.amqp_plain_port,
+        bind=arguments.bind,
+        data_dir=arguments.data_dir.absolute(),
+        upload_dir=arguments.upload_folder.absolute() if arguments.upload_folder else None,
+        state_dir=arguments.state_dir.absolute() if arguments.state_dir else None,
+        in_memory=arguments.in_memory,
+        sku=Sku(arguments.sku),
+        units=arguments.units,
+        time_scale=arguments.time_scale,
+        max_active_jobs=arguments.max_active_jobs,
+        keep_events_days=arguments.keep_events,
+        partitions=arguments.partitions,
+        consumer_groups=tuple(arguments.consumer_groups),
+        log_file=arguments.log_file.absolute() if arguments.log_file else None,
+    )
 
 
 async def _serve(serve: Serve, config: LocalHubConfig, *, end_with_stdin: bool, detached: bool) -> None:
@@ -143,6 +148,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--state-dir", type=Path, help="folder of the state file, which tells that this hub runs")
     parser.add_argument("--in-memory", action="store_true")
+    _add_limits(parser)
+    _add_events(parser)
+    _add_process(parser)
+    return parser
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sku",
         choices=[each.value for each in Sku],
@@ -159,6 +171,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--max-active-jobs", type=int, help="jobs that may be active at once; default: as the tier allows"
     )
+
+
+def _add_events(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-events",
         type=int,
@@ -171,6 +186,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--consumer-groups", nargs="+", default=[], metavar="NAME", help="consumer groups of events beside $Default"
     )
+
+
+def _add_process(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--end-with-stdin",
         action="store_true",
@@ -180,7 +198,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--log-level", choices=list(LEVELS), default="warning")
     parser.add_argument("--verbose", action="store_true", help="the same as --log-level debug")
     parser.add_argument("--detached", action="store_true", help="close stderr once the hub is ready")
-    return parser
 
 
 def _end(code: int, text: str) -> int:

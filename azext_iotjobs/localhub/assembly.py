@@ -17,7 +17,6 @@ from azext_iotjobs.localhub.engine.device_service import DeviceService
 from azext_iotjobs.localhub.engine.event_log import EventLog
 from azext_iotjobs.localhub.engine.event_readers import EventReaders
 from azext_iotjobs.localhub.engine.feedback_queue import FeedbackQueue
-from azext_iotjobs.localhub.engine.file_notification_queue import FileNotificationQueue
 from azext_iotjobs.localhub.engine.file_notifications import FileNotifications
 from azext_iotjobs.localhub.engine.file_uploads import FileUploadService
 from azext_iotjobs.localhub.engine.import_export import ImportExport
@@ -109,22 +108,13 @@ def assemble(
     c2d_queue = C2dQueue(database, messages, identities, links, clock)
     quotas = make_quotas(config.sku, config.units, clock, config.time_scale)
     job_runner = JobRunner(database, jobs, selector, twins, links, clock, quotas)
-    configurations = Configurations(database)
-    rounds = ConfigurationRounds(
-        database,
-        configurations,
-        selector,
-        TargetEvaluator(database, configurations, twin_rows, twins, registry),
-        clock,
-        interval_s=INTERVAL_S / config.time_scale,
-    )
-    service = ConfigurationService(database, configurations, clock, max_configurations(config.sku), rounds.wake)
+    evaluator = TargetEvaluator(database, Configurations(database), twin_rows, twins, registry)
+    rounds, configurations = _configurations(config, database, selector, evaluator, clock)
     devices = DeviceService(authenticator, identities, Sessions(database), twins, c2d_queue, event_log, clock, quotas)
-    file_uploads = FileUploads(database)
-    file_notifications = FileNotifications(database, file_uploads, clock)
-    upload_service = FileUploadService(database, file_uploads, file_notifications, storage, clock)
+    file_notifications = FileNotifications(database, FileUploads(database), clock)
+    uploads = FileUploadService(database, FileUploads(database), file_notifications, storage, clock)
     bulk = BulkRoutes(database, registry, identities, twins, clock)
-    codecs = Codecs(devices=TransferLines(bulk, twin_rows), configurations=ConfigurationLines(service))
+    codecs = Codecs(devices=TransferLines(bulk, twin_rows), configurations=ConfigurationLines(configurations))
     import_export = ImportExport(database, TransferJobs(database), identities, storage, codecs, clock)
     identities.disconnect_all(render(clock.now()))
     c2d_queue.recover()
@@ -132,13 +122,13 @@ def assemble(
         identities=IdentityRoutes(registry, identities, links),
         bulk=bulk,
         edge=EdgeRoutes(database, registry, identities, twins),
-        configurations=ConfigurationRoutes(service),
+        configurations=ConfigurationRoutes(configurations),
         twins=TwinRoutes(identities, twins, links),
         digital_twins=DigitalTwinRoutes(identities, twins, links),
         jobs=JobRoutes(jobs, job_runner, clock, config.job_slots, secret),
         queries=QueryRoutes(selector, secret),
         messages=MessageRoutes(devices, c2d_queue),
-        files=FileRoutes(upload_service, file_notifications, storage.account.port_suffix),
+        files=FileRoutes(uploads, file_notifications, storage.account.port_suffix),
         import_export=ImportExportRoutes(import_export, storage, authenticator.is_own_host, clock),
         certificates=CertificateRoutes(authorities, clock),
         control=ControlRoutes(database, identities, jobs, event_log, links, job_runner, import_export, stop),
@@ -160,6 +150,14 @@ def assemble(
     )
 
 
+def _configurations(
+    config: LocalHubConfig, database: Database, selector: Selector, evaluator: TargetEvaluator, clock: HubClock
+) -> tuple[ConfigurationRounds, ConfigurationService]:
+    rows, interval_s = Configurations(database), INTERVAL_S / config.time_scale
+    rounds = ConfigurationRounds(database, rows, selector, evaluator, clock, interval_s=interval_s)
+    return rounds, ConfigurationService(database, rows, clock, max_configurations(config.sku), rounds.wake)
+
+
 def amqp_parts(
     hub: Hub, event_hub: EventHubEndpoint, host_names: HostNames, clock: HubClock, loop: asyncio.AbstractEventLoop
 ) -> HubParts:
@@ -169,7 +167,7 @@ def amqp_parts(
         links=hub.links,
         c2d_queue=hub.c2d_queue,
         feedback=FeedbackQueue(hub.c2d_queue),
-        file_notifications=FileNotificationQueue(hub.file_notifications),
+        file_notifications=hub.file_notifications,
         event_hub=event_hub,
         event_log=hub.event_log,
         event_readers=EventReaders(hub.consumer_groups),

@@ -8,20 +8,21 @@ import socket
 import ssl
 import sys
 from asyncio import sslproto
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any
 
 from aiohttp import web
 
 from azext_iotjobs.localhub.amqp.listener import AmqpListener
-from azext_iotjobs.localhub.amqp.nodes.base import EventHubEndpoint
+from azext_iotjobs.localhub.amqp.nodes.base import EventHubEndpoint, HubParts
 from azext_iotjobs.localhub.assembly import Hub, Stores, amqp_parts, assemble
 from azext_iotjobs.localhub.auth.authenticator import Authenticator
 from azext_iotjobs.localhub.auth.policies import OWNER
-from azext_iotjobs.localhub.blobs.storage import REGISTRY
+from azext_iotjobs.localhub.blobs.storage import REGISTRY, Storage
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.data_folder import (
+    Keys,
     open_database,
     open_event_log,
     open_keys,
@@ -39,7 +40,7 @@ from azext_iotjobs.localhub.process.config import LocalHubConfig
 from azext_iotjobs.localhub.process.disconnect_log import DisconnectLog
 from azext_iotjobs.localhub.process.folder import claim_folder
 from azext_iotjobs.localhub.process.outages import Outages
-from azext_iotjobs.localhub.process.sockets import ACCEPTED_AT_ONCE, BACKLOG, listen_for_all
+from azext_iotjobs.localhub.process.sockets import ACCEPTED_AT_ONCE, BACKLOG, HubSockets, listen_for_all
 from azext_iotjobs.localhub.process.state_file import (
     SERVICE,
     Credentials,
@@ -53,6 +54,7 @@ from azext_iotjobs.localhub.rules.host_names import EVENT_HUB_NAME, HostNames, a
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.identities import Identities
 from azext_iotjobs.localhub.store.twins import Twins
+from azext_iotjobs.localhub.tls.context import HubContext
 
 logger = logging.getLogger(__name__)
 
@@ -68,13 +70,13 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
     on_ready: called once, when clients are served.
     Raises PortTaken, FolderUnusable.
     """
-    clock = HubClock()
+    clock, loop = HubClock(), asyncio.get_running_loop()
     async with contextlib.AsyncExitStack() as at_end:
         at_end.callback(claim_folder(config.data_dir).release)
         outages = Outages(is_serving=False)
         database = open_database(config, outages)
         at_end.callback(database.close)
-        event_database, event_log = open_event_log(config, outages, asyncio.get_running_loop(), clock.now())
+        event_database, event_log = open_event_log(config, outages, loop, clock.now())
         if event_database is not None:
             at_end.callback(event_database.close)
         at_end.callback(event_log.store)
@@ -93,29 +95,11 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         stores = Stores(database, event_log, storage)
         hub = _assemble(config, stores, identities, authenticator, clock, keys.policies[OWNER], stop)
 
-        loop = asyncio.get_running_loop()
-        disconnects = DisconnectLog(loop.time)
-        keys.tls.on_failed_handshake = disconnects.note_failed_handshake
-
-        def new_connection() -> Connection:
-            return Connection(hub.devices, hub.links, clock, loop, disconnects)
-
         endpoint = EventHubEndpoint(host=amqp_host_name(config.bind), port=ports.amqp, name=EVENT_HUB_NAME)
-        amqp = AmqpListener(amqp_parts(hub, endpoint, host_names, clock, loop), authenticator, disconnects)
-        _limit_tls_buffers()
-        application = make_application(
-            hub.handlers,
-            authenticator,
-            clock,
-            (WebSocketEndpoint(new_connection, amqp.new_connection), BlobEndpoint(storage, clock)),
-            hub.quotas,
-        )
-        await _start_https(application, sockets.https, keys.tls, at_end)
-        await _start(new_connection, sockets.mqtt, keys.tls, at_end)
-        await _start(amqp.new_connection, sockets.amqp, keys.tls, at_end)
-        await _start(amqp.new_connection, sockets.amqp_plain, None, at_end)
-        at_end.push_async_callback(_close_connections, hub.links, amqp)
-        for task in (
+        parts = amqp_parts(hub, endpoint, host_names, clock, loop)
+        await _serve_clients(hub, parts, authenticator, storage, sockets, keys.tls, at_end)
+        _run_in_background(
+            at_end,
             *(each.run() for each in (database, event_database) if each is not None),
             hub.job_runner.run(),
             hub.c2d_queue.run(),
@@ -124,18 +108,10 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
             hub.configuration_rounds.run(),
             identities.presence.run(),
             event_log.run(clock, outages),
-        ):
-            at_end.push_async_callback(_cancel, asyncio.create_task(task))
-
-        credentials = Credentials(
-            policy=OWNER,
-            key=keys.policies[OWNER],
-            service_key=keys.policies[SERVICE],
-            ca_file=keys.certificates.ca_file,
-            bundle_file=keys.certificates.bundle_file,
-            container_uri=storage.signed_uri(REGISTRY, clock.now() + URI_LIFE),
         )
-        listening = describe(config, ports, credentials, started_at=render(clock.now()))
+
+        container_uri = storage.signed_uri(REGISTRY, clock.now() + URI_LIFE)
+        listening = describe(config, ports, _credentials(keys, container_uri), started_at=render(clock.now()))
         if listening.state_file is not None:
             write_state_file(listening.state_file, listening.document)
             at_end.callback(remove_state_file, listening.state_file)
@@ -162,6 +138,51 @@ def _assemble(
         return assemble(config, stores, identities, authenticator, clock, secret, stop.set)
     except (StoreUnavailable, StoreDamaged) as err:
         raise unusable_database(config, err) from err
+
+
+async def _serve_clients(
+    hub: Hub,
+    parts: HubParts,
+    authenticator: Authenticator,
+    storage: Storage,
+    sockets: HubSockets,
+    tls: HubContext,
+    at_end: contextlib.AsyncExitStack,
+) -> None:
+    """Start every listener."""
+    clock, loop = parts.clock, parts.loop
+    disconnects = DisconnectLog(loop.time)
+    tls.on_failed_handshake = disconnects.note_failed_handshake
+    amqp = AmqpListener(parts, authenticator, disconnects)
+
+    def new_connection() -> Connection:
+        return Connection(hub.devices, hub.links, clock, loop, disconnects)
+
+    _limit_tls_buffers()
+    endpoints = WebSocketEndpoint(new_connection, amqp.new_connection), BlobEndpoint(storage, clock)
+    application = make_application(hub.handlers, authenticator, clock, endpoints, hub.quotas)
+    await _start_https(application, sockets.https, tls, at_end)
+    await _start(new_connection, sockets.mqtt, tls, at_end)
+    await _start(amqp.new_connection, sockets.amqp, tls, at_end)
+    await _start(amqp.new_connection, sockets.amqp_plain, None, at_end)
+    at_end.push_async_callback(_close_connections, hub.links, amqp)
+
+
+def _run_in_background(at_end: contextlib.AsyncExitStack, *work: Coroutine[Any, Any, None]) -> None:
+    """Run these until the hub ends."""
+    for each in work:
+        at_end.push_async_callback(_cancel, asyncio.create_task(each))
+
+
+def _credentials(keys: Keys, container_uri: str) -> Credentials:
+    return Credentials(
+        policy=OWNER,
+        key=keys.policies[OWNER],
+        service_key=keys.policies[SERVICE],
+        ca_file=keys.certificates.ca_file,
+        bundle_file=keys.certificates.bundle_file,
+        container_uri=container_uri,
+    )
 
 
 async def _start_https(

@@ -15,6 +15,7 @@ from azext_iotjobs.localhub.amqp.wire.frames import (
     ProtocolHeader,
     encode_frame,
 )
+from azext_iotjobs.localhub.amqp.wire.message import AmqpValue, Message, Properties
 from azext_iotjobs.localhub.amqp.wire.performatives import (
     RECEIVER,
     SENDER,
@@ -29,6 +30,7 @@ from azext_iotjobs.localhub.amqp.wire.performatives import (
 )
 
 MANY = 5000
+SAS = "servicebus.windows.net:sastoken"  # the type of a token
 C = TypeVar("C", bound=Composite)
 E = TypeVar("E")
 
@@ -59,6 +61,15 @@ def transfer(delivery_id: int | None = 0, *, handle: int = 0, tag: bytes | None 
     """A message, or its first part."""
     own = b"tag %d" % delivery_id if delivery_id is not None and tag is None else tag
     return Transfer(**{"handle": handle, "delivery_id": delivery_id, "delivery_tag": own, **fields})
+
+
+def put_token(token: str, *, name: str = "localhost", message_id: str = "1") -> Message:
+    """The request to `$cbs` that puts a SAS token. name: what the token is for, as clients write it."""
+    return Message(
+        properties=Properties(message_id=message_id),
+        application_properties={"operation": "put-token", "type": SAS, "name": name},
+        value=AmqpValue(value=token),
+    )
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""A device of bare AMQP frames over TLS: one session, used by one thread, which reads while it waits for something."""
+"""A client of bare AMQP frames over TLS: one session, used by one thread, which reads while it waits for something."""
 
 import socket
 import ssl
@@ -7,12 +7,21 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from azext_iotjobs.localhub.amqp.wire.frames import AMQP_HEADER, FrameReader, ProtocolHeader, encode_frame
-from azext_iotjobs.localhub.amqp.wire.message import AmqpValue, Message, Properties, decode_message, encode_message
+from azext_iotjobs.localhub.amqp.wire.frames import (
+    AMQP_FRAME,
+    AMQP_HEADER,
+    SASL_FRAME,
+    SASL_HEADER,
+    FrameReader,
+    ProtocolHeader,
+    encode_frame,
+)
+from azext_iotjobs.localhub.amqp.wire.message import Message, decode_message, encode_message
 from azext_iotjobs.localhub.amqp.wire.performatives import (
     RECEIVER,
     SENDER,
     Accepted,
+    AmqpError,
     Attach,
     Begin,
     Composite,
@@ -20,27 +29,39 @@ from azext_iotjobs.localhub.amqp.wire.performatives import (
     Disposition,
     Flow,
     Open,
+    SaslInit,
+    SaslMechanisms,
+    SaslOutcome,
     Source,
     Target,
     Transfer,
 )
+from tests.helpers.amqp_frames import put_token
 from tests.helpers.any_hub import AnyHub, sas
 
-LIMIT_S = 20.0
+LIMIT_S = 60.0  # a real hub sends feedback every 15 s
 WIDE = 5000  # frames that each side may send without waiting
 MAX_FRAME_BYTES = 64 * 1024
 PUT, REPLIES = 100, 101  # handles of the links to $cbs
-PUT_TOKEN = {"operation": "put-token", "type": "servicebus.windows.net:sastoken"}
 
 
 class Detached(Exception):
     """The hub has ended a link, or did not accept it; the text is the condition."""
 
+    def __init__(self, error: AmqpError | None) -> None:
+        super().__init__(error.condition if error else "")
+        self.error = error
+
+
+class SignInRefused(Exception):
+    """The hub does not let the user in."""
+
 
 class AmqpSocket:
     """One connection; everything that waits raises OSError when the hub is gone, and fails after LIMIT_S."""
 
-    def __init__(self, hub: AnyHub) -> None:
+    def __init__(self, hub: AnyHub, user: str | None = None, password: str = "") -> None:
+        """user: of SASL PLAIN; None: no SASL. Raises SignInRefused."""
         self._host = hub.host
         tls = ssl.create_default_context(cafile=hub.ca)
         plain = socket.create_connection((hub.host, hub.amqp_port), timeout=LIMIT_S)
@@ -56,34 +77,47 @@ class AmqpSocket:
         self._unfinished: bytes = b""
         self._credit: dict[int, int] = {}  # of links to the hub
         self._number = 0  # of the next delivery
+        if user is not None:
+            self._sign_in(user, password)
         self._socket.sendall(AMQP_HEADER.encoded())
-        self.send(Open("device", hub.host), Begin(next_outgoing_id=0, incoming_window=WIDE, outgoing_window=WIDE))
+        self.send(
+            Open("a test's client", hub.host), Begin(next_outgoing_id=0, incoming_window=WIDE, outgoing_window=WIDE)
+        )
         self._wait("the hub opens a session", lambda: self._take(Begin))
 
     def close(self) -> None:
         """Go without a farewell."""
         self._socket.close()
 
-    def send(self, *performatives: Composite, payload: bytes = b"") -> None:
+    def send(self, *performatives: Composite, payload: bytes = b"", kind: int = AMQP_FRAME) -> None:
         """Send frames; the payload is the last one's."""
-        frames = [encode_frame(0, each) for each in performatives[:-1]]
-        self._socket.sendall(b"".join([*frames, encode_frame(0, performatives[-1], payload)]))
+        frames = [encode_frame(0, each, kind=kind) for each in performatives[:-1]]
+        self._socket.sendall(b"".join([*frames, encode_frame(0, performatives[-1], payload, kind)]))
 
     # --- signing in
 
     def put_token(self, key: str, path: str) -> int:
         """Put a token that is signed with the key, for "devices/pump-1"; gives the hub's status."""
+        name = f"{self._host}/{path}"
+        return self.put(sas(key, name), name)[0]
+
+    def put(self, token: str, name: str) -> tuple[int, str]:
+        """Put a token on `$cbs`; gives the hub's status, and its description. name: what the token is for."""
         if PUT not in self._credit:
             self.sender("$cbs", PUT)
             self.receiver("$cbs", REPLIES)
-        name = f"{self._host}/{path}"
-        request = Message(
-            properties=Properties(message_id=name),
-            application_properties={**PUT_TOKEN, "name": name},
-            value=AmqpValue(value=sas(key, name)),
-        )
-        self.message(PUT, request)
-        return int(self.next(REPLIES)[1].application_properties["status-code"])
+        self.message(PUT, put_token(token, name=name, message_id=name))
+        reply = self.next(REPLIES)[1].application_properties
+        return int(reply["status-code"]), str(reply["status-description"])
+
+    def _sign_in(self, user: str, password: str) -> None:
+        self._socket.sendall(SASL_HEADER.encoded())
+        self.send(SaslInit("PLAIN", f"\0{user}\0{password}".encode(), self._host), kind=SASL_FRAME)
+        offered = self._wait("the hub offers SASL", lambda: self._take(SaslMechanisms))
+        assert "PLAIN" in offered.sasl_server_mechanisms
+        if self._wait("the hub answers", lambda: self._take(SaslOutcome)).code != 0:
+            self.close()
+            raise SignInRefused(user)
 
     # --- links
 
@@ -96,7 +130,9 @@ class AmqpSocket:
     def receiver(self, address: str, handle: int, *, credit: int = 1000, **fields: Any) -> None:
         """Attach a link from the hub, and give credit. Raises Detached."""
         self.send(Attach(f"in {handle}", handle, RECEIVER, source=Source(address), target=Target(), **fields))
-        self._wait("the hub attaches the link", lambda: self._take(Attach, handle), handle)
+        attached = self._wait("the hub attaches the link", lambda: self._take(Attach, handle), handle)
+        if attached.source is None:
+            raise Detached(self._wait("the hub refuses the link", lambda: self._take(Detach, handle)).error)
         self.send(Flow(0, WIDE, 0, WIDE, handle=handle, delivery_count=0, link_credit=credit))
 
     def ended(self, handle: int) -> str:
@@ -171,7 +207,7 @@ class AmqpSocket:
         deadline = time.monotonic() + LIMIT_S
         while (result := found()) is None:
             if handle is not None and (detach := self._take(Detach, handle)) is not None:
-                raise Detached(detach.error.condition if detach.error else "")
+                raise Detached(detach.error)
             assert time.monotonic() < deadline, f"not seen within {LIMIT_S:.0f} s: {what}"
             self.read(LIMIT_S)
         return result

@@ -1,6 +1,6 @@
 """The real az, as a user runs it: a process, its exit code and what it wrote.
 
-Where nothing but its words and its input are given, it is forked from a process that has loaded azure-cli (warm_az.py).
+It is forked from a process that has loaded azure-cli (warm_az.py), unless what a test's environment says is for Python.
 """
 
 import json
@@ -20,6 +20,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 AZ = Path(sys.executable).with_name("az")
 EXTENSIONS = Path(os.environ.get("AZURE_EXTENSION_DIR", REPOSITORY / ".az" / "extensions"))
 TIMEOUT_S = 180.0
+READ_AT_START = ("PYTHON", "LC_", "LANG")  # how variables begin that Python looks at only as it starts
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,9 @@ class Az:
         line: how it begins, as it is typed: split as a shell does.  words: the rest, each taken as it is.
         """
         typed = (*shlex.split(line), *words)
-        if environment is None and IS_POSSIBLE:
-            code, stdout, stderr = self._warm_az().run(typed, (stdin or "").encode(), self.config_dir, TIMEOUT_S)
+        more = environment or {}
+        if IS_POSSIBLE and not any(name.startswith(READ_AT_START) for name in more):
+            code, stdout, stderr = self._warm_az().run(typed, (stdin or "").encode(), self.config_dir, TIMEOUT_S, more)
             return Ran(typed, code, _text(stdout), _text(stderr))
         done = subprocess.run(
             [str(AZ), *typed],
@@ -76,7 +78,7 @@ class Az:
             text=True,
             encoding="utf-8",
             timeout=TIMEOUT_S,
-            env={**self.environment, **(environment or {})},
+            env={**self.environment, **more},
             input=stdin if stdin is not None else "",
             cwd=self.config_dir,  # not the checkout: az would find the code there before the installed extension
         )

@@ -6,9 +6,9 @@ import ssl
 from collections.abc import Iterator
 
 from azext_iotjobs.localhub.amqp.wire.frames import AMQP_HEADER, SASL_FRAME, SASL_HEADER, encode_frame
-from azext_iotjobs.localhub.amqp.wire.message import AmqpValue, Message, Properties, encode_message
+from azext_iotjobs.localhub.amqp.wire.message import encode_message
 from azext_iotjobs.localhub.amqp.wire.performatives import Accepted, Composite, Detach, Disposition, Open, SaslInit
-from tests.helpers.amqp_frames import attach_receiver, attach_sender, begin, flow, transfer
+from tests.helpers.amqp_frames import attach_receiver, attach_sender, begin, flow, put_token, transfer
 from tests.helpers.hostile import WEBSOCKET, Attack, Target
 from tests.helpers.hub_process import sas
 from tests.helpers.websocket_wire import masked_frame
@@ -32,13 +32,7 @@ def frame(performative: Composite, payload: bytes = b"", channel: int = 0) -> by
 
 def token_message(token: str, number: int = 0) -> bytes:
     """A request that puts a token."""
-    return encode_message(
-        Message(
-            properties=Properties(message_id=f"{number}"),
-            application_properties={"operation": "put-token", "type": "servicebus.windows.net:sastoken", "name": "x"},
-            value=AmqpValue(value=token),
-        )
-    )
+    return encode_message(put_token(token, message_id=str(number)))
 
 
 def garbage(target: Target, chance: random.Random) -> None:

@@ -11,13 +11,13 @@ from aiohttp import web
 
 from azext_iotjobs.localhub.amqp.listener import AmqpListener
 from azext_iotjobs.localhub.amqp.wire.frames import AMQP_HEADER, Frame, FrameReader, ProtocolHeader, encode_frame
-from azext_iotjobs.localhub.amqp.wire.message import AmqpValue, Message, Properties, decode_message, encode_message
+from azext_iotjobs.localhub.amqp.wire.message import Message, decode_message, encode_message
 from azext_iotjobs.localhub.amqp.wire.performatives import Attach, Begin, Composite, Open, Transfer
 from azext_iotjobs.localhub.http.connection_limits import make_runner
 from azext_iotjobs.localhub.http.websocket import AMQP, WebSocketEndpoint
 from azext_iotjobs.localhub.process.disconnect_log import DisconnectLog
 from azext_iotjobs.localhub.rules.address import Address
-from tests.helpers.amqp_frames import attach_receiver, attach_sender, begin, flow
+from tests.helpers.amqp_frames import attach_receiver, attach_sender, begin, flow, put_token
 from tests.helpers.hub_in_memory import HubInMemory
 from tests.helpers.moved_loop import MovedLoop, turns, within_limit
 from tests.helpers.raw_device import Door
@@ -26,7 +26,6 @@ from tests.helpers.websocket_wire import FrameWriter as WebSocketWriter
 from tests.helpers.websocket_wire import handshake
 
 C = TypeVar("C", bound=Composite)
-SAS = "servicebus.windows.net:sastoken"
 REQUESTS, REPLIES = 100, 101  # handles of the links to $cbs
 
 
@@ -114,12 +113,7 @@ class RawClient:
             await self.attach(attach_sender("$cbs", REQUESTS))
             await self.attach(attach_receiver("$cbs", REPLIES))
             self.send(flow(handle=REPLIES, delivery_count=0, link_credit=100))
-        request = Message(
-            properties=Properties(message_id=f"put {self._next_delivery_id}"),
-            application_properties={"operation": "put-token", "type": SAS, "name": "localhost"},
-            value=AmqpValue(value=token),
-        )
-        self.send_message(REQUESTS, encode_message(request))
+        self.send_message(REQUESTS, encode_message(put_token(token, message_id=f"put {self._next_delivery_id}")))
         return await self.message()
 
     def send_message(self, handle: int, payload: bytes, *, settled: bool = False) -> int:

@@ -30,12 +30,14 @@ class WarmAz(WarmProcess):
         """extension: whether our extension's modules may be loaded too."""
         super().__init__("azure.cli", LOADED, environment, ["loaded_extension"] if extension else [])
 
-    def run(self, words: Sequence[str], stdin: bytes, folder: Path, limit_s: float) -> tuple[int, bytes, bytes]:
+    def run(
+        self, words: Sequence[str], stdin: bytes, folder: Path, limit_s: float, environment: Mapping[str, str]
+    ) -> tuple[int, bytes, bytes]:
         """Run a command to its end; gives the exit code, and what it wrote to stdout and stderr.
 
-        folder: where it runs.
+        folder: where it runs.  environment: what it has besides.
         """
         pipe = subprocess.PIPE
-        command = self.start(words, folder, stdin=pipe, stdout=pipe, stderr=pipe)
+        command = self.start(words, folder, stdin=pipe, stdout=pipe, stderr=pipe, environment=environment)
         stdout, stderr = command.communicate(stdin, limit_s)
         return command.wait(), stdout, stderr

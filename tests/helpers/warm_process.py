@@ -58,13 +58,20 @@ class WarmProcess:
         weakref.finalize(self, _end, self._socket, self._process)
 
     def start(
-        self, words: Sequence[str], folder: Path, *, stdin: Stream, stdout: Stream, stderr: Stream
+        self,
+        words: Sequence[str],
+        folder: Path,
+        *,
+        stdin: Stream,
+        stdout: Stream,
+        stderr: Stream,
+        environment: Mapping[str, str] | None = None,
     ) -> "ForkedProcess":
         """Start a process with these arguments; all are as those of subprocess.Popen.
 
-        folder: where it runs.  stdin, stdout, stderr: a file or PIPE.
+        folder: where it runs.  stdin, stdout, stderr: a file or PIPE.  environment: what it has besides.
         """
-        message = {"words": list(words), "folder": str(folder)}
+        message = {"words": list(words), "folder": str(folder), "environment": dict(environment or {})}
         return ForkedProcess(self, self._socket, message, (stdin, stdout, stderr))
 
 
@@ -214,13 +221,14 @@ def _load(modules: Sequence[str]) -> None:
     gc.freeze()  # what is loaded is never looked through again, which would copy its memory
 
 
-def _run(module: str, streams: list[int], *, words: list[str], folder: str) -> NoReturn:
+def _run(module: str, streams: list[int], *, words: list[str], folder: str, environment: dict[str, str]) -> NoReturn:
     """Be the process that was asked for, to its end."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has it ignored, and what is below
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
     os.chdir(folder)
+    os.environ.update(environment)
     sys.argv = [module, *words]
     sys.path[0] = os.getcwd()
     try:

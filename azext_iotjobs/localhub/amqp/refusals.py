@@ -25,6 +25,7 @@ BY_STATUS = {
     504: conditions.TIMEOUT,
 }
 Refusal = HubError | StoreUnavailable | StoreDamaged | DecodeError
+MAX_SHOWN = 200  # characters of what a client has sent, in an error
 REFUSALS = (HubError, StoreUnavailable, StoreDamaged, DecodeError)  # what may be raised of a client's request
 
 
@@ -34,6 +35,11 @@ class LinkError(Exception):
     def __init__(self, error: AmqpError) -> None:
         super().__init__(error.description)
         self.error = error
+
+
+def shown(value: object) -> str:
+    """What a client has sent, for an error: in ASCII, texts in quotes, not long."""
+    return ascii(value[:MAX_SHOWN]) if isinstance(value, str) else ascii(value)[:MAX_SHOWN]
 
 
 def hub_error(err: Refusal) -> HubError:

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from azext_iotjobs.localhub.blobs.container import Container
-from azext_iotjobs.localhub.rules.blob_sas import ALL_OF_CONTAINER, Place, StorageAccount
+from azext_iotjobs.localhub.rules.blob_sas import ALL_OF_CONTAINER, Resource, StorageAccount
 from azext_iotjobs.localhub.rules.file_upload import CONTAINER as UPLOADS
 
 REGISTRY = "registry"  # for import and export jobs
@@ -33,8 +33,8 @@ class Storage:
 
     def signed_uri(self, name: str, expires_at: datetime) -> str:
         """The address of a container with a signature that allows everything in it."""
-        place = Place(name)
-        return f"{self.account.uri(place)}?{self.account.sign(place, ALL_OF_CONTAINER, expires_at)}"
+        container = Resource(name)
+        return f"{self.account.uri(container)}?{self.account.sign(container, ALL_OF_CONTAINER, expires_at)}"
 
     def close(self) -> None:
         """Remove everything of a hub that keeps nothing."""

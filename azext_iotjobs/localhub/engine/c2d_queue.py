@@ -1,4 +1,4 @@
-"""Cloud-to-device messages: queued for a device, delivered over MQTT or HTTPS, and settled.
+"""Cloud-to-device messages: queued for a device, delivered over MQTT, AMQP or HTTPS, and settled.
 
 A message is stored before its sender receives the acknowledgement, and removed when the device has settled it. What a
 connection had not settled when it ended, or when the hub did, is delivered again.

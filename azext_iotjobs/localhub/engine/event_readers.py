@@ -32,11 +32,11 @@ class Reader(Protocol):
         """It has to stop: another reader has taken the partition."""
 
 
-class Place(NamedTuple):
+class GroupPartition(NamedTuple):
     """A consumer group's view of a partition."""
 
     group: str
-    partition: int
+    number: int  # of the partition
 
 
 class EventReaders:
@@ -44,7 +44,7 @@ class EventReaders:
 
     def __init__(self, groups: Iterable[str] = ()) -> None:
         self._groups = {each.lower(): each for each in (DEFAULT_GROUP, *groups)}
-        self._readers: dict[Place, list[Reader]] = {}
+        self._readers: dict[GroupPartition, list[Reader]] = {}
 
     @property
     def groups(self) -> list[str]:
@@ -55,12 +55,12 @@ class EventReaders:
         """A consumer group, in whatever case it is written; None when there is none."""
         return self._groups.get(name.lower())
 
-    def enter(self, place: Place, reader: Reader) -> None:
+    def enter(self, partition: GroupPartition, reader: Reader) -> None:
         """A reader begins; those that it drives out stop first. Raises ReaderRefused."""
-        others = self._readers.get(place, [])
+        others = self._readers.get(partition, [])
         if reader.epoch is None:
             _check_shared(others)
-            self._readers.setdefault(place, []).append(reader)
+            self._readers.setdefault(partition, []).append(reader)
             return
         for other in others:
             if other.epoch is not None and other.epoch > reader.epoch:
@@ -70,20 +70,20 @@ class EventReaders:
                     "other one.",
                     is_owned=True,
                 )
-        self._readers[place] = [reader]
+        self._readers[partition] = [reader]
         for other in others:
             other.give_way(
                 f"New receiver {reader.name!a} with epoch {reader.epoch} is created, hence receiver {other.name!a} is "
                 "getting disconnected: only one receiver with an epoch may read a partition."
             )
 
-    def leave(self, place: Place, reader: Reader) -> None:
+    def leave(self, partition: GroupPartition, reader: Reader) -> None:
         """A reader has stopped; a second call does nothing."""
-        left = [each for each in self._readers.get(place, []) if each is not reader]
+        left = [each for each in self._readers.get(partition, []) if each is not reader]
         if left:
-            self._readers[place] = left
+            self._readers[partition] = left
         else:
-            self._readers.pop(place, None)
+            self._readers.pop(partition, None)
 
 
 def _check_shared(others: list[Reader]) -> None:

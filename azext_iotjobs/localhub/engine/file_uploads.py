@@ -7,7 +7,7 @@ from azext_iotjobs.localhub.blobs.storage import Storage
 from azext_iotjobs.localhub.clock import HubClock
 from azext_iotjobs.localhub.engine.file_notifications import FileNotifications
 from azext_iotjobs.localhub.errors import DEVICE_MAXIMUM_ACTIVE_FILE_UPLOAD_LIMIT_EXCEEDED, FORMAT_ERROR, HubError
-from azext_iotjobs.localhub.rules.blob_sas import READ, WRITE, Place
+from azext_iotjobs.localhub.rules.blob_sas import READ, WRITE, Resource
 from azext_iotjobs.localhub.rules.file_upload import CONTAINER, MAX_OPEN, UPLOAD_LIFE, blob_name
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.file_uploads import FileNotification, FileUploads
@@ -51,7 +51,7 @@ class FileUploadService:
             )
         correlation_id, expires_at = str(uuid.uuid4()), now + UPLOAD_LIFE
         self._uploads.begin(device_id, correlation_id, name, expires_at)
-        signature = self._storage.account.sign(Place(CONTAINER, name), READ + WRITE, expires_at)
+        signature = self._storage.account.sign(Resource(CONTAINER, name), READ + WRITE, expires_at)
         return UploadPlace(correlation_id=correlation_id, container=CONTAINER, blob=name, signature=signature)
 
     def end(self, device_id: str, correlation_id: str, *, is_success: bool) -> None:
@@ -72,7 +72,7 @@ class FileUploadService:
                 self._notifications.add(
                     FileNotification(
                         device_id=device_id,
-                        blob_uri=self._storage.account.uri(Place(CONTAINER, name)),
+                        blob_uri=self._storage.account.uri(Resource(CONTAINER, name)),
                         blob_name=name,
                         updated_at=blob.modified_at,
                         size_bytes=blob.size_bytes,

@@ -52,7 +52,7 @@ class ImportExport:
         try:
             await run_repeatedly("import and export jobs", self._step, self._database.outages, self._changed)
         finally:
-            self._put_down()
+            self._close_run()
 
     def create(self, spec: TransferSpec) -> TransferJob:
         """Enqueue a job. Raises HubError 403 while another one is live."""
@@ -82,11 +82,11 @@ class ImportExport:
         """End a live job; what an import has applied stays. One that has ended is as it was. Raises HubError 404002."""
         if self.get(job_id).status in LIVE:
             self._jobs.end(job_id, TransferStatus.CANCELLED, self._clock.now())
-            self._put_down()
+            self._close_run()
 
     def forget(self) -> None:
         """The rows of all jobs are about to be removed."""
-        self._put_down()
+        self._close_run()
 
     def _step(self) -> float:
         self._jobs.forget_before(self._clock.now() - HISTORY)
@@ -101,13 +101,13 @@ class ImportExport:
                 if is_done:
                     self._jobs.end(job.job_id, TransferStatus.COMPLETED, self._clock.now())
             if is_done:
-                self._put_down()
+                self._close_run()
         except (CannotGoOn, OSError) as err:
             reason = str(err) if isinstance(err, CannotGoOn) else f"The storage folder: {err.strerror}."
-            self._put_down()
+            self._close_run()
             self._jobs.end(job.job_id, TransferStatus.FAILED, self._clock.now(), reason)
         except Exception:  # whatever it is, the job goes on from what is stored
-            self._put_down()
+            self._close_run()
             raise
         return 0.0
 
@@ -134,7 +134,7 @@ class ImportExport:
             raise CannotGoOn(f"There is no container {name!a}.")
         return container
 
-    def _put_down(self) -> None:
+    def _close_run(self) -> None:
         if self._running is not None:
             self._running.close()
             self._running = None

@@ -9,7 +9,7 @@ from azext_iotjobs.localhub.http.request import HubRequest, HubResponse, member
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.content_paths import expanded, settings_of, with_settings
 from azext_iotjobs.localhub.rules.identity import (
-    SYSTEM_MODULES,
+    check_module_count,
     check_module_id,
     check_new_module_id,
     edge_module_spec,
@@ -17,8 +17,6 @@ from azext_iotjobs.localhub.rules.identity import (
 from azext_iotjobs.localhub.rules.twin import Tree, TwinState, new_twin, replace_by_service
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import Identities
-
-MAX_MODULES = 50  # of one device [IoT Hub quotas]
 
 
 class EdgeRoutes:
@@ -49,9 +47,7 @@ class EdgeRoutes:
         contents, own = _contents(document), member(document, "deviceContent", dict)
         if not contents and not own:
             raise HubError(ARGUMENT_INVALID, "modulesContent is missing or empty.")
-        if len(contents) > MAX_MODULES + len(SYSTEM_MODULES):
-            text = f"A device may have at most {MAX_MODULES} modules beside the system's own."
-            raise HubError(ARGUMENT_INVALID, text)
+        check_module_count(contents, ARGUMENT_INVALID)
         changes = [self._checked(Address(device.device_id, module), content) for module, content in contents.items()]
         return [*changes, *([self._changed(device, self._twins.get(device), own)] if own else [])]
 

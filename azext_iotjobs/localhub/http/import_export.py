@@ -9,7 +9,7 @@ from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.import_export import ImportExport
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, BLOB_CONTAINER_VALIDATION_ERROR, HubError
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse, member
-from azext_iotjobs.localhub.rules.blob_sas import ACCOUNT, DELETE, READ, WRITE, BadSas, Place
+from azext_iotjobs.localhub.rules.blob_sas import ACCOUNT, DELETE, READ, WRITE, BadSas, Resource
 from azext_iotjobs.localhub.rules.transfer_job import (
     CONFIGURATIONS_BLOB,
     DEVICES_BLOB,
@@ -90,13 +90,13 @@ class ImportExportRoutes:
             raise HubError(
                 BLOB_CONTAINER_VALIDATION_ERROR,
                 f"{name} is not a container of this hub: a local hub reads and writes its own only, such as "
-                f"{self._storage.account.uri(Place('registry'))}, whose URI with a signature it shows.",
+                f"{self._storage.account.uri(Resource('registry'))}, whose URI with a signature it shows.",
             )
         if needs_signature:
             fields = dict(parse_qsl(parts.query, keep_blank_values=True))
             try:
                 for permission in permissions:
-                    self._storage.account.check(fields, Place(container), permission, self._clock.now())
+                    self._storage.account.check(fields, Resource(container), permission, self._clock.now())
             except BadSas as err:
                 raise HubError(BLOB_CONTAINER_VALIDATION_ERROR, f"{name}: {err.text}") from err
         return container

@@ -198,7 +198,7 @@ async def _remove_default_type(_request: web.Request, response: web.StreamRespon
 def _routing_error(authenticator: Authenticator, request: web.Request, err: web.HTTPException) -> HubError:
     """The error of a request that no route matches; a client without a valid token gets 401 instead."""
     if websocket.is_handshake(request):  # from a device, which has no token for HTTPS
-        return HubError(GENERIC_BAD_REQUEST, f"WebSocket is served at {websocket.PATH} only.")
+        return HubError(GENERIC_BAD_REQUEST, f"WebSocket is served at {' and '.join(websocket.SUBPROTOCOLS)} only.")
     try:
         any_right = Right.REGISTRY_READ | Right.SERVICE_CONNECT | Right.DEVICE_CONNECT
         authenticator.authenticate_service(request.headers.get("Authorization"), request.path, any_right)

@@ -1,4 +1,4 @@
-"""Names of containers and blobs, and where the files of blobs are in a container's folder. Pure.
+"""Names of blobs, and where the files of blobs are in a container's folder. Pure.
 
 Strategy: a blob whose name is plain on every system has a file of that name, so that people find it. Any other name
 (`..`, a backslash, CON, letters that are written in two ways, a very long one) is a file named by the name's SHA-256:
@@ -7,23 +7,16 @@ Source: Azure Storage "naming and referencing containers, blobs, and metadata"; 
 """
 
 import hashlib
-import re
 import unicodedata
 from pathlib import PurePosixPath
 
 MAX_NAME_CHARACTERS = 1024
 MAX_PART_BYTES, MAX_PATH_BYTES, MAX_PARTS = 120, 400, 20  # of what is plain; systems allow some more
-CONTAINER = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
 PLAIN_CHARACTERS = frozenset(" -_.,=+@()[]{}!~'$&")
 RESERVED = frozenset(
     "con prn aux nul conin$ conout$".split()
     + [f"{name}{digit}" for name in ("com", "lpt") for digit in "0123456789¹²³"]
 )
-
-
-def is_container_name(text: str) -> bool:
-    """Whether a container may have this name."""
-    return CONTAINER.fullmatch(text) is not None
 
 
 def has_forbidden_character(name: str) -> bool:

@@ -29,7 +29,7 @@ RESPONSE_HEADERS = {  # parameters that set a header of the response
 }
 
 
-class Place(NamedTuple):
+class Resource(NamedTuple):
     """A container, or a blob in it."""
 
     container: str
@@ -65,30 +65,30 @@ class StorageAccount:
         """The port as a URL has it, with its colon; empty where it need not be given."""
         return "".join(self.host.rpartition(":")[1:]) if ":" in self.host else ""
 
-    def uri(self, place: Place) -> str:
+    def uri(self, resource: Resource) -> str:
         """The address of a container or blob, without a signature."""
-        blob = "" if place.blob is None else f"/{quote(place.blob, safe='/~')}"
-        return f"https://{self.host}/{ACCOUNT}/{place.container}{blob}"
+        blob = "" if resource.blob is None else f"/{quote(resource.blob, safe='/~')}"
+        return f"https://{self.host}/{ACCOUNT}/{resource.container}{blob}"
 
-    def sign(self, place: Place, permissions: str, expires_at: datetime) -> str:
+    def sign(self, resource: Resource, permissions: str, expires_at: datetime) -> str:
         """A query with a signature, without its `?`."""
-        kind = CONTAINER if place.blob is None else BLOB
+        kind = CONTAINER if resource.blob is None else BLOB
         expiry = expires_at.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         fields = {"sv": VERSION, "sr": kind, "se": expiry, "sp": permissions, "spr": "https"}
-        signature = self._signature(place, fields)
+        signature = self._signature(resource, fields)
         fields = {"sv": VERSION, "sr": kind, "sig": signature, "se": expiry, "sp": permissions, "spr": "https"}
         return "&".join(f"{name}={quote(value, safe='')}" for name, value in fields.items())
 
-    def check(self, fields: Mapping[str, str], place: Place, any_of: str, now: datetime) -> None:
+    def check(self, fields: Mapping[str, str], resource: Resource, any_of: str, now: datetime) -> None:
         """Raise BadSas unless a query's fields allow a request.
 
-        fields: decoded.  place: what the request is for.  any_of: permissions, one of which is enough.
+        fields: decoded.  resource: what the request is for.  any_of: permissions, one of which is enough.
         """
         missing = [name for name in ("sv", "sr", "sig", "se", "sp") if not fields.get(name)]
         if missing:
             raise BadSas(f"The signature is missing, or has no {', '.join(missing)}.")
-        signed = Place(place.container) if fields["sr"] == CONTAINER else place
-        if fields["sr"] not in (BLOB, CONTAINER) or (fields["sr"] == BLOB and place.blob is None):
+        signed = Resource(resource.container) if fields["sr"] == CONTAINER else resource
+        if fields["sr"] not in (BLOB, CONTAINER) or (fields["sr"] == BLOB and resource.blob is None):
             raise BadSas(f"The signature is for sr={fields['sr'][:10]!a}, and not for this resource.")
         if fields["sv"] < OLDEST_VERSION or fields.get("sip") or fields.get("si"):
             raise BadSas(f"Versions before {OLDEST_VERSION}, sip and si are not supported here.")
@@ -102,11 +102,11 @@ class StorageAccount:
         if not set(any_of) & set(fields["sp"]):
             raise BadSas(f"The signature allows {fields['sp'][:20]!a}; this needs {any_of}.", is_denied=True)
 
-    def _signature(self, place: Place, fields: Mapping[str, str]) -> str:
+    def _signature(self, resource: Resource, fields: Mapping[str, str]) -> str:
         version = fields["sv"]
         lines = [
             *(fields.get(name, "") for name in ("sp", "st", "se")),
-            place.canonical,
+            resource.canonical,
             *(fields.get(name, "") for name in ("si", "sip", "spr", "sv", "sr")),
             fields.get("snapshot", ""),
             *([fields.get("ses", "")] if version >= SCOPED_VERSION else []),

@@ -16,14 +16,13 @@ from azext_iotjobs.localhub.errors import (
     HubError,
 )
 from azext_iotjobs.localhub.rules.content_paths import Setting, expanded, settings_of, with_settings
-from azext_iotjobs.localhub.rules.identity import SYSTEM_MODULES, check_module_id
+from azext_iotjobs.localhub.rules.identity import SYSTEM_MODULES, check_module_count, check_module_id
 from azext_iotjobs.localhub.rules.quota import Sku
 from azext_iotjobs.localhub.rules.twin import PROPERTIES_LIMIT_BYTES, Tree, checked
 
 AGENT = "$edgeAgent"
 MAX_CONFIGURATIONS, MAX_FREE_CONFIGURATIONS = 100, 10  # of a hub
 MAX_METRICS = 5  # of one configuration, beside those of the system
-MAX_MODULES = 50  # of one edge device, beside the system's
 INT32 = range(-(2**31), 2**31)
 TARGETED, APPLIED = "Targeted", "Applied"  # a configuration's status in a twin
 TARGETED_COUNT, APPLIED_COUNT = "targetedCount", "appliedCount"
@@ -103,20 +102,13 @@ def read_content(kind: Kind, section: Tree) -> Content:
         return {"": expanded(settings)}
     if AGENT not in section:
         raise HubError(INVALID_CONFIGURATION_CONTENT, f"modulesContent needs {AGENT}.")
-    if len(section) > MAX_MODULES + len(SYSTEM_MODULES):
-        text = f"A device may have at most {MAX_MODULES} modules beside the system's own."
-        raise HubError(INVALID_CONFIGURATION_CONTENT, text)
+    check_module_count(section, INVALID_CONFIGURATION_CONTENT)
     return {module: _module_settings(module, content) for module, content in section.items()}
 
 
 def is_layered(content: Content) -> bool:
     """Whether an edge deployment adds to another one: it does not set all of the agent's desired properties."""
     return all(setting.path for setting in content[AGENT])
-
-
-def metric_names(kind: Kind) -> tuple[str, ...]:
-    """The names of the system's metrics of a configuration."""
-    return (TARGETED_COUNT, APPLIED_COUNT, *(REPORTED if kind is Kind.EDGE else ()))
 
 
 def system_queries(configuration_id: str, kind: Kind, target_condition: str) -> dict[str, str]:

@@ -6,11 +6,12 @@ Source: IoT Hub devguide "identity registry"; observed refusals of live hubs.
 import base64
 import binascii
 import re
+from collections.abc import Sized
 from dataclasses import dataclass, field
 from enum import Enum
 from urllib.parse import unquote
 
-from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
+from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, Fault, HubError
 
 ID = re.compile(r"[A-Za-z0-9\-.+%_#*?!(),:;=@$']{1,128}")
 # HTTP libraries remove these from a path before they send it [RFC 3986 5.2.4], also where a dot is percent-encoded:
@@ -19,6 +20,7 @@ DOT_SEGMENTS = (".", "..")
 KEY_BYTES = (16, 64)
 MAX_STATUS_REASON = 128
 SYSTEM_MODULES = ("$edgeAgent", "$edgeHub")
+MAX_MODULES = 50  # of one device, beside the system's [IoT Hub quotas]
 SCOPE_PREFIX = "ms-azure-iot-edge://"
 THUMBPRINT = re.compile(r"[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64}")  # SHA-1 or SHA-256
 
@@ -109,6 +111,12 @@ def check_new_module_id(module_id: str) -> None:
     check_module_id(module_id)
     if module_id.startswith("$"):
         raise HubError(ARGUMENT_INVALID, "A module id that begins with $ is the system's own.")
+
+
+def check_module_count(modules: Sized, fault: Fault) -> None:
+    """Raise HubError of a kind for more modules than a device may have."""
+    if len(modules) > MAX_MODULES + len(SYSTEM_MODULES):
+        raise HubError(fault, f"A device may have at most {MAX_MODULES} modules beside the system's own.")
 
 
 def _check_id(text: str, what: str) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from azext_iotjobs.localhub.rules.blob_names import hashed_name, is_blob_name, is_container_name, plain_path
+from azext_iotjobs.localhub.rules.blob_names import hashed_name, is_blob_name, plain_path
 
 PLAIN = ["devices.txt", "pump-1/logs/of today.txt", "süd/größe.bin", "a(1)+b,c=d@e.tar.gz"]
 ODD = [
@@ -26,8 +26,3 @@ def test_any_other_name_is_hashed(name: str) -> None:
 @pytest.mark.parametrize("name", ["", "a\x00b", "a\nb", "\ud800", "x" * 1025])
 def test_what_is_no_name_is_refused(name: str) -> None:
     assert not is_blob_name(name)
-
-
-def test_names_of_containers() -> None:
-    assert all(is_container_name(each) for each in ("uploads", "a-b-3", "abc"))
-    assert not any(is_container_name(each) for each in ("ab", "A-b", "a--b", "-abc", "a" * 64, "a/b", ".."))

@@ -5,14 +5,16 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from azext_iotjobs.localhub.rules.blob_sas import BadSas, Place, StorageAccount
+from azext_iotjobs.localhub.rules.blob_sas import BadSas, Resource, StorageAccount
 
 NOW = datetime(2026, 5, 1, tzinfo=timezone.utc)
 ACCOUNT = StorageAccount("localhost:8443", b"k" * 32)
-BLOB, CONTAINER = Place("uploads", "pump/ü & x.txt"), Place("uploads")
+BLOB, CONTAINER = Resource("uploads", "pump/ü & x.txt"), Resource("uploads")
 
 
-def fields(place: Place, permissions: str = "rw", life: timedelta = timedelta(hours=1), **other: str) -> dict[str, str]:
+def fields(
+    place: Resource, permissions: str = "rw", life: timedelta = timedelta(hours=1), **other: str
+) -> dict[str, str]:
     return {**dict(parse_qsl(ACCOUNT.sign(place, permissions, NOW + life))), **other}
 
 
@@ -30,8 +32,8 @@ def test_a_containers_signature_is_for_its_blobs_too() -> None:
     ("given", "place"),
     [
         ({}, BLOB),
-        (fields(BLOB), Place("uploads", "pump/other.txt")),
-        (fields(BLOB), Place("registry", BLOB.blob)),
+        (fields(BLOB), Resource("uploads", "pump/other.txt")),
+        (fields(BLOB), Resource("registry", BLOB.blob)),
         (fields(BLOB), CONTAINER),
         (fields(BLOB, sp="rwd"), BLOB),
         (fields(BLOB, se="2099-01-01T00:00:00Z"), BLOB),
@@ -43,7 +45,7 @@ def test_a_containers_signature_is_for_its_blobs_too() -> None:
     ],
     ids="none other-blob other-container container sp se sr sv sig sip expired".split(),
 )
-def test_what_was_not_signed_is_refused(given: dict[str, str], place: Place) -> None:
+def test_what_was_not_signed_is_refused(given: dict[str, str], place: Resource) -> None:
     with pytest.raises(BadSas) as caught:
         ACCOUNT.check(given, place, "r", NOW)
     assert not caught.value.is_denied
@@ -73,4 +75,4 @@ def test_signatures_are_those_of_microsofts_sdk(version: str, signature: str) ->
     """As azure-storage-blob 12.31 and @azure/storage-blob 12.8 make them; the older has no encryption scope."""
     account = StorageAccount("localhost:8443", bytes(range(32)))
     given = {"sv": version, "sr": "c", "se": "2030-01-02T03:04:05Z", "sp": "rwdl", "spr": "https", "sig": signature}
-    account.check(given, Place("devices"), "l", NOW)
+    account.check(given, Resource("devices"), "l", NOW)

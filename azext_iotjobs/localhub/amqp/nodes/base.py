@@ -23,8 +23,6 @@ from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.host_names import EVENT_HUB_NAME, HostNames
 from azext_iotjobs.localhub.rules.identity import check_device_id, check_module_id
 
-MAX_SHOWN = 200  # characters of a client's text in an error
-
 
 class Side(Enum):
     """Who uses an address; the value is for people."""
@@ -155,10 +153,6 @@ class EventHubEndpoint:
     port: int
     name: str  # of the event hub
 
-    def unknown(self, name: str) -> str:
-        """What is said of an event hub that there is not."""
-        return f"The messaging entity {name[:MAX_SHOWN]!a} could not be found; the event hub is {self.name}."
-
 
 @dataclass(frozen=True, kw_only=True)
 class HubParts:
@@ -179,7 +173,7 @@ class HubParts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Room:
+class ConnectionContext:
     """What the nodes of one connection share."""
 
     hub: HubParts
@@ -211,7 +205,9 @@ class Route:
     side: Side
     address: str  # {name} is a part; the other parts match in any case
     direction: Direction
-    opens: Callable[[Room, Any, Match], InNode | OutNode]  # of a link: accepts it; raises LinkError, HubError
+    opens: Callable[
+        [ConnectionContext, Any, Match], InNode | OutNode
+    ]  # of a link: accepts it; raises LinkError, HubError
     purpose: str  # for people
 
     def need(self, match: Match) -> Need | None:

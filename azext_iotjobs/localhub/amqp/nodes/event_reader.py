@@ -6,10 +6,11 @@ Events are sent settled, as the service sends them. A reader waits for news with
 import logging
 from typing import Any
 
-from azext_iotjobs.localhub.amqp.nodes.base import HubParts, Match, OutAmqpLink, Room
+from azext_iotjobs.localhub.amqp.nodes.base import ConnectionContext, HubParts, Match, OutAmqpLink
+from azext_iotjobs.localhub.amqp.nodes.event_hub import check_event_hub, no_partition, partition_number
 from azext_iotjobs.localhub.amqp.nodes.event_message import encode_event, encode_metrics
 from azext_iotjobs.localhub.amqp.nodes.event_start import read_start
-from azext_iotjobs.localhub.amqp.refusals import REFUSALS, LinkError, amqp_error
+from azext_iotjobs.localhub.amqp.refusals import MAX_SHOWN, REFUSALS, LinkError, amqp_error, shown
 from azext_iotjobs.localhub.amqp.wire.conditions import (
     ARGUMENT_OUT_OF_RANGE,
     INVALID_FIELD,
@@ -18,12 +19,11 @@ from azext_iotjobs.localhub.amqp.wire.conditions import (
     RESOURCE_LIMIT_EXCEEDED,
 )
 from azext_iotjobs.localhub.amqp.wire.performatives import AmqpError
-from azext_iotjobs.localhub.engine.event_readers import Place, ReaderRefused
+from azext_iotjobs.localhub.engine.event_readers import GroupPartition, ReaderRefused
 
 EPOCH, RECEIVER_NAME = "com.microsoft:epoch", "com.microsoft:receiver-name"
 METRICS = "com.microsoft:enable-receiver-runtime-metric"
 EVENTS_AT_ONCE, BYTES_AT_ONCE = 64, 256 * 1024  # then others are served: some milliseconds
-MAX_SHOWN = 200
 
 logger = logging.getLogger(__name__)
 
@@ -31,22 +31,22 @@ logger = logging.getLogger(__name__)
 class EventReader:
     """One reader of a partition."""
 
-    def __init__(self, link: OutAmqpLink, hub: HubParts, place: Place) -> None:
+    def __init__(self, link: OutAmqpLink, hub: HubParts, partition: GroupPartition) -> None:
         """Accept the link. Raises LinkError, StoreUnavailable, StoreDamaged."""
         self._link = link
         self._hub = hub
-        self._place = place
+        self._partition = partition
         self._has_metrics = METRICS in link.desired_capabilities
         self._is_scheduled = self._is_ended = False
         self._has_read = self._has_missed = False
         self.epoch = _epoch(link.properties.get(EPOCH))
         self.name = str(link.properties.get(RECEIVER_NAME) or link.name)[:MAX_SHOWN]
-        self._next = read_start(link.filters).find(hub.event_log, place.partition)
+        self._next = read_start(link.filters).find(hub.event_log, partition.number)
         try:
-            hub.event_readers.enter(place, self)
+            hub.event_readers.enter(partition, self)
         except ReaderRefused as err:
             raise LinkError(AmqpError(LINK_STOLEN if err.is_owned else RESOURCE_LIMIT_EXCEEDED, str(err))) from err
-        self._stop_listening = hub.event_log.listen(place.partition, self._wake)
+        self._stop_listening = hub.event_log.listen(partition.number, self._wake)
         link.accept(offered_capabilities=(METRICS,) if self._has_metrics else (), sends_settled=True)
 
     def pull(self) -> None:
@@ -66,7 +66,7 @@ class EventReader:
         """The link has ended; a second call does nothing."""
         self._is_ended = True
         self._stop_listening()
-        self._hub.event_readers.leave(self._place, self)
+        self._hub.event_readers.leave(self._partition, self)
 
     def give_way(self, reason: str) -> None:
         """Another reader has taken the partition."""
@@ -77,7 +77,7 @@ class EventReader:
         """Send events; gives whether there are more that may be sent."""
         link, log = self._link, self._hub.event_log
         count = min(link.credit, EVENTS_AT_ONCE)
-        events = log.read(self._place.partition, self._next, count) if count > 0 else ()
+        events = log.read(self._partition.number, self._next, count) if count > 0 else ()
         prefix = self._metrics() if self._has_metrics and events else b""
         left_bytes = BYTES_AT_ONCE
         for event in events:
@@ -88,7 +88,7 @@ class EventReader:
             left_bytes -= len(payload)
             link.send(prefix + payload, is_settled=True)
             self._next, self._has_read = event.sequence_number + 1, True
-        return link.credit > 0 and self._next <= log.state(self._place.partition).last
+        return link.credit > 0 and self._next <= log.state(self._partition.number).last
 
     def _note_gap(self, missed: int) -> None:
         """Log, once, that events were removed before the reader got them; where it begins there may be a gap."""
@@ -98,12 +98,12 @@ class EventReader:
                 "reader %s of partition %d has missed %d events, which are kept no longer: it reads more slowly than "
                 "devices send. On disk there is room for more: --keep-events",
                 ascii(self.name),
-                self._place.partition,
+                self._partition.number,
                 missed,
             )
 
     def _metrics(self) -> bytes:
-        return encode_metrics(self._hub.event_log.state(self._place.partition), self._hub.clock.now())
+        return encode_metrics(self._hub.event_log.state(self._partition.number), self._hub.clock.now())
 
     def _continue(self) -> None:
         self._is_scheduled = False
@@ -116,34 +116,20 @@ class EventReader:
             self._link.detach(amqp_error(err))
 
 
-def open_reader(room: Room, link: OutAmqpLink, match: Match) -> EventReader:
+def open_reader(context: ConnectionContext, link: OutAmqpLink, match: Match) -> EventReader:
     """The node of a reader. Raises LinkError for what this event hub does not have."""
-    hub = room.hub
+    hub = context.hub
     check_event_hub(hub, match.ids["hub"])
     group = hub.event_readers.group(match.ids["group"])
     if group is None:
         known = ", ".join(hub.event_readers.groups)
-        raise LinkError(
-            AmqpError(
-                NOT_FOUND,
-                f"The consumer group {match.ids['group'][:MAX_SHOWN]!a} could not be found; this hub has {known}. "
-                "Others are given when it is started.",
-            )
-        )
+        text = f"The consumer group {shown(match.ids['group'])} could not be found; this hub has {known}."
+        raise LinkError(AmqpError(NOT_FOUND, f"{text} Others are given when it is started."))
     text, count = match.ids["partition"], hub.event_log.partition_count
-    if not (text.isascii() and text.isdecimal() and len(text) < 5 and int(text) < count):
-        raise LinkError(
-            AmqpError(
-                ARGUMENT_OUT_OF_RANGE, f"The partition {text[:MAX_SHOWN]!a} is invalid: it is one of 0 to {count - 1}."
-            )
-        )
-    return EventReader(link, hub, Place(group, int(text)))
-
-
-def check_event_hub(hub: HubParts, name: str) -> None:
-    """Raise LinkError unless an event hub is this hub's."""
-    if name.lower() != hub.event_hub.name:
-        raise LinkError(AmqpError(NOT_FOUND, hub.event_hub.unknown(name)))
+    partition = partition_number(text, count)
+    if partition is None:
+        raise LinkError(AmqpError(ARGUMENT_OUT_OF_RANGE, no_partition(text, count)))
+    return EventReader(link, hub, GroupPartition(group, partition))
 
 
 def _epoch(value: Any) -> int | None:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 from enum import Enum
 from typing import Any
 
-from azext_iotjobs.localhub.amqp.refusals import LinkError
+from azext_iotjobs.localhub.amqp.refusals import MAX_SHOWN, LinkError, shown
 from azext_iotjobs.localhub.amqp.wire.conditions import ARGUMENT_ERROR
 from azext_iotjobs.localhub.amqp.wire.performatives import AmqpError
 from azext_iotjobs.localhub.amqp.wire.types import Described
@@ -22,14 +22,13 @@ from azext_iotjobs.localhub.rules.event import OFFSET_STEP
 
 FILTER = "apache.org:selector-filter:string"
 BEGINNING, LATEST = "-1", "@latest"  # as offsets
-MAX_SHOWN = 200  # characters of a filter in an error
 _TEXT = re.compile(
     r"\s*amqp\.annotation\.(?P<what>[a-z-]+)\s*(?P<sign>>=?)\s*(?P<quote>'?)(?P<value>[^\s']+)(?P=quote)\s*"
 )
 _NUMBER = re.compile(r"-?[0-9]{1,19}")
 
 
-class Kind(Enum):
+class PositionKind(Enum):
     """By what a filter names a place."""
 
     OFFSET = "offset"
@@ -38,10 +37,10 @@ class Kind(Enum):
 
 
 KINDS = {
-    "x-opt-offset": Kind.OFFSET,
-    "x-opt-sequence-number": Kind.SEQUENCE_NUMBER,
-    "x-opt-enqueued-time": Kind.TIME,
-    "x-opt-enqueuedtimeutc": Kind.TIME,
+    "x-opt-offset": PositionKind.OFFSET,
+    "x-opt-sequence-number": PositionKind.SEQUENCE_NUMBER,
+    "x-opt-enqueued-time": PositionKind.TIME,
+    "x-opt-enqueuedtimeutc": PositionKind.TIME,
 }
 
 
@@ -49,7 +48,7 @@ KINDS = {
 class Start:
     """A place in any partition, as a filter names it."""
 
-    kind: Kind
+    kind: PositionKind
     value: str
     is_inclusive: bool
 
@@ -65,18 +64,18 @@ class Start:
             raise _invalid(self, state)
         number = int(self.value)
         match self.kind:
-            case Kind.TIME:
+            case PositionKind.TIME:
                 return log.first_at(partition, _instant(number if self.is_inclusive else number + 1))
-            case Kind.OFFSET:
+            case PositionKind.OFFSET:
                 place = -(-number // OFFSET_STEP) if self.is_inclusive else number // OFFSET_STEP + 1
-            case Kind.SEQUENCE_NUMBER:
+            case PositionKind.SEQUENCE_NUMBER:
                 place = number if self.is_inclusive else number + 1
         if place > state.last + 1:
             raise _invalid(self, state)
         return max(place, 0)
 
 
-FROM_BEGINNING = Start(Kind.OFFSET, BEGINNING, is_inclusive=False)
+FROM_BEGINNING = Start(PositionKind.OFFSET, BEGINNING, is_inclusive=False)
 
 
 def read_start(filters: Mapping[str, Any]) -> Start:
@@ -92,7 +91,7 @@ def read_start(filters: Mapping[str, Any]) -> Start:
         raise LinkError(
             AmqpError(
                 ARGUMENT_ERROR,
-                f"The filter {str(text)[:MAX_SHOWN]!a} is not understood: give one of {known}, > or >=, and a value.",
+                f"The filter {shown(str(text))} is not understood: give one of {known}, > or >=, and a value.",
             )
         )
     return Start(kind, found["value"], is_inclusive=found["sign"] == ">=")
@@ -100,10 +99,10 @@ def read_start(filters: Mapping[str, Any]) -> Start:
 
 def _invalid(start: Start, state: PartitionState) -> LinkError:
     value = start.value[:MAX_SHOWN]
-    if start.kind is Kind.TIME:
+    if start.kind is PositionKind.TIME:
         text = f"The supplied enqueued time {value!a} is no number of milliseconds."
         return LinkError(AmqpError(ARGUMENT_ERROR, text))
-    last = state.last_offset if start.kind is Kind.OFFSET else str(state.last)
+    last = state.last_offset if start.kind is PositionKind.OFFSET else str(state.last)
     return LinkError(
         AmqpError(
             ARGUMENT_ERROR,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from azext_iotjobs.localhub.amqp.nodes.base import (
+    ConnectionContext,
     Direction,
     HubParts,
     InAmqpLink,
@@ -14,17 +15,16 @@ from azext_iotjobs.localhub.amqp.nodes.base import (
     Match,
     OutAmqpLink,
     OutNode,
-    Room,
 )
-from azext_iotjobs.localhub.amqp.nodes.event_reader import check_event_hub
+from azext_iotjobs.localhub.amqp.nodes.event_hub import check_event_hub, no_partition, partition_number
 from azext_iotjobs.localhub.amqp.nodes.request_reply import Exchange, ReplyNode, RequestNode
 from azext_iotjobs.localhub.amqp.nodes.values import timestamp
+from azext_iotjobs.localhub.amqp.refusals import shown
 from azext_iotjobs.localhub.amqp.wire.conditions import ARGUMENT_ERROR, NOT_FOUND, NOT_IMPLEMENTED
 from azext_iotjobs.localhub.amqp.wire.message import AmqpValue, Message
 from azext_iotjobs.localhub.amqp.wire.types import Array, Long
 
 EVENT_HUB, PARTITION = "com.microsoft:eventhub", "com.microsoft:partition"
-MAX_SHOWN = 200
 _STATUS = {NOT_FOUND: 404, ARGUMENT_ERROR: 400, NOT_IMPLEMENTED: 501}
 
 
@@ -52,13 +52,13 @@ class Management:
 
     def _read(self, given: Any) -> dict[str, Any]:
         if given.get("operation") != "READ":
-            raise _Refused(NOT_IMPLEMENTED, f"The operation {_shown(given.get('operation'))} is not READ.")
+            raise _Refused(NOT_IMPLEMENTED, f"The operation {shown(given.get('operation'))} is not READ.")
         kind, name = given.get("type"), given.get("name")
         if kind not in (EVENT_HUB, PARTITION):
-            raise _Refused(ARGUMENT_ERROR, f"The type {_shown(kind)} is neither {EVENT_HUB} nor {PARTITION}.")
+            raise _Refused(ARGUMENT_ERROR, f"The type {shown(kind)} is neither {EVENT_HUB} nor {PARTITION}.")
         if not isinstance(name, str) or name.lower() != self._hub.event_hub.name:
             known = self._hub.event_hub.name
-            raise _Refused(NOT_FOUND, f"The messaging entity {_shown(name)} could not be found; there is {known}.")
+            raise _Refused(NOT_FOUND, f"The messaging entity {shown(name)} could not be found; there is {known}.")
         return self._event_hub() if kind == EVENT_HUB else self._partition(given.get("partition"))
 
     def _event_hub(self) -> dict[str, Any]:
@@ -72,15 +72,15 @@ class Management:
         }
 
     def _partition(self, given: Any) -> dict[str, Any]:
-        log, text = self._hub.event_log, str(given)
-        if not (text.isascii() and text.isdecimal() and len(text) < 5 and int(text) < log.partition_count):
-            last = log.partition_count - 1
-            raise _Refused(ARGUMENT_ERROR, f"The partition {_shown(given)} is invalid: it is one of 0 to {last}.")
-        state = log.state(int(text))
+        log = self._hub.event_log
+        number = partition_number(str(given), log.partition_count)
+        if number is None:
+            raise _Refused(ARGUMENT_ERROR, no_partition(given, log.partition_count))
+        state = log.state(number)
         return {
             "name": self._hub.event_hub.name,
             "type": PARTITION,
-            "partition": str(int(text)),
+            "partition": str(number),
             "begin_sequence_number": Long(state.begin),
             "last_enqueued_sequence_number": Long(state.last),
             "last_enqueued_offset": state.last_offset,
@@ -89,26 +89,26 @@ class Management:
         }
 
 
-def open_requests(room: Room, link: InAmqpLink, match: Match) -> RequestNode:
+def open_requests(context: ConnectionContext, link: InAmqpLink, match: Match) -> RequestNode:
     """The node for requests."""
-    return RequestNode(_exchange(room, match), link)
+    return RequestNode(_exchange(context, match), link)
 
 
-def open_replies(room: Room, link: OutAmqpLink, match: Match) -> ReplyNode:
+def open_replies(context: ConnectionContext, link: OutAmqpLink, match: Match) -> ReplyNode:
     """The node for the replies to them."""
-    return ReplyNode(_exchange(room, match), link)
+    return ReplyNode(_exchange(context, match), link)
 
 
-OPENS: dict[Direction, Callable[[Room, Any, Match], InNode | OutNode]] = {
+OPENS: dict[Direction, Callable[[ConnectionContext, Any, Match], InNode | OutNode]] = {
     Direction.IN: open_requests,
     Direction.OUT: open_replies,
 }
 
 
-def _exchange(room: Room, match: Match) -> Exchange:
+def _exchange(context: ConnectionContext, match: Match) -> Exchange:
     """The connection's own, one for both spellings of the address. Raises LinkError for another event hub."""
-    check_event_hub(room.hub, match.ids.get("hub", room.hub.event_hub.name))
-    exchange: Exchange = room.shared.setdefault("$management", Exchange(Management(room.hub).answer))
+    check_event_hub(context.hub, match.ids.get("hub", context.hub.event_hub.name))
+    exchange: Exchange = context.shared.setdefault("$management", Exchange(Management(context.hub).answer))
     return exchange
 
 
@@ -123,7 +123,3 @@ def _reply(status: int, text: str, *, value: Any = None, condition: str | None =
     }
     given = {name: each for name, each in named.items() if each is not None}
     return Message(application_properties=given, value=AmqpValue(value=value or {}))
-
-
-def _shown(value: Any) -> str:
-    return ascii(value)[:MAX_SHOWN]

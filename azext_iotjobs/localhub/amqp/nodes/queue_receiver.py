@@ -26,9 +26,9 @@ class QueueReceiver:
         self._queue = queue
         self._loop = loop
         self._held: set[str] = set()  # lock tokens of what the service has not settled
-        self._is_looking = False
+        self._is_scheduled = False
         self._is_ended = False
-        self._stop_news = queue.news.subscribe(self._look_soon)
+        self._stop_news = queue.news.subscribe(self._pull_soon)
         link.accept()
 
     def pull(self) -> None:
@@ -70,13 +70,13 @@ class QueueReceiver:
         else:
             self._held.add(batch.lock_token)
 
-    def _look_soon(self) -> None:
-        if not self._is_looking and self._link.credit > 0:
-            self._is_looking = True
-            self._loop.call_soon(self._look)
+    def _pull_soon(self) -> None:
+        if not self._is_scheduled and self._link.credit > 0:
+            self._is_scheduled = True
+            self._loop.call_soon(self._pull_again)
 
-    def _look(self) -> None:
-        self._is_looking = False
+    def _pull_again(self) -> None:
+        self._is_scheduled = False
         if self._is_ended:
             return
         try:

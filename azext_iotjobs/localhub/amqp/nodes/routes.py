@@ -5,11 +5,10 @@ from it.
 from azext_iotjobs.localhub.amqp.addresses import match_pattern, segments_of
 from azext_iotjobs.localhub.amqp.nodes import cbs, device_routes, event_routes, service_routes
 from azext_iotjobs.localhub.amqp.nodes.base import Direction, Match, Route
-from azext_iotjobs.localhub.amqp.refusals import LinkError
+from azext_iotjobs.localhub.amqp.refusals import LinkError, shown
 from azext_iotjobs.localhub.amqp.wire.conditions import NOT_FOUND
 from azext_iotjobs.localhub.amqp.wire.performatives import AmqpError
 
-MAX_SHOWN = 200  # characters of an address in an error
 ROUTES: tuple[Route, ...] = (*cbs.ROUTES, *device_routes.ROUTES, *service_routes.ROUTES, *event_routes.ROUTES)
 
 
@@ -21,6 +20,4 @@ def find_route(address: str, direction: Direction) -> tuple[Route, Match]:
         if route.direction is direction:
             return route, Match(ids, segments)
     hint = f"; only a {matching[0][0].direction.value} may attach there" if matching else ""
-    raise LinkError(
-        AmqpError(NOT_FOUND, f"This hub has no {direction.value} at the address {address[:MAX_SHOWN]!a}{hint}.")
-    )
+    raise LinkError(AmqpError(NOT_FOUND, f"This hub has no {direction.value} at the address {shown(address)}{hint}."))

@@ -6,13 +6,10 @@ has asked for `second`, as a receiver may.
 Source: AMQP 2.6.7, 2.6.12, 2.6.14.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 from azext_iotjobs.localhub.amqp.protocol.delivery import Delivery
 from azext_iotjobs.localhub.amqp.protocol.faults import LinkFault
 from azext_iotjobs.localhub.amqp.protocol.limits import CREDIT, MAX_MESSAGE_BYTES, MAX_TAG_BYTES
-from azext_iotjobs.localhub.amqp.protocol.link import FIRST, SETTLED, Link, LinkSession, LinkState, symbols
+from azext_iotjobs.localhub.amqp.protocol.link import FIRST, SETTLED, Link, LinkSession, LinkState
 from azext_iotjobs.localhub.amqp.protocol.serial import minus, plus
 from azext_iotjobs.localhub.amqp.wire.conditions import (
     INVALID_FIELD,
@@ -45,29 +42,17 @@ class InLink(Link):
         self._unfinished: _Unfinished | None = None
         self._unsettled: set[int] = set()  # ids of whole deliveries
 
-    def accept(
-        self,
-        *,
-        credit: int = CREDIT,
-        max_message_bytes: int = MAX_MESSAGE_BYTES,
-        properties: Mapping[str, Any] | None = None,
-    ) -> None:
+    def accept(self, *, credit: int = CREDIT, max_message_bytes: int = MAX_MESSAGE_BYTES) -> None:
         """Attach it, and let the client send.
 
         credit: deliveries that it may send before one is settled, 1 or more.  max_message_bytes: of one encoded
-        message.  properties: what the hub says about itself, as symbols; values as the codec writes them.
+        message.
         """
         if self.state is not LinkState.REQUESTED:
             return
         self.state = LinkState.ATTACHED
         self._max_credit, self._max_message_bytes = credit, max_message_bytes
-        self._answer(
-            self.source,
-            self.target,
-            rcv_settle_mode=FIRST,
-            max_message_size=max_message_bytes,
-            properties=symbols(properties),
-        )
+        self._answer(self.source, self.target, rcv_settle_mode=FIRST, max_message_size=max_message_bytes)
         self._renew_credit()
 
     def settle(self, delivery: Delivery, outcome: DeliveryState) -> None:

@@ -9,7 +9,6 @@ Nothing that is asked of a link does anything once it is DETACHING or ENDED: its
 Source: AMQP 2.6.
 """
 
-from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Protocol
 
@@ -24,10 +23,9 @@ from azext_iotjobs.localhub.amqp.wire.performatives import (
     Source,
     Target,
 )
-from azext_iotjobs.localhub.amqp.wire.types import Symbol
 
 SETTLED = 1  # snd-settle-mode: all deliveries are sent settled
-FIRST, SECOND = 0, 1  # rcv-settle-mode: the receiver settles at once, or after the sender
+FIRST = 0  # rcv-settle-mode: the receiver settles at once, and not after the sender
 
 
 class LinkState(Enum):
@@ -52,7 +50,7 @@ class LinkSession(Protocol):
     def send_flow(self, link: "Link", *, delivery_count: int, credit: int, drain: bool = False) -> None:
         """Send the state of a link, and the session's."""
 
-    def transmit(self, link: "Link", tag: bytes, payload: bytes, *, is_settled: bool, message_format: int) -> None:
+    def transmit(self, link: "Link", tag: bytes, payload: bytes, *, is_settled: bool) -> None:
         """Send a delivery, in as many frames as it needs."""
 
     def settle_incoming(self, delivery_id: int, outcome: DeliveryState) -> None:
@@ -143,8 +141,3 @@ class Link:
         }
         role = not self._attach.role
         self._session.send(Attach(self.name, self.handle, role, source=source, target=target, **{**common, **fields}))
-
-
-def symbols(properties: Mapping[str, Any] | None) -> dict[Any, Any] | None:
-    """Properties as they are sent: their names are symbols."""
-    return None if properties is None else {Symbol(key): value for key, value in properties.items()}

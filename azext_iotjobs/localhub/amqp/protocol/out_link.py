@@ -1,10 +1,9 @@
 """A link on which the hub sends: credit, drain, settlement. Pure. Source: AMQP 2.6.7, 2.6.12."""
 
 import struct
-from collections.abc import Mapping
 from typing import Any
 
-from azext_iotjobs.localhub.amqp.protocol.link import SECOND, SETTLED, Link, LinkSession, LinkState, symbols
+from azext_iotjobs.localhub.amqp.protocol.link import SETTLED, Link, LinkSession, LinkState
 from azext_iotjobs.localhub.amqp.protocol.serial import minus, plus
 from azext_iotjobs.localhub.amqp.wire.performatives import Attach, DeliveryState, Flow
 
@@ -38,34 +37,19 @@ class OutLink(Link):
         """Whether the client wants every delivery settled already."""
         return self._attach.snd_settle_mode == SETTLED
 
-    @property
-    def is_settled_second(self) -> bool:
-        """Whether the client settles a delivery only after the hub has."""
-        return self._attach.rcv_settle_mode == SECOND
-
-    def accept(
-        self,
-        *,
-        properties: Mapping[str, Any] | None = None,
-        offered_capabilities: tuple[str, ...] = (),
-        sends_settled: bool = False,
-    ) -> None:
+    def accept(self, *, offered_capabilities: tuple[str, ...] = (), sends_settled: bool = False) -> None:
         """Attach it.
 
-        properties, offered_capabilities: what the hub says about itself, as symbols; values as the codec writes them.
+        offered_capabilities: what the hub says that it can do.
         sends_settled: every delivery will be sent settled, also when the client has asked for another mode.
         """
         if self.state is not LinkState.REQUESTED:
             return
         self.state = LinkState.ATTACHED
         mode = {"snd_settle_mode": SETTLED} if sends_settled else {}
-        self._answer(
-            self.source, self.target, offered_capabilities=offered_capabilities, properties=symbols(properties), **mode
-        )
+        self._answer(self.source, self.target, offered_capabilities=offered_capabilities, **mode)
 
-    def send(
-        self, payload: bytes, *, tag: bytes | None = None, is_settled: bool = False, message_format: int = 0
-    ) -> None:
+    def send(self, payload: bytes, *, tag: bytes | None = None, is_settled: bool = False) -> None:
         """Send a message; only while there is credit.
 
         payload: an encoded message.  tag: 1 to 32 bytes, unique among unsettled deliveries; default: a counter.
@@ -80,7 +64,7 @@ class OutLink(Link):
             tag = struct.pack(">I", self._next_tag)
             self._next_tag = plus(self._next_tag, 1)
         is_settled = is_settled or self.is_settled_by_sender
-        self._session.transmit(self, tag, payload, is_settled=is_settled, message_format=message_format)
+        self._session.transmit(self, tag, payload, is_settled=is_settled)
 
     def confirm(self, tag: bytes, outcome: DeliveryState | None) -> None:
         """Settle a delivery, after the client has told its outcome without settling it."""

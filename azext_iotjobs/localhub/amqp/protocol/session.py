@@ -161,9 +161,9 @@ class Session:
             flow.handle, flow.delivery_count, flow.link_credit, flow.drain = link.handle, delivery_count, credit, drain
         self.send(flow)
 
-    def transmit(self, link: Link, tag: bytes, payload: bytes, *, is_settled: bool, message_format: int) -> None:
+    def transmit(self, link: Link, tag: bytes, payload: bytes, *, is_settled: bool) -> None:
         """Send a delivery, in as many frames as it needs."""
-        first = Transfer(link.handle, delivery_tag=tag, message_format=message_format, settled=is_settled)
+        first = Transfer(link.handle, delivery_tag=tag, message_format=0, settled=is_settled)
         self._outgoing.transmit(link, first, payload)
 
     def settle_incoming(self, delivery_id: int, outcome: DeliveryState) -> None:

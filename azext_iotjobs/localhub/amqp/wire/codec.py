@@ -30,7 +30,7 @@ from azext_iotjobs.localhub.amqp.wire.types import (
 )
 
 MAX_DEPTH = 32
-MAX_EMPTY_ELEMENTS = 64 * 1024  # of an array whose elements take no bytes
+MAX_EMPTY_ELEMENTS = 64  # of an array whose elements take no bytes: a frame may have thousands of such arrays
 _DESCRIBED = 0x00
 _MIN_INT, _MAX_INT = -(1 << 31), (1 << 31) - 1
 
@@ -103,8 +103,11 @@ def _encode_list(items: Iterable[Any]) -> bytes:
 
 
 def _encode_map(items: dict[Any, Any]) -> bytes:
-    body = b"".join(encode(key) + encode(value) for key, value in items.items())
-    return _compound(0xC1, body, 2 * len(items))
+    return _compound(0xC1, _map_body(items), 2 * len(items))
+
+
+def _map_body(items: dict[Any, Any]) -> bytes:
+    return b"".join(encode(key) + encode(value) for key, value in items.items())
 
 
 def _compound(short_code: int, body: bytes, count: int) -> bytes:
@@ -114,23 +117,46 @@ def _compound(short_code: int, body: bytes, count: int) -> bytes:
 
 
 def _encode_array(items: Array) -> bytes:
-    """All elements have the widest form of their type, which the array names once (1.6.24)."""
-    kind = type(items[0]) if items else Symbol
-    wide = _ELEMENTS.get(kind)
-    if wide is None or any(type(item) is not kind for item in items):
-        raise TypeError("the elements of an array are of one type, and neither lists nor maps")
-    code, pack = wide
-    body = bytes([code]) + b"".join(pack(item) for item in items)
-    return _compound(0xE0, body, len(items))
+    return _compound(0xE0, _array_body(items), len(items))
+
+
+def _array_body(items: Array) -> bytes:
+    """The constructor that all elements share, in the widest form of their type (1.6.24), and the elements."""
+    elements = [_element_of(item) for item in items] or [_NO_ELEMENT]
+    constructor = elements[0][0]
+    if any(each != constructor for each, _ in elements):
+        raise TypeError("the elements of an array are of one type")
+    return constructor + b"".join(data for _, data in elements)
+
+
+def _element_of(item: Any) -> tuple[bytes, bytes]:
+    """An element's constructor, and what follows it."""
+    if isinstance(item, Described):
+        constructor, data = _element_of(item.value)
+        return b"\x00" + encode(item.descriptor) + constructor, data
+    if isinstance(item, Decimal):
+        return encode(item)[:1], item.encoded
+    try:
+        code, pack = _ELEMENTS[type(item)]
+    except KeyError:
+        raise TypeError(f"AMQP has no type for {type(item).__name__}") from None
+    return bytes([code]), pack(item)
 
 
 def _encode_described(value: Described) -> bytes:
     return b"\x00" + encode(value.descriptor) + encode(value.value)
 
 
-def _long_text(text: str) -> bytes:
-    data = text.encode()
+def _long_bytes(data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + data
+
+
+def _long_text(text: str) -> bytes:
+    return _long_bytes(text.encode())
+
+
+def _long_compound(body: bytes, count: int) -> bytes:
+    return struct.pack(">II", len(body) + 4, count) + body
 
 
 def _element(form: str, code: int) -> tuple[int, Callable[[Any], bytes]]:
@@ -163,6 +189,7 @@ _ENCODERS: dict[type, Callable[[Any], bytes]] = {
     Described: _encode_described,
 }
 _ELEMENTS: dict[type, tuple[int, Callable[[Any], bytes]]] = {
+    type(None): (0x40, lambda _: b""),
     bool: _element(">B", 0x56),
     UByte: _element(">B", 0x50),
     UShort: _element(">H", 0x60),
@@ -173,11 +200,18 @@ _ELEMENTS: dict[type, tuple[int, Callable[[Any], bytes]]] = {
     int: _element(">i", 0x71),
     Long: _element(">q", 0x81),
     Timestamp: _element(">q", 0x83),
+    Float: _element(">f", 0x72),
     float: _element(">d", 0x82),
+    Char: (0x73, lambda value: struct.pack(">I", ord(value))),
     UUID: (0x98, lambda value: value.bytes),
+    bytes: (0xB0, _long_bytes),
     str: (0xB1, _long_text),
     Symbol: (0xB3, _long_text),
+    list: (0xD0, lambda value: _long_compound(b"".join(map(encode, value)), len(value))),
+    dict: (0xD1, lambda value: _long_compound(_map_body(value), 2 * len(value))),
+    Array: (0xF0, lambda value: _long_compound(_array_body(value), len(value))),
 }
+_NO_ELEMENT = (b"\xb3", b"")  # an empty array is one of symbols
 
 
 # --- decode
@@ -196,11 +230,16 @@ def _check_depth(depth: int) -> None:
 
 def _read_described(buffer: bytes, position: int, depth: int) -> tuple[Described, int]:
     _check_depth(depth)
-    descriptor, position = _decode(buffer, position, depth + 1)
-    if not isinstance(descriptor, Symbol | ULong):
-        raise DecodeError("a descriptor is neither a symbol nor an unsigned long")
+    descriptor, position = _read_descriptor(buffer, position, depth + 1)
     value, position = _decode(buffer, position, depth + 1)
     return Described(descriptor, value), position
+
+
+def _read_descriptor(buffer: bytes, position: int, depth: int) -> tuple[Any, int]:
+    descriptor, position = _decode(buffer, position, depth)
+    if not isinstance(descriptor, Symbol | ULong):
+        raise DecodeError("a descriptor is neither a symbol nor an unsigned long")
+    return descriptor, position
 
 
 def _no_type(code: int) -> Reader:
@@ -297,7 +336,7 @@ def _array_reader(form: struct.Struct) -> Reader:
         count, position, end = _bounds(buffer, position, form)
         descriptor = None
         if buffer[position] == _DESCRIBED:
-            descriptor, position = _decode(buffer, position + 1, depth + 1)
+            descriptor, position = _read_descriptor(buffer, position + 1, depth + 1)
         element = buffer[position]
         position += 1
         limit = MAX_EMPTY_ELEMENTS if element in _CONSTANTS else end - position

@@ -292,7 +292,6 @@ class SaslOutcome(Composite):
 
 
 Performative = Open | Begin | Attach | Flow | Transfer | Disposition | Detach | End | Close
-SaslFrame = SaslMechanisms | SaslInit | SaslOutcome
 _CLASSES: tuple[type[Composite], ...] = (
     *(Open, Begin, Attach, Flow, Transfer, Disposition, Detach, End, Close),
     *(AmqpError, Accepted, Rejected, Released, Modified, Received, Source, Target),

@@ -40,7 +40,7 @@ def test_a_link_says_what_the_client_asks_for() -> None:
     assert link.filters == {str(key): value for key, value in filters.items()}
     assert link.target == Target("mine") and link.source == attach.source
     assert link.desired_capabilities == ("com.microsoft:enable-receiver-runtime-metric",)
-    assert not link.is_settled_by_sender and not link.is_settled_second
+    assert not link.is_settled_by_sender
 
 
 @pytest.mark.parametrize(
@@ -64,11 +64,11 @@ def test_an_accepted_receiver_is_attached_with_its_source() -> None:
     link = talk.requested(attach_receiver("events", snd_settle_mode=1, rcv_settle_mode=0))
     assert isinstance(link, OutLink)
     assert talk.said() == []
-    link.accept(properties={"com.microsoft:tracking": "x"}, offered_capabilities=("fast",))
+    link.accept(offered_capabilities=("fast",))
     answer = talk.answer(Attach)
     assert (answer.name, answer.role, answer.source) == ("in 0", SENDER, Source("events"))
     assert (answer.snd_settle_mode, answer.rcv_settle_mode, answer.initial_delivery_count) == (1, 0, 0)
-    assert (answer.properties, answer.offered_capabilities) == ({"com.microsoft:tracking": "x"}, ("fast",))
+    assert answer.offered_capabilities == ("fast",)
 
 
 def test_an_accepted_sender_is_attached_and_may_send() -> None:
