@@ -11,7 +11,7 @@ import pytest
 from azext_iotjobs.localhub.rules.event import partition_of
 from azext_iotjobs.localhub.testing.process import LocalHub
 from tests.conformance.conftest import Open
-from tests.helpers.driven import Driven
+from tests.helpers.driven import ClientError, Driven
 from tests.helpers.official_sdks import (
     AMQP_PORT,
     PROGRAMS,
@@ -104,6 +104,14 @@ def test_python_reads_what_devices_send_over_mqtt_and_https(
     assert second["last"]["sequence_number"] >= second["sequenceNumber"]
     send(hub, name, "third")
     assert bodies(consumer, name, 1) == ["third"]
+
+
+@needs_python_sdk
+def test_python_is_told_of_an_event_hub_that_there_is_not(hub: LocalHub, python: Start) -> None:
+    consumer = python(connectionString=hub.event_hubs_connection_string.replace("=local-hub", "=elsewhere"))
+    with pytest.raises(ClientError, match="'elsewhere' could not be found; the event hub is local-hub") as refusal:
+        consumer.do("eventHub", "reader")
+    assert refusal.value.name == "AuthenticationError"
 
 
 @needs_python_sdk

@@ -116,3 +116,13 @@ def test_feedback_that_is_released_comes_again_and_goes_to_another_when_the_link
         last = other.receive()
         assert [each["originalMessageId"] for each in json.loads(last.message.body)] == [name]
         other.settle(last)
+
+
+@pytest.mark.local_hub("the service has an endpoint of its own for Event Hubs clients")
+def test_a_policys_name_and_key_sign_in_who_reads_events_and_nobody_else(hub: HubProcess) -> None:
+    key = hub.key("service")
+    with AmqpService(hub, "service", key) as service:
+        assert service.attach_receiver("local-hub/ConsumerGroups/$Default/Partitions/0") is None
+        assert condition_of(service.attach_sender(C2D)) == "amqp:unauthorized-access"
+    with pytest.raises(SignInRefused):
+        AmqpService(hub, "service", WRONG_KEY)

@@ -1,7 +1,8 @@
 """Who is at the other end of one connection: what it has proved, until when, and which links depend on that.
 
-A client proves something in three ways: a token as the password of SASL PLAIN, a token that it puts on `$cbs` (as often
-as it likes: a later one takes the place of an earlier one of the same scope), a certificate of its TLS connection.
+A client proves something in three ways: a token, or a policy's key, as the password of SASL PLAIN, a token that it
+puts on `$cbs` (as often as it likes: a later one takes the place of an earlier one of the same scope), a certificate of
+its TLS connection.
 Source: IoT Hub "AMQP support", claims-based security and SASL PLAIN. docs/local-hub-reference.md has the user names.
 """
 
@@ -40,7 +41,7 @@ class Need(Protocol):
 
 def _check_is_for_hub(claim: Claim) -> None:
     if claim.is_for_event_hubs:
-        raise HubError(UNAUTHORIZED_ACCESS, "The token is signed as Event Hubs clients do: it is for reading events.")
+        raise HubError(UNAUTHORIZED_ACCESS, "The client signed in as Event Hubs clients do: it may only read events.")
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,8 @@ class Peer:
         self.name = user
         self._add(self._claim_of_user(user, password))
 
-    def put_token(self, kind: str, token: str) -> None:
-        """Take a token that was put on `$cbs`. Raises HubError 401003, 401002, 400004.
+    def put_token(self, kind: str, token: str) -> Claim:
+        """Take a token that was put on `$cbs`; gives what it proves. Raises HubError 401003, 401002, 400004.
 
         kind: its type, as the client names it.
         """
@@ -128,7 +129,9 @@ class Peer:
             raise HubError(
                 ARGUMENT_INVALID, f"The token type {kind[:80]!a} is not known; give one of {', '.join(SAS_TYPES)}."
             )
-        self._add(self._authenticator.verify_token(token))
+        claim = self._authenticator.verify_token(token)
+        self._add(claim)
+        return claim
 
     def require(self, need: Need) -> Claim:
         """What lets the client do something. Raises HubError 401003, 401002."""
@@ -189,8 +192,12 @@ class Peer:
             claim = self._authenticator.verify_token(password)
             need.check(claim)
             return claim
+        if "@" not in user:
+            return self._authenticator.verify_policy_key(user, password)
         raise HubError(
-            UNAUTHORIZED, "The user name is neither policy@sas.root.hub nor device@sas.hub nor device/module@sas.hub."
+            UNAUTHORIZED,
+            "The user name is neither policy@sas.root.hub nor device@sas.hub nor device/module@sas.hub, nor, with the "
+            "policy's key as the password, the name of a policy.",
         )
 
     def _check_may_ask(self, need: Need) -> None:

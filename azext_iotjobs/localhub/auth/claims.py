@@ -17,7 +17,7 @@ class Claim:
     expires_at: datetime  # aware UTC
     policy: str | None = None  # None: the device's or module's own
     is_certificate: bool = False
-    is_for_event_hubs: bool = False  # signed as Event Hubs clients do: it reads events, and does nothing else
+    is_for_event_hubs: bool = False  # proved as only Event Hubs clients do: it reads events, and does nothing else
 
     @property
     def rights(self) -> Right:

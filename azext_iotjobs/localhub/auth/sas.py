@@ -23,6 +23,7 @@ SCHEME = "SharedAccessSignature "
 MAX_TOKEN_CHARACTERS = 4096
 CACHED_TOKENS = 256  # parsed: a client sends the same one with every request
 MAX_EXPIRY = 253402300799  # the last second of year 9999
+LATEST_EXPIRY = datetime.fromtimestamp(MAX_EXPIRY, tz=timezone.utc)
 _URL_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")  # Event Hubs clients sign sb://host/path
 
 

@@ -13,7 +13,7 @@ from azext_iotjobs.localhub.auth.policies import Right
 from azext_iotjobs.localhub.errors import HubError
 from azext_iotjobs.localhub.rules.address import Address
 from tests.helpers.device_certificates import Made, make
-from tests.helpers.hub_in_memory import OTHER_KEY, HubInMemory
+from tests.helpers.hub_in_memory import KEY, OTHER_KEY, HubInMemory
 from tests.helpers.short_form import examples
 
 PUMP, MODULE, OTHER = Address("pump-1"), Address("pump-1", "m"), Address("pump@sas.2")
@@ -115,6 +115,19 @@ def test_plain_refuses_a_token_of_somebody_else_and_says_nothing_of_it(hub: HubI
             peer.sign_in("PLAIN", f"\0{user}\0{token}".encode())
         assert number_of(refused) in (401002, 401003), user
         assert peer.next_expiry is None and token[-20:] not in refused.value.text
+
+
+def test_a_client_of_event_hubs_signs_in_by_plain_with_a_policys_key_and_reads_events_alone(hub: HubInMemory) -> None:
+    peer = hub.peer()
+    peer.sign_in("PLAIN", f"\0service\0{KEY}".encode())
+    assert is_let_in(peer, ServiceNeed(("local-hub",), kind=None))
+    assert not may_send(peer) and not is_let_in(peer, DeviceNeed(PUMP))
+    for policy, key in (("service", OTHER_KEY), ("service", ""), ("nobody", ""), ("", "")):
+        with pytest.raises(HubError, match="no policy with that name and key"):
+            hub.peer().sign_in("PLAIN", f"\0{policy}\0{key}".encode())
+    peer = hub.peer()
+    peer.sign_in("PLAIN", f"\0device\0{KEY}".encode())
+    assert not is_let_in(peer, ServiceNeed(("local-hub",), kind=None))
 
 
 def test_an_unknown_mechanism_is_refused_with_those_that_are_known(hub: HubInMemory) -> None:

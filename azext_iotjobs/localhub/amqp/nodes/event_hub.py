@@ -9,8 +9,12 @@ from azext_iotjobs.localhub.amqp.wire.performatives import AmqpError
 def check_event_hub(hub: HubParts, name: str) -> None:
     """Raise LinkError unless an event hub is this hub's."""
     if name.lower() != hub.event_hub.name:
-        text = f"The messaging entity {shown(name)} could not be found; the event hub is {hub.event_hub.name}."
-        raise LinkError(AmqpError(NOT_FOUND, text))
+        raise LinkError(AmqpError(NOT_FOUND, no_event_hub(hub, name)))
+
+
+def no_event_hub(hub: HubParts, name: str) -> str:
+    """What is said of an event hub that there is not."""
+    return f"The messaging entity {shown(name)} could not be found; the event hub is {hub.event_hub.name}."
 
 
 def partition_number(text: str, count: int) -> int | None:

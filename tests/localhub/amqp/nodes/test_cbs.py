@@ -46,10 +46,17 @@ def receiver(context: ConnectionContext, *, credit: int = 10, own_address: str |
     return link
 
 
-def put(link: InLinkOfTest, token: Any, kind: str = SAS, operation: str = "put-token", **properties: Any) -> None:
+def put(
+    link: InLinkOfTest,
+    token: Any,
+    kind: str = SAS,
+    operation: str = "put-token",
+    name: str = "localhost",
+    **properties: Any,
+) -> None:
     message = Message(
         properties=Properties(**{"message_id": "1", **properties}),
-        application_properties={"operation": operation, "type": kind, "name": "localhost"},
+        application_properties={"operation": operation, "type": kind, "name": name},
         value=AmqpValue(value=token),
     )
     dispatch.receive(link, DeliveryOfTest(encode_message(message)))
@@ -114,8 +121,8 @@ def test_a_client_that_takes_no_replies_loses_its_link(context: ConnectionContex
     assert requests.condition == "amqp:resource-limit-exceeded"
 
 
-def test_replies_that_nobody_takes_are_bounded_in_bytes_too(room: ConnectionContext) -> None:
-    requests = sender(room)
+def test_replies_that_nobody_takes_are_bounded_in_bytes_too(context: ConnectionContext) -> None:
+    requests = sender(context)
     for _ in range(MAX_WAITING_BYTES // 50_000 + 1):
         put(requests, "nonsense", message_id=b"x" * 50_000)
     assert requests.ended_with == []
@@ -141,6 +148,24 @@ def test_what_is_refused_is_said_on_the_reply(
     put(requests, token, kind, operation)
     found, description = status(replies.sent[0])
     assert found == code and said in description and context.peer.next_expiry is None
+
+
+@pytest.mark.parametrize("path", ["", "/", "/local-hub", "/Local-Hub/ConsumerGroups/$Default", "/$management"])
+def test_a_token_for_the_event_hub_is_taken(hub: HubInMemory, context: ConnectionContext, path: str) -> None:
+    requests, replies = sender(context), receiver(context)
+    name = f"sb://localhost{path}"
+    put(requests, hub.event_hubs_token(name, "service"), name=name)
+    assert status(replies.sent[0]) == (200, "OK")
+
+
+def test_a_token_for_another_event_hub_is_404_with_the_name_of_this_one(
+    hub: HubInMemory, context: ConnectionContext
+) -> None:
+    requests, replies = sender(context), receiver(context)
+    name = "sb://localhost/elsewhere/$management"
+    put(requests, hub.event_hubs_token(name, "service"), name=name)
+    code, description = status(replies.sent[0])
+    assert code == 404 and "'elsewhere' could not be found; the event hub is local-hub" in description
 
 
 def test_a_wrong_key_is_401_and_an_expired_token_too(hub: HubInMemory, context: ConnectionContext) -> None:
