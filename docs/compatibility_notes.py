@@ -98,45 +98,39 @@ ONE_CONTAINER = (
 )
 FALSY = "`0`, `{}`, `false`, `[]` and `null` are values, too"
 FIXED = {
-    (
-        "iot hub monitor-events",
-        "",
-    ): "stdout has only events, one a line where it is no terminal; the first and the last "
-    "line of azure-iot go to stderr; `--query` applies to each event, and YAML documents have `---` before them. Exit "
-    "code 7 when nothing came, or not enough, before the time was over; with `--exit-zero` it is 0, as in azure-iot. "
-    "After a lost connection the command goes on behind the last event that it showed; without `--enqueued-time` it "
-    "begins behind the last event of each partition, and not at this machine's time. It reads a local hub, too",
-    (
-        "iot hub monitor-events",
-        "--timeout",
-    ): "seconds from the beginning, also while events come, as azure-iot does since "
-    "0.28, whose help still speaks of silence",
+    ("iot hub monitor-events", ""): (
+        "stdout has only events, one a line where it is no terminal; the first and the last line of azure-iot go to "
+        "stderr; `--query` applies to each event, and YAML documents have `---` before them. Exit code 7 when nothing "
+        "came, or not enough, before the time was over; with `--exit-zero` it is 0, as in azure-iot. After a lost "
+        "connection the command goes on behind the last event that it showed; without `--enqueued-time` it begins "
+        "behind the last event of each partition, and not at this machine's time. It reads a local hub, too"
+    ),
+    ("iot hub monitor-events", "--timeout"): (
+        "seconds from the beginning, also while events come, as azure-iot does since 0.28, whose help still speaks of "
+        "silence"
+    ),
     ("iot hub monitor-events", "--login"): "also the string of a local hub's endpoint, at any port",
-    (
-        "iot hub monitor-events",
-        "--device-query",
-    ): "a query that finds no device is an error, and not a wait for events of none",
+    ("iot hub monitor-events", "--device-query"): (
+        "a query that finds no device is an error, and not a wait for events of none"
+    ),
     ("iot hub monitor-events", "--message-count"): "0 is an error",
-    (
-        "iot hub monitor-feedback",
-        "",
-    ): "stdout has only records, YAML documents with `---` before them, or as `-o` has it. "
-    "What is shown is removed from the hub, and what filters leave out stays there. A record of another device does "
-    "not hide those that came with it; a lost connection is an error",
+    ("iot hub monitor-feedback", ""): (
+        "stdout has only records, YAML documents with `---` before them, or as `-o` has it. What is shown is removed "
+        "from the hub, and what filters leave out stays there. A record of another device does not hide those that "
+        "came with it; a lost connection is an error"
+    ),
     ("iot hub monitor-feedback", "--wait-on-msg"): "exit code 4 when the device did not complete the message; with "
     "`--exit-zero` it is 0, as in azure-iot",
-    (
-        "iot device c2d-message send",
-        "",
-    ): "a message that the hub refuses is an error; with `--wait`, exit code 4 when the "
-    "device did not complete it, and 0 as in azure-iot with `--exit-zero`",
+    ("iot device c2d-message send", ""): (
+        "a message that the hub refuses is an error; with `--wait`, exit code 4 when the device did not complete it, "
+        "and 0 as in azure-iot with `--exit-zero`"
+    ),
     ("iot device c2d-message send", "--data-file-path"): "a file that is not text in UTF-8 is an error that names the "
     "content type for it; with a content type of JSON, the file has to be JSON, too",
     ("iot device c2d-message send", "--expiry-time-utc"): "also an ISO 8601 instant",
-    (
-        "iot device c2d-message send",
-        "--properties",
-    ): "a part that is not key=value, a repeated key and an empty list are errors, and not ignored",
+    ("iot device c2d-message send", "--properties"): (
+        "a part that is not key=value, a repeated key and an empty list are errors, and not ignored"
+    ),
     ("iot hub job create", ""): "exit codes tell the outcome of the job, see [exit-codes.md](exit-codes.md); "
     "with `--exit-zero` it is 0, as in azure-iot; a missing option is refused before anything is sent",
     ("iot hub job create", "--method-payload"): "optional: null is sent",
@@ -177,10 +171,9 @@ FIXED = {
     ("iot hub device-identity create", "--secondary-key"): KEYS_ONLY,
     ("iot hub device-identity create", "--primary-thumbprint"): THUMBPRINTS_ONLY,
     ("iot hub device-identity create", "--secondary-thumbprint"): THUMBPRINTS_ONLY,
-    (
-        "iot hub device-identity create",
-        "--status-reason",
-    ): "more than 128 characters are refused before anything is sent",
+    ("iot hub device-identity create", "--status-reason"): (
+        "more than 128 characters are refused before anything is sent"
+    ),
     ("iot hub device-identity create", "--valid-days"): VALID_DAYS,
     ("iot hub device-identity update", ""): "an update without changes is an error",
     ("iot hub device-identity update", "--auth-method"): "`shared_private_key` alone keeps the keys of a device that "
@@ -189,38 +182,33 @@ FIXED = {
     ("iot hub device-identity update", "--secondary-key"): KEYS_ONLY,
     ("iot hub device-identity update", "--primary-thumbprint"): THUMBPRINTS_ONLY,
     ("iot hub device-identity update", "--secondary-thumbprint"): THUMBPRINTS_ONLY,
-    (
-        "iot hub device-identity create",
-        "--output-dir",
-    ): "files are never overwritten; only their owner can read the key",
+    ("iot hub device-identity create", "--output-dir"): (
+        "files are never overwritten; only their owner can read the key"
+    ),
     ("iot hub device-identity update", "--etag"): NO_RACE,
     ("iot hub device-twin update", "--set"): "a change that a service cannot make (reported, status) is refused",
     ("iot hub device-identity renew-key", ""): MANY,
     ("iot hub device-identity renew-key", "--etag"): f"{NO_RACE}; refused with several devices",
     ("iot hub device-identity renew-key", "--device-id"): "a device that is given twice is renewed once; `*` takes "
     "one query for all devices and one for all modules",
-    (
-        "iot hub device-identity parent show",
-        "",
-    ): "exit code 3 when the device has no parent, or the parent no longer exists",
-    (
-        "iot hub device-identity parent set",
-        "",
-    ): "a parent that the device has already is not an error; a device cannot be its own parent",
+    ("iot hub device-identity parent show", ""): (
+        "exit code 3 when the device has no parent, or the parent no longer exists"
+    ),
+    ("iot hub device-identity parent set", ""): (
+        "a parent that the device has already is not an error; a device cannot be its own parent"
+    ),
     ("iot hub device-identity children add", ""): "a device that is a child already is left as it is; after an error, "
     "the changed devices are listed",
-    (
-        "iot hub device-identity children remove",
-        "",
-    ): "`--child-list` and `--remove-all` together are refused; `--remove-all` without any child is not an error",
+    ("iot hub device-identity children remove", ""): (
+        "`--child-list` and `--remove-all` together are refused; `--remove-all` without any child is not an error"
+    ),
     ("iot hub device-identity children list", ""): "ids that contain quotes are found, too",
     ("iot hub device-identity export", ""): ONE_CONTAINER,
     ("iot hub device-identity import", ""): ONE_CONTAINER,
-    (
-        "iot edge set-modules",
-        "",
-    ): "of `--content`, the form is checked, not each member of $edgeAgent and $edgeHub: the "
-    "hub does that; an empty one is an error, as it would remove nothing",
+    ("iot edge set-modules", ""): (
+        "of `--content`, the form is checked, not each member of $edgeAgent and $edgeHub: the "
+        "hub does that; an empty one is an error, as it would remove nothing"
+    ),
     ("iot edge export-modules", ""): "registrations and twins are read, not a query, which may be behind",
     ("iot hub device-twin replace", "--json"): SENT_CLEAN,
     ("iot hub module-twin replace", "--json"): SENT_CLEAN,

@@ -242,8 +242,8 @@ GROUPS = (
         Command("parent show", "parents:show_parent", "SHOW_PARENT", reading, REGISTRY_READ),
         Command("parent set", "parents:set_parent", "SET_PARENT", changing, REGISTRY_WRITE),
         Command("children add", "parents:add_children", "ADD_CHILDREN", changing, REGISTRY_WRITE),
-        Command("export", "transfer:export_devices", "EXPORT", reading, REGISTRY_WRITE),
-        Command("import", "transfer:import_devices", "IMPORT", changing, REGISTRY_WRITE),
+        Command("export", "transfer:export_devices", "EXPORT", reading, REGISTRY_WRITE, "transfers"),
+        Command("import", "transfer:import_devices", "IMPORT", changing, REGISTRY_WRITE, "transfers"),
         Command("import-csv", "import_csv:import_csv", "IMPORT_CSV", changing, REGISTRY_WRITE, "imports"),
         Command("export-csv", "export_csv:export_csv", "EXPORT_CSV", exporting, SERVICE_CONNECT),
         # The registry, and a query.
@@ -271,7 +271,7 @@ GROUPS = (
     _group(
         "iot edge",
         "edge",
-        Command("set-modules", "modules:set_modules", "SET_MODULES", changing, REGISTRY_WRITE),
+        Command("set-modules", "modules:set_modules", "SET_MODULES", changing, REGISTRY_WRITE, "modules"),
         Command("export-modules", "modules:export_modules", "EXPORT_MODULES", reading, REGISTRY_READ_AND_SERVICE),
     ),
     _group(

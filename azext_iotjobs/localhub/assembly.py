@@ -17,7 +17,6 @@ from azext_iotjobs.localhub.engine.device_service import DeviceService
 from azext_iotjobs.localhub.engine.event_log import EventLog
 from azext_iotjobs.localhub.engine.event_readers import EventReaders
 from azext_iotjobs.localhub.engine.feedback_queue import FeedbackQueue
-from azext_iotjobs.localhub.engine.file_notification_queue import FileNotificationQueue
 from azext_iotjobs.localhub.engine.file_notifications import FileNotifications
 from azext_iotjobs.localhub.engine.file_uploads import FileUploadService
 from azext_iotjobs.localhub.engine.import_export import ImportExport
@@ -168,7 +167,7 @@ def amqp_parts(
         links=hub.links,
         c2d_queue=hub.c2d_queue,
         feedback=FeedbackQueue(hub.c2d_queue),
-        file_notifications=FileNotificationQueue(hub.file_notifications),
+        file_notifications=hub.file_notifications,
         event_hub=event_hub,
         event_log=hub.event_log,
         event_readers=EventReaders(hub.consumer_groups),

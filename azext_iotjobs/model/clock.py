@@ -100,6 +100,22 @@ def parse_instant(text: str, name: str = "time") -> Instant:
         raise _bad_instant(text, name) from err
 
 
+def parse_millis_or_instant(text: str, name: str) -> datetime:
+    """Read an instant as `parse_instant` does, or milliseconds since 1970.
+
+    name: what the text was given for, for the error.  Raises BadValue.
+    """
+    if not text.strip().isdecimal():
+        try:
+            return parse_instant(text, name).at
+        except BadValue as err:
+            raise BadValue(str(err), hint="Milliseconds since 1970 are taken too.") from err
+    try:
+        return datetime.fromtimestamp(int(text) / 1000, tz=timezone.utc)
+    except (ValueError, OverflowError, OSError) as err:
+        raise BadValue(f"{name} {text[:40]}: this is not a time.") from err
+
+
 def render_instant(at: datetime, timespec: str = "auto") -> str:
     """An aware instant as the hub takes it: UTC, with Z.
 

@@ -5,11 +5,12 @@ that whoever calls it decides between rounds whether to go on. What azure-eventh
 """
 
 import socket
+import ssl
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import unquote
 
@@ -233,14 +234,27 @@ class ReceivingLink:
             raise LinkLost("The connection ended before a message that was received could be settled.") from err
 
 
+class _LimitedTls:
+    """A TLS context for azure-eventhub, which lets the handshake take forever: some servers accept, and say nothing."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+
+    def wrap_socket(self, sock: socket.socket, **options: Any) -> ssl.SSLSocket:
+        """Agree on TLS; azure-eventhub sets its own limit afterwards. Raises TimeoutError."""
+        sock.settimeout(CONNECT_TIMEOUT_S)
+        return self._context.wrap_socket(sock, **options)
+
+
 def _new_connection(library: AmqpLibrary, endpoint: AmqpEndpoint, auth: Any) -> Any:
     kinds = library.transport_types
     host = name_to_look_up(endpoint.host)
     port, path = (endpoint.https_port, endpoint.websocket_path) if endpoint.is_websocket else (endpoint.port, "")
+    context = tls_context(endpoint.ca_file)
     return library.connection(
         f"amqps://{endpoint.host}",
         sasl_credential=auth.sasl,
-        ssl_opts={"context": tls_context(endpoint.ca_file), "server_hostname": host},
+        ssl_opts={"context": context if endpoint.is_websocket else _LimitedTls(context), "server_hostname": host},
         transport_type=kinds.AmqpOverWebsocket if endpoint.is_websocket else kinds.Amqp,
         custom_endpoint_address=f"amqps://{host}:{port}{path}",
         http_proxy=_proxy(endpoint) if endpoint.is_websocket else None,
@@ -282,7 +296,8 @@ def _cut_off_after(seconds: float, transport: Any) -> Iterator[None]:
         sock = transport.sock
         raw = getattr(sock, "sock", sock)  # within a WebSocket
         if raw is not None:
-            raw.shutdown(socket.SHUT_RDWR)
+            with suppress(OSError):  # it has ended already
+                raw.shutdown(socket.SHUT_RDWR)
 
     timer = threading.Timer(seconds, cut_off)
     timer.daemon = True

@@ -25,7 +25,7 @@ from azext_iotjobs.model.errors import (
     Throttled,
     Unauthorized,
 )
-from azext_iotjobs.model.text import printable
+from azext_iotjobs.model.text import Text, printable
 from azext_iotjobs.transport.amqp_library import AmqpLibrary
 from azext_iotjobs.transport.amqp_messages import plain
 from azext_iotjobs.transport.sessions import PROXY_HINT
@@ -33,7 +33,9 @@ from azext_iotjobs.transport.trust import untrusted
 
 # What azure-eventhub raises on bytes that are not AMQP.
 NOT_AMQP = (ValueError, TypeError, IndexError, KeyError, AttributeError, struct.error, NotImplementedError)
-PORT_HINT = "Port 5671 must be open in the firewall. AMQP over WebSocket goes through port 443."
+PORT_HINT = (
+    "Is the host name right? Port {port} must be open in the firewall; {transport} amqp_ws goes through port 443."
+)
 
 # Condition -> error class, and the HTTP status that stands for the same.
 CONDITIONS: Mapping[str, tuple[type[HubAnswer], int]] = {
@@ -133,7 +135,7 @@ def translated(library: AmqpLibrary, endpoint: AmqpEndpoint, *, is_opening: bool
     except NOT_AMQP as err:
         if is_opening:
             raise CannotConnect(
-                f"{where} was reached, but it does not speak AMQP ({printable(str(err))}).", hint=PORT_HINT
+                f"{where} was reached, but it does not speak AMQP ({printable(str(err))}).", hint=_port_hint(endpoint)
             ) from err
         raise LinkLost(f"The connection to {where} ended: what came is not AMQP ({printable(str(err))}).") from err
 
@@ -189,8 +191,14 @@ def _of_socket(err: OSError, endpoint: AmqpEndpoint, *, is_opening: bool) -> Exc
     if not is_opening:
         return LinkLost(f"The connection to {where} ended: {words}.")
     if isinstance(err, ssl.SSLError):
-        return CannotConnect(f"{where} was reached, but no TLS connection could be made ({words}).", hint=PORT_HINT)
-    return CannotConnect(f"{where} was not reached ({words}).", hint=PROXY_HINT if endpoint.is_websocket else PORT_HINT)
+        return CannotConnect(
+            f"{where} was reached, but no TLS connection could be made ({words}).", hint=_port_hint(endpoint)
+        )
+    return CannotConnect(f"{where} was not reached ({words}).", hint=_port_hint(endpoint))
+
+
+def _port_hint(endpoint: AmqpEndpoint) -> str:
+    return PROXY_HINT if endpoint.is_websocket else Text.of(PORT_HINT, port=endpoint.port)
 
 
 def _redirect(err: Any) -> Redirect:

@@ -1,5 +1,6 @@
 """Messages as azure-eventhub has them <-> our values. Its texts are bytes or str, whichever type AMQP gave them."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,6 +42,8 @@ def plain(value: Any) -> Any:
         return [plain(each) for each in value]
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value).decode("utf-8", "backslashreplace")
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     return value if value is None or isinstance(value, str | bool | int | float) else str(value)
 
 

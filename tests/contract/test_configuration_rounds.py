@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.helpers.any_hub import AnyHub
-from tests.helpers.hub_process import HubProcess
+from tests.helpers.hub_process import HubProcess, hubs_until_the_end
 from tests.helpers.mqtt_device import MqttDevice
 from tests.helpers.waiting import wait_until
 
@@ -198,16 +198,8 @@ def test_metrics_are_counted_each_round_and_statuses_can_be_queried(hub: HubProc
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[[], HubProcess]]:
     """Starts hubs on one data folder, one after the other."""
-    started: list[HubProcess] = []
-
-    def start() -> HubProcess:
-        started.append(HubProcess(tmp_path))
-        return started[-1]
-
-    yield start
-    for each in started:
-        if each.process.poll() is None:
-            each.kill()
+    with hubs_until_the_end() as begin:
+        yield lambda: begin(tmp_path)
 
 
 def test_a_round_that_a_kill_ends_is_done_by_the_next_hub(start: Callable[[], HubProcess]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.helpers.configuration_actor import Configurer
-from tests.helpers.hub_process import HubProcess
+from tests.helpers.hub_process import HubProcess, hubs_until_the_end
 from tests.helpers.mqtt_device import MqttDevice, wait_for_connection_state
 from tests.helpers.restart_actors import (
     Actor,
@@ -39,16 +39,8 @@ KILLS = 50 if IN_FULL else 3
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[[], HubProcess]]:
     """Starts hubs on one data folder, one after the other."""
-    started: list[HubProcess] = []
-
-    def start() -> HubProcess:
-        started.append(HubProcess(tmp_path))
-        return started[-1]
-
-    yield start
-    for each in started:
-        if each.process.poll() is None:
-            each.kill()
+    with hubs_until_the_end() as begin:
+        yield lambda: begin(tmp_path)
 
 
 def twin_job(condition: str, value: int, **more: object) -> dict[str, Any]:

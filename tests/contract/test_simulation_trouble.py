@@ -15,7 +15,7 @@ import pytest
 
 from tests.helpers.busy_hub import busy_hub
 from tests.helpers.far_hub import far_hub
-from tests.helpers.hub_process import HubProcess
+from tests.helpers.hub_process import HubProcess, hubs_until_the_end
 from tests.helpers.short_form import IN_FULL
 from tests.helpers.simulator_process import SimulatorProcess
 from tests.helpers.waiting import wait_until
@@ -30,16 +30,8 @@ SPARE_FILES = 4  # what a look-up of the host's name has open meanwhile
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., HubProcess]]:
     """Starts hubs on one data folder, one after the other."""
-    started: list[HubProcess] = []
-
-    def start(ports: tuple[int, int] = (0, 0)) -> HubProcess:
-        started.append(HubProcess(tmp_path, ports=ports))
-        return started[-1]
-
-    yield start
-    for each in started:
-        if each.process.poll() is None:
-            each.kill()
+    with hubs_until_the_end() as begin:
+        yield lambda ports=(0, 0): begin(tmp_path, ports=ports)
 
 
 def registered(hub: HubProcess, count: int) -> list[str]:

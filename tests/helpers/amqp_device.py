@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from azext_iotjobs.localhub.amqp import dispatch
-from azext_iotjobs.localhub.amqp.nodes.base import Direction, Room
+from azext_iotjobs.localhub.amqp.nodes.base import ConnectionContext, Direction
 from azext_iotjobs.localhub.amqp.peer import SAS_TYPES
 from azext_iotjobs.localhub.amqp.protocol.events import (
     CreditChanged,
@@ -44,9 +44,9 @@ class DeviceHub(HubInMemory):
 
     def connect(self) -> "AmqpClient":
         """A connection that may use every device."""
-        room = self.room(quotas=self.quotas)
-        room.peer.put_token(SAS_TYPES[0], self.token("localhost", policy=OWNER))
-        return AmqpClient(room=room)
+        context = self.context(quotas=self.quotas)
+        context.peer.put_token(SAS_TYPES[0], self.token("localhost", policy=OWNER))
+        return AmqpClient(context=context)
 
     def sent(self) -> list[DeviceMessage]:
         """What devices have sent."""
@@ -63,7 +63,7 @@ class DeviceHub(HubInMemory):
 class AmqpClient:
     """One connection, with one session: what it sends is processed at once."""
 
-    room: Room
+    context: ConnectionContext
     talk: Talk = field(default_factory=Talk)
     frames: list[Frame] = field(default_factory=list)  # what has come and was not looked at
     _next_delivery: int = 0
@@ -89,7 +89,7 @@ class AmqpClient:
         match event:
             case LinkRequested(link):
                 direction = Direction.IN if isinstance(link, InLink) else Direction.OUT
-                dispatch.open_link(self.room, link, direction)
+                dispatch.open_link(self.context, link, direction)
             case MessageReceived(link, delivery):
                 dispatch.receive(link, delivery)
             case CreditChanged(link):
@@ -98,7 +98,7 @@ class AmqpClient:
             case DeliverySettled(link, tag, outcome):
                 dispatch.settled(link, tag, outcome)
             case LinkDetached(link):
-                dispatch.close_link(self.room, link)
+                dispatch.close_link(self.context, link)
 
     # --- links
 

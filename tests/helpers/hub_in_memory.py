@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-from azext_iotjobs.localhub.amqp.nodes.base import EventHubEndpoint, HubParts, Room
+from azext_iotjobs.localhub.amqp.nodes.base import ConnectionContext, EventHubEndpoint, HubParts
 from azext_iotjobs.localhub.amqp.peer import Peer
 from azext_iotjobs.localhub.amqp.wire.message import Message, decode_message
 from azext_iotjobs.localhub.amqp.wire.performatives import AmqpError, DeliveryState, Source, Target
@@ -23,7 +23,6 @@ from azext_iotjobs.localhub.engine.device_service import DeviceService
 from azext_iotjobs.localhub.engine.event_log import EventLog
 from azext_iotjobs.localhub.engine.event_readers import EventReaders
 from azext_iotjobs.localhub.engine.feedback_queue import FeedbackQueue
-from azext_iotjobs.localhub.engine.file_notification_queue import FileNotificationQueue
 from azext_iotjobs.localhub.engine.file_notifications import FileNotifications
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.quotas import Quotas
@@ -130,7 +129,7 @@ class HubInMemory:
             links=self.links,
             c2d_queue=self.c2d_queue,
             feedback=FeedbackQueue(self.c2d_queue),
-            file_notifications=FileNotificationQueue(self.file_notifications),
+            file_notifications=self.file_notifications,
             event_hub=ENDPOINT,
             event_log=self.event_log,
             event_readers=self.event_readers,
@@ -140,9 +139,9 @@ class HubInMemory:
             loop=self.loop,
         )
 
-    def room(self, peer: Peer | None = None, quotas: Quotas | None = None) -> Room:
+    def context(self, peer: Peer | None = None, quotas: Quotas | None = None) -> ConnectionContext:
         """What the nodes of one connection share."""
-        return Room(hub=self.parts(quotas), peer=peer or self.peer())
+        return ConnectionContext(hub=self.parts(quotas), peer=peer or self.peer())
 
 
 @dataclass(eq=False)

@@ -7,6 +7,8 @@ hub's modules, where that is possible. Tests of the start itself use `LocalHub`.
 import json as jsonlib
 import os
 import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
@@ -115,3 +117,20 @@ class HubProcess(AnyHub):
 
     def __exit__(self, *_: object) -> None:
         self.kill()
+
+
+@contextmanager
+def hubs_until_the_end() -> Iterator[Callable[..., HubProcess]]:
+    """What starts hubs, with the arguments of HubProcess; those that still run at the end are killed."""
+    started: list[HubProcess] = []
+
+    def start(folder: Path, *options: str, **more: Any) -> HubProcess:
+        started.append(HubProcess(folder, *options, **more))
+        return started[-1]
+
+    try:
+        yield start
+    finally:
+        for each in started:
+            if each.process.poll() is None:
+                each.kill()

@@ -13,7 +13,7 @@ from azext_iotjobs.localhub.rules.event import AuthMethod, Sender
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.events import MIGRATIONS, EventRows
 from azext_iotjobs.localhub.testing.process import LocalHubFailed
-from tests.helpers.hub_process import HubProcess
+from tests.helpers.hub_process import HubProcess, hubs_until_the_end
 from tests.helpers.mqtt_device import MqttDevice
 from tests.helpers.small_disk import filled, small_disk
 from tests.helpers.waiting import wait_until
@@ -27,16 +27,8 @@ KEEP = "--keep-events"
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., HubProcess]]:
-    started: list[HubProcess] = []
-
-    def start(folder: Path, *options: str) -> HubProcess:
-        started.append(HubProcess(folder, *options))
-        return started[-1]
-
-    yield start
-    for each in started:
-        if each.process.poll() is None:
-            each.kill()
+    with hubs_until_the_end() as start:
+        yield start
 
 
 def send(hub: HubProcess, device: str, body: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.localhub.testing.process import LocalHubFailed
-from tests.helpers.hub_process import HubProcess
+from tests.helpers.hub_process import HubProcess, hubs_until_the_end
 from tests.helpers.mqtt_device import MqttDevice
 from tests.helpers.small_disk import filled, small_disk
 from tests.helpers.waiting import wait_until
@@ -36,16 +36,8 @@ def locked(path: Path) -> Iterator[None]:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., HubProcess]]:
-    started: list[HubProcess] = []
-
-    def start(folder: Path, *options: str) -> HubProcess:
-        started.append(HubProcess(folder, *options))
-        return started[-1]
-
-    yield start
-    for each in started:
-        if each.process.poll() is None:
-            each.kill()
+    with hubs_until_the_end() as start:
+        yield start
 
 
 def outages(hub: HubProcess) -> list[str]:

@@ -116,6 +116,14 @@ def test_a_server_that_says_nothing_is_left(certificate: tuple[Path, Path], monk
         AmqpConnection(endpoint(port, certificate), LOGIN)
 
 
+def test_a_server_that_accepts_and_does_not_even_begin_tls_is_left(
+    certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(amqp, "CONNECT_TIMEOUT_S", 0.2)
+    with server(until_closed) as port, pytest.raises(CannotConnect):
+        AmqpConnection(endpoint(port, certificate), LOGIN)
+
+
 def test_a_websocket_goes_through_the_proxy_that_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bytes] = []
 

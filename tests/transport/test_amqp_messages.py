@@ -54,3 +54,4 @@ def test_what_is_sent_is_what_was_given() -> None:
 
 def test_values_are_what_json_has() -> None:
     assert plain({b"a": (1, 2.5, True, None, ID)}) == {"a": [1, 2.5, True, None, str(ID)]}
+    assert plain([float("inf"), float("nan")]) == ["inf", "nan"]

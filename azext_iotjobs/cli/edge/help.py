@@ -6,7 +6,7 @@ group("iot edge", "Manage the modules of IoT Edge devices.")
 
 command(
     "iot edge set-modules",
-    "Set the modules of an edge device, all of them, and list them.",
+    "Set modules of an edge device, and list all that it has.",
     (
         "Set them from a deployment manifest.",
         "az iot edge set-modules -n localhost -d gateway-1 --content manifest.json",
@@ -16,7 +16,8 @@ command(
         "az iot edge set-modules -n localhost -d gateway-1 "
         '--content \'{"modulesContent": {"camera": {"properties.desired.rate": 5}}}\'',
     ),
-    long="Modules that do not exist are created. It lasts until a deployment that targets the device is evaluated.",
+    long="Modules that do not exist are created, and those that are not named stay as they are. It lasts until a "
+    "deployment that targets the device is evaluated.",
 )
 
 command(

@@ -4,7 +4,7 @@ from typing import Any
 
 from azext_iotjobs.cli.input.json_option import json_object_or_file
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.errors import BadValue, StateError
 from azext_iotjobs.operations.identity.modules import on_device
 
 CONTENT, MODULES, DESIRED = "content", "modulesContent", "properties.desired"
@@ -21,8 +21,13 @@ def set_modules(client: HubClient, our_device_id: str, our_content: str) -> list
 
 
 def export_modules(client: HubClient, our_device_id: str) -> dict[str, Any]:
-    """The modules of an edge device as a deployment manifest."""
+    """The modules of an edge device as a deployment manifest. Raises StateError where it has none."""
     modules = on_device(client, our_device_id, lambda: client.identities.modules(our_device_id))
+    if not modules:
+        raise StateError(
+            f"Device {our_device_id} has no modules; there is nothing to export.",
+            hint="An edge device has $edgeAgent and $edgeHub at least. Is this one?",
+        )
     contents = {}
     for module_id in (each.module_id for each in modules):
         twin = client.twins.get(our_device_id, module_id).document

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import closing
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from knack.log import get_logger
@@ -13,9 +14,9 @@ from azext_iotjobs.cli.input.option_groups import takes_option_groups
 from azext_iotjobs.cli.input.scalars import at_least
 from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
-from azext_iotjobs.cli.output.live_documents import LinesFile, format_of, printer
+from azext_iotjobs.cli.output.live_documents import LinesFile, format_of, into_file, printer
 from azext_iotjobs.clients.events import EventsClient
-from azext_iotjobs.model.clock import SystemClock
+from azext_iotjobs.model.clock import SystemClock, parse_millis_or_instant, render_instant
 from azext_iotjobs.model.device_event import DeviceEvent, EventFilter
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 from azext_iotjobs.model.outcome import Outcome
@@ -41,7 +42,7 @@ class ReadingOptions(NamedTuple):
     """From where, until when, and how events are read, as typed."""
 
     our_consumer_group: str = "$Default"
-    our_enqueued_time: int | None = None  # milliseconds since 1970
+    our_enqueued_time: str | None = None  # milliseconds since 1970, or an instant
     our_timeout: int = 300  # seconds; 0: no limit
     our_message_count: int | None = None
     our_transport: str | None = None
@@ -55,6 +56,18 @@ class ReadingOptions(NamedTuple):
             count=None if count is None else at_least(count, 1, "--message-count"),
             time_s=float(at_least(self.our_timeout, 0, "--timeout")) or None,
         )
+
+    def enqueued_after_ms(self, now: datetime) -> int | None:
+        """Milliseconds since 1970. now: aware UTC.  Raises BadValue, also for a time to come."""
+        if self.our_enqueued_time is None:
+            return None
+        after = parse_millis_or_instant(self.our_enqueued_time, "--enqueued-time")
+        if after > now:
+            raise BadValue(
+                f"--enqueued-time: {render_instant(after)} is to come; nothing was read.",
+                hint="What comes from now on is shown without --enqueued-time.",
+            )
+        return round(after.timestamp() * 1000)
 
 
 class ShownOptions(NamedTuple):
@@ -72,8 +85,7 @@ def monitor_events(
 ) -> None:
     """Show events until Ctrl-C, a number of them, or a time."""
     limits = reading.limits()
-    if reading.our_enqueued_time is not None:
-        at_least(reading.our_enqueued_time, 0, "--enqueued-time")
+    after_ms = reading.enqueued_after_ms(SystemClock().now())
     wanted = EventFilter(
         device=chosen.our_device_id,
         module=chosen.our_module_id,
@@ -82,8 +94,8 @@ def monitor_events(
     )
     file = None if shown.output_file is None else LinesFile(shown.output_file)
     try:
-        show = printer(cmd, format_of(cmd)) if file is None else file.show
-        watched = _watched(client, reading, limits, wanted, _shower(shown, show))
+        show = printer(cmd, format_of(cmd)) if file is None else into_file(cmd, file)
+        watched = _watched(client, reading, after_ms, limits, wanted, _shower(shown, show))
     finally:
         if file is not None:
             file.close()
@@ -94,6 +106,7 @@ def monitor_events(
 def _watched(
     access: EventsAccess,
     reading: ReadingOptions,
+    after_ms: int | None,
     limits: Limits,
     wanted: EventFilter,
     show: Callable[[DeviceEvent], bool],
@@ -103,7 +116,7 @@ def _watched(
     monitor = EventMonitor(
         lambda: EventsClient(hub, reading.our_consumer_group, clock), clock, lambda words: logger.warning("%s", words)
     )
-    with stopped_by_ctrl_c() as stop, closing(monitor.events(reading.our_enqueued_time)) as events:
+    with stopped_by_ctrl_c() as stop, closing(monitor.events(after_ms)) as events:
         return watch(
             events, wanted, show, limits=limits, stop=stop, clock=clock, on_ready=lambda: _say_beginning(wanted)
         )

@@ -40,9 +40,8 @@ READING: Group = (
     extra(
         "our_enqueued_time",
         "--enqueued-time --et -e",
-        "Begin with events that the hub got after this time, in milliseconds since 1970. Default: what comes from now "
-        "on.",
-        type=int,
+        "Begin with events that the hub got after this time: milliseconds since 1970, or an ISO 8601 instant. Default: "
+        "what comes from now on.",
     ),
     extra(
         "our_timeout",
@@ -72,7 +71,7 @@ SHOWN: Group = (
         "output_file",
         "--output-file",
         "File to write events to instead of stdout, as JSON lines; what is in it stays, and each event is written at "
-        "once.",
+        "once. --query applies to them, --output does not.",
     ),
     extra(
         "exit_zero",

@@ -3,6 +3,8 @@
 import json
 from typing import Any, NamedTuple
 
+from azext_iotjobs.cli.input.strict_json import NotAllowed, check_depth, finite, whole
+
 ENCODINGS = ("utf-8", "utf8", "utf-16", "utf16", "utf-32", "utf32")
 DEFAULT_ENCODING = "utf-8"
 JSON_TYPE = "application/json"
@@ -32,9 +34,18 @@ def read_payload(body: bytes, content_type: str, encoding: str) -> Payload:
     if JSON_TYPE not in content_type.lower():
         return Payload(text)
     try:
-        return Payload(json.loads(text, parse_constant=_no_constant))
+        return Payload(_json_value(text))
+    except NotAllowed as err:  # it could not be written as JSON or YAML again
+        return Payload(text, f"its body is shown as text: {err}")
     except (ValueError, RecursionError):
         return Payload(text, f"its content type is {JSON_TYPE}, and its body is not JSON")
+
+
+def _json_value(text: str) -> Any:
+    """JSON's value; of a key that an object has twice the last one. Raises ValueError, NotAllowed, RecursionError."""
+    value = json.loads(text, parse_constant=_no_constant, parse_float=finite, parse_int=whole)
+    check_depth(value)
+    return value
 
 
 def _no_constant(name: str) -> Any:

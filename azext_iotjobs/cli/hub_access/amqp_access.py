@@ -125,11 +125,12 @@ def _endpoint(typed: UnresolvedHub, chosen: ChosenHub) -> EventHub | None:
 
 
 def _known_here(hub: EventHub) -> EventHub:
-    """An endpoint with the ports and the CA of the local hub that it is of, if it is one's."""
+    """An endpoint with the ports and the CA of the local hub that it is of, if it is one's; with TLS in any case."""
     endpoint = hub.endpoint
     local = running_hubs.local_amqp(endpoint.host, endpoint.port) if is_loopback(endpoint.host) else None
     if local is None:
         return hub
     target = local.target(endpoint.host)
-    found = endpoint._replace(https_port=target.https_port, ca_file=target.ca_file)
+    port = local.document.get("amqpPort", endpoint.port)
+    found = endpoint._replace(port=port, https_port=target.https_port, ca_file=target.ca_file)
     return EventHub(endpoint=found, name=hub.name, key=hub.key)

@@ -117,7 +117,7 @@ def pick(*, https_port: int | None = None, host: str | None = None) -> RunningHu
     if len(fitting) == 1:
         return fitting[0]
     if not fitting:
-        raise NotFound(_none_message(hubs, host, https_port), hint="Start one: az iot local-hub start --detach")
+        raise NotFound(_none_message(hubs, host, https_port), hint=f"Start one: {_start_command(host, https_port)}")
     names = ", ".join(hub.selector for hub in fitting)
     choices = "".join(f"\n  -n {hub.selector}" for hub in fitting)
     raise ConflictingChoice(
@@ -152,11 +152,12 @@ def local_login(host: str, https_port: int) -> RunningHub | None:
 
 
 def local_amqp(host: str, port: int) -> RunningHub | None:
-    """The running hub whose AMQP port is this one; None when no local hub has it.
+    """The running hub that has this port for AMQP; None when no local hub has it.
 
-    host: a name of this machine.  port: of AMQP over TLS.
+    host: a name of this machine.  port: of AMQP, with or without TLS.
     """
-    hubs = (hub for hub in running_hubs() if _answers_at(hub, host) and hub.document.get("amqpPort") == port)
+    ports = ("amqpPort", "amqpPlainPort")
+    hubs = (hub for hub in running_hubs() if _answers_at(hub, host) and port in map(hub.document.get, ports))
     return next(hubs, None)
 
 
@@ -194,6 +195,14 @@ def _none_message(hubs: list[RunningHub], host: str | None, https_port: int | No
     selector = host if https_port is None else f"{host}:{https_port}"
     running = ", ".join(hub.selector for hub in hubs) or "none"
     return f"No local hub is running at {selector}. Running now: {running}."
+
+
+def _start_command(host: str | None, https_port: int | None) -> str:
+    """What starts a hub that the same -n finds."""
+    has_address = host is not None and host.startswith("127.") and host != DEFAULT_BIND
+    address = f" --bind {host}" if has_address else ""
+    port = "" if https_port is None else f" --https-port {https_port}"
+    return f"az iot local-hub start{address}{port} --detach"
 
 
 def _read(path: Path) -> RunningHub | None:

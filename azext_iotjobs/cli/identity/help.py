@@ -260,7 +260,7 @@ command(
     "iot hub generate-sas-token",
     "Make a shared access signature: of a hub's policy, a device or a module.",
     (
-        "Call the hub's REST API with curl.",
+        "Keep a token for the hub's REST API, which curl sends as the header Authorization.",
         "TOKEN=$(az iot hub generate-sas-token -n localhost --query sas -o tsv)",
     ),
     (

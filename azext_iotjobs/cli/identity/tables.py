@@ -24,6 +24,21 @@ def identities(documents: Iterable[Any]) -> list[Row]:
     ]
 
 
+def transfers(documents: Iterable[Any]) -> list[Row]:
+    """Import and export jobs of the hub, which have just begun."""
+    return [
+        {
+            "JobId": cell(each.get("jobId"), LONG_CELL),
+            "Type": cell(each.get("type")),
+            "Status": cell(each.get("status")),
+            "Start": time_cell(each.get("startTime") or each.get("startTimeUtc")),
+            "Input": cell(each.get("inputBlobName")),
+            "Output": cell(each.get("outputBlobName")),
+        }
+        for each in documents
+    ]
+
+
 def imports(documents: Iterable[Any]) -> list[Row]:
     """What became of a file of devices: counts, and below them a line for each row that failed."""
     return [row for document in documents for row in _import_rows(document)]

@@ -1,11 +1,10 @@
 """The options of a message to a device -> the message."""
 
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import NamedTuple
 
 from azext_iotjobs.cli.input.scalars import key_values
-from azext_iotjobs.model.clock import parse_instant
-from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.clock import parse_millis_or_instant
 from azext_iotjobs.model.message import Ack, NewC2dMessage
 
 
@@ -33,16 +32,10 @@ class C2dOptions(NamedTuple):
             user_id=self.our_user_id,
             content_type=self.our_content_type,
             content_encoding=self.our_content_encoding,
-            expires_at=None if self.our_expiry_time_utc is None else _expiry(self.our_expiry_time_utc),
+            expires_at=self._expires_at(),
             ack=None if self.our_ack is None else Ack(self.our_ack),
         )
 
-
-def _expiry(text: str) -> datetime:
-    """An instant; also milliseconds since 1970, as in azure-iot."""
-    if not text.strip().isdecimal():
-        return parse_instant(text, "--expiry-time-utc").at
-    try:
-        return datetime.fromtimestamp(int(text) / 1000, tz=timezone.utc)
-    except (ValueError, OverflowError, OSError) as err:
-        raise BadValue(f"--expiry-time-utc {text[:40]}: this is not a time.") from err
+    def _expires_at(self) -> datetime | None:
+        text = self.our_expiry_time_utc
+        return None if text is None else parse_millis_or_instant(text, "--expiry-time-utc")

@@ -24,8 +24,8 @@ def parse_json(text: str) -> Any:
         value = json.loads(
             text,
             parse_constant=constants.append,
-            parse_float=_finite,
-            parse_int=_whole,
+            parse_float=finite,
+            parse_int=whole,
             object_pairs_hook=_object_of_distinct_keys,
         )
     except RecursionError:
@@ -52,14 +52,16 @@ def _children(node: Any) -> Iterable[Any]:
     return node if isinstance(node, list) else ()
 
 
-def _finite(text: str) -> float:
+def finite(text: str) -> float:
+    """A number of JSON with a point or an exponent. Raises NotAllowed for 1e999, which Python reads as infinite."""
     number = float(text)
     if not math.isfinite(number):
         raise NotAllowed(f"the number {text[:40]} is too large")
     return number
 
 
-def _whole(text: str) -> int:
+def whole(text: str) -> int:
+    """A whole number of JSON. Raises NotAllowed for one of thousands of digits."""
     try:
         return int(text)
     except ValueError:  # Python has a limit, as to read many digits takes long

@@ -50,6 +50,12 @@ def printer(cmd: Any, format_type: str) -> Show:
     return print_document
 
 
+def into_file(cmd: Any, file: "LinesFile") -> Show:
+    """What writes a document into a file, as --query leaves it."""
+    query = _Query(cmd.cli_ctx)
+    return lambda document: file.show(query.of(document))
+
+
 def json_text(document: Any, indent: int | None = None) -> str:
     """A document as JSON in ASCII: nothing that a device said reaches a terminal raw. indent: None: on one line."""
     return json.dumps(document, indent=indent)
@@ -75,7 +81,7 @@ class LinesFile:
         except OSError as err:
             raise self._unwritable(err) from err
 
-    def show(self, document: dict[str, Any]) -> bool:
+    def show(self, document: Any) -> bool:
         """Write a document. Raises BadValue where that fails."""
         try:
             write_all(self._file, json_text(document).encode() + b"\n")

@@ -20,6 +20,7 @@ View = Callable[[Any], list[Row]]
 
 LONG_CELL = 80  # of the one cell that a table is about
 MAX_COLUMNS = 12
+KEYS = "symmetricKey"  # of identities
 MAX_DEPTH = 3  # of what is flattened; what lies deeper is shown as JSON
 
 
@@ -31,7 +32,8 @@ def table_rows(command: str, view: View | None, result: Any) -> Any:
     if not isinstance(result, dict | list):
         return printable(result)
     documents = [each if isinstance(each, dict) else {"result": each} for each in _listed(result)]
-    rows = printable(_without_empty_columns((view or any_documents)(documents)))
+    made = any_documents(documents, isinstance(result, list)) if view is None else view(documents)
+    rows = printable(_without_empty_columns(made))
     return rows if view is whole else fitted(rows, command, _of_twins(rows) if view is device_rows else ())
 
 
@@ -62,12 +64,15 @@ def whole(documents: Iterable[Any]) -> list[Row]:
     return [{heading(name): value for name, value in document.items()} for document in documents]
 
 
-def any_documents(documents: Iterable[Any]) -> list[Row]:
-    """Documents of any kind: inner objects become columns with dots in their names."""
+def any_documents(documents: Iterable[Any], is_list: bool = True) -> list[Row]:
+    """Documents of any kind: inner objects become columns with dots in their names; keys are left out.
+
+    is_list: az has a list of them, not one alone, for which --query is written otherwise.
+    """
     flat = [dict(_flattened(document, "", 1)) for document in documents]
     names = list(dict.fromkeys(name for row in flat for name in row))
     if len(names) > MAX_COLUMNS:
-        example = f'--query "[].{{a:{names[MAX_COLUMNS]}}}"'
+        example = f'--query "{"[]." if is_list else ""}{{a:{names[MAX_COLUMNS]}}}"'
         logger.warning(
             "The table shows %d of %d columns; choose others with --query, for example %s.",
             *(MAX_COLUMNS, len(names), example),
@@ -109,7 +114,7 @@ def _of_twins(rows: list[Row]) -> list[str]:
 
 def _flattened(document: Mapping[str, Any], before: str, depth: int) -> Iterable[tuple[str, Any]]:
     for name, value in document.items():
-        if name in NOISE and before:
+        if name == KEYS or (name in NOISE and before):
             continue
         if isinstance(value, dict) and value and depth < MAX_DEPTH:
             yield from _flattened(value, f"{before}{name}.", depth + 1)

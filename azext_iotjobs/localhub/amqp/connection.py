@@ -9,7 +9,7 @@ import asyncio
 import logging
 
 from azext_iotjobs.localhub.amqp import dispatch
-from azext_iotjobs.localhub.amqp.nodes.base import Direction, HubParts, Room
+from azext_iotjobs.localhub.amqp.nodes.base import ConnectionContext, Direction, HubParts
 from azext_iotjobs.localhub.amqp.peer import Peer
 from azext_iotjobs.localhub.amqp.protocol import events
 from azext_iotjobs.localhub.amqp.protocol.connection import AmqpConnection, State
@@ -52,8 +52,10 @@ class Connection(asyncio.Protocol):
         self._connections = connections
         self._protocol = AmqpConnection(CONTAINER_ID, self._wake)
         self._lifetime = Lifetime(hub.loop.time())
-        self._room = Room(hub=hub, peer=Peer(authenticator, hub.clock, lambda: peer_certificates(self._transport)))
-        self._room.peer.on_change = self._check_time
+        self._context = ConnectionContext(
+            hub=hub, peer=Peer(authenticator, hub.clock, lambda: peer_certificates(self._transport))
+        )
+        self._context.peer.on_change = self._check_time
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._client: str | None = None  # its container id; None before it has opened the connection
@@ -175,7 +177,9 @@ class Connection(asyncio.Protocol):
                         link.confirm(tag, outcome)
             case events.LinkRequested(link):
                 if link.is_open:
-                    dispatch.open_link(self._room, link, Direction.OUT if isinstance(link, OutLink) else Direction.IN)
+                    dispatch.open_link(
+                        self._context, link, Direction.OUT if isinstance(link, OutLink) else Direction.IN
+                    )
             case events.LinkDetached(link):
                 self._end_link(link)
             case events.SaslReceived():
@@ -187,7 +191,7 @@ class Connection(asyncio.Protocol):
 
     def _sign_in(self, received: events.SaslReceived) -> None:
         try:
-            self._room.peer.sign_in(received.mechanism, received.response)
+            self._context.peer.sign_in(received.mechanism, received.response)
         except HubError as err:
             self._note(f"it was not let in: {err.text}")
             self._protocol.finish_sasl(False)
@@ -200,14 +204,14 @@ class Connection(asyncio.Protocol):
 
     def _end_link(self, link: OutLink | InLink) -> None:
         try:
-            dispatch.close_link(self._room, link)
+            dispatch.close_link(self._context, link)
         except (LinkError, *REFUSALS) as err:  # what it could not store is as if the link had not been
             logger.debug("the end of link %r of %r: %s", link.name, self._client, err)
 
     def _open(self, opened: events.Opened) -> None:
         self._client = opened.container_id
         self._lifetime.is_open = True
-        self._room.peer.host = opened.hostname or None
+        self._context.peer.host = opened.hostname or None
         if opened.hostname and opened.hostname.lower() not in self._hub.host_names:
             text = f"This hub has not the name {quoted(opened.hostname)}."
             self._close(AmqpError(NOT_FOUND, text), "it asks for another hub")
@@ -235,11 +239,11 @@ class Connection(asyncio.Protocol):
 
     def _claims_left_s(self) -> float:
         """Seconds until the next claim expires; ends what depends on those that have."""
-        expires_at = self._room.peer.next_expiry
+        expires_at = self._context.peer.next_expiry
         if expires_at is not None and expires_at <= self._hub.clock.now():
-            if dispatch.end_expired(self._room).ends_connection:
+            if dispatch.end_expired(self._context).ends_connection:
                 self._close(dispatch.EXPIRED, "its token or certificate has expired")
-            expires_at = self._room.peer.next_expiry
+            expires_at = self._context.peer.next_expiry
         return LONGEST_TIMER_S if expires_at is None else (expires_at - self._hub.clock.now()).total_seconds()
 
     def _stop_timer(self) -> None:
@@ -267,4 +271,4 @@ class Connection(asyncio.Protocol):
 
     def _note(self, reason: str) -> None:
         if not self._is_closed:
-            self._disconnects.note(self._room.peer.name or self._client, reason)
+            self._disconnects.note(self._context.peer.name or self._client, reason)

@@ -2,7 +2,14 @@
 
 import logging
 
-from azext_iotjobs.localhub.amqp.nodes.base import AmqpLink, Delivery, Direction, InAmqpLink, OutAmqpLink, Room
+from azext_iotjobs.localhub.amqp.nodes.base import (
+    AmqpLink,
+    ConnectionContext,
+    Delivery,
+    Direction,
+    InAmqpLink,
+    OutAmqpLink,
+)
 from azext_iotjobs.localhub.amqp.nodes.routes import find_route
 from azext_iotjobs.localhub.amqp.peer import Expired
 from azext_iotjobs.localhub.amqp.refusals import REFUSALS, LinkError, amqp_error
@@ -15,21 +22,21 @@ logger = logging.getLogger(__name__)
 EXPIRED = AmqpError(UNAUTHORIZED_ACCESS, "The token or certificate of this connection has expired.")
 
 
-def open_link(room: Room, link: AmqpLink, direction: Direction) -> None:
+def open_link(context: ConnectionContext, link: AmqpLink, direction: Direction) -> None:
     """Give a link that a client requests its node, or refuse it."""
     try:
         route, match = find_route(link.address, direction)
         need = route.need(match)
         if need is not None:
-            room.peer.require(need)
-        link.node = route.opens(room, link, match)
+            context.peer.require(need)
+        link.node = route.opens(context, link, match)
     except LinkError as err:
         _refuse(link, err.error)
     except REFUSALS as err:
         _refuse(link, amqp_error(err))
     else:
         if need is not None:
-            room.peer.hold(link, need)
+            context.peer.hold(link, need)
 
 
 def _refuse(link: AmqpLink, error: AmqpError) -> None:
@@ -67,17 +74,17 @@ def settled(link: OutAmqpLink, tag: bytes, outcome: DeliveryState | None) -> Non
         link.detach(amqp_error(err))
 
 
-def close_link(room: Room, link: AmqpLink) -> None:
+def close_link(context: ConnectionContext, link: AmqpLink) -> None:
     """A link has ended, for whatever reason."""
-    room.peer.let_go(link)
+    context.peer.let_go(link)
     node, link.node = link.node, None
     if node is not None:
         node.ended()
 
 
-def end_expired(room: Room) -> Expired:
+def end_expired(context: ConnectionContext) -> Expired:
     """Detach the links whose client's claims have expired; gives them, and whether the connection has to end."""
-    expired = room.peer.drop_expired()
+    expired = context.peer.drop_expired()
     for link in expired.links:
         link.detach(EXPIRED)
     return expired

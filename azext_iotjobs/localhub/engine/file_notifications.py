@@ -7,10 +7,11 @@ was delivered too often, or that has expired, is removed.
 import uuid
 
 from azext_iotjobs.localhub.clock import HubClock, render
-from azext_iotjobs.localhub.engine.locked_queue import News
+from azext_iotjobs.localhub.engine.locked_queue import LockedBatch, News
 from azext_iotjobs.localhub.errors import DEVICE_MESSAGE_LOCK_LOST, HubError
 from azext_iotjobs.localhub.process.background import run_repeatedly
 from azext_iotjobs.localhub.rules.file_upload import MAX_DELIVERIES, NOTIFICATION_LIFE, NOTIFICATION_LOCK
+from azext_iotjobs.localhub.rules.json_values import dump_json
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.file_uploads import FileNotification, FileUploads
 
@@ -19,7 +20,7 @@ CHECK_INTERVAL_S = 1.0  # how late the end of a lock may be noticed
 
 
 class FileNotifications:
-    """The hub's queue of notifications."""
+    """The hub's queue of notifications; a `LockedQueue` in which each is a batch of its own."""
 
     def __init__(self, database: Database, uploads: FileUploads, clock: HubClock) -> None:
         self._database = database
@@ -36,20 +37,28 @@ class FileNotifications:
         self._uploads.add_notification(notification, notification.enqueued_at + NOTIFICATION_LIFE)
         self._database.when_stored(self.news.tell)
 
-    def take(self) -> FileNotification | None:
-        """Lock the oldest notification that is free; None when there is none. Its `lock_token` settles it."""
-        now = self._clock.now()
+    def take(self) -> LockedBatch | None:
+        """Lock the oldest notification that is free; None when there is none."""
+        now, token = self._clock.now(), str(uuid.uuid4())
         self._forget()
-        return self._uploads.take_notification(str(uuid.uuid4()), now, now + NOTIFICATION_LOCK)
+        notification = self._uploads.take_notification(token, now, now + NOTIFICATION_LOCK)
+        if notification is None:
+            return None
+        return LockedBatch(
+            lock_token=token,
+            body=dump_json(_document(notification)).encode(),
+            content_type=CONTENT_TYPE,
+            enqueued_at=notification.enqueued_at,
+        )
 
-    def complete(self, token: str) -> None:
+    def complete(self, lock_token: str) -> None:
         """Remove a notification that was read, or is refused. Raises HubError 412002 when the lock is lost."""
-        if not self._uploads.remove_notification(token, self._clock.now()):
+        if not self._uploads.remove_notification(lock_token, self._clock.now()):
             raise _lock_lost()
 
-    def abandon(self, token: str) -> None:
+    def abandon(self, lock_token: str) -> None:
         """Unlock a notification, to be read again. Raises HubError 412002 when the lock is lost."""
-        if not self._uploads.unlock_notification(token, self._clock.now()):
+        if not self._uploads.unlock_notification(lock_token, self._clock.now()):
             raise _lock_lost()
         self._database.when_stored(self.news.tell)
 
@@ -66,7 +75,7 @@ class FileNotifications:
         self._uploads.remove_worn_out(now, MAX_DELIVERIES)
 
 
-def notification_document(notification: FileNotification) -> dict[str, object]:
+def _document(notification: FileNotification) -> dict[str, object]:
     """A notification as its body has it, the same over AMQP and HTTPS."""
     return {
         "deviceId": notification.device_id,

@@ -1,10 +1,9 @@
 """/devices/{id}/files, and /messages/serviceBound/filenotifications."""
 
-from azext_iotjobs.localhub.engine.file_notifications import CONTENT_TYPE, FileNotifications, notification_document
+from azext_iotjobs.localhub.engine.file_notifications import FileNotifications
 from azext_iotjobs.localhub.engine.file_uploads import FileUploadService
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse, member
-from azext_iotjobs.localhub.rules.json_values import dump_json
 
 
 class FileRoutes:
@@ -50,8 +49,7 @@ class FileRoutes:
         if taken is None:
             return HubResponse(status=204)
         return HubResponse(
-            body=dump_json(notification_document(taken)).encode(),
-            headers={"ETag": f'"{taken.lock_token}"', "Content-Type": CONTENT_TYPE},
+            body=taken.body, headers={"ETag": f'"{taken.lock_token}"', "Content-Type": taken.content_type}
         )
 
     async def complete(self, request: HubRequest) -> HubResponse:

@@ -109,7 +109,8 @@ class LocalHubConfig:
             if not GROUP_NAME.fullmatch(name):
                 raise BadConfig(
                     f"--consumer-groups {name!a}: a consumer group has 1 to 50 letters, digits, dots, dashes and "
-                    "underscores, and begins with a letter or digit. $Default is always there."
+                    "underscores, and begins with a letter or digit. Several are separated by spaces; $Default is "
+                    "always there."
                 )
 
 

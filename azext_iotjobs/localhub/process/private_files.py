@@ -9,8 +9,11 @@ _HALF_WRITTEN = re.compile(r"\..+\.[0-9a-f]{8}")  # the name of a file until wri
 
 
 def make_private_folder(folder: Path) -> None:
-    """Create a folder (and its parents) that only its owner can enter."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Create a folder (and its parents) that only its owner can enter; those that are there stay as they are."""
+    for parent in reversed(folder.parents):  # `parents=True` would make them for everyone
+        if not parent.exists():
+            parent.mkdir(exist_ok=True, mode=0o700)
+    folder.mkdir(exist_ok=True, mode=0o700)
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -11,6 +11,7 @@ from azext_iotjobs.localhub.process.config import AMQP_PORT, LocalHubConfig
 from azext_iotjobs.localhub.process.folder import FolderUnusable
 from azext_iotjobs.localhub.process.private_files import make_private_folder, write_private
 from azext_iotjobs.localhub.process.sockets import Ports
+from azext_iotjobs.localhub.rules.event import DEFAULT_GROUP
 from azext_iotjobs.localhub.rules.host_names import EVENT_HUB_NAME, amqp_host_name, host_name, subdomain_names
 from azext_iotjobs.localhub.rules.quota import Sku
 
@@ -52,6 +53,8 @@ def describe(config: LocalHubConfig, ports: Ports, credentials: Credentials, sta
         "connectionString": f"HostName={name};SharedAccessKeyName={credentials.policy};"
         f"SharedAccessKey={credentials.key}",
         **_event_hubs(config.bind, ports, credentials.service_key),
+        "consumerGroups": [DEFAULT_GROUP, *config.consumer_groups],
+        "keepEventsDays": config.keep_events_days,
         "containerUri": credentials.container_uri,
         "caCertificatePath": str(credentials.ca_file),
         "caBundlePath": str(credentials.bundle_file),

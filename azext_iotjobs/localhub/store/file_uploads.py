@@ -6,7 +6,7 @@ from datetime import datetime
 
 from azext_iotjobs.localhub.clock import parse, render
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.row_reader import NUMBER, TEXT, TEXT_OR_NULL, RowReader
+from azext_iotjobs.localhub.store.row_reader import NUMBER, TEXT, RowReader
 
 IS_FREE = "(lock_token IS NULL OR locked_until <= ?)"
 
@@ -15,15 +15,12 @@ IS_FREE = "(lock_token IS NULL OR locked_until <= ?)"
 class FileNotification:
     """A file that a device has uploaded, as services are told of it."""
 
-    sequence_number: int = 0  # given by the store
     device_id: str
     blob_uri: str
     blob_name: str
     updated_at: datetime  # aware UTC; when the blob was last written
     size_bytes: int
     enqueued_at: datetime
-    delivery_count: int = 0  # the present delivery included
-    lock_token: str | None = None
 
 
 class FileUploads:
@@ -107,15 +104,12 @@ class FileUploads:
 
 def _read_notification(row: sqlite3.Row) -> FileNotification:
     return FileNotification(
-        sequence_number=row["row_id"],
         device_id=row["device_id"],
         blob_uri=row["blob_uri"],
         blob_name=row["blob_name"],
         updated_at=parse(row["updated_at"]),
         size_bytes=row["size_bytes"],
         enqueued_at=parse(row["enqueued_at"]),
-        delivery_count=row["delivery_count"],
-        lock_token=row["lock_token"],
     )
 
 
@@ -123,8 +117,7 @@ _notification_of = RowReader(
     "file notification {row_id} of device {device_id}",
     {
         **dict.fromkeys(("device_id", "blob_uri", "blob_name", "updated_at", "enqueued_at"), TEXT),
-        **dict.fromkeys(("size_bytes", "delivery_count"), NUMBER),
-        "lock_token": TEXT_OR_NULL,
+        "size_bytes": NUMBER,
     },
     _read_notification,
 )

@@ -7,7 +7,7 @@ import pytest
 
 from azext_iotjobs.cli.edge.modules import export_modules, modules_of, set_modules
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.errors import BadValue, StateError
 from azext_iotjobs.model.target import HubTarget
 from tests.helpers.transport_double import TransportDouble, in_turn, response
 
@@ -63,3 +63,9 @@ def test_modules_become_a_manifest_that_can_be_set_again() -> None:
     manifest = export_modules(client_of(transport), "gateway")
     assert manifest == {"content": {"modulesContent": {"camera": {"properties.desired": {"rate": 5}}}}}
     assert modules_of(manifest)
+
+
+def test_a_device_without_modules_has_nothing_to_export() -> None:
+    transport = TransportDouble(in_turn(response([])))
+    with pytest.raises(StateError, match="gateway has no modules"):
+        export_modules(client_of(transport), "gateway")

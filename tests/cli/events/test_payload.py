@@ -36,6 +36,9 @@ def test_a_body_is_json_or_text(body: bytes, content_type: str, encoding: str, v
         (b"", "application/json", "", "", "not JSON"),
         (b"NaN", "application/json", "", "NaN", "not JSON"),
         (b"[" * 100_000, "application/json", "", "[" * 100_000, "not JSON"),
+        (b"[1e999]", "application/json", "", "[1e999]", "1e999 is too large"),
+        (b"9" * 5000, "application/json", "", "9" * 5000, "5000 digits"),
+        (b"[" * 101 + b"]" * 101, "application/json", "", "[" * 101 + "]" * 101, "100 levels"),
     ],
 )
 def test_what_cannot_be_read_is_said_and_shown_as_far_as_it_can_be(

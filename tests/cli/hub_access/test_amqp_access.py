@@ -1,5 +1,9 @@
 """Where a hub's built-in endpoint is, with which key, and over which transport. Resource Manager is a double."""
 
+import json
+import socket
+from pathlib import Path
+
 import pytest
 
 from azext_iotjobs.cli.hub_access.amqp_access import EventsAccess, access_of, over
@@ -68,6 +72,23 @@ def test_an_endpoints_own_string_is_all_that_is_needed() -> None:
     found = access(login=EVENTS, environment=LOGIN)
     assert found.client is None and found.hub is None
     assert found.event_hub(None).endpoint.authority == f"{NAMESPACE}:5671"
+
+
+@pytest.mark.parametrize("used", ["amqpPort", "amqpPlainPort"])
+def test_both_strings_of_a_local_hub_lead_to_its_port_with_tls(
+    used: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AZURE_CONFIG_DIR", str(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as https:
+        ports = {"httpsPort": https.getsockname()[1], "mqttPort": 2, "amqpPort": 3, "amqpPlainPort": 4}
+        hub = {"hostName": "localhost:8443", "bind": "127.0.0.1", "connectionString": LOGIN}
+        file = tmp_path / "iotjobs" / "hubs" / "hub.json"
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps({**hub, **ports, "caCertificatePath": "ca.pem"}))
+        access_key = f"SharedAccessKeyName=service;SharedAccessKey={KEY};EntityPath=local-hub"
+        string = f"Endpoint=sb://localhost:{ports[used]};{access_key};UseDevelopmentEmulator=true"
+        endpoint = access(login=string).event_hub(None).endpoint
+    assert (endpoint.authority, endpoint.ca_file) == ("localhost:3", "ca.pem")
 
 
 @pytest.mark.parametrize("option", ["hub", "group"])

@@ -7,7 +7,7 @@ import pytest
 from azext_iotjobs.cli.commands import all_commands
 from azext_iotjobs.cli.hub_access.policy_rights import ALL_RIGHTS
 from azext_iotjobs.cli.hub_access.resolve import ChosenHub, HubArguments, ResolveContext, choose_hub
-from azext_iotjobs.cli.hub_access.running_hubs import pick_typed
+from azext_iotjobs.cli.hub_access.running_hubs import pick, pick_typed
 from azext_iotjobs.model.entra import AadLogin
 from azext_iotjobs.model.errors import (
     BadValue,
@@ -278,6 +278,25 @@ def test_what_is_refused_never_asks_azure(
     with pytest.raises(kind, match=said):
         choose(double, **typed)  # type: ignore[arg-type]
     assert (double.sent, double.audiences) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "options"),
+    [
+        (None, None, ""),
+        ("localhost", 9443, " --https-port 9443"),
+        ("127.0.0.1", None, ""),
+        ("127.0.0.7", None, " --bind 127.0.0.7"),
+        ("127.0.0.7", 9443, " --bind 127.0.0.7 --https-port 9443"),
+    ],
+)
+def test_the_hub_that_does_not_run_is_the_one_that_is_offered_to_start(
+    host: str | None, port: int | None, options: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    monkeypatch.setenv("AZURE_CONFIG_DIR", str(tmp_path))
+    with pytest.raises(NotFound) as raised:
+        pick(host=host, https_port=port)
+    assert raised.value.hint == f"Start one: az iot local-hub start{options} --detach"
 
 
 NAMES = {

@@ -111,6 +111,23 @@ def test_a_device_shows_no_key() -> None:
     assert "c2VjcmV0" not in "".join(printed("iot local-hub show", hub))
 
 
+@pytest.mark.parametrize(
+    "command", ["iot edge set-modules", "iot hub device-identity renew-key", "iot hub device-identity parent show"]
+)
+def test_a_table_of_identities_shows_no_key(command: str) -> None:
+    identity = {"deviceId": "gw", "moduleId": "camera", "authentication": {"symmetricKey": {"primaryKey": "c2VjcmV0"}}}
+    shown = "".join(printed(command, [identity]))
+    assert "camera" in shown and "c2VjcmV0" not in shown
+
+
+def test_an_export_that_has_begun_is_a_line_of_a_job() -> None:
+    job = {"jobId": "x", "type": "export", "status": "enqueued", "outputBlobName": "devices.txt", "progress": 0}
+    assert rows("iot hub device-identity export", job) == [
+        ["JobId", "Type", "Status", "Output"],
+        ["x", "export", "enqueued", "devices.txt"],
+    ]
+
+
 def test_what_a_query_selects_is_flattened_and_keeps_its_order() -> None:
     found = [{"n": 1, "tags": {"b": {"c": True}}}, {"n": 2.0, "list": [1], "deep": {"a": {"b": {"c": 1}}}}]
     assert rows("iot hub query", found) == [
@@ -136,7 +153,12 @@ def test_records_of_devices_jobs_show_answers_and_errors() -> None:
 def test_more_columns_than_a_screen_takes_are_left_out_aloud(caplog: pytest.LogCaptureFixture) -> None:
     heading, *_ = printed("iot hub query", [{f"c{number}": number for number in range(30)}])
     assert len(heading.split()) == 12
-    assert "12 of 30 columns" in caplog.text
+    assert "12 of 30 columns" in caplog.text and '--query "[].{a:c12}"' in caplog.text
+
+
+def test_columns_of_one_document_are_chosen_without_a_list(caplog: pytest.LogCaptureFixture) -> None:
+    printed("iot hub device-identity parent show", {f"c{number}": number for number in range(30)})
+    assert '--query "{a:c12}"' in caplog.text
 
 
 @pytest.mark.parametrize(

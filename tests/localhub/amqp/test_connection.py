@@ -113,7 +113,7 @@ class Nodes:
         ]
         monkeypatch.setattr(routes, "ROUTES", (*routes.ROUTES, *rows))
 
-    def _open(self, _room: Any, link: Any, _match: Any) -> Node:
+    def _open(self, _context: Any, link: Any, _match: Any) -> Node:
         self.made.append(Node(link, self.payloads, self.error))
         return self.made[-1]
 

@@ -79,6 +79,13 @@ def test_event_hubs_clients_get_connection_strings_of_their_own() -> None:
         assert hub.info["amqpPlainPort"] is hub.info["eventHubsEmulatorConnectionString"] is None
 
 
+def test_a_hub_says_who_may_read_its_events_and_how_long_they_are_kept(tmp_path: Path) -> None:
+    options = ("--consumer-groups", "alerts", "reports", "--keep-events", "3")
+    with LocalHub(*options, data_dir=tmp_path) as hub:
+        assert hub.info["consumerGroups"] == ["$Default", "alerts", "reports"]
+        assert hub.info["keepEventsDays"] == 3
+
+
 def test_a_proxy_in_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "example.com")

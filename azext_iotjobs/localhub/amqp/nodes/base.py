@@ -173,7 +173,7 @@ class HubParts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Room:
+class ConnectionContext:
     """What the nodes of one connection share."""
 
     hub: HubParts
@@ -205,7 +205,9 @@ class Route:
     side: Side
     address: str  # {name} is a part; the other parts match in any case
     direction: Direction
-    opens: Callable[[Room, Any, Match], InNode | OutNode]  # of a link: accepts it; raises LinkError, HubError
+    opens: Callable[
+        [ConnectionContext, Any, Match], InNode | OutNode
+    ]  # of a link: accepts it; raises LinkError, HubError
     purpose: str  # for people
 
     def need(self, match: Match) -> Need | None:

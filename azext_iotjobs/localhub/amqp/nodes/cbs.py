@@ -1,6 +1,14 @@
 """`$cbs`: where clients put tokens. Source: AMQP claims-based security 1.0, working draft; IoT Hub "AMQP support"."""
 
-from azext_iotjobs.localhub.amqp.nodes.base import Direction, InAmqpLink, Match, OutAmqpLink, Room, Route, Side
+from azext_iotjobs.localhub.amqp.nodes.base import (
+    ConnectionContext,
+    Direction,
+    InAmqpLink,
+    Match,
+    OutAmqpLink,
+    Route,
+    Side,
+)
 from azext_iotjobs.localhub.amqp.nodes.request_reply import Exchange, ReplyNode, RequestNode
 from azext_iotjobs.localhub.amqp.peer import Peer
 from azext_iotjobs.localhub.amqp.refusals import REFUSALS, hub_error
@@ -12,19 +20,19 @@ PUT_TOKEN = "put-token"
 OK = 200  # the Node.js SDK takes no other one
 
 
-def _exchange(room: Room) -> Exchange:
-    exchange: Exchange = room.shared.setdefault(ADDRESS, Exchange(lambda request: answer(room.peer, request)))
+def _exchange(context: ConnectionContext) -> Exchange:
+    exchange: Exchange = context.shared.setdefault(ADDRESS, Exchange(lambda request: answer(context.peer, request)))
     return exchange
 
 
-def open_requests(room: Room, link: InAmqpLink, _match: Match) -> RequestNode:
+def open_requests(context: ConnectionContext, link: InAmqpLink, _match: Match) -> RequestNode:
     """The node for tokens."""
-    return RequestNode(_exchange(room), link)
+    return RequestNode(_exchange(context), link)
 
 
-def open_replies(room: Room, link: OutAmqpLink, _match: Match) -> ReplyNode:
+def open_replies(context: ConnectionContext, link: OutAmqpLink, _match: Match) -> ReplyNode:
     """The node for what became of them."""
-    return ReplyNode(_exchange(room), link)
+    return ReplyNode(_exchange(context), link)
 
 
 def answer(peer: Peer, request: Message) -> Message:

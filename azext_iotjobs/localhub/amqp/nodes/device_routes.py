@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from azext_iotjobs.localhub.amqp.nodes.base import (
+    ConnectionContext,
     Direction,
     InAmqpLink,
     InNode,
     Match,
     OutAmqpLink,
     OutNode,
-    Room,
     Route,
     Side,
 )
@@ -23,11 +23,13 @@ from azext_iotjobs.localhub.amqp.nodes.twin import TwinRequests, TwinResponses
 
 CORRELATION = "com.microsoft:channel-correlation-id"  # the same on both links of a pair
 Node = TypeVar("Node", bound=DeviceNode)
-_Row = tuple[str, Direction, Callable[[Room, Any, Match], InNode | OutNode], str]  # path, direction, opens, purpose
+_Row = tuple[
+    str, Direction, Callable[[ConnectionContext, Any, Match], InNode | OutNode], str
+]  # path, direction, opens, purpose
 
 
-def _device(room: Room, match: Match) -> DeviceLink:
-    devices: DeviceLinks = room.shared.setdefault("devices", DeviceLinks(room.hub, room.peer))
+def _device(context: ConnectionContext, match: Match) -> DeviceLink:
+    devices: DeviceLinks = context.shared.setdefault("devices", DeviceLinks(context.hub, context.peer))
     return devices.of(match.address)
 
 
@@ -36,50 +38,50 @@ def _added(device: DeviceLink, node: Node) -> Node:
     return node
 
 
-def _work(room: Room) -> ThrottledWork:
-    return ThrottledWork(room.hub.loop, room.hub.quotas)
+def _work(context: ConnectionContext) -> ThrottledWork:
+    return ThrottledWork(context.hub.loop, context.hub.quotas)
 
 
-def open_telemetry(room: Room, link: InAmqpLink, match: Match) -> Telemetry:
+def open_telemetry(context: ConnectionContext, link: InAmqpLink, match: Match) -> Telemetry:
     """The node for what a device sends."""
-    device = _device(room, match)
-    return _added(device, Telemetry(link, device, room.hub.devices, _work(room)))
+    device = _device(context, match)
+    return _added(device, Telemetry(link, device, context.hub.devices, _work(context)))
 
 
-def open_inputs(room: Room, link: OutAmqpLink, match: Match) -> ModuleInputs:
+def open_inputs(context: ConnectionContext, link: OutAmqpLink, match: Match) -> ModuleInputs:
     """The node for what an edge hub would route to a module."""
-    device = _device(room, match)
+    device = _device(context, match)
     return _added(device, ModuleInputs(link, device))
 
 
-def open_messages(room: Room, link: OutAmqpLink, match: Match) -> C2dReceiver:
+def open_messages(context: ConnectionContext, link: OutAmqpLink, match: Match) -> C2dReceiver:
     """The node for cloud-to-device messages."""
-    device = _device(room, match)
-    return _added(device, C2dReceiver(link, device, room.hub.c2d_queue))
+    device = _device(context, match)
+    return _added(device, C2dReceiver(link, device, context.hub.c2d_queue))
 
 
-def open_calls(room: Room, link: OutAmqpLink, match: Match) -> MethodCalls:
+def open_calls(context: ConnectionContext, link: OutAmqpLink, match: Match) -> MethodCalls:
     """The node for calls of a device's methods."""
-    device = _device(room, match)
-    return _added(device, MethodCalls(link, device, room.hub.links))
+    device = _device(context, match)
+    return _added(device, MethodCalls(link, device, context.hub.links))
 
 
-def open_responses(room: Room, link: InAmqpLink, match: Match) -> MethodResponses:
+def open_responses(context: ConnectionContext, link: InAmqpLink, match: Match) -> MethodResponses:
     """The node for a device's responses to calls."""
-    device = _device(room, match)
-    return _added(device, MethodResponses(link, device, room.hub.links))
+    device = _device(context, match)
+    return _added(device, MethodResponses(link, device, context.hub.links))
 
 
-def open_twin_requests(room: Room, link: InAmqpLink, match: Match) -> TwinRequests:
+def open_twin_requests(context: ConnectionContext, link: InAmqpLink, match: Match) -> TwinRequests:
     """The node for a device's requests for its twin."""
-    device = _device(room, match)
+    device = _device(context, match)
     channel = device.channel(_correlation(link.properties))
-    return _added(device, TwinRequests(link, device, channel, room.hub.devices, _work(room)))
+    return _added(device, TwinRequests(link, device, channel, context.hub.devices, _work(context)))
 
 
-def open_twin_responses(room: Room, link: OutAmqpLink, match: Match) -> TwinResponses:
+def open_twin_responses(context: ConnectionContext, link: OutAmqpLink, match: Match) -> TwinResponses:
     """The node for the responses to them, and for changes of desired properties."""
-    device = _device(room, match)
+    device = _device(context, match)
     return _added(device, TwinResponses(link, device, device.channel(_correlation(link.properties))))
 
 

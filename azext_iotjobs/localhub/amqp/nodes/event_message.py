@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from azext_iotjobs.localhub.amqp.nodes.values import timestamp
-from azext_iotjobs.localhub.amqp.wire.codec import encode
+from azext_iotjobs.localhub.amqp.wire.encoder import encode
 from azext_iotjobs.localhub.amqp.wire.message import (
     ANNOTATIONS,
     APPLICATION_PROPERTIES,

@@ -6,7 +6,7 @@ Events are sent settled, as the service sends them. A reader waits for news with
 import logging
 from typing import Any
 
-from azext_iotjobs.localhub.amqp.nodes.base import HubParts, Match, OutAmqpLink, Room
+from azext_iotjobs.localhub.amqp.nodes.base import ConnectionContext, HubParts, Match, OutAmqpLink
 from azext_iotjobs.localhub.amqp.nodes.event_hub import check_event_hub, no_partition, partition_number
 from azext_iotjobs.localhub.amqp.nodes.event_message import encode_event, encode_metrics
 from azext_iotjobs.localhub.amqp.nodes.event_start import read_start
@@ -116,9 +116,9 @@ class EventReader:
             self._link.detach(amqp_error(err))
 
 
-def open_reader(room: Room, link: OutAmqpLink, match: Match) -> EventReader:
+def open_reader(context: ConnectionContext, link: OutAmqpLink, match: Match) -> EventReader:
     """The node of a reader. Raises LinkError for what this event hub does not have."""
-    hub = room.hub
+    hub = context.hub
     check_event_hub(hub, match.ids["hub"])
     group = hub.event_readers.group(match.ids["group"])
     if group is None:

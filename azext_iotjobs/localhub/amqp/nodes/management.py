@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from azext_iotjobs.localhub.amqp.nodes.base import (
+    ConnectionContext,
     Direction,
     HubParts,
     InAmqpLink,
@@ -14,7 +15,6 @@ from azext_iotjobs.localhub.amqp.nodes.base import (
     Match,
     OutAmqpLink,
     OutNode,
-    Room,
 )
 from azext_iotjobs.localhub.amqp.nodes.event_hub import check_event_hub, no_partition, partition_number
 from azext_iotjobs.localhub.amqp.nodes.request_reply import Exchange, ReplyNode, RequestNode
@@ -89,26 +89,26 @@ class Management:
         }
 
 
-def open_requests(room: Room, link: InAmqpLink, match: Match) -> RequestNode:
+def open_requests(context: ConnectionContext, link: InAmqpLink, match: Match) -> RequestNode:
     """The node for requests."""
-    return RequestNode(_exchange(room, match), link)
+    return RequestNode(_exchange(context, match), link)
 
 
-def open_replies(room: Room, link: OutAmqpLink, match: Match) -> ReplyNode:
+def open_replies(context: ConnectionContext, link: OutAmqpLink, match: Match) -> ReplyNode:
     """The node for the replies to them."""
-    return ReplyNode(_exchange(room, match), link)
+    return ReplyNode(_exchange(context, match), link)
 
 
-OPENS: dict[Direction, Callable[[Room, Any, Match], InNode | OutNode]] = {
+OPENS: dict[Direction, Callable[[ConnectionContext, Any, Match], InNode | OutNode]] = {
     Direction.IN: open_requests,
     Direction.OUT: open_replies,
 }
 
 
-def _exchange(room: Room, match: Match) -> Exchange:
+def _exchange(context: ConnectionContext, match: Match) -> Exchange:
     """The connection's own, one for both spellings of the address. Raises LinkError for another event hub."""
-    check_event_hub(room.hub, match.ids.get("hub", room.hub.event_hub.name))
-    exchange: Exchange = room.shared.setdefault("$management", Exchange(Management(room.hub).answer))
+    check_event_hub(context.hub, match.ids.get("hub", context.hub.event_hub.name))
+    exchange: Exchange = context.shared.setdefault("$management", Exchange(Management(context.hub).answer))
     return exchange
 
 

@@ -6,7 +6,7 @@ Source: how the reference's monitor-events finds a hub's Event Hubs endpoint; AM
 from typing import NoReturn
 from urllib.parse import quote
 
-from azext_iotjobs.localhub.amqp.nodes.base import AmqpLink, EventHubEndpoint, Match, Room
+from azext_iotjobs.localhub.amqp.nodes.base import AmqpLink, ConnectionContext, EventHubEndpoint, Match
 from azext_iotjobs.localhub.amqp.refusals import LinkError
 from azext_iotjobs.localhub.amqp.wire.conditions import LINK_REDIRECT
 from azext_iotjobs.localhub.amqp.wire.performatives import AmqpError
@@ -15,9 +15,9 @@ from azext_iotjobs.localhub.amqp.wire.types import Symbol
 ADDRESS = "/messages/events/{*rest}"
 
 
-def send_on(room: Room, _link: AmqpLink, match: Match) -> NoReturn:
+def send_on(context: ConnectionContext, _link: AmqpLink, match: Match) -> NoReturn:
     """Raise the LinkError that says where the client finds what it wants."""
-    raise LinkError(redirect(room.hub.event_hub, match.segments[2:]))
+    raise LinkError(redirect(context.hub.event_hub, match.segments[2:]))
 
 
 def redirect(endpoint: EventHubEndpoint, rest: tuple[str, ...]) -> AmqpError:

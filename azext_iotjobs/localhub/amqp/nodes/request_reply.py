@@ -15,6 +15,8 @@ from azext_iotjobs.localhub.amqp.wire.message import Message, decode_message, en
 from azext_iotjobs.localhub.amqp.wire.performatives import Accepted, AmqpError, DeliveryState
 
 MAX_WAITING = 100  # replies of one connection that its client has given no credit for
+MAX_BYTES = 64 * 1024  # of a request: one has a token, or a few words
+MAX_WAITING_BYTES = 512 * 1024  # of those replies: each has its request's id, which may be long
 
 
 class Exchange:
@@ -24,17 +26,20 @@ class Exchange:
         self._answer = answer
         self._receivers: list[ReplyNode] = []
         self._waiting: deque[tuple[str | None, bytes]] = deque()  # reply-to, encoded reply
+        self._waiting_bytes = 0
 
     def request(self, message: Message) -> None:
         """Answer a request. Raises LinkError when too many replies wait."""
-        if len(self._waiting) >= MAX_WAITING:
-            text = f"{MAX_WAITING} replies wait for credit of a receiver at this address."
+        if len(self._waiting) >= MAX_WAITING or self._waiting_bytes >= MAX_WAITING_BYTES:
+            text = f"{len(self._waiting)} replies wait for credit of a receiver at this address."
             raise LinkError(AmqpError(RESOURCE_LIMIT_EXCEEDED, text))
         reply = self._answer(message)
         given = message.properties
         correlation = given.message_id if given.message_id is not None else given.correlation_id
         reply = replace(reply, properties=replace(reply.properties, correlation_id=correlation))
-        self._waiting.append((given.reply_to, encode_message(reply)))
+        payload = encode_message(reply)
+        self._waiting.append((given.reply_to, payload))
+        self._waiting_bytes += len(payload)
         self.send()
 
     def send(self) -> None:
@@ -46,6 +51,7 @@ class Exchange:
             if receiver is None or receiver.link.credit <= 0:
                 still.append((reply_to, payload))
             else:
+                self._waiting_bytes -= len(payload)
                 receiver.link.send(payload, is_settled=True)
         self._waiting = still
 
@@ -68,7 +74,7 @@ class RequestNode:
     def __init__(self, exchange: Exchange, link: InAmqpLink) -> None:
         self._exchange = exchange
         self._link = link
-        link.accept()
+        link.accept(max_message_bytes=MAX_BYTES)
 
     def receive(self, delivery: Delivery) -> None:
         """Answer a request."""

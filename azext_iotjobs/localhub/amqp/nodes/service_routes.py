@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 from azext_iotjobs.localhub.amqp.nodes.base import (
+    ConnectionContext,
     Direction,
     InAmqpLink,
     InNode,
     Match,
     OutAmqpLink,
     OutNode,
-    Room,
     Route,
     Side,
 )
@@ -19,22 +19,24 @@ from azext_iotjobs.localhub.amqp.nodes.queue_receiver import QueueReceiver
 from azext_iotjobs.localhub.amqp.nodes.redirect import ADDRESS, send_on
 
 
-def open_c2d(room: Room, link: InAmqpLink, _match: Match) -> C2dSender:
+def open_c2d(context: ConnectionContext, link: InAmqpLink, _match: Match) -> C2dSender:
     """The node for messages to devices."""
-    return C2dSender(link, room.hub)
+    return C2dSender(link, context.hub)
 
 
-def open_feedback(room: Room, link: OutAmqpLink, _match: Match) -> QueueReceiver:
+def open_feedback(context: ConnectionContext, link: OutAmqpLink, _match: Match) -> QueueReceiver:
     """The node for feedback on them."""
-    return QueueReceiver(link, room.hub.feedback, room.hub.loop)
+    return QueueReceiver(link, context.hub.feedback, context.hub.loop)
 
 
-def open_file_notifications(room: Room, link: OutAmqpLink, _match: Match) -> QueueReceiver:
+def open_file_notifications(context: ConnectionContext, link: OutAmqpLink, _match: Match) -> QueueReceiver:
     """The node for notifications of uploaded files."""
-    return QueueReceiver(link, room.hub.file_notifications, room.hub.loop)
+    return QueueReceiver(link, context.hub.file_notifications, context.hub.loop)
 
 
-_Row = tuple[str, Direction, Callable[[Room, Any, Match], InNode | OutNode], str]  # address, direction, opens, purpose
+_Row = tuple[
+    str, Direction, Callable[[ConnectionContext, Any, Match], InNode | OutNode], str
+]  # address, direction, opens, purpose
 _ROWS: tuple[_Row, ...] = (
     ("/messages/devicebound", Direction.IN, open_c2d, "send cloud-to-device messages"),
     ("/messages/serviceBound/feedback", Direction.OUT, open_feedback, "receive feedback on them, locked for 60 s"),

@@ -6,7 +6,8 @@ Source: OASIS AMQP 1.0, 2.2 version negotiation, 2.3 framing, 5.3 SASL.
 import struct
 from dataclasses import dataclass
 
-from azext_iotjobs.localhub.amqp.wire.codec import decode, encode
+from azext_iotjobs.localhub.amqp.wire.decoder import decode
+from azext_iotjobs.localhub.amqp.wire.encoder import encode
 from azext_iotjobs.localhub.amqp.wire.performatives import Composite, Transfer, read_composite
 from azext_iotjobs.localhub.amqp.wire.types import DecodeError, UInt
 

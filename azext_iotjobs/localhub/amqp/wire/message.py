@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 from uuid import UUID
 
-from azext_iotjobs.localhub.amqp.wire.codec import decode, encode
+from azext_iotjobs.localhub.amqp.wire.decoder import decode
+from azext_iotjobs.localhub.amqp.wire.encoder import encode
 from azext_iotjobs.localhub.amqp.wire.types import DecodeError, Described, Symbol, Timestamp, UInt, ULong, Value
 
 HEADER, DELIVERY_ANNOTATIONS, ANNOTATIONS, PROPERTIES, APPLICATION_PROPERTIES = 0x70, 0x71, 0x72, 0x73, 0x74

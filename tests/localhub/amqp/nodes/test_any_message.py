@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from azext_iotjobs.localhub.amqp.nodes.telemetry_message import BATCH_FORMAT
 from azext_iotjobs.localhub.amqp.protocol.connection import State
-from azext_iotjobs.localhub.amqp.wire.codec import encode
+from azext_iotjobs.localhub.amqp.wire.encoder import encode
 from azext_iotjobs.localhub.amqp.wire.message import Message, encode_message
 from azext_iotjobs.localhub.amqp.wire.performatives import Accepted, Modified, Rejected, Released
 from tests.helpers.amqp_device import DeviceHub

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azext_iotjobs.localhub.amqp import dispatch
-from azext_iotjobs.localhub.amqp.nodes.base import Direction, Room
+from azext_iotjobs.localhub.amqp.nodes.base import ConnectionContext, Direction
 from azext_iotjobs.localhub.amqp.wire.message import AmqpValue, Message, Properties, encode_message
 from azext_iotjobs.localhub.amqp.wire.performatives import Accepted, AmqpError, Rejected
 from azext_iotjobs.localhub.amqp.wire.types import Long, Timestamp, ULong
@@ -33,11 +33,13 @@ def hub() -> Iterator[HubInMemory]:
         yield hub
 
 
-def attach(hub: HubInMemory, policy: str = "service", quotas: Quotas | None = None) -> tuple[Room, InLinkOfTest]:
-    room, link = hub.room(quotas=quotas), InLinkOfTest("amqps://localhost/messages/deviceBound")
-    room.peer.put_token(SAS, hub.token("localhost", policy=policy))
-    dispatch.open_link(room, link, Direction.IN)
-    return room, link
+def attach(
+    hub: HubInMemory, policy: str = "service", quotas: Quotas | None = None
+) -> tuple[ConnectionContext, InLinkOfTest]:
+    context, link = hub.context(quotas=quotas), InLinkOfTest("amqps://localhost/messages/deviceBound")
+    context.peer.put_token(SAS, hub.token("localhost", policy=policy))
+    dispatch.open_link(context, link, Direction.IN)
+    return context, link
 
 
 @pytest.fixture
@@ -162,9 +164,9 @@ def test_an_outage_of_the_store_is_told_and_what_comes_after_it_is_taken(hub: Hu
 
 
 def test_what_is_expired_ends_the_link(hub: HubInMemory) -> None:
-    room, link = attach(hub)
+    context, link = attach(hub)
     hub.clock.advance(601)
-    expired = dispatch.end_expired(room)
+    expired = dispatch.end_expired(context)
     assert (link.condition, expired.ends_connection) == ("amqp:unauthorized-access", False)
 
 

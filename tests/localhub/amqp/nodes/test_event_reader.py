@@ -38,9 +38,9 @@ class Reading:
     def connect(
         self, policy: str = "service", resource: str = "localhost/local-hub", *, life_s: float = 600
     ) -> AmqpClient:
-        room = self.hub.room()
-        room.peer.put_token(SAS_TYPES[0], self.hub.token(resource, policy=policy, life_s=life_s))
-        return AmqpClient(room=room)
+        context = self.hub.context()
+        context.peer.put_token(SAS_TYPES[0], self.hub.token(resource, policy=policy, life_s=life_s))
+        return AmqpClient(context=context)
 
     def send(self, *bodies: bytes) -> None:
         """What the device sends, at the hub's time."""
@@ -435,7 +435,7 @@ def test_a_reader_ends_with_its_token() -> None:
     async def test(made: Reading) -> None:
         made.own(3)
         made.hub.clock.advance(timedelta(hours=1).total_seconds())
-        dispatch.end_expired(made.client.room)
+        dispatch.end_expired(made.client.context)
         assert made.client.ended(1) == "amqp:unauthorized-access"
         other = made.connect()
         made.own(1, client=other)

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from azext_iotjobs.localhub.amqp import dispatch
-from azext_iotjobs.localhub.amqp.nodes.base import Direction, Room
+from azext_iotjobs.localhub.amqp.nodes.base import ConnectionContext, Direction
 from azext_iotjobs.localhub.amqp.wire.performatives import Accepted, Modified, Rejected, Released
 from azext_iotjobs.localhub.amqp.wire.types import Timestamp
 from azext_iotjobs.localhub.errors import DEVICE_MESSAGE_LOCK_LOST, HubError
@@ -29,15 +29,17 @@ def hub() -> Iterator[HubInMemory]:
 
 
 @pytest.fixture
-def room(hub: HubInMemory) -> Room:
-    room = hub.room()
-    room.peer.put_token(SAS, hub.token("localhost", policy="service"))
-    return room
+def context(hub: HubInMemory) -> ConnectionContext:
+    context = hub.context()
+    context.peer.put_token(SAS, hub.token("localhost", policy="service"))
+    return context
 
 
-def attach(room: Room, credit: int = 10, address: str = "/messages/serviceBound/feedback") -> OutLinkOfTest:
+def attach(
+    context: ConnectionContext, credit: int = 10, address: str = "/messages/serviceBound/feedback"
+) -> OutLinkOfTest:
     link = OutLinkOfTest(address, credit=credit)
-    dispatch.open_link(room, link, Direction.OUT)
+    dispatch.open_link(context, link, Direction.OUT)
     return link
 
 
@@ -53,8 +55,8 @@ def ids_of(link: OutLinkOfTest) -> list[list[str]]:
     return [[each["originalMessageId"] for each in json.loads(message.body)] for message in link.sent]
 
 
-def test_feedback_goes_out_as_soon_as_there_is_any(hub: HubInMemory, room: Room) -> None:
-    link = attach(room)
+def test_feedback_goes_out_as_soon_as_there_is_any(hub: HubInMemory, context: ConnectionContext) -> None:
+    link = attach(context)
     dispatch.pull(link)
     assert link.sent == []
     purge(hub, "a", "b")
@@ -77,9 +79,9 @@ def test_feedback_goes_out_as_soon_as_there_is_any(hub: HubInMemory, room: Room)
 
 
 @pytest.mark.parametrize("outcome", [Accepted(), Rejected()])
-def test_what_is_accepted_or_rejected_is_gone(hub: HubInMemory, room: Room, outcome: Any) -> None:
+def test_what_is_accepted_or_rejected_is_gone(hub: HubInMemory, context: ConnectionContext, outcome: Any) -> None:
     purge(hub, "a")
-    link = attach(room)
+    link = attach(context)
     dispatch.pull(link)
     dispatch.settled(link, link.tags[0], outcome)
     assert link.confirmed == [outcome]
@@ -88,18 +90,18 @@ def test_what_is_accepted_or_rejected_is_gone(hub: HubInMemory, room: Room, outc
 
 
 @pytest.mark.parametrize("outcome", [Released(), Modified(), None])
-def test_any_other_outcome_has_it_come_again(hub: HubInMemory, room: Room, outcome: Any) -> None:
+def test_any_other_outcome_has_it_come_again(hub: HubInMemory, context: ConnectionContext, outcome: Any) -> None:
     purge(hub, "a")
-    link = attach(room)
+    link = attach(context)
     dispatch.pull(link)
     dispatch.settled(link, link.tags[0], outcome)
     hub.turn()
     assert ids_of(link) == [["a"], ["a"]] and link.tags[0] != link.tags[1]
 
 
-def test_it_is_locked_for_a_minute_then_it_comes_again(hub: HubInMemory, room: Room) -> None:
+def test_it_is_locked_for_a_minute_then_it_comes_again(hub: HubInMemory, context: ConnectionContext) -> None:
     purge(hub, "a")
-    link = attach(room)
+    link = attach(context)
     dispatch.pull(link)
     hub.clock.advance(59)
     hub.c2d_queue.handle_expired()
@@ -118,19 +120,19 @@ def test_it_is_locked_for_a_minute_then_it_comes_again(hub: HubInMemory, room: R
     assert hub.c2d_queue.feedback() is None
 
 
-def test_what_is_not_settled_when_the_link_ends_goes_to_another(hub: HubInMemory, room: Room) -> None:
+def test_what_is_not_settled_when_the_link_ends_goes_to_another(hub: HubInMemory, context: ConnectionContext) -> None:
     purge(hub, "a")
-    first, second = attach(room), attach(room)
+    first, second = attach(context), attach(context)
     dispatch.pull(first)
     dispatch.pull(second)
     assert (ids_of(first), ids_of(second)) == ([["a"]], [])
-    dispatch.close_link(room, first)
+    dispatch.close_link(context, first)
     hub.turn()
     assert ids_of(second) == [["a"]]
 
 
-def test_without_credit_it_waits(hub: HubInMemory, room: Room) -> None:
-    link = attach(room, credit=0)
+def test_without_credit_it_waits(hub: HubInMemory, context: ConnectionContext) -> None:
+    link = attach(context, credit=0)
     purge(hub, "a")
     hub.turn()
     assert link.sent == []
@@ -142,50 +144,56 @@ def test_without_credit_it_waits(hub: HubInMemory, room: Room) -> None:
     assert ids_of(link) == [["a"]]
 
 
-def test_a_batch_has_at_most_sixty_four_records(hub: HubInMemory, room: Room) -> None:
+def test_a_batch_has_at_most_sixty_four_records(hub: HubInMemory, context: ConnectionContext) -> None:
     purge(hub, *(f"a{number}" for number in range(40)))
     purge(hub, *(f"b{number}" for number in range(40)))
-    link = attach(room)
+    link = attach(context)
     dispatch.pull(link)
     assert [len(each) for each in ids_of(link)] == [64, 16]
 
 
-def test_a_client_that_wants_everything_settled_has_nothing_to_lose(hub: HubInMemory, room: Room) -> None:
+def test_a_client_that_wants_everything_settled_has_nothing_to_lose(
+    hub: HubInMemory, context: ConnectionContext
+) -> None:
     purge(hub, "a")
-    link = attach(room)
+    link = attach(context)
     link.is_settled_by_sender = True
     dispatch.pull(link)
-    dispatch.close_link(room, link)
+    dispatch.close_link(context, link)
     hub.clock.advance(120)
     assert hub.c2d_queue.feedback() is None and ids_of(link) == [["a"]]
 
 
-def test_nothing_is_sent_on_a_link_that_has_ended(hub: HubInMemory, room: Room) -> None:
-    link = attach(room)
+def test_nothing_is_sent_on_a_link_that_has_ended(hub: HubInMemory, context: ConnectionContext) -> None:
+    link = attach(context)
     purge(hub, "a")
-    dispatch.close_link(room, link)
+    dispatch.close_link(context, link)
     hub.turn()
     assert link.sent == [] and hub.c2d_queue.feedback() is not None
 
 
-def test_an_outage_of_the_store_ends_the_link_and_the_lock_by_its_time(hub: HubInMemory, room: Room) -> None:
+def test_an_outage_of_the_store_ends_the_link_and_the_lock_by_its_time(
+    hub: HubInMemory, context: ConnectionContext
+) -> None:
     purge(hub, "a")
-    link = attach(room)
+    link = attach(context)
     dispatch.pull(link)
     hub.database.rows("PRAGMA query_only = 1")
     dispatch.settled(link, link.tags[0], Accepted())
     assert link.condition == "com.microsoft:timeout"
-    dispatch.close_link(room, link)
+    dispatch.close_link(context, link)
     hub.database.rows("PRAGMA query_only = 0")
     hub.clock.advance(61)
-    again = attach(room)
+    again = attach(context)
     dispatch.pull(again)
     assert ids_of(again) == [["a"]]
 
 
 @pytest.mark.parametrize("name", ["filenotifications", "fileuploadnotifications"])
-def test_notifications_of_files_are_received_under_both_names(hub: HubInMemory, room: Room, name: str) -> None:
-    link, now = attach(room, address=f"/messages/serviceBound/{name}"), hub.clock.now()
+def test_notifications_of_files_are_received_under_both_names(
+    hub: HubInMemory, context: ConnectionContext, name: str
+) -> None:
+    link, now = attach(context, address=f"/messages/serviceBound/{name}"), hub.clock.now()
     uploaded: dict[str, Any] = {
         "device_id": "pump-1",
         "blob_uri": "https://localhost/a",
@@ -212,20 +220,20 @@ def test_notifications_of_files_are_received_under_both_names(hub: HubInMemory, 
     assert hub.file_notifications.take() is None
 
 
-def test_a_sender_may_not_attach_where_services_receive(room: Room) -> None:
+def test_a_sender_may_not_attach_where_services_receive(context: ConnectionContext) -> None:
     link = OutLinkOfTest("/messages/devicebound")
-    dispatch.open_link(room, link, Direction.OUT)
+    dispatch.open_link(context, link, Direction.OUT)
     (error,) = link.ended_with
     assert error is not None and "only a sender may attach there" in (error.description or "")
 
 
 def test_feedback_that_others_read_over_https_is_pushed_again_when_they_abandon_it(
-    hub: HubInMemory, room: Room
+    hub: HubInMemory, context: ConnectionContext
 ) -> None:
     purge(hub, "a")
     batch = hub.c2d_queue.feedback()
     assert batch is not None
-    link = attach(room)
+    link = attach(context)
     dispatch.pull(link)
     assert link.sent == []
     hub.c2d_queue.abandon_feedback(batch.lock_token)

@@ -30,11 +30,11 @@ def hub() -> Iterator[HubInMemory]:
 def test_a_link_is_redirected_with_host_port_and_address(
     hub: HubInMemory, link: LinkOfTest, rest: str, path: str
 ) -> None:
-    room = hub.room()
-    room.peer.put_token(SAS, hub.token("localhost", policy="service"))
+    context = hub.context()
+    context.peer.put_token(SAS, hub.token("localhost", policy="service"))
     link.address = f"amqps://localhost/messages/events{rest}"
     link.ended_with.clear()
-    dispatch.open_link(room, link, Direction.IN if isinstance(link, InLinkOfTest) else Direction.OUT)
+    dispatch.open_link(context, link, Direction.IN if isinstance(link, InLinkOfTest) else Direction.OUT)
     (error,) = link.ended_with
     assert error is not None and error.condition == "amqp:link:redirect"
     assert error.info == {
@@ -46,8 +46,8 @@ def test_a_link_is_redirected_with_host_port_and_address(
 
 
 def test_nobody_is_sent_on_without_the_right_to_read(hub: HubInMemory) -> None:
-    room, link = hub.room(), OutLinkOfTest("/messages/events/$management")
-    dispatch.open_link(room, link, Direction.OUT)
-    room.peer.put_token(SAS, hub.token("localhost", policy="registryRead"))
-    dispatch.open_link(room, link, Direction.OUT)
+    context, link = hub.context(), OutLinkOfTest("/messages/events/$management")
+    dispatch.open_link(context, link, Direction.OUT)
+    context.peer.put_token(SAS, hub.token("localhost", policy="registryRead"))
+    dispatch.open_link(context, link, Direction.OUT)
     assert [error.condition for error in link.ended_with if error] == ["amqp:unauthorized-access"] * 2

@@ -8,7 +8,7 @@ from azure.eventhub._pyamqp._decode import decode_payload
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_iotjobs.localhub.amqp.wire.codec import encode
+from azext_iotjobs.localhub.amqp.wire.encoder import encode
 from azext_iotjobs.localhub.amqp.wire.message import AmqpValue, Message, Properties, decode_message, encode_message
 from azext_iotjobs.localhub.amqp.wire.types import DecodeError, Described, Long, Symbol, Timestamp, ULong
 from tests.helpers.amqp_values import SIMPLE, VALUES

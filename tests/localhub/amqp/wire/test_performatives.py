@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azext_iotjobs.localhub.amqp.wire import performatives
-from azext_iotjobs.localhub.amqp.wire.codec import decode, encode
+from azext_iotjobs.localhub.amqp.wire.decoder import decode
+from azext_iotjobs.localhub.amqp.wire.encoder import encode
 from azext_iotjobs.localhub.amqp.wire.performatives import (
     Accepted,
     AmqpError,

@@ -1,12 +1,12 @@
-"""AMQP 1.0 values: bytes <-> Python. Pure.
+"""AMQP 1.0 values: bytes -> Python. Pure.
 
 What is accepted is bounded: a value may be nested 32 deep, and no count of elements is believed before as many bytes
 are there.
-Source: OASIS AMQP 1.0, part 1, Types; its section numbers stand beside what they explain.
+Source: OASIS AMQP 1.0, part 1, Types.
 """
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -26,27 +26,11 @@ from azext_iotjobs.localhub.amqp.wire.types import (
     UInt,
     ULong,
     UShort,
-    Value,
 )
 
 MAX_DEPTH = 32
-MAX_EMPTY_ELEMENTS = 64 * 1024  # of an array whose elements take no bytes
+MAX_EMPTY_ELEMENTS = 64  # of an array whose elements take no bytes: a frame may have thousands of such arrays
 _DESCRIBED = 0x00
-_MIN_INT, _MAX_INT = -(1 << 31), (1 << 31) - 1
-
-
-def encode(value: Value) -> bytes:
-    """A value as it goes on the wire, in its shortest form.
-
-    An int outside 32 bits becomes a long. Raises TypeError for a type that AMQP does not have, ValueError for a number
-    that its type does not hold.
-    """
-    try:
-        return _ENCODERS[type(value)](value)
-    except KeyError:
-        raise TypeError(f"AMQP has no type for {type(value).__name__}") from None
-    except struct.error as err:
-        raise ValueError(f"{type(value).__name__} {value!r}: {err}") from None
 
 
 def decode(buffer: bytes, position: int = 0) -> tuple[Any, int]:
@@ -56,131 +40,6 @@ def decode(buffer: bytes, position: int = 0) -> tuple[Any, int]:
     except (IndexError, struct.error):
         raise DecodeError("a value ends in the middle") from None
 
-
-# --- encode
-
-
-def _encode_int(value: int) -> bytes:
-    if -128 <= value <= 127:
-        return struct.pack(">Bb", 0x54, value)
-    if _MIN_INT <= value <= _MAX_INT:
-        return struct.pack(">Bi", 0x71, value)
-    return _encode_long(value)
-
-
-def _encode_long(value: int) -> bytes:
-    return struct.pack(">Bb", 0x55, value) if -128 <= value <= 127 else struct.pack(">Bq", 0x81, value)
-
-
-def _encode_uint(value: int) -> bytes:
-    if value == 0:
-        return b"\x43"
-    return struct.pack(">BB", 0x52, value) if 0 < value < 256 else struct.pack(">BI", 0x70, value)
-
-
-def _encode_ulong(value: int) -> bytes:
-    if value == 0:
-        return b"\x44"
-    return struct.pack(">BB", 0x53, value) if 0 < value < 256 else struct.pack(">BQ", 0x80, value)
-
-
-def _packed(form: str, code: int) -> Callable[[Any], bytes]:
-    """An encoder of a fixed width."""
-    pack = struct.Struct(form).pack
-    return lambda value: pack(code, value)
-
-
-def _variable(short_code: int, data: bytes) -> bytes:
-    """Bytes with their length, in one byte or four."""
-    if len(data) < 256:
-        return struct.pack(">BB", short_code, len(data)) + data
-    return struct.pack(">BI", short_code + 0x10, len(data)) + data
-
-
-def _encode_list(items: Iterable[Any]) -> bytes:
-    encoded = [encode(item) for item in items]
-    return _compound(0xC0, b"".join(encoded), len(encoded)) if encoded else b"\x45"
-
-
-def _encode_map(items: dict[Any, Any]) -> bytes:
-    body = b"".join(encode(key) + encode(value) for key, value in items.items())
-    return _compound(0xC1, body, 2 * len(items))
-
-
-def _compound(short_code: int, body: bytes, count: int) -> bytes:
-    if len(body) < 255 and count < 256:  # the size includes the count's own byte
-        return struct.pack(">BBB", short_code, len(body) + 1, count) + body
-    return struct.pack(">BII", short_code + 0x10, len(body) + 4, count) + body
-
-
-def _encode_array(items: Array) -> bytes:
-    """All elements have the widest form of their type, which the array names once (1.6.24)."""
-    kind = type(items[0]) if items else Symbol
-    wide = _ELEMENTS.get(kind)
-    if wide is None or any(type(item) is not kind for item in items):
-        raise TypeError("the elements of an array are of one type, and neither lists nor maps")
-    code, pack = wide
-    body = bytes([code]) + b"".join(pack(item) for item in items)
-    return _compound(0xE0, body, len(items))
-
-
-def _encode_described(value: Described) -> bytes:
-    return b"\x00" + encode(value.descriptor) + encode(value.value)
-
-
-def _long_text(text: str) -> bytes:
-    data = text.encode()
-    return struct.pack(">I", len(data)) + data
-
-
-def _element(form: str, code: int) -> tuple[int, Callable[[Any], bytes]]:
-    return code, struct.Struct(form).pack
-
-
-_ENCODERS: dict[type, Callable[[Any], bytes]] = {
-    type(None): lambda _: b"\x40",
-    bool: lambda value: b"\x41" if value else b"\x42",
-    UByte: _packed(">BB", 0x50),
-    UShort: _packed(">BH", 0x60),
-    UInt: _encode_uint,
-    ULong: _encode_ulong,
-    Byte: _packed(">Bb", 0x51),
-    Short: _packed(">Bh", 0x61),
-    int: _encode_int,
-    Long: _encode_long,
-    Float: _packed(">Bf", 0x72),
-    float: _packed(">Bd", 0x82),
-    Char: lambda value: struct.pack(">BI", 0x73, ord(value)),
-    Timestamp: _packed(">Bq", 0x83),
-    UUID: lambda value: b"\x98" + value.bytes,
-    bytes: lambda value: _variable(0xA0, value),
-    str: lambda value: _variable(0xA1, value.encode()),
-    Symbol: lambda value: _variable(0xA3, value.encode("ascii")),
-    list: _encode_list,
-    dict: _encode_map,
-    Array: _encode_array,
-    Decimal: lambda value: bytes([{4: 0x74, 8: 0x84, 16: 0x94}[len(value.encoded)]]) + value.encoded,
-    Described: _encode_described,
-}
-_ELEMENTS: dict[type, tuple[int, Callable[[Any], bytes]]] = {
-    bool: _element(">B", 0x56),
-    UByte: _element(">B", 0x50),
-    UShort: _element(">H", 0x60),
-    Byte: _element(">b", 0x51),
-    Short: _element(">h", 0x61),
-    UInt: _element(">I", 0x70),
-    ULong: _element(">Q", 0x80),
-    int: _element(">i", 0x71),
-    Long: _element(">q", 0x81),
-    Timestamp: _element(">q", 0x83),
-    float: _element(">d", 0x82),
-    UUID: (0x98, lambda value: value.bytes),
-    str: (0xB1, _long_text),
-    Symbol: (0xB3, _long_text),
-}
-
-
-# --- decode
 
 Reader = Callable[[bytes, int, int], tuple[Any, int]]  # buffer, position after the constructor, depth
 
@@ -196,11 +55,16 @@ def _check_depth(depth: int) -> None:
 
 def _read_described(buffer: bytes, position: int, depth: int) -> tuple[Described, int]:
     _check_depth(depth)
-    descriptor, position = _decode(buffer, position, depth + 1)
-    if not isinstance(descriptor, Symbol | ULong):
-        raise DecodeError("a descriptor is neither a symbol nor an unsigned long")
+    descriptor, position = _read_descriptor(buffer, position, depth + 1)
     value, position = _decode(buffer, position, depth + 1)
     return Described(descriptor, value), position
+
+
+def _read_descriptor(buffer: bytes, position: int, depth: int) -> tuple[Any, int]:
+    descriptor, position = _decode(buffer, position, depth)
+    if not isinstance(descriptor, Symbol | ULong):
+        raise DecodeError("a descriptor is neither a symbol nor an unsigned long")
+    return descriptor, position
 
 
 def _no_type(code: int) -> Reader:
@@ -297,7 +161,7 @@ def _array_reader(form: struct.Struct) -> Reader:
         count, position, end = _bounds(buffer, position, form)
         descriptor = None
         if buffer[position] == _DESCRIBED:
-            descriptor, position = _decode(buffer, position + 1, depth + 1)
+            descriptor, position = _read_descriptor(buffer, position + 1, depth + 1)
         element = buffer[position]
         position += 1
         limit = MAX_EMPTY_ELEMENTS if element in _CONSTANTS else end - position
