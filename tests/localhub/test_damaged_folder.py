@@ -302,10 +302,24 @@ def asked(queries: QueryRoutes, text: str) -> None:
     asyncio.run(queries.post(HubRequest(path={}, query={}, headers={}, body=body)))
 
 
+@pytest.fixture(scope="module")
+def few(kept: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its database with one of the devices that are alike: each row is read again for each column."""
+    database = Path(shutil.copy(kept / "hub.db", tmp_path_factory.mktemp("few")))
+    others = [f"d{number}" for number in range(20) if number not in (0, 1, 3)]  # 1 has a message, 3 is in jobs
+    with closing(sqlite3.connect(database)) as opened:
+        with opened:
+            for table in {table for table, column in cells(database) if column == "device_id"}:
+                for other in others:
+                    opened.execute(f"DELETE FROM {table} WHERE device_id = ?", (other,))
+        opened.execute("VACUUM")
+    return database
+
+
 @pytest.mark.parametrize("value", WRONG)
-def test_a_wrong_value_in_any_column_is_a_damaged_row_or_none(kept: Path, tmp_path: Path, value: object) -> None:
-    original = (kept / "hub.db").read_bytes()
-    for table, column in cells(kept / "hub.db"):
+def test_a_wrong_value_in_any_column_is_a_damaged_row_or_none(few: Path, tmp_path: Path, value: object) -> None:
+    original = few.read_bytes()
+    for table, column in cells(few):
         database = tmp_path / f"{table}-{column}.db"
         database.write_bytes(original)
         if spoil(database, table, column, value):
