@@ -115,7 +115,7 @@ def test_a_client_that_takes_no_replies_loses_its_link(context: ConnectionContex
 
 
 def test_replies_that_nobody_takes_are_bounded_in_bytes_too(room: ConnectionContext) -> None:
-    requests = sender(room)
+    requests = sender(context)
     for _ in range(MAX_WAITING_BYTES // 50_000 + 1):
         put(requests, "nonsense", message_id=b"x" * 50_000)
     assert requests.ended_with == []
