@@ -114,7 +114,7 @@ def test_a_client_that_takes_no_replies_loses_its_link(context: ConnectionContex
     assert requests.condition == "amqp:resource-limit-exceeded"
 
 
-def test_replies_that_nobody_takes_are_bounded_in_bytes_too(room: ConnectionContext) -> None:
+def test_replies_that_nobody_takes_are_bounded_in_bytes_too(context: ConnectionContext) -> None:
     requests = sender(context)
     for _ in range(MAX_WAITING_BYTES // 50_000 + 1):
         put(requests, "nonsense", message_id=b"x" * 50_000)
