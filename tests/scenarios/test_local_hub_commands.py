@@ -94,12 +94,10 @@ def test_what_is_secret_is_readable_by_the_owner_alone(own: Az) -> None:
     (state,) = own.config_dir.glob("iotjobs/hubs/*.json")
     assert state.name == f"127.0.0.1_{hub['httpsPort']}.json"
     folder = Path(hub["dataDirectory"])
-    secret = [state, *folder.iterdir()]
-    assert {path.name for path in secret} >= {"ca-key.pem", "server-key.pem", "policies.json", "hub.log"}
+    secret = [state, state.parent, folder, *folder.rglob("*")]
+    assert {path.name for path in secret} >= {"ca-key.pem", "server-key.pem", "policies.json", "hub.log", "uploads"}
     for path in secret:
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert stat.S_IMODE(state.parent.stat().st_mode) == 0o700
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
 
 
 def test_the_ca_may_vouch_for_this_machine_alone(own: Az) -> None:
