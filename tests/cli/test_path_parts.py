@@ -17,7 +17,8 @@ ID_DESTS = {
     "our_device_ids": "iot hub device-identity ",
     "name": "iot local-hub certificate ",
 }
-# These select: among results in the state file, among events (with * and ?); lists of ids are checked where they are read.
+# These select: among results in the state file, among events (with * and ?); lists of ids are checked where they are
+# read.
 SELECTING = ("iot hub fleet-job results", "iot hub device-identity export-csv", "iot hub monitor-events")
 NO_ID = ("", ".", "..", "a/b", "a b", "\r\n", "🙂")
 
