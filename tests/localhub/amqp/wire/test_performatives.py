@@ -99,7 +99,7 @@ def test_a_wrong_field_is_named(descriptor: int, items: list[Any], reason: str) 
         read_composite(Described(ULong(descriptor), items))
 
 
-@examples(300, 30_000)
+@examples(40, 30_000)
 @given(st.sampled_from(sorted(performatives._BY_DESCRIPTOR, key=str)), st.lists(VALUES, max_size=15))
 def test_any_fields_are_read_or_refused(descriptor: Any, items: list[Any]) -> None:
     try:
