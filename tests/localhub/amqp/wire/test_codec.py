@@ -1,5 +1,6 @@
 """AMQP values: what is written is read again, with its type; what is not AMQP is a DecodeError, and costs nothing."""
 
+import struct
 import tracemalloc
 from typing import Any
 from uuid import UUID
@@ -217,7 +218,7 @@ def test_microsofts_codec_reads_what_ours_writes(value: Any) -> None:
     encoded = memoryview(encode(value))
     try:
         _, theirs = _decode._DECODE_BY_CONSTRUCTOR[encoded[0]](encoded[1:])
-    except (KeyError, TypeError, IndexError, ValueError, ArithmeticError):
+    except (KeyError, TypeError, IndexError, ValueError, ArithmeticError, struct.error):
         return
     if isinstance(value, bool | int | bytes | float | UUID) and not isinstance(value, Timestamp):
         assert theirs == value
