@@ -68,7 +68,7 @@ bench: $(STAMPS)/tests $(STAMPS)/extension $(STAMPS)/sdk
 wheel: $(STAMPS)/wheel
 
 docs: $(STAMPS)/extension
-	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/generators/generate.py
 
 clean:
 	rm -rf $(VENV) $(CHECK_VENV) .venv-sdk .venv-eventhub-oldest requirements/node/node_modules .az .stamps build dist *.egg-info

@@ -27,34 +27,31 @@ def helps() -> dict[str, Any]:
 
 
 def test_the_pages_of_commands_are_what_help_produces() -> None:
-    folder = REPOSITORY / "docs"
+    folder = REPOSITORY / "docs" / "reference"
     paths = [folder / "commands.md", *(folder / "commands").glob("*.md")]
     written = {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in paths}
     assert written == generator("generate").pages(), "run: make docs"
 
 
 def test_every_command_has_its_place_on_one_page_and_a_link_in_the_index() -> None:
-    index = (REPOSITORY / "docs" / "commands.md").read_text(encoding="utf-8")
+    index = (REPOSITORY / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
     links = dict(re.findall(r"^\| \[`az ([^`]+)`\]\((\S+)#\S+\) \|", index, re.MULTILINE))
     assert set(links) == set(our_arguments())
-    pages = (REPOSITORY / "docs" / "commands").glob("*.md")
+    pages = (REPOSITORY / "docs" / "reference" / "commands").glob("*.md")
     places = [each for path in pages for each in re.findall(r"^## az (.+)$", path.read_text("utf-8"), re.MULTILINE)]
     assert sorted(places) == sorted(links), "each once"
     for command, page in links.items():
-        assert f"\n## az {command}\n" in (REPOSITORY / "docs" / page).read_text(encoding="utf-8")
+        assert f"\n## az {command}\n" in (REPOSITORY / "docs" / "reference" / page).read_text(encoding="utf-8")
 
 
 def test_long_pages_have_a_table_of_contents_that_is_theirs() -> None:
     contents = generator("contents")
     for path in contents.pages():
         assert path.read_text(encoding="utf-8") == contents.page(path.read_text(encoding="utf-8")), "run: make docs"
-    made = {"commands.md", "compatibility.md"}  # these begin with tables of links
-    long = {
-        path
-        for path in (REPOSITORY / "docs").glob("*.md")
-        if len(path.read_text("utf-8").splitlines()) > contents.LONG_LINES
-    }
-    assert {path for path in long if path.name not in made} <= set(contents.pages())
+    made = {"compatibility.md", *(path.name for path in (REPOSITORY / "docs").rglob("commands/*.md"))}  # with links
+    written = [path for path in (REPOSITORY / "docs").rglob("*.md") if path.name not in made]
+    long = {path for path in written if len(path.read_text("utf-8").splitlines()) > contents.LONG_LINES}
+    assert long <= set(contents.pages())
 
 
 def test_every_file_that_the_walk_and_the_platforms_name_is_there() -> None:
@@ -102,12 +99,12 @@ def test_the_tables_of_the_local_hub_are_its_own() -> None:
 
 
 def test_the_page_of_compatibility_is_what_comparing_produces() -> None:
-    written = (REPOSITORY / "docs" / "compatibility.md").read_text(encoding="utf-8")
+    written = (REPOSITORY / "docs" / "reference" / "compatibility.md").read_text(encoding="utf-8")
     assert written == generator("compatibility").page(our_arguments()), "run: make docs"
 
 
 def test_the_page_of_compatibility_names_every_command_and_option_of_the_reference(reference: dict[str, Any]) -> None:
-    page = (REPOSITORY / "docs" / "compatibility.md").read_text(encoding="utf-8")
+    page = (REPOSITORY / "docs" / "reference" / "compatibility.md").read_text(encoding="utf-8")
     summary, *sections = page.split("\n## az ")
     options = {section.split("\n")[0]: set(re.findall(r"`(-[^`]+)`", section)) for section in sections}
     for name, theirs in reference["commands"].items():
@@ -124,7 +121,7 @@ def test_the_page_of_compatibility_names_every_command_and_option_of_the_referen
 
 
 def test_the_page_of_compatibility_says_which_version_it_is_about(reference: dict[str, Any]) -> None:
-    page = (REPOSITORY / "docs" / "compatibility.md").read_text(encoding="utf-8")
+    page = (REPOSITORY / "docs" / "reference" / "compatibility.md").read_text(encoding="utf-8")
     assert f"version {reference['version']}, under" in page
 
 
@@ -167,7 +164,7 @@ def test_an_option_of_previews_alone_is_compared_only_where_it_is_here(reference
 
 
 def test_the_tables_of_errors_are_those_that_errors_are_made_of() -> None:
-    written = (REPOSITORY / "docs" / "errors.md").read_text(encoding="utf-8")
+    written = (REPOSITORY / "docs" / "reference" / "errors.md").read_text(encoding="utf-8")
     assert written == generator("error_tables").page(written), "run: make docs"
 
 
@@ -196,7 +193,7 @@ def test_every_option_has_a_line_of_help(command: str) -> None:
 
 
 def test_the_commands_for_people_from_iot_central_parse() -> None:
-    text = (REPOSITORY / "docs" / "from-iot-central.md").read_text(encoding="utf-8")
+    text = (REPOSITORY / "docs" / "how-to" / "from-iot-central.md").read_text(encoding="utf-8")
     lines = [line for line in re.findall(r"`(az iot [^`]+)`", text) if "…" not in line]
     known = sorted(our_arguments(), key=len, reverse=True)
     for line in lines:
@@ -217,7 +214,7 @@ def test_the_commands_for_people_from_iot_central_parse() -> None:
 
 
 def test_what_the_page_on_reports_has_for_pipelines_can_be_pasted() -> None:
-    text = (REPOSITORY / "docs" / "reports.md").read_text(encoding="utf-8")
+    text = (REPOSITORY / "docs" / "how-to" / "reports.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```(yaml|bash)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     steps = [step for kind, block in blocks if kind == "yaml" for step in yaml.safe_load(block)]
     words_of_steps = {"run", "uses", "task", "script", "publish"}
@@ -243,7 +240,7 @@ class CentralRow(NamedTuple):
 
 
 def central_rows() -> list[CentralRow]:
-    text = (REPOSITORY / "docs" / "from-iot-central.md").read_text(encoding="utf-8")
+    text = (REPOSITORY / "docs" / "how-to" / "from-iot-central.md").read_text(encoding="utf-8")
     tables = re.findall(r"^\| IoT Central \| here \| differs \| test \|\n\|[-|]+\|\n((?:\|.*\n)+)", text, re.MULTILINE)
     lines = [line for table in tables for line in table.splitlines()]
     return [CentralRow(*(cell.strip() for cell in line.strip("|").split("|"))) for line in lines]
@@ -269,7 +266,9 @@ def files_of_tests() -> dict[str, str]:
 
 
 def test_every_test_that_the_page_for_people_from_iot_central_names_is_there_and_every_scenario_is_named() -> None:
-    named = set(re.findall(r"`(test_\w+)`", (REPOSITORY / "docs" / "from-iot-central.md").read_text("utf-8")))
+    named = set(
+        re.findall(r"`(test_\w+)`", (REPOSITORY / "docs" / "how-to" / "from-iot-central.md").read_text("utf-8"))
+    )
     assert named - set(files_of_tests()) == set()
     for file in ("test_fleet_jobs.py", "test_fleet_job_endings.py"):
         made = set(re.findall(r"^def (test_\w+)", (SCENARIOS / file).read_text("utf-8"), re.MULTILINE))
@@ -287,7 +286,8 @@ def test_the_tests_of_a_row_are_in_files_that_know_its_commands() -> None:
 
 def test_what_the_documents_commands_write_into_a_checkout_is_ignored_by_git() -> None:
     patterns = [line.lstrip("/") for line in (REPOSITORY / ".gitignore").read_text(encoding="utf-8").splitlines()]
-    pages = [REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")]
+    documents = [REPOSITORY / "README.md", *(REPOSITORY / "docs").rglob("*.md")]
+    pages = [path for path in documents if path.parent.name != "commands"]
     commands = [
         line
         for page in pages

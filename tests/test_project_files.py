@@ -79,7 +79,7 @@ def test_what_ci_makes_and_reads_is_there() -> None:
 
 
 def test_what_documents_and_templates_have_made_can_be_made() -> None:
-    pages = [*REPOSITORY.glob("*.md"), *(REPOSITORY / ".github").glob("*.md"), *(REPOSITORY / "docs").glob("*.md")]
+    pages = [*REPOSITORY.glob("*.md"), *(REPOSITORY / ".github").glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")]
     text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
     made = set(re.findall(r"(?:`|^)make ([a-z-]+)", text, re.MULTILINE))
     assert {"check", "unit", "test"} <= made <= TARGETS

@@ -1,6 +1,6 @@
 """The sessions of `requests` as we use them: with the proxy that the environment names, and nothing else out of it.
 
-docs/errors.md lists what of the environment counts.
+docs/reference/errors.md lists what of the environment counts.
 """
 
 from http.cookiejar import DefaultCookiePolicy

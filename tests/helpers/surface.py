@@ -8,13 +8,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+GENERATORS = Path(__file__).resolve().parents[2] / "docs" / "generators"
 
 
 @cache
 def generator(name: str) -> ModuleType:
-    """A program of docs/: generate.py loads our commands and writes the page about them; its neighbours the others."""
-    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+    """A program of docs/generators/: generate.py writes the pages about our commands, its neighbours the others."""
+    spec = importlib.util.spec_from_file_location(name, GENERATORS / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -10,7 +10,7 @@ from tests.helpers.answering_device import MqttDevice
 from tests.helpers.hub_process import HubProcess
 
 REPOSITORY = Path(__file__).parents[2]
-EXAMPLE = REPOSITORY / "docs" / "examples" / "schedule_jobs.py"
+EXAMPLE = REPOSITORY / "docs" / "how-to" / "examples" / "schedule_jobs.py"
 LIMIT_S = 120
 # A module that is None in sys.modules cannot be imported.
 WITHOUT_AZ = (
@@ -62,7 +62,7 @@ def test_the_example_says_that_it_waits_for_a_device_that_is_off_line_and_says_n
 
 
 def test_the_pages_first_code_runs_where_its_environment_is_set(hub: HubProcess, tmp_path: Path) -> None:
-    page = (REPOSITORY / "docs" / "library.md").read_text(encoding="utf-8")
+    page = (REPOSITORY / "docs" / "how-to" / "library.md").read_text(encoding="utf-8")
     code = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0]
     (tmp_path / "first.py").write_text(code, encoding="utf-8")
     hub.new_device("gate-1")
@@ -85,7 +85,7 @@ def test_the_example_says_in_a_line_what_went_wrong(hub: HubProcess) -> None:
 
 
 def test_the_pages_own_code_and_its_test_run(hub: HubProcess, tmp_path: Path) -> None:
-    page = (REPOSITORY / "docs" / "library.md").read_text(encoding="utf-8")
+    page = (REPOSITORY / "docs" / "how-to" / "library.md").read_text(encoding="utf-8")
     files = dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", page, re.DOTALL))
     assert sorted(files) == ["conftest.py", "movers.py", "test_movers.py"]
     for name, text in files.items():

@@ -1,8 +1,8 @@
 """--events: each activity of a simulated device as a line of JSON, in the order in which they happen.
 
 What a device receives is in the file before the device responds: a program that counts the lines never counts fewer
-than were answered, even if this process is killed. Other lines are buffered for a second at most. docs/simulator.md
-describes the lines.
+than were answered, even if this process is killed. Other lines are buffered for a second at most.
+docs/how-to/simulator.md describes the lines.
 """
 
 import base64

@@ -84,5 +84,5 @@ command(
     long="One device runs until all its messages are sent, or until Ctrl-C; method calls, cloud-to-device messages "
     "and twin patches are printed as they arrive. Many devices send no messages unless an option about messages is "
     "given; they run until what --until or --expect names has happened, or until Ctrl-C, and the result sums up what "
-    "they did. See docs/simulator.md.",
+    "they did. See docs/how-to/simulator.md.",
 )

@@ -3,7 +3,7 @@
 A client proves something in three ways: a token, or a policy's key, as the password of SASL PLAIN, a token that it
 puts on `$cbs` (as often as it likes: a later one takes the place of an earlier one of the same scope), a certificate of
 its TLS connection.
-Source: IoT Hub "AMQP support", claims-based security and SASL PLAIN. docs/local-hub-reference.md has the user names.
+Source: IoT Hub "AMQP support", claims-based security and SASL PLAIN. docs/reference/local-hub.md has the user names.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""docs/fleet-job.schema.json says what the reader takes: what the one takes the other takes, and what it refuses."""
+"""The JSON schema of files of fleet jobs says what the reader takes: what one takes or refuses, the other does."""
 
 import json
 import re
@@ -24,8 +24,8 @@ from tests.helpers.any_definition import definitions, optional, schedules
 from tests.helpers.json_schema import problems
 
 DOCS = Path(__file__).parents[3] / "docs"
-SCHEMA: dict[str, Any] = json.loads((DOCS / "fleet-job.schema.json").read_text(encoding="utf-8"))
-PAGE = (DOCS / "fleet-job-files.md").read_text(encoding="utf-8")
+SCHEMA: dict[str, Any] = json.loads((DOCS / "reference" / "fleet-job.schema.json").read_text(encoding="utf-8"))
+PAGE = (DOCS / "how-to" / "fleet-job-files.md").read_text(encoding="utf-8")
 EXAMPLES = [each for each in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if "\nid:" in f"\n{each}"]
 # What may stand in the place of a value.
 OTHERS = st.sampled_from(

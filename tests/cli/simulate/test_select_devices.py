@@ -272,7 +272,7 @@ def test_credentials_that_cannot_work_are_refused_before_anything_is_created(tmp
 
 
 def test_the_recipe_for_kubernetes_is_yaml_with_options_that_there_are() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "simulator.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "simulator.md").read_text(encoding="utf-8")
     [recipe] = re.findall(r"```yml\n(.*?)```", page, re.DOTALL)
     spec = yaml.safe_load(recipe)["spec"]
     [container] = spec["template"]["spec"]["containers"]

@@ -1,6 +1,6 @@
 """The form of a file that is a fleet job: the members that `fleet-job show` prints.
 
-docs/fleet-job.schema.json, for editors, is made of these tables.
+docs/reference/fleet-job.schema.json, for editors, is made of these tables.
 """
 
 import re

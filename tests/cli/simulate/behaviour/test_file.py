@@ -26,7 +26,7 @@ from azext_iotjobs.simulator.events import DeviceInfo
 from tests.helpers.driven_session import DrivenSession
 
 NAME = "--behaviour-file fleet.yaml"
-PAGE = (Path(__file__).parents[4] / "docs" / "simulator.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[4] / "docs" / "how-to" / "simulator.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE.partition("\n## The behaviour file\n")[2], re.DOTALL)
 
 

@@ -1,4 +1,4 @@
-"""docs/behaviour.schema.json says what the reader takes: tried with what both must take and what both must refuse."""
+"""The JSON schema of behaviour files says what the reader takes: tried with what both must take or refuse."""
 
 import json
 import re
@@ -14,8 +14,8 @@ from azext_iotjobs.simulator.behaviour import Behaviour
 from tests.helpers.json_schema import problems
 
 DOCS = Path(__file__).parents[4] / "docs"
-SCHEMA = json.loads((DOCS / "behaviour.schema.json").read_text(encoding="utf-8"))
-EXAMPLES = re.findall(r"```yaml\n(.*?)```", (DOCS / "simulator.md").read_text(encoding="utf-8"), re.DOTALL)
+SCHEMA = json.loads((DOCS / "reference" / "behaviour.schema.json").read_text(encoding="utf-8"))
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", (DOCS / "how-to" / "simulator.md").read_text(encoding="utf-8"), re.DOTALL)
 HOLE: dict[str, Any] = {"zzz": 1}
 STEP: Any = lambda step: {"methods": {"m": {"then": [step]}}}  # noqa: E731
 VALUE: Any = lambda value: {"telemetry": {"t": {"every": 1, "values": {"v": value}}}}  # noqa: E731

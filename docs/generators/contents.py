@@ -12,7 +12,7 @@ PART = re.compile(r"(?<=<!-- made: contents -->\n).*?(?=<!-- end -->)", re.DOTAL
 
 def pages() -> list[Path]:
     """The pages that have one."""
-    return [path for path in sorted(Path(__file__).parent.glob("*.md")) if PART.search(path.read_text("utf-8"))]
+    return [path for path in sorted(Path(__file__).parents[1].rglob("*.md")) if PART.search(path.read_text("utf-8"))]
 
 
 def page(written: str) -> str:

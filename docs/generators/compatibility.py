@@ -1,4 +1,4 @@
-"""Write docs/compatibility.md: for each command and option of Microsoft's azure-iot extension, what it is here.
+"""Write docs/reference/compatibility.md: what each command and option of Microsoft's azure-iot extension is here.
 
 Compares our options, as az has them after loading, with our record of the reference's, and adds the notes of
 compatibility_notes.py. `make docs` calls this; a test keeps the page equal to what it produces.
@@ -12,11 +12,11 @@ from types import ModuleType
 from typing import Any
 
 PREVIEWS_ONLY = "previews only"  # a mark of options that 0.31.0 itself does not have
-PAGE = Path(__file__).with_name("compatibility.md")
-REFERENCE = PAGE.parents[1] / "tests" / "data" / "reference_options.json"
+PAGE = Path(__file__).parents[1] / "reference" / "compatibility.md"
+REFERENCE = Path(__file__).parents[2] / "tests" / "data" / "reference_options.json"
 HEADER = """# Compatibility with azure-iot
 
-<!-- Made by `make docs` from the options of both and docs/compatibility_notes.py. Do not edit. -->
+<!-- Made by `make docs` from the options of both and docs/generators/compatibility_notes.py. Do not edit. -->
 
 Every command of Microsoft's `azure-iot` extension, version 0.31.0, under `az iot hub`, `az iot device` and
 `az iot edge`, and each of its options:
@@ -75,7 +75,7 @@ def page(ours: dict[str, dict[str, dict[str, Any]]], record: dict[str, Any] | No
             continue
         compared[-1].marks += [*marks.get(name, ()), *_marked_options(reference[name], is_absent=name not in ours)]
     if problems:
-        raise ValueError("docs/compatibility_notes.py: " + "; ".join(problems))
+        raise ValueError("docs/generators/compatibility_notes.py: " + "; ".join(problems))
     alone = sorted(ours.keys() - reference.keys())
     return (
         HEADER
@@ -217,8 +217,8 @@ def write(ours: dict[str, dict[str, dict[str, Any]]]) -> None:
 
 
 def _beside(name: str) -> ModuleType:
-    """The program of that name beside this one: docs/ is no package."""
-    spec = importlib.util.spec_from_file_location(name, PAGE.with_name(f"{name}.py"))
+    """The program of that name beside this one: they are no package."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

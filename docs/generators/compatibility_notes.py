@@ -1,4 +1,4 @@
-"""What docs/compatibility.md cannot find by comparing: the hand-written notes, by command and option.
+"""What docs/reference/compatibility.md cannot find by comparing: the hand-written notes, by command and option.
 
 An option is named by its longest spelling; `*` stands for every command that has it.
 """

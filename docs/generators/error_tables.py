@@ -1,4 +1,4 @@
-"""Write the tables of docs/errors.md from the tables that errors are made of.
+"""Write the tables of docs/reference/errors.md from the tables that errors are made of.
 
 `make docs` calls this; a test keeps the page equal to what it produces. What is not made stays as it was written.
 """
@@ -12,7 +12,7 @@ from azext_iotjobs.clients.access import ACCESS, ACTION_PREFIX, Throttle
 from azext_iotjobs.clients.advice import BY_CODE
 from azext_iotjobs.transport.trust import CERTIFICATE_FAULTS
 
-PAGE = Path(__file__).with_name("errors.md")
+PAGE = Path(__file__).parents[1] / "reference" / "errors.md"
 
 
 def page(written: str) -> str:

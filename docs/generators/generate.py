@@ -1,4 +1,4 @@
-"""Write docs/commands.md and a page for each group of commands below docs/commands/; have the rest made.
+"""Write commands.md and a page for each group of commands below commands/, in docs/reference; have the rest made.
 
 They are made from the help texts and options that az has after loading the extension. `make docs` calls this; a test
 keeps the pages equal to what it produces.
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 OF_AZ = ("cmd", "_subscription")  # az's own additions to every command
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parents[1] / "reference"
 PAGE_WORDS = 3  # how much of a command's name names its page: "iot hub job"
 NOTE = "<!-- Made by `make docs` from the help texts. Do not edit. -->"
 HEADER = f"""# Commands
@@ -25,7 +25,7 @@ A page for each group, with every option and examples. Every command also takes 
 
 
 def pages() -> dict[str, str]:
-    """Every page by its path below docs/."""
+    """Every page by its path below docs/reference/."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ.setdefault("AZURE_CONFIG_DIR", folder)  # nothing of the user's is read or written
         commands = dict(sorted(loaded_commands().items()))
@@ -171,7 +171,7 @@ def _meaning(settings: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(FOLDER.parent))
+    sys.path.insert(0, str(FOLDER.parents[1]))
     import compatibility  # beside this file
     import contents
     import error_tables

@@ -1,4 +1,4 @@
-"""Write the tables of docs/local-hub.md and local-hub-reference.md from the hub's own: tiers, routes, topics, links.
+"""Write the tables of the two pages about the local hub from the hub's own: tiers, routes, topics, links.
 
 `make docs` calls this; a test keeps the pages equal to what it produces. What is not made stays as it was written.
 """
@@ -12,7 +12,7 @@ from azext_iotjobs.localhub.http.routes import ROUTES, Caller
 from azext_iotjobs.localhub.mqtt.topics import PUBLISH_TOPICS, SUBSCRIBE_TOPICS
 from azext_iotjobs.localhub.rules.quota import TABLE, Grant, Sku, Throttle, job_slots
 
-GUIDE, REFERENCE = (Path(__file__).with_name(name) for name in ("local-hub.md", "local-hub-reference.md"))
+GUIDE, REFERENCE = (Path(__file__).parents[1] / kind / "local-hub.md" for kind in ("how-to", "reference"))
 WORDS = {
     Right.REGISTRY_READ: "registry read",
     Right.REGISTRY_WRITE: "registry write",

@@ -1,6 +1,6 @@
 """Schedule jobs from Python: lock the doors of some devices, then tell them which building they are in.
 
-Run: IOTJOBS_CONNECTION_STRING="HostName=…" python docs/examples/schedule_jobs.py "deviceId IN ['Device-1']" [SECONDS]
+Run: IOTJOBS_CONNECTION_STRING="HostName=…" python schedule_jobs.py "deviceId IN ['Device-1']" [SECONDS]
 
 SECONDS, by default 120, is how long each job may run: a device that is off line holds the first one until then.
 

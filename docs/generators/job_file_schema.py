@@ -1,11 +1,11 @@
-"""Write docs/fleet-job.schema.json, for editors: the tables that files of fleet jobs are read by, as JSON schema."""
+"""Write docs/reference/fleet-job.schema.json, for editors, from the tables that files of fleet jobs are read by."""
 
 import json
 from pathlib import Path
 
 from azext_iotjobs.cli.fleet_job.job_file.form import json_schema
 
-PATH = Path(__file__).parent / "fleet-job.schema.json"
+PATH = Path(__file__).parents[1] / "reference" / "fleet-job.schema.json"
 
 
 def text() -> str:
