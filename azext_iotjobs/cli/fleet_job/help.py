@@ -87,7 +87,7 @@ command(
         '--batch 10% --gate-command "/opt/fleet/check-alarms.sh --site north" --gate-command-timeout 10m',
     ),
     long=f"{DIFFERENCE}\nOne of --method-name, --twin-patch (or --desired and --tags) and --content says what to do.\n"
-    f"With --run: {RUNNING}{CONFIRMATION}{CODES}",
+    f"The rest is about --run. {RUNNING}{CONFIRMATION}{CODES}",
 )
 command(
     "iot hub fleet-job apply",
