@@ -44,13 +44,9 @@ def main(words: list[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace, folder: Path) -> int:
     try:
-<<<<<<< HEAD
         config = _config(arguments, folder)
-=======
-        config = _config(arguments)
         if config.ready_file is not None:
             check_ready_file(config.ready_file)
->>>>>>> hub-door
     except BadConfig as err:
         return _end(BAD_ARGUMENTS, str(err))
     start_logging("debug" if arguments.verbose else arguments.log_level, config.log_file)
@@ -108,12 +104,8 @@ def _config(arguments: argparse.Namespace, folder: Path) -> LocalHubConfig:
         data_dir=folder,
         upload_dir=arguments.upload_folder.absolute() if arguments.upload_folder else None,
         state_dir=arguments.state_dir.absolute() if arguments.state_dir else None,
-<<<<<<< HEAD
-        in_memory=arguments.in_memory or arguments.data_dir is None,
-=======
         ready_file=arguments.ready_file.absolute() if arguments.ready_file else None,
-        in_memory=arguments.in_memory,
->>>>>>> hub-door
+        in_memory=arguments.in_memory or arguments.data_dir is None,
         sku=Sku(arguments.sku),
         units=arguments.units,
         time_scale=arguments.time_scale,
@@ -207,16 +199,12 @@ def _parser() -> argparse.ArgumentParser:
         help="folder that stands for a storage account: uploaded files, exports; default: in the data folder",
     )
     parser.add_argument("--state-dir", type=Path, help="folder of the state file, which tells that this hub runs")
-<<<<<<< HEAD
-    parser.add_argument("--in-memory", action="store_true", help="store nothing but keys in the data folder")
-=======
     parser.add_argument(
         "--ready-file",
         type=Path,
         help="file that is there while clients are served, with what is printed then: names, ports, connection strings",
     )
-    parser.add_argument("--in-memory", action="store_true")
->>>>>>> hub-door
+    parser.add_argument("--in-memory", action="store_true", help="store nothing but keys in the data folder")
     _add_limits(parser)
     _add_events(parser)
     _add_process(parser)
