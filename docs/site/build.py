@@ -13,8 +13,9 @@ HERE = Path(__file__).resolve().parent
 def main(site: Path) -> int:
     """Make the site anew in a folder; gives the exit code of Sphinx.
 
-    site: what is in it is removed. Beside it a folder has the pages as Sphinx takes them.
+    site: what is in it is removed. Folders beside it have the pages as Sphinx takes them and as it has read them.
     """
+    site = site.resolve()
     prepared, doctrees = (site.with_name(f"{site.name}-{kind}") for kind in ("pages", "doctrees"))
     pages.write(prepared)
     for folder in (site, doctrees):

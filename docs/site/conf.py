@@ -23,12 +23,16 @@ smartquotes = False  # -- is an option's beginning
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"iotjobs {version}"
+templates_path = [str(HERE / "templates")]
+html_sidebars = {"**": ["section-pages"], "index": [], "search": []}
 html_static_path = [str(HERE / "static")]
 html_css_files = ["site.css"]
 html_favicon = str(HERE / "static" / "favicon.svg")
 html_copy_source = False
+html_use_index = False
 html_show_sourcelink = False
 html_show_search_summary = False  # it is fetched, which browsers refuse to a page that is a file
+html_context = {"default_mode": "auto"}
 html_theme_options = {
     "logo": {"text": f"iotjobs {version}", "image_light": "_static/favicon.svg", "image_dark": "_static/favicon.svg"},
     "navbar_align": "left",
@@ -36,10 +40,9 @@ html_theme_options = {
     "navbar_persistent": ["search-button"],
     "header_links_before_dropdown": 5,
     "navigation_with_keys": False,
-    "show_nav_level": 1,
     "show_toc_level": 2,
     "show_prev_next": True,
-    "secondary_sidebar_items": ["page-toc"],
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
     "footer_start": ["copyright"],
     "footer_end": ["sphinx-version"],
     "pygments_light_style": "a11y-high-contrast-light",

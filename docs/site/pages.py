@@ -41,7 +41,7 @@ def entries(section: str, text: str) -> list[Entry]:
     section: path of the index within the site. text: its Markdown.
     """
     return [
-        Entry(_in_site(_from(section, link), section), " ".join(described.split()))
+        Entry(in_site(leads_to(section, link), section), " ".join(described.split()))
         for _, link, described in ITEM.findall(text)
     ]
 
@@ -75,10 +75,10 @@ def prepared() -> dict[str, str]:
     """
     written = _written()
     listed = {section: entries(section, written[section]) for section in SECTIONS}
-    described = _described(listed, groups(written[COMMANDS]), written)
+    described = descriptions(listed, groups(written[COMMANDS]), written)
     inner = {section: [each.path for each in below] for section, below in listed.items()}
     inner |= {ROOT: list(SECTIONS), COMMANDS: groups(written[COMMANDS])}
-    return {path: _page(path, text, described[path], inner.get(path, ())) for path, text in written.items()}
+    return {path: page_of(path, text, described[path], inner.get(path, ())) for path, text in written.items()}
 
 
 def _written() -> dict[str, str]:
@@ -89,8 +89,12 @@ def _written() -> dict[str, str]:
     return {path: file.read_text(encoding="utf-8") for path, file in {**inside, **outside}.items()}
 
 
-def _described(listed: dict[str, list[Entry]], commands: list[str], written: dict[str, str]) -> dict[str, str]:
-    """A description of every page."""
+def descriptions(listed: dict[str, list[Entry]], commands: list[str], written: dict[str, str]) -> dict[str, str]:
+    """A description of every page.
+
+    listed: what the index of each section names. commands: pages of groups of commands. written: text of every page.
+    Raises ValueError for a page that has no place, or more than one.
+    """
     every = [each for entries in listed.values() for each in entries]
     described = {each.path: each.description for each in every}
     described |= {path: f"{_title(written[path])}: every command and option, with examples." for path in commands}
@@ -105,8 +109,12 @@ def _described(listed: dict[str, list[Entry]], commands: list[str], written: dic
     return described
 
 
-def _page(path: str, text: str, description: str, inner: Iterable[str]) -> str:
-    """One page as the generator takes it."""
+def page_of(path: str, text: str, description: str, inner: Iterable[str]) -> str:
+    """One page as the generator takes it.
+
+    path: its place in the site. text: as it is written. inner: the pages below it in the navigation, in their order.
+    Raises ValueError for a link that leaves the site.
+    """
     if not path.endswith(".md"):
         return text
     text = _outside_code(text, lambda part: LINK.sub(lambda link: _link(path, link), part))
@@ -121,17 +129,17 @@ def _navigation(path: str, inner: Iterable[str]) -> str:
 
 
 def _link(path: str, link: "re.Match[str]") -> str:
-    return _relative(_in_site(_from(path, link[1]), path), path) + (link[2] or "")
+    return _relative(in_site(leads_to(path, link[1]), path), path) + (link[2] or "")
 
 
-def _from(path: str, link: str) -> str:
+def leads_to(path: str, link: str) -> str:
     """Where a page's link leads, as a path within the repository."""
     outside = {place: name for name, place in OUTSIDE.items() if place != ROOT}
     here = PurePosixPath(outside.get(path, f"docs/{path}")).parent
     return os.path.normpath(here / link).replace(os.sep, "/")
 
 
-def _in_site(path: str, page: str) -> str:
+def in_site(path: str, page: str) -> str:
     """Where a file of the repository is in the site."""
     if path not in OUTSIDE and not path.startswith("docs/"):
         raise ValueError(f"{page}: a link leads to {path}, which is not in the site")
