@@ -1,7 +1,7 @@
 """iotjobs-local-hub, or python -m azext_iotjobs.localhub: arguments -> config -> server.
 
-Exit codes: 0 stopped, 2 a bad argument, 10 a port is taken, 11 a dependency does not load, 12 the data folder cannot
-be used.
+Exit codes: 0 stopped, 2 a bad argument, 10 a port is taken, 11 a dependency does not load, 12 the data folder, or a
+file that the hub has to write, cannot be used.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from pathlib import Path
 from azext_iotjobs.localhub.process.config import BadConfig, LocalHubConfig
 from azext_iotjobs.localhub.process.limits import LoopExceptionHandler, allow_many_files, collect_garbage_rarely
 from azext_iotjobs.localhub.process.log import LEVELS, detach_stderr, start_logging
+from azext_iotjobs.localhub.process.ready_file import check_ready_file
 from azext_iotjobs.localhub.process.state_file import Listening
 from azext_iotjobs.localhub.rules.quota import Sku
 
@@ -44,6 +45,8 @@ def main(words: list[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace, folder: Path) -> int:
     try:
         config = _config(arguments, folder)
+        if config.ready_file is not None:
+            check_ready_file(config.ready_file)
     except BadConfig as err:
         return _end(BAD_ARGUMENTS, str(err))
     start_logging("debug" if arguments.verbose else arguments.log_level, config.log_file)
@@ -101,6 +104,7 @@ def _config(arguments: argparse.Namespace, folder: Path) -> LocalHubConfig:
         data_dir=folder,
         upload_dir=arguments.upload_folder.absolute() if arguments.upload_folder else None,
         state_dir=arguments.state_dir.absolute() if arguments.state_dir else None,
+        ready_file=arguments.ready_file.absolute() if arguments.ready_file else None,
         in_memory=arguments.in_memory or arguments.data_dir is None,
         sku=Sku(arguments.sku),
         units=arguments.units,
@@ -195,6 +199,11 @@ def _parser() -> argparse.ArgumentParser:
         help="folder that stands for a storage account: uploaded files, exports; default: in the data folder",
     )
     parser.add_argument("--state-dir", type=Path, help="folder of the state file, which tells that this hub runs")
+    parser.add_argument(
+        "--ready-file",
+        type=Path,
+        help="file that is there while clients are served, with what is printed then: names, ports, connection strings",
+    )
     parser.add_argument("--in-memory", action="store_true", help="store nothing but keys in the data folder")
     _add_limits(parser)
     _add_events(parser)
