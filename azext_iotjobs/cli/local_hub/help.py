@@ -69,10 +69,7 @@ command(
     "iot local-hub seed",
     "Create in a running local hub what a file has and the hub has not.",
     ("Create the devices of a file.", "az iot local-hub seed --file fleet.yaml"),
-    (
-        "Copy one running hub's devices to another.",
-        "az iot local-hub export -n localhost:8443 --keys | az iot local-hub seed -n localhost:9443 --file -",
-    ),
+    ("The same from standard input, such as the output of `export`.", "az iot local-hub seed -n localhost --file -"),
     long="Devices, modules, twins, CA certificates and configurations. The result counts what was created and what was "
     "there, which stays as it is. A mistake anywhere in the file: nothing is created.",
 )
