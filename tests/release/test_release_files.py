@@ -6,11 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 import zipfile
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib import metadata
 from pathlib import Path
 
@@ -25,6 +22,7 @@ from release import NotReady, section_of, version_of
 
 from azext_iotjobs import __version__
 from tests.helpers.az import REPOSITORY
+from tests.helpers.file_server import serve_folder
 from tests.helpers.short_form import IN_FULL
 
 SOURCES = ("azext_iotjobs", ".ci", "requirements", "pyproject.toml", "setup.py", "README.md", "LICENSE", "HISTORY.rst")
@@ -91,20 +89,9 @@ def test_the_wheel_is_the_same_wherever_whenever_and_by_whom_it_is_built(wheels:
 def served(wheels: list[Path], tmp_path: Path) -> Iterator[str]:
     """The URL of a folder with the wheel and its index."""
     shutil.copy(wheels[0], tmp_path)
-    handler = partial(SilentHandler, directory=str(tmp_path))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        url = f"http://127.0.0.1:{server.server_port}/"
+    with serve_folder(tmp_path) as url:
         (tmp_path / "index.json").write_text(json.dumps(index_of(tmp_path / WHEEL, url)))
-        threading.Thread(target=server.serve_forever).start()
         yield url
-        server.shutdown()
-
-
-class SilentHandler(SimpleHTTPRequestHandler):
-    """A server that logs nothing."""
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
 
 
 def test_az_resolves_the_extension_from_the_index(served: str) -> None:
