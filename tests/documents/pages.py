@@ -89,7 +89,7 @@ class Page:
 TO_COME = """
     README.md docs/contract-tests.md docs/how-to/fleet-job-files.md docs/how-to/fleet-jobs.md
     docs/how-to/from-iot-central.md docs/how-to/library.md docs/how-to/reports.md
-    docs/how-to/schedules.md docs/how-to/simulator.md docs/reference/exit-codes.md
+    docs/how-to/schedules.md docs/reference/exit-codes.md
 """.split()
 
 
