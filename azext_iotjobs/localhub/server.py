@@ -51,12 +51,8 @@ from azext_iotjobs.localhub.process.state_file import (
     write_state_file,
 )
 from azext_iotjobs.localhub.rules.blob_sas import StorageAccount, account_key
-<<<<<<< HEAD
-from azext_iotjobs.localhub.rules.host_names import EVENT_HUB_NAME, HostNames, amqp_host_name, host_name
-from azext_iotjobs.localhub.rules.seed import SeedMistake
-=======
 from azext_iotjobs.localhub.rules.host_names import ALL_ADDRESSES, EVENT_HUB_NAME, HostNames, host_name, with_port
->>>>>>> hub-door
+from azext_iotjobs.localhub.rules.seed import SeedMistake
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.identities import Identities
 from azext_iotjobs.localhub.store.twins import Twins
