@@ -123,13 +123,6 @@ def test_the_bundle_that_is_printed_holds_our_ca_and_the_machines_roots(own: Az)
     assert answer.status_code == 401
 
 
-def test_it_listens_on_loopback_only(own: Az) -> None:
-    refused = own.run("iot local-hub start --detach --in-memory --bind 0.0.0.0", *FREE)
-    assert refused.code == 1
-    assert "--bind 0.0.0.0" in refused.stderr
-    assert own.run("iot local-hub show").code == 3
-
-
 def test_a_port_that_is_taken_is_a_clear_error(own: Az) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
