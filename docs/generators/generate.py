@@ -143,7 +143,7 @@ def _command(name: str, command: Any) -> str:
     text, options = yaml.safe_load(helps[name]), shown_arguments(command).values()
     lines = [f"\n## az {name}\n", f"\n{text['short-summary']}\n"]
     if "long-summary" in text:
-        lines.append(f"\n{text['long-summary']}\n")
+        lines += [f"\n{paragraph}\n" for paragraph in text["long-summary"].split("\n")]
     lines.append("\n| option | meaning |\n|---|---|\n")
     ordered = sorted(options, key=lambda each: (not each.get("required"), _names(each)))
     lines += [f"| {_names(each)} | {_meaning(each)} |\n" for each in ordered]
