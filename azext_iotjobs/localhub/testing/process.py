@@ -67,7 +67,7 @@ class LocalHub(RunningHub):
         self._process = self._spawn(
             tuple(word for option, member in self._ports for word in (option, str(self._info.get(member, 0))))
         )
-        line = _first_line(self._process)
+        line = ready_line(self._process)
         if not line:
             code = self._end()
             self.close()
@@ -171,7 +171,7 @@ class LocalHub(RunningHub):
         return code
 
 
-def _first_line(process: "subprocess.Popen[bytes]") -> bytes:
+def ready_line(process: "subprocess.Popen[bytes]") -> bytes:
     """The line that a hub prints when it is ready; b"" when it ended instead, or was killed because it was late."""
     assert process.stdout is not None
     late = threading.Timer(READY_LIMIT_S, process.kill)
