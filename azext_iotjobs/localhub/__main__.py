@@ -18,11 +18,12 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
-from azext_iotjobs.localhub.process.config import BadConfig, LocalHubConfig
+from azext_iotjobs.localhub.process.config import BadConfig, LocalHubConfig, read_dns_names
 from azext_iotjobs.localhub.process.limits import LoopExceptionHandler, allow_many_files, collect_garbage_rarely
 from azext_iotjobs.localhub.process.log import LEVELS, detach_stderr, start_logging
 from azext_iotjobs.localhub.process.ready_file import check_ready_file
 from azext_iotjobs.localhub.process.state_file import Listening
+from azext_iotjobs.localhub.rules.host_names import DEFAULT_BIND
 from azext_iotjobs.localhub.rules.quota import Sku
 
 SCRIPT = "iotjobs-local-hub"  # as pyproject.toml names it
@@ -101,6 +102,7 @@ def _config(arguments: argparse.Namespace, folder: Path) -> LocalHubConfig:
         amqp_port=arguments.amqp_port,
         amqp_plain_port=arguments.amqp_plain_port,
         bind=arguments.bind,
+        dns_names=read_dns_names(arguments.dns_names),
         data_dir=folder,
         upload_dir=arguments.upload_folder.absolute() if arguments.upload_folder else None,
         state_dir=arguments.state_dir.absolute() if arguments.state_dir else None,
@@ -190,7 +192,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--mqtt-port", type=int, default=8883)
     parser.add_argument("--amqp-port", type=int, help="default: 5671, or any free one where that is taken")
     parser.add_argument("--amqp-plain-port", type=int, help="AMQP without TLS; default: none")
-    parser.add_argument("--bind", default="127.0.0.1", help="loopback address 127.0.0.N")
+    parser.add_argument(
+        "--bind", default=DEFAULT_BIND, help="loopback address 127.0.0.N; with --dns-name any of this machine, 0.0.0.0"
+    )
+    parser.add_argument(
+        "--dns-name",
+        dest="dns_names",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="another name of the hub, which its certificate has too, such as a service's in Compose; repeatable",
+    )
     parser.add_argument(
         "--data-dir", type=Path, help="folder of its devices, twins, jobs and keys; default: in memory, with new keys"
     )

@@ -51,7 +51,7 @@ class Keys(NamedTuple):
 def open_keys(config: LocalHubConfig, clock: HubClock, identities: Identities) -> Keys:
     """The certificates and the policies' keys, made when there are none. Raises FolderUnusable."""
     try:
-        certificates = ensure_certificates(config.data_dir, config.bind, clock.now())
+        certificates = ensure_certificates(config.data_dir, config.bind, config.dns_names, clock.now())
         tls = HubContext(certificates, wants_client_certificate=identities.any_with_certificate)
     except CertificatesUnusable as err:
         files = " ".join(shlex.quote(str(each)) for each in all_files(config.data_dir))

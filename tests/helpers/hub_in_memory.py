@@ -41,7 +41,7 @@ from tests.helpers.moved_loop import HandClock
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 OTHER_KEY = base64.b64encode(bytes(range(1, 33))).decode()
-ENDPOINT = EventHubEndpoint(host="localhost", port=5671, name="local-hub")
+ENDPOINT = EventHubEndpoint(port=5671, name="local-hub")
 
 
 class HubInMemory:

@@ -120,6 +120,7 @@ def test_a_data_folder_that_cannot_be_one_is_refused(tmp_path: Path) -> None:
         ("--bind", "0.0.0.0"),
         ("--bind", "192.168.1.1"),
         ("--bind", "example"),
+        ("--dns-name", "login.example.com"),
         ("--ready-file", "/"),
         ("--https-port", "70000"),
         ("--https-port", "5", "--mqtt-port", "5"),

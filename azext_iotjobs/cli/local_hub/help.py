@@ -5,8 +5,8 @@ from azext_iotjobs.cli.output.help_text import command, group
 group(
     "iot local-hub",
     "Run an IoT Hub on this machine, without Azure.",
-    "It listens on loopback addresses only. Every command reaches it with -n localhost; where several run, with "
-    "-n localhost:PORT or -n 127.0.0.N:PORT.",
+    "It listens on loopback addresses only, unless it is told otherwise. Every command reaches it with -n localhost; "
+    "where several run, with -n localhost:PORT or -n 127.0.0.N:PORT.",
 )
 command(
     "iot local-hub start",
@@ -23,6 +23,10 @@ command(
     (
         "Store what devices send for three days, for two groups of consumers beside $Default.",
         "az iot local-hub start --keep-events 3 --consumer-groups alerts reports --detach",
+    ),
+    (
+        "Start one that other containers and machines reach as iothub, for as long as this command runs.",
+        "az iot local-hub start --bind 0.0.0.0 --dns-name iothub",
     ),
     long="Devices reach it over MQTT and AMQP, both also over WebSocket. Its log is hub.log in the data folder; "
     "--verbose and --debug log more. Without --detach the hub ends when "

@@ -73,8 +73,17 @@ HUB_START: Group = (
     extra(
         "bind",
         "--bind",
-        "Loopback address 127.0.0.N, so that hubs with fixed ports can run side by side.",
+        "Loopback address 127.0.0.N, so that hubs with fixed ports can run side by side. With --dns-name also another "
+        "address of this machine, or 0.0.0.0 for all: whoever reaches it is then kept out by the hub's keys alone.",
         default="127.0.0.1",
+    ),
+    extra(
+        "dns_names",
+        "--dns-name",
+        "Another name that the hub has, in its certificate, in tokens and for clients: one without a dot, such as that "
+        "of a service in Compose, or one below .local, .internal, .test, .example or .home.arpa. Can be given several "
+        "times. Where the hub's CA may not certify it, there is a new one, which clients have to trust.",
+        action="append",
     ),
     extra(
         "ready_file",
