@@ -21,6 +21,7 @@ READY_LINE = '^{"hostName"'  # how what a hub prints when it is ready begins
 READY_LIMIT_S = 120  # a second is usual; a loaded machine may need more
 SEED_PATH = "/seed"
 PORTS = {"httpsPort": 443, "mqttPort": 8883, "amqpPort": 5671}  # where the hub reports each, and which it is inside
+CERTIFIED = ("localhost", "127.0.0.1")  # beside its name in the network
 CA_FILES = {"caCertificatePath": "ca.pem", "caBundlePath": "ca-bundle.pem"}
 
 
@@ -64,18 +65,24 @@ class IoTHubContainer(DockerContainer, RunningHub):
         try:
             super().start()
         except (RuntimeError, TimeoutError) as err:  # it ended, or is late
-            errors, code = self.errors, self._exit_code()
-            self.stop()
-            raise LocalHubFailed("The local hub did not start", exit_code=code, errors=errors) from err
+            raise self._stopped("The local hub did not start") from err
+        host = self.get_container_host_ip()
+        if host not in (*CERTIFIED, self.dns_name):
+            raise self._stopped(
+                f"The container engine is at {host}, and the hub's certificate is for localhost and {self.dns_name}. "
+                "Give the one that leads to the engine from here by TESTCONTAINERS_HOST_OVERRIDE, and "
+                "TESTCONTAINERS_CONNECTION_MODE=docker_host"
+            )
         self._folder = tempfile.TemporaryDirectory(prefix="iotjobs-")
         self._inside = _last_document(self.get_logs()[0])
-        self._info = self._seen_from_here()
+        self._info = self._seen_from_here(host)
         return self
 
     def stop(self, force: bool = True, delete_volume: bool = True) -> None:
         """End it, and remove its container, its data and its folder on this machine."""
-        if self._folder is not None:
+        if self._container is not None:
             self._last_errors = self.errors
+        if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
         super().stop(force, delete_volume)
@@ -96,7 +103,7 @@ class IoTHubContainer(DockerContainer, RunningHub):
     @property
     def connection_string_in_network(self) -> str:
         """The connection string of iothubowner for other containers in its network."""
-        return str(self._inside["connectionString"])
+        return str(self._inside["dnsNames"][0]["connectionString"])
 
     def device_connection_string_in_network(self, device_id: str, module_id: str | None = None) -> str:
         """The connection string of a registered device, or of a module on it, for other containers in its network."""
@@ -113,17 +120,26 @@ class IoTHubContainer(DockerContainer, RunningHub):
         assert self._folder is not None, "this hub was not started"
         return Path(self._folder.name)
 
-    def _seen_from_here(self) -> dict[str, Any]:
-        host, inside = self.get_container_host_ip(), self._inside
+    def _stopped(self, what: str) -> LocalHubFailed:
+        """End it; gives the error that says what was wrong."""
+        code, errors = self._exit_code(), self.errors
+        self.stop()
+        return LocalHubFailed(what, exit_code=code, errors=errors)
+
+    def _seen_from_here(self, host: str) -> dict[str, Any]:
+        inside = self._inside
         ports = {each: int(self.get_exposed_port(port)) for each, port in PORTS.items()}
         files = {each: str(self._copy(inside[each], name)) for each, name in CA_FILES.items()}
-        name = host if ports["httpsPort"] == PORTS["httpsPort"] else f"{host}:{ports['httpsPort']}"
+        names = {
+            "hostName": _with_port(host, ports["httpsPort"]),
+            **{each: _with_port(inside[each], ports["httpsPort"]) for each in ("deviceHostName", "serviceHostName")},
+        }
         strings = {
-            "connectionString": f"HostName={name};{_after_host(inside['connectionString'])}",
+            "connectionString": f"HostName={names['hostName']};{_after_host(inside['connectionString'])}",
             "eventHubsConnectionString": f"Endpoint=sb://{host}:{ports['amqpPort']}/;"
             f"{_after_host(inside['eventHubsConnectionString'])}",
         }
-        return {**inside, **ports, **files, **strings, "hostName": name}
+        return {**inside, **ports, **files, **names, **strings}
 
     def _copy(self, path: str, name: str) -> Path:
         """Copy a file out of the container; gives where it is here."""
@@ -141,6 +157,11 @@ def _last_document(log: bytes) -> dict[str, Any]:
     """What a hub printed when it was ready; a container that was started again has more than one such line."""
     lines = [line for line in log.splitlines() if line.startswith(b'{"hostName"')]
     return dict(json.loads(lines[-1]))
+
+
+def _with_port(name: str, port: int) -> str:
+    """A name as in a service's connection string."""
+    return name if port == PORTS["httpsPort"] else f"{name}:{port}"
 
 
 def _after_host(connection_string: str) -> str:
