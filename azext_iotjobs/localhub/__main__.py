@@ -111,6 +111,7 @@ def _config(arguments: argparse.Namespace, folder: Path) -> LocalHubConfig:
         upload_dir=arguments.upload_folder.absolute() if arguments.upload_folder else None,
         state_dir=arguments.state_dir.absolute() if arguments.state_dir else None,
         ready_file=arguments.ready_file.absolute() if arguments.ready_file else None,
+        ca_file=arguments.ca_file.absolute() if arguments.ca_file else None,
         in_memory=arguments.in_memory or arguments.data_dir is None,
         sku=Sku(arguments.sku),
         units=arguments.units,
@@ -238,6 +239,11 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="YAML or JSON: devices, modules, twins, CA certificates and configurations to begin with",
+    )
+    parser.add_argument(
+        "--ca-file",
+        type=Path,
+        help="where to write a copy of the CA's certificate that everyone may read; it stays there",
     )
     parser.add_argument("--in-memory", action="store_true", help="store nothing but keys in the data folder")
     _add_limits(parser)

@@ -28,6 +28,7 @@ from azext_iotjobs.localhub.data_folder import (
     open_keys,
     open_storage,
     unusable_database,
+    write_ca_copy,
 )
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.errors import StoreDamaged, StoreUnavailable
@@ -87,6 +88,7 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         identities = Identities(database, Twins(database))
         at_end.callback(identities.presence.write)
         keys = open_keys(config, clock, identities)
+        write_ca_copy(config, keys)
 
         sockets = listen_for_all(config)
         ports = sockets.ports

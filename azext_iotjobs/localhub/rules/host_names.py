@@ -20,6 +20,7 @@ HTTPS_PORT = 443  # the one that a host name stands for when it has no port
 HUB_NAME = "local-hub"  # any other works too, where the certificate need not list it: `{hub}.localhost`
 EVENT_HUB_NAME = HUB_NAME  # of the built-in endpoint
 CERTIFIED = tuple(f"localhost {HUB_NAME}.localhost *.localhost *.device.localhost *.service.localhost".split())
+_PORT = re.compile(r"(?<!:):\d{1,5}$")  # not the last part of ::1
 _SUBDOMAIN = re.compile(r"[a-z0-9-]+\.(?:(?P<kind>device|service)\.)?localhost")
 
 
@@ -62,6 +63,8 @@ class HostNames:
 
     def _without_port(self, host: str) -> str:
         lower = host.lower()
+        if self._dns_names:  # a container's ports may have any other numbers outside
+            return _PORT.sub("", lower)
         port = next((each for each in self._ports if lower.endswith(each)), "")
         return lower.removesuffix(port) if port else lower
 

@@ -87,3 +87,8 @@ def test_a_name_that_was_given_is_for_devices_and_services(side: ClientKind) -> 
 def test_a_client_is_sent_on_to_a_name_that_it_knows(called: str | None, known: str) -> None:
     assert ELSEWHERE.known_to(called) == known
     assert HostNames("127.0.0.9", 8443, dns_names=["iothub"]).known_to("127.0.0.9") == "127.0.0.9"
+
+
+def test_a_hub_that_has_names_by_request_may_be_reached_through_any_port_as_published_ones_of_a_container_are() -> None:
+    assert all(name in ELSEWHERE for name in ("localhost:32768", "iothub:40000", "127.0.0.1:1", "::1", "[::1]:32768"))
+    assert "localhost:32768" not in NAMES and "elsewhere:32768" not in ELSEWHERE
