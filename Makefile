@@ -20,7 +20,7 @@ unexport IOTJOBS_CONNECTION_STRING PYTHONPATH PYTHONDONTWRITEBYTECODE
 TEST_FILES := $(shell find tests -type f -name '*.py')
 SOURCES := setup.py pyproject.toml README.md $(shell find azext_iotjobs -type f ! -name '*.pyc')
 
-.PHONY: demo demo-rollout unit check platforms test torture bench wheel docs site clean format
+.PHONY: demo demo-rollout unit check platforms test torture bench wheel release docs site clean format
 
 demo: $(STAMPS)/extension
 	$(BIN)/python demo/tutorials.py
@@ -67,6 +67,11 @@ bench: $(STAMPS)/tests $(STAMPS)/extension $(STAMPS)/sdk
 
 wheel: $(STAMPS)/wheel
 
+# What is published, in dist/. RELEASE_URL: the folder that it is downloaded from, for az's index of extensions.
+RELEASE_URL :=
+release: $(STAMPS)/release
+	.venv-release/bin/python .ci/make_release.py $(RELEASE_URL)
+
 docs: $(STAMPS)/extension
 	$(BIN)/python docs/generators/generate.py
 
@@ -75,7 +80,8 @@ site: $(STAMPS)/site
 	.venv-site/bin/python docs/site/build.py build/site
 
 clean:
-	rm -rf $(VENV) $(CHECK_VENV) .venv-sdk .venv-site .venv-eventhub-oldest requirements/node/node_modules .az .stamps build dist *.egg-info
+	rm -rf $(VENV) $(CHECK_VENV) .venv-sdk .venv-release .venv-site .venv-eventhub-oldest requirements/node/node_modules \
+		.az .stamps build dist *.egg-info
 
 $(STAMPS)/az: requirements/az.txt
 	@echo "Installing az into $(VENV); this takes some minutes."
@@ -86,6 +92,11 @@ $(STAMPS)/az: requirements/az.txt
 $(STAMPS)/tests: requirements/tests.txt $(STAMPS)/az
 	$(BIN)/python -m pip install --quiet -r requirements/tests.txt
 	@touch $@
+
+$(STAMPS)/release: requirements/release.txt
+	$(PYTHON) -m venv .venv-release
+	.venv-release/bin/python -m pip install --quiet -r requirements/release.txt
+	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/check: requirements/check.txt requirements/unit.txt requirements/tests.txt
 	$(PYTHON) -m venv $(CHECK_VENV)
@@ -125,8 +136,8 @@ $(STAMPS)/compiled: $(TEST_FILES) $(STAMPS)/tests
 	@touch $@
 
 $(STAMPS)/wheel: $(SOURCES) $(STAMPS)/az
-	rm -rf build/lib build/bdist.* dist
-	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation -w dist .
+	rm -rf dist
+	$(BIN)/python .ci/build_wheel.py dist
 	@touch $@
 
 # Removing first: `az extension add` refuses a version that is already there, even if its code has changed.
