@@ -26,6 +26,7 @@ OUTSIDE = {
 ITEM = re.compile(r"^- \[([^\]]+)\]\(([^)\s#]+\.(?:md|rst))\): (.+(?:\n  .+)*)", re.MULTILINE)
 LINK = re.compile(r"(?<=\]\()(?!\w+:|#)([^)\s#]+)(#[^)\s]+)?(?=\))")
 CODE = re.compile(r"^(```+).*?^\1$", re.DOTALL | re.MULTILINE)
+CONTENTS = re.compile(r"<!-- made: contents -->.*?<!-- end -->\n*", re.DOTALL)  # beside each page the site has its own
 PICTURE = re.compile(r"<picture>.*?</picture>", re.DOTALL)
 
 
@@ -126,6 +127,7 @@ def page_of(path: str, text: str, description: str, inner: Iterable[str]) -> str
     if not path.endswith(".md"):
         return text
     text = _outside_code(text, lambda part: LINK.sub(lambda link: _link(path, link), part))
+    text = CONTENTS.sub("", text)
     text = PICTURE.sub(lambda picture: _for_both_schemes(picture[0]), text)
     front = f"---\nmyst:\n  html_meta:\n    description: {json.dumps(_plain(description), ensure_ascii=False)}\n---\n\n"
     return front + text + _navigation(path, inner)
