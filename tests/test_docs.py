@@ -163,6 +163,16 @@ def test_an_option_of_previews_alone_is_compared_only_where_it_is_here(reference
         generator("compatibility").page(ours, record)
 
 
+def test_the_members_of_the_file_of_a_fleet_job_are_those_that_are_read() -> None:
+    made = generator("job_file_members")
+    written = made.PAGE.read_text(encoding="utf-8")
+    assert written == made.page(written), "run: make docs"
+    rows = dict(re.findall(r"^\| `(\S+)` \| .+ \| (.*) \|$", written, re.MULTILINE))
+    assert rows["action.connectTimeoutInSeconds"] == "a whole number, 0 to 300"
+    assert rows["schedule.overlap"] == "`skip`, `wait`, `stop`, `cancel`"
+    assert "lastRun" not in rows and len(rows) > 70
+
+
 def test_the_tables_of_errors_are_those_that_errors_are_made_of() -> None:
     written = (REPOSITORY / "docs" / "reference" / "errors.md").read_text(encoding="utf-8")
     assert written == generator("error_tables").page(written), "run: make docs"
