@@ -20,7 +20,7 @@ unexport IOTJOBS_CONNECTION_STRING PYTHONPATH PYTHONDONTWRITEBYTECODE
 TEST_FILES := $(shell find tests -type f -name '*.py')
 SOURCES := setup.py pyproject.toml README.md $(shell find azext_iotjobs -type f ! -name '*.pyc')
 
-.PHONY: demo demo-rollout unit check platforms test torture bench wheel docs clean format
+.PHONY: demo demo-rollout unit check platforms test torture bench wheel docs pictures clean format
 
 demo: $(STAMPS)/extension
 	$(BIN)/python demo/tutorials.py
@@ -69,6 +69,11 @@ wheel: $(STAMPS)/wheel
 
 docs: $(STAMPS)/extension
 	$(BIN)/python docs/generators/generate.py
+
+# The pictures of docs/pictures/, on a local hub at its usual ports: two minutes. PICTURES names those to make; without it,
+# all. Made again they are the same: `make pictures && git diff --exit-code docs/pictures`.
+pictures: $(STAMPS)/tests $(STAMPS)/extension
+	$(BIN)/python docs/generators/make_pictures.py $(PICTURES)
 
 clean:
 	rm -rf $(VENV) $(CHECK_VENV) .venv-sdk .venv-eventhub-oldest requirements/node/node_modules .az .stamps build dist *.egg-info
