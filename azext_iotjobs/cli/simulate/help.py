@@ -6,7 +6,7 @@ group("iot device", "Act as a device of an IoT Hub.")
 
 command(
     "iot device simulate",
-    "Simulate one device or many: they send messages, answer direct methods and echo desired properties.",
+    "Simulate one device or many, which send messages and answer direct methods.",
     (
         "Answer every method with status 201 and a payload.",
         "az iot device simulate -n localhost -d pump-1 --method-response-code 201 "
@@ -33,6 +33,10 @@ command(
     (
         "Many devices: register 100, answer methods until Ctrl-C, and remove them.",
         "az iot device simulate -n localhost --prefix pump- --count 100 --create --delete-after",
+    ),
+    (
+        "In the background, with some updates that fail; it ends with the local hub.",
+        "az iot device simulate -n localhost --prefix pump- --count 100 --create --behaviour firmware-update --detach",
     ),
     (
         "Only show which devices would run: those that match a condition, except one, 500 at most.",
@@ -84,5 +88,6 @@ command(
     long="One device runs until all its messages are sent, or until Ctrl-C; method calls, cloud-to-device messages "
     "and twin patches are printed as they arrive. Many devices send no messages unless an option about messages is "
     "given; they run until what --until or --expect names has happened, or until Ctrl-C, and the result sums up what "
-    "they did. See docs/how-to/simulator.md.",
+    "they did. With --detach they run in the background: the command ends once all are connected, and says where the "
+    "log is, which has the result too. See docs/how-to/simulator.md.",
 )
