@@ -2,7 +2,6 @@
 
 import copy
 import re
-import shlex
 from collections.abc import Callable
 from fnmatch import fnmatch
 from pathlib import Path
