@@ -16,6 +16,7 @@ from tests.documents.typed_commands import NotParsed, check_mentioned
 NOT_RUN = {
     "a hub in Azure": 1,
     "a sketch of code": 1,
+    "it installs software": 11,  # tests/release and tests/scenarios/test_installing_by_url.py do
 }
 
 
