@@ -83,7 +83,11 @@ def _data_folder(given: Path | None) -> Iterator[Path]:
     if given is not None:
         yield given.absolute()
         return
-    with tempfile.TemporaryDirectory(prefix="iotjobs-local-hub-", ignore_cleanup_errors=os.name == "nt") as folder:
+    try:
+        temporary = tempfile.TemporaryDirectory(prefix="iotjobs-local-hub-", ignore_cleanup_errors=os.name == "nt")
+    except OSError as err:
+        sys.exit(_end(NO_FOLDER, f"No temporary folder can be made ({err.strerror}): give --data-dir."))
+    with temporary as folder:
         try:
             yield Path(folder)
         finally:
