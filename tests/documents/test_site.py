@@ -1,4 +1,4 @@
-"""The site as `make site` makes it, opened from the disk: no warning, no broken link, a search, no request elsewhere."""
+"""The site that `make site` makes, opened from the disk: no warning, no broken link, a search, no request elsewhere."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What the site is made of: every page of the documents has its place and a description, and no link leaves the site."""
+"""What the site is made of: each page of the documents has its place and a description; no link leaves the site."""
 
 import importlib.util
 import re
