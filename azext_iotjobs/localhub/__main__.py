@@ -182,7 +182,7 @@ def _advice(err: ImportError) -> str:
     folder = Path(__file__).resolve().parents[2]
     if folder.name != EXTENSION and any(folder.glob("iotjobs-*.dist-info")):
         return (
-            'Install what the local hub needs beside it: pip install "iotjobs-….whl[local-hub]"; '
+            'Install what the local hub needs beside it: pip install "./iotjobs-….whl[local-hub]"; '
             "pipx and uvx take the same words."
         )
     # An installed package has its dependencies beside it; or some were found elsewhere. Either way, they do not match.

@@ -89,7 +89,7 @@ def test_without_a_place_for_its_temporary_folder_it_says_what_to_give(tmp_path:
     ("folder", "advice"),
     [
         ("iotjobs", "az extension remove -n iotjobs"),
-        ("site-packages", 'pip install "iotjobs-….whl[local-hub]"'),
+        ("site-packages", 'pip install "./iotjobs-….whl[local-hub]"'),
     ],
 )
 def test_a_dependency_that_is_missing_is_said_to_who_installed_it_with_az_or_pip(
