@@ -41,16 +41,13 @@ def parse_seed_text(data: bytes) -> Any:
     """The document that YAML or JSON describes. Raises UnreadableSeed, whose text begins with `, line N: `."""
     import yaml
 
-    class Loader(yaml.SafeLoader):
-        """Leaves it to `_scalar` what a scalar without quotes is."""
-
-        yaml_implicit_resolvers: dict[str, Any] = {}
-
+    # Without resolvers it is left to `_scalar` what a scalar without quotes is.
+    loader = type("PlainLoader", (yaml.SafeLoader,), {"yaml_implicit_resolvers": {}})
     try:
         text = data.decode("utf-8-sig")
         if text.lstrip()[:1] in ("{", "[") and (value := _json_value(text)) is not None:
             return value
-        node = yaml.compose(text, Loader=Loader)
+        node = yaml.compose(text, Loader=loader)
     except UnicodeDecodeError as err:
         raise UnreadableSeed(f": it is not UTF-8, at byte {err.start}.") from err
     except yaml.MarkedYAMLError as err:
