@@ -68,6 +68,7 @@ class SentRequest(NamedTuple):
     path: str
     credential: "ServiceCredential | DeviceKey"
     answered_at: datetime  # when the response came: aware UTC, by this machine's clock
+    hub: str  # its host, with the port that is not 443
 
 
 class Response(NamedTuple):
@@ -230,7 +231,8 @@ class HttpTransport:
         if request.keeps_encoding:
             answer.raw.headers.pop("Content-Encoding", None)  # urllib3 undoes what it finds there; ours stays as it was
         body = _bounded_body(answer)
-        sent = SentRequest(request.method, request.path, self._credential, answered_at=self._clock.now())
+        now, hub = self._clock.now(), self._target.authority
+        sent = SentRequest(request.method, request.path, self._credential, answered_at=now, hub=hub)
         return Response(status=answer.status_code, headers=answer.headers, body=body, request=sent)
 
 

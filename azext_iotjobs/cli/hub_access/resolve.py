@@ -5,18 +5,22 @@ error. The name of a local hub is never looked up in Azure.
 """
 
 import os
+import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from knack.log import get_logger
 
 from azext_iotjobs.cli.hub_access import running_hubs
-from azext_iotjobs.cli.hub_access.policy_rights import ALL_RIGHTS, Rights
+from azext_iotjobs.cli.hub_access.policy_rights import ALL_RIGHTS, NO_RIGHTS, Rights
+from azext_iotjobs.cli.output.hints import know
+from azext_iotjobs.clients.access_advice import HUB_ID, HUB_NAME
 from azext_iotjobs.clients.hub import HubClient, KnownTier
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
-from azext_iotjobs.model.host_names import is_loopback, is_name_of
+from azext_iotjobs.model.host_names import is_loopback, is_name_of, names_that_follow
 from azext_iotjobs.model.target import HTTPS_PORT, HubTarget
+from azext_iotjobs.model.text import Shell
 
 if TYPE_CHECKING:
     from azext_iotjobs.cli.hub_access.arm_hub import EventsEndpoint
@@ -50,6 +54,7 @@ class ResolveContext(NamedTuple):
     configured_auth: str | None  # from az's configuration; not checked
     azure: "Callable[[], AzLogin]"  # called only when it is needed: it loads slowly
     needed: Rights = ALL_RIGHTS  # rights that a policy must have, where one is chosen
+    changes: bool = False  # whether the command changes something on the hub
 
 
 class ChosenHub(NamedTuple):
@@ -86,6 +91,7 @@ def hub_of(cli_ctx: Any, command_args: dict[str, Any], *, changes: bool, needed:
         configured_auth=_configured_auth(cli_ctx),
         azure=lambda: _az_login(cli_ctx),
         needed=needed,
+        changes=changes,
     )
     chosen = choose_hub(typed, context)
     if changes and not chosen.was_typed:
@@ -162,22 +168,37 @@ def _from_name(hub: str, typed: HubArguments, context: ResolveContext) -> Chosen
         if same_hub(hub, login):
             return ChosenHub(target=_target(login), credential=login.credential())
     https_port = HTTPS_PORT if port is None else port
+    _tell_hub(host, None)
     if (typed.auth or _checked(context.configured_auth)) == "login":
         azure = context.azure()
         if azure.is_hub_of_cloud(host):
             target = HubTarget.named(host, https_port)
         else:
             # A token opens all hubs of the user: send it only to a name that is certainly a hub's, or that Azure gave.
-            target = azure.resource_manager().find(host, typed.group).target(https_port)
-        return ChosenHub(target=target, credential=azure.entra())
+            found = azure.resource_manager().find(host, typed.group)
+            _tell_hub(found.name, found.path)
+            target = found.target(https_port)
+        return ChosenHub(target=target, credential=azure.entra(context.needed if context.changes else NO_RIGHTS))
     manager = context.azure().resource_manager()
     found = manager.find(host, typed.group)
+    _tell_hub(found.name, found.path)
     return ChosenHub(
         target=found.target(https_port),
         credential=manager.key(found, context.needed),
         tier=found.tier,
         events=found.events,
     )
+
+
+def _tell_hub(host: str, resource_id: str | None) -> None:
+    """Let hints name a hub in Azure as its Resource Manager does.
+
+    host: one of its names.  resource_id: None: not known; whoever types a command with it lets az look it up.
+    """
+    name = (names_that_follow(host).classic or host).partition(".")[0]
+    look_up = Shell(f'"$(az iot hub show -n {shlex.quote(name)} --query id -o tsv)"')
+    know(HUB_NAME, lambda: (name,))
+    know(HUB_ID, lambda: (resource_id or look_up,))
 
 
 def _configured_auth(cli_ctx: Any) -> str | None:
