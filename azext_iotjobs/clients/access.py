@@ -70,9 +70,12 @@ class Access:
             return DATA_CONTRIBUTOR
         return next(each for each in roles if each != DATA_READER or REGISTRY_WRITE not in needed)
 
-    def policies(self) -> list[str]:
-        """The policies of a new hub that have the rights, those with the fewest others first."""
-        return [name for name, rights in POLICIES.items() if rights.issuperset(self.rights)]
+    def policies(self, needed: frozenset[str] = frozenset()) -> list[str]:
+        """The policies of a new hub that have the rights, those with the fewest others first.
+
+        needed: more rights that they have to have.
+        """
+        return [name for name, rights in POLICIES.items() if rights.issuperset(needed | {*self.rights})]
 
 
 # First match wins.

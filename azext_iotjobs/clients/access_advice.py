@@ -12,7 +12,7 @@ from azext_iotjobs.model.device_credentials import DeviceKey
 from azext_iotjobs.model.entra import AadLogin
 from azext_iotjobs.model.host_names import is_loopback
 from azext_iotjobs.model.target import SasKey, SasToken
-from azext_iotjobs.model.text import Command, Fact, Text, command
+from azext_iotjobs.model.text import Fact, Field, Part, Text, command
 from azext_iotjobs.transport.http import SentRequest
 
 CLOCK_LIMIT_S = 300.0  # the service's documents name clocks that differ by more as a cause of 401
@@ -22,7 +22,6 @@ ASSIGNEE = Fact("WHO")  # in place of the whole argument: the door may know an o
 HUB_ID = Fact("HUB-ID")  # its resource id
 HUB_NAME = Fact("HUB-NAME")  # as Azure Resource Manager has it
 POLICY_COLUMNS = "[].{name:keyName, rights:rights}"  # and no keys
-WITHOUT_KEY = Text.of(". Or sign in to az and give no key, only {hub} with the hub's name.")
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ def not_let_in(sent: SentRequest | None, date: str | None) -> Advice:
         return Advice(clock.strip(), "Set this machine's clock: the hub checks tokens by its own.")
     match credential:
         case AadLogin():
-            return Advice(hint=_role(sent, credential))
+            return Advice(hint=_role(sent))
         case DeviceKey():
             return Advice(
                 hint=Text(
@@ -72,7 +71,7 @@ def forbidden(sent: SentRequest | None) -> Advice:
     """What to say of a 403 that has no code of its own; arguments as for `not_let_in`."""
     if sent is None or not isinstance(sent.credential, AadLogin):
         return Advice(hint=NETWORK)
-    return Advice(hint=Text(_role(sent, sent.credential), f". {NETWORK}"))
+    return Advice(hint=Text(_role(sent), f". {NETWORK}"))
 
 
 def duration(seconds: float) -> str:
@@ -87,7 +86,7 @@ def _policy(name: str, sent: SentRequest) -> Advice:
     access = access_of(sent.method, sent.path)
     if access is None:
         either = f"Policy {name} lacks the right for this, or its key is a different one. Its key: "
-        return Advice(hint=Text(either, _key_of(name, sent), WITHOUT_KEY))
+        return Advice(hint=Text(either, *_key_of(name, sent)))
     needed = " and ".join(access.rights)
     request = f"{sent.method} {sent.path} needs {needed}"
     may = f"{request}, as {' or '.join(access.policies())} has it"
@@ -97,46 +96,50 @@ def _policy(name: str, sent: SentRequest) -> Advice:
                 f"{may}. Either policy {name} lacks that, or its key is a different one. ",
                 *_rights_of_policies(sent),
                 f"The key of {name}: ",
-                _key_of(name, sent),
-                WITHOUT_KEY,
+                *_key_of(name, sent),
             )
         )
     missing = [right for right in access.rights if right not in POLICIES[name]]
     if missing:
-        best = access.policies()[0]
-        return Advice(
-            f"Policy {name} lacks {' and '.join(missing)}.",
-            Text(f"{may}. The connection string of {best}: ", _key_of(best, sent), WITHOUT_KEY),
-        )
+        best, *_ = access.policies(sent.needed)
+        enough = f"The connection string of {best}, which is enough for the whole command: "
+        lacks = f"Policy {name} lacks {' and '.join(missing)}."
+        return Advice(lacks, Text(f"{may}. {enough}", *_key_of(best, sent)))
     return Advice(
         hint=Text(
             f"Policy {name} has the right for this ({needed}) unless someone took it away, so the key is not this "
             "policy's: it was renewed, or belongs to another hub. Its key now: ",
-            _key_of(name, sent),
-            WITHOUT_KEY,
+            *_key_of(name, sent),
         )
     )
 
 
-def _key_of(policy: str, sent: SentRequest) -> Command:
-    return command("iot hub connection-string show", policy_name=policy, hub=sent.hub or HUB_NAME)
+def _key_of(policy: str, sent: SentRequest) -> tuple[Part, ...]:
+    """How a policy's key is found, and how it is done without: a local hub's key lies on this machine."""
+    show = command("iot hub connection-string show", policy_name=policy, hub=sent.hub or HUB_NAME)
+    without = "Or give no key" if _is_local(sent) else "Or sign in to az and give no key"
+    return show, f". {without}, only ", Field("hub"), " with the hub's name."
 
 
-def _rights_of_policies(sent: SentRequest) -> tuple[str | Command, ...]:
+def _is_local(sent: SentRequest) -> bool:
+    return is_loopback(sent.hub.partition(":")[0])
+
+
+def _rights_of_policies(sent: SentRequest) -> tuple[Part, ...]:
     """How to see them; none for a local hub, which Azure does not know, and whose policies are those of a new hub."""
-    if is_loopback(sent.hub.partition(":")[0]):
+    if _is_local(sent):
         return ()
     policies = command("iot hub policy list", hub_name=HUB_NAME, query=POLICY_COLUMNS)
     return "The policies' rights: ", policies, ". "
 
 
-def _role(sent: SentRequest, login: AadLogin) -> Text:
+def _role(sent: SentRequest) -> Text:
     """Which role is missing, and how it is assigned."""
     access = access_of(sent.method, sent.path)
     if access is None or access.action is None:
         role, reason = DATA_CONTRIBUTOR, f"A data role such as {DATA_CONTRIBUTOR} on the hub is needed"
     else:
-        role = access.role_for(login.needed)
+        role = access.role_for(sent.needed)
         roles = " or ".join(access.roles())
         reason = f"{sent.method} {sent.path} needs {ACTION_PREFIX}{access.action}, which {roles} has"
     return Text(

@@ -25,11 +25,9 @@ class AadLogin:
     """Whoever az is signed in as. It opens the service's side of a hub; a device never signs in so.
 
     fetch: gives a token that is valid for some minutes at least; asked again when that one nears its end.
-    needed: rights, as policies have them, that a command needs beside those of a request that is refused.
     """
 
     fetch: Callable[[], BearerToken] = field(repr=False)
-    needed: frozenset[str] = frozenset()
 
 
 ServiceCredential = SasKey | SasToken | AadLogin

@@ -52,8 +52,8 @@ class AzLogin:
         subscription = self.subscription()
         return ResourceManager(self.send, endpoint=self.endpoint(), cloud=self.cloud, subscription=subscription)
 
-    def entra(self, needed: frozenset[str] = frozenset()) -> AadLogin:
-        """Signs in to a hub as az is signed in. needed: as AadLogin has it."""
+    def entra(self) -> AadLogin:
+        """Signs in to a hub as az is signed in."""
         audience = US_GOVERNMENT_AUDIENCE if self.cloud == US_GOVERNMENT else AUDIENCE
 
         def fetch() -> BearerToken:
@@ -61,7 +61,7 @@ class AzLogin:
             self.tell_who(token.text)
             return token
 
-        return AadLogin(fetch=fetch, needed=needed)
+        return AadLogin(fetch=fetch)
 
     def tell_who(self, token: str | None = None) -> None:
         """Let hints name who is signed in, so that a role can be assigned.

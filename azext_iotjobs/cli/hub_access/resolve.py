@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from knack.log import get_logger
 
 from azext_iotjobs.cli.hub_access import running_hubs
-from azext_iotjobs.cli.hub_access.policy_rights import ALL_RIGHTS, NO_RIGHTS, Rights
+from azext_iotjobs.cli.hub_access.policy_rights import ALL_RIGHTS, NO_RIGHTS, REGISTRY_WRITE, Rights
 from azext_iotjobs.cli.output.hints import know
 from azext_iotjobs.clients.access_advice import HUB_ID, HUB_NAME
 from azext_iotjobs.clients.hub import HubClient, KnownTier
@@ -54,7 +54,6 @@ class ResolveContext(NamedTuple):
     configured_auth: str | None  # from az's configuration; not checked
     azure: "Callable[[], AzLogin]"  # called only when it is needed: it loads slowly
     needed: Rights = ALL_RIGHTS  # rights that a policy must have, where one is chosen
-    changes: bool = False  # whether the command changes something on the hub
 
 
 class ChosenHub(NamedTuple):
@@ -65,6 +64,7 @@ class ChosenHub(NamedTuple):
     was_typed: bool = True
     tier: KnownTier | None = None  # None: not known
     events: "EventsEndpoint | None" = None  # None: not known
+    needed: Rights = NO_RIGHTS  # what the command needs in all, for advice on a request that is refused
 
 
 def open_client(cli_ctx: Any, command_args: dict[str, Any], *, changes: bool, needed: Rights = ALL_RIGHTS) -> HubClient:
@@ -91,9 +91,8 @@ def hub_of(cli_ctx: Any, command_args: dict[str, Any], *, changes: bool, needed:
         configured_auth=_configured_auth(cli_ctx),
         azure=lambda: _az_login(cli_ctx),
         needed=needed,
-        changes=changes,
     )
-    chosen = choose_hub(typed, context)
+    chosen = choose_hub(typed, context)._replace(needed=needed if changes else needed - REGISTRY_WRITE)
     if changes and not chosen.was_typed:
         logger.warning("Hub: %s (from %s)", chosen.target.authority, ENVIRONMENT_VARIABLE)
     return chosen
@@ -101,7 +100,7 @@ def hub_of(cli_ctx: Any, command_args: dict[str, Any], *, changes: bool, needed:
 
 def client_of(chosen: ChosenHub) -> HubClient:
     """A client of the chosen hub."""
-    client = HubClient.open(chosen.target, chosen.credential, SystemClock(), on_wait=_warn_waiting)
+    client = HubClient.open(chosen.target, chosen.credential, SystemClock(), _warn_waiting, chosen.needed)
     client.known_tier = chosen.tier
     return client
 
@@ -178,7 +177,7 @@ def _from_name(hub: str, typed: HubArguments, context: ResolveContext) -> Chosen
             found = azure.resource_manager().find(host, typed.group)
             _tell_hub(found.name, found.path)
             target = found.target(https_port)
-        return ChosenHub(target=target, credential=azure.entra(context.needed if context.changes else NO_RIGHTS))
+        return ChosenHub(target=target, credential=azure.entra())
     manager = context.azure().resource_manager()
     found = manager.find(host, typed.group)
     _tell_hub(found.name, found.path)

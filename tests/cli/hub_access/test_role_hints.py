@@ -10,6 +10,7 @@ import pytest
 
 from azext_iotjobs.cli.commands import all_commands, changing
 from azext_iotjobs.cli.hub_access.assignee import assignee_of
+from azext_iotjobs.cli.hub_access.policy_rights import REGISTRY_WRITE
 from azext_iotjobs.cli.hub_access.resolve import HubArguments, ResolveContext, choose_hub
 from azext_iotjobs.cli.output.hints import Typed, note, spelled
 from azext_iotjobs.clients.errors import error_of
@@ -117,12 +118,13 @@ def hint_of(
     double = with_hubs([hub_item("my-hub", HOST)], "key")
     double.user, double.token = user, "ey.a.b" if claims is None else token(claims)
     double.login().tell_who()  # as when az's login is opened
-    context = ResolveContext(None, None, double.login, needed=row.rights, changes=row.client is changing)
+    context = ResolveContext(None, None, double.login, needed=row.rights)
     chosen = choose_hub(HubArguments(hub=hub, login=None, group=None, auth="login"), context)
+    needed = row.rights if row.client is changing else row.rights - REGISTRY_WRITE
     assert isinstance(chosen.credential, AadLogin)
     chosen.credential.fetch()
     method, path = line.split()
-    sent = SentRequest(method, path, chosen.credential, answered_at=START, hub=chosen.target.authority)
+    sent = SentRequest(method, path, chosen.credential, START, chosen.target.authority, needed)
     error = error_of(response({"Message": "no"}, status=status)._replace(request=sent))
     shown = spelled(error.hint or "")
     note(Typed())
