@@ -182,6 +182,15 @@ def test_every_command_has_help_and_examples_whose_options_exist(command: str) -
         assert used <= options | {"--query", "--output", "-o"}, example["text"]
 
 
+@pytest.mark.parametrize("command", sorted(our_arguments()))
+def test_help_begins_with_a_short_sentence_and_its_first_example_is_for_a_local_hub(command: str) -> None:
+    text = yaml.safe_load(helps()[command])
+    assert len(text["short-summary"]) <= 90 and text["short-summary"].endswith(".")
+    assert len(text.get("long-summary", "")) <= 800, "longer explanations are for docs/"
+    hubs = re.findall(r"(?:-n|--hub-name) (\S+)", text["examples"][0]["text"])
+    assert set(hubs) <= {"localhost"}
+
+
 def test_every_group_of_ours_has_help() -> None:
     groups = {command.rpartition(" ")[0] for command in our_arguments()} - {"iot hub"}
     assert groups <= set(helps())

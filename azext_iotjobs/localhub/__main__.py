@@ -1,27 +1,32 @@
-"""python -m azext_iotjobs.localhub: arguments -> config -> server.
+"""iotjobs-local-hub, or python -m azext_iotjobs.localhub: arguments -> config -> server.
 
-Exit codes: 0 stopped, 2 a bad argument, 10 a port is taken, 11 a dependency does not load, 12 the data folder cannot
-be used.
+Exit codes: 0 stopped, 2 a bad argument, 10 a port is taken, 11 a dependency does not load, 12 the data folder, or a
+file that the hub has to write, cannot be used.
 """
 
 import argparse
 import asyncio
 import contextlib
+import importlib.util
 import json
 import logging
 import os
 import signal
 import sys
+import tempfile
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 from azext_iotjobs.localhub.process.config import BadConfig, LocalHubConfig
 from azext_iotjobs.localhub.process.limits import LoopExceptionHandler, allow_many_files, collect_garbage_rarely
 from azext_iotjobs.localhub.process.log import LEVELS, detach_stderr, start_logging
+from azext_iotjobs.localhub.process.ready_file import check_ready_file
 from azext_iotjobs.localhub.process.state_file import Listening
 from azext_iotjobs.localhub.rules.quota import Sku
 
+SCRIPT = "iotjobs-local-hub"  # as pyproject.toml names it
+EXTENSION = "iotjobs"  # az installs an extension into a folder of this name
 BAD_ARGUMENTS, PORT_TAKEN, NO_DEPENDENCY, NO_FOLDER = 2, 10, 11, 12
 
 Serve = Callable[[LocalHubConfig, Callable[[Listening], None], asyncio.Event], Awaitable[None]]
@@ -32,8 +37,16 @@ logger = logging.getLogger("azext_iotjobs.localhub")
 def main(words: list[str] | None = None) -> int:
     """Run a hub until it is stopped; gives the exit code."""
     arguments = _parser().parse_args(words)
+    _end_by_signals()
+    with _data_folder(arguments.data_dir) as folder:
+        return _run(arguments, folder)
+
+
+def _run(arguments: argparse.Namespace, folder: Path) -> int:
     try:
-        config = _config(arguments)
+        config = _config(arguments, folder)
+        if config.ready_file is not None:
+            check_ready_file(config.ready_file)
     except BadConfig as err:
         return _end(BAD_ARGUMENTS, str(err))
     start_logging("debug" if arguments.verbose else arguments.log_level, config.log_file)
@@ -41,6 +54,9 @@ def main(words: list[str] | None = None) -> int:
         from azext_iotjobs.localhub.process.folder import FolderUnusable
         from azext_iotjobs.localhub.process.sockets import PortTaken
         from azext_iotjobs.localhub.server import serve
+
+        if importlib.util.find_spec("OpenSSL") is None:  # it is imported later, when a device has a certificate
+            raise ModuleNotFoundError("No module named 'OpenSSL'")
     except ImportError as err:
         return _end(
             NO_DEPENDENCY,
@@ -53,24 +69,43 @@ def main(words: list[str] | None = None) -> int:
         return _end(PORT_TAKEN, str(err))
     except FolderUnusable as err:
         return _end(NO_FOLDER, str(err))
+    except SystemExit:  # a signal, before the hub was ready for it
+        return 0
     except BaseException:
         logger.exception("the hub has ended because of an unexpected error")
         raise
     return 0
 
 
-def _config(arguments: argparse.Namespace) -> LocalHubConfig:
+@contextlib.contextmanager
+def _data_folder(given: Path | None) -> Iterator[Path]:
+    """The folder of the hub's data: without one that is given, a temporary one, which is removed at the end."""
+    if given is not None:
+        yield given.absolute()
+        return
+    with tempfile.TemporaryDirectory(prefix="iotjobs-local-hub-", ignore_cleanup_errors=os.name == "nt") as folder:
+        try:
+            yield Path(folder)
+        finally:
+            for number in _stop_signals():  # it ends already; what is temporary is removed in any case
+                signal.signal(number, signal.SIG_IGN)
+
+
+def _config(arguments: argparse.Namespace, folder: Path) -> LocalHubConfig:
     """Raises BadConfig."""
+    if arguments.data_dir is None and not arguments.in_memory and arguments.keep_events is not None:
+        raise BadConfig("--keep-events stores events on disk: give --data-dir too, the folder to store them in.")
     return LocalHubConfig(
         https_port=arguments.https_port,
         mqtt_port=arguments.mqtt_port,
         amqp_port=arguments.amqp_port,
         amqp_plain_port=arguments.amqp_plain_port,
         bind=arguments.bind,
-        data_dir=arguments.data_dir.absolute(),
+        data_dir=folder,
         upload_dir=arguments.upload_folder.absolute() if arguments.upload_folder else None,
         state_dir=arguments.state_dir.absolute() if arguments.state_dir else None,
-        in_memory=arguments.in_memory,
+        ready_file=arguments.ready_file.absolute() if arguments.ready_file else None,
+        in_memory=arguments.in_memory or arguments.data_dir is None,
         sku=Sku(arguments.sku),
         units=arguments.units,
         time_scale=arguments.time_scale,
@@ -112,9 +147,20 @@ def _stop_signals() -> list[signal.Signals]:
     return signals
 
 
+def _end_by_signals() -> None:
+    """Have signals that come before the hub listens for them end this process cleanly too."""
+    for number in _stop_signals():
+        signal.signal(number, lambda *_: sys.exit(0))
+
+
 def _advice(err: ImportError) -> str:
     """What to do about a dependency that does not load, which depends on where this package is."""
     folder = Path(__file__).resolve().parents[2]
+    if folder.name != EXTENSION and any(folder.glob("iotjobs-*.dist-info")):
+        return (
+            'Install what the local hub needs beside it: pip install "iotjobs-….whl[local-hub]"; '
+            "pipx and uvx take the same words."
+        )
     # An installed package has its dependencies beside it; or some were found elsewhere. Either way, they do not match.
     if any(folder.glob("iotjobs-*.dist-info")) or not isinstance(err, ModuleNotFoundError):
         return "Reinstall the extension: az extension remove -n iotjobs, then az extension add --source iotjobs-….whl"
@@ -134,20 +180,31 @@ def _wait_for_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> Non
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m azext_iotjobs.localhub", description="A local IoT Hub.")
+    parser = argparse.ArgumentParser(
+        prog=SCRIPT if Path(sys.argv[0]).stem == SCRIPT else "python -m azext_iotjobs.localhub",
+        description="A local IoT Hub. Once it serves clients it prints one line of JSON: its name, its ports, a "
+        "connection string and its CA. Ctrl-C or SIGTERM ends it.",
+    )
     parser.add_argument("--https-port", type=int, default=8443)
     parser.add_argument("--mqtt-port", type=int, default=8883)
     parser.add_argument("--amqp-port", type=int, help="default: 5671, or any free one where that is taken")
     parser.add_argument("--amqp-plain-port", type=int, help="AMQP without TLS; default: none")
     parser.add_argument("--bind", default="127.0.0.1", help="loopback address 127.0.0.N")
-    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument(
+        "--data-dir", type=Path, help="folder of its devices, twins, jobs and keys; default: in memory, with new keys"
+    )
     parser.add_argument(
         "--upload-folder",
         type=Path,
         help="folder that stands for a storage account: uploaded files, exports; default: in the data folder",
     )
     parser.add_argument("--state-dir", type=Path, help="folder of the state file, which tells that this hub runs")
-    parser.add_argument("--in-memory", action="store_true")
+    parser.add_argument(
+        "--ready-file",
+        type=Path,
+        help="file that is there while clients are served, with what is printed then: names, ports, connection strings",
+    )
+    parser.add_argument("--in-memory", action="store_true", help="store nothing but keys in the data folder")
     _add_limits(parser)
     _add_events(parser)
     _add_process(parser)

@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 from azext_iotjobs.localhub.amqp.nodes.base import EventHubEndpoint, HubParts
 from azext_iotjobs.localhub.auth.authenticator import Authenticator
+from azext_iotjobs.localhub.auth.policies import OWNER
 from azext_iotjobs.localhub.blobs.storage import Storage
 from azext_iotjobs.localhub.clock import HubClock, render
+from azext_iotjobs.localhub.data_folder import Keys
 from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
 from azext_iotjobs.localhub.engine.configuration_rounds import INTERVAL_S, ConfigurationRounds
 from azext_iotjobs.localhub.engine.configuration_targets import TargetEvaluator
@@ -40,6 +42,7 @@ from azext_iotjobs.localhub.http.import_export import ImportExportRoutes
 from azext_iotjobs.localhub.http.jobs import JobRoutes
 from azext_iotjobs.localhub.http.local_messages import LocalMessageRoutes
 from azext_iotjobs.localhub.http.messages import MessageRoutes
+from azext_iotjobs.localhub.http.public import PublicRoutes
 from azext_iotjobs.localhub.http.queries import QueryRoutes
 from azext_iotjobs.localhub.http.quotas import QuotaRoutes
 from azext_iotjobs.localhub.http.routes import RouteHandlers
@@ -58,6 +61,7 @@ from azext_iotjobs.localhub.store.messages import Messages
 from azext_iotjobs.localhub.store.sessions import Sessions
 from azext_iotjobs.localhub.store.transfer_jobs import TransferJobs
 from azext_iotjobs.localhub.store.twins import Twins
+from azext_iotjobs.localhub.tls.certificates import ca_certificate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,12 +95,12 @@ def assemble(
     identities: Identities,
     authenticator: Authenticator,
     clock: HubClock,
-    secret: str,
+    keys: Keys,
     stop: Callable[[], None],
 ) -> Hub:
     """A hub over one database, in the state in which the last hub on it ended.
 
-    secret: known to this hub only; it signs continuation tokens.  stop: ends the hub.
+    keys: of the policies; the owner's signs continuation tokens too.  stop: ends the hub.
     Raises StoreUnavailable, StoreDamaged.
     """
     database, event_log, storage = stores
@@ -125,13 +129,14 @@ def assemble(
         configurations=ConfigurationRoutes(configurations),
         twins=TwinRoutes(identities, twins, links),
         digital_twins=DigitalTwinRoutes(identities, twins, links),
-        jobs=JobRoutes(jobs, job_runner, clock, config.job_slots, secret),
-        queries=QueryRoutes(selector, secret),
+        jobs=JobRoutes(jobs, job_runner, clock, config.job_slots, keys.policies[OWNER]),
+        queries=QueryRoutes(selector, keys.policies[OWNER]),
         messages=MessageRoutes(devices, c2d_queue),
         files=FileRoutes(uploads, file_notifications, storage.account.port_suffix),
         import_export=ImportExportRoutes(import_export, storage, authenticator.is_own_host, clock),
         certificates=CertificateRoutes(authorities, clock),
         control=ControlRoutes(database, identities, jobs, event_log, links, job_runner, import_export, stop),
+        public=PublicRoutes(database.outages, ca_certificate(keys.certificates)),
         local_messages=LocalMessageRoutes(event_log, c2d_queue, clock),
         quotas=QuotaRoutes(config, quotas, jobs),
     )

@@ -40,6 +40,7 @@ from azext_iotjobs.localhub.process.config import LocalHubConfig
 from azext_iotjobs.localhub.process.disconnect_log import DisconnectLog
 from azext_iotjobs.localhub.process.folder import claim_folder
 from azext_iotjobs.localhub.process.outages import Outages
+from azext_iotjobs.localhub.process.ready_file import remove_old_ready_file, write_ready_file
 from azext_iotjobs.localhub.process.sockets import ACCEPTED_AT_ONCE, BACKLOG, HubSockets, listen_for_all
 from azext_iotjobs.localhub.process.state_file import (
     SERVICE,
@@ -73,6 +74,8 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
     clock, loop = HubClock(), asyncio.get_running_loop()
     async with contextlib.AsyncExitStack() as at_end:
         at_end.callback(claim_folder(config.data_dir).release)
+        if config.ready_file is not None:
+            remove_old_ready_file(config.ready_file)
         outages = Outages(is_serving=False)
         database = open_database(config, outages)
         at_end.callback(database.close)
@@ -93,7 +96,7 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         storage = open_storage(config, account)
         at_end.callback(storage.close)
         stores = Stores(database, event_log, storage)
-        hub = _assemble(config, stores, identities, authenticator, clock, keys.policies[OWNER], stop)
+        hub = _assemble(config, stores, identities, authenticator, clock, keys, stop)
 
         endpoint = EventHubEndpoint(host=amqp_host_name(config.bind), port=ports.amqp, name=EVENT_HUB_NAME)
         parts = amqp_parts(hub, endpoint, host_names, clock, loop)
@@ -115,6 +118,8 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         if listening.state_file is not None:
             write_state_file(listening.state_file, listening.document)
             at_end.callback(remove_state_file, listening.state_file)
+        if config.ready_file is not None:
+            at_end.callback(write_ready_file(config.ready_file, listening.document))
         outages.is_serving = True
         logger.info(
             "ready: HTTPS port %d, MQTT port %d, AMQP port %d, process %d",
@@ -131,11 +136,11 @@ def _assemble(
     identities: Identities,
     authenticator: Authenticator,
     clock: HubClock,
-    secret: str,
+    keys: Keys,
     stop: asyncio.Event,
 ) -> Hub:
     try:
-        return assemble(config, stores, identities, authenticator, clock, secret, stop.set)
+        return assemble(config, stores, identities, authenticator, clock, keys, stop.set)
     except (StoreUnavailable, StoreDamaged) as err:
         raise unusable_database(config, err) from err
 

@@ -39,6 +39,7 @@ from azext_iotjobs.transport.websocket import WebSocketStream
 if TYPE_CHECKING:
     import paho.mqtt.client as paho
 
+LEAST_PAHO = (2, 1)  # the wheel takes older ones too: azure-iot-device pins one, for environments that have both
 CONNECT_TIMEOUT_S = 15.0
 ROUND_S = 2.0  # in which the keep-alive of each device is checked once
 OUTBOX_LIMIT = 100  # messages of one device that the hub has not acknowledged; paho keeps them over reconnects
@@ -69,8 +70,9 @@ class MqttTransport:
         """connect_timeout_s: for each connection, from its first packet to CONNACK.
 
         takes_messages: False leaves what arrives at QoS 1 unacknowledged, so that the hub keeps it for another.
+        Raises OldDependency when paho-mqtt is missing or older than LEAST_PAHO.
         """
-        self._paho = import_own("paho.mqtt.client", version_of="paho.mqtt", at_least=(2, 0))
+        self._paho = import_own("paho.mqtt.client", version_of="paho.mqtt", at_least=LEAST_PAHO)
         target = target.for_devices  # nobody else speaks MQTT
         self._clock = clock
         self._takes_messages = takes_messages

@@ -16,6 +16,7 @@ from azext_iotjobs.model.text import Text, command
 
 PACKAGE = Path(__file__).resolve().parents[1].name
 OWN_FOLDER = str(Path(__file__).resolve().parents[2])
+EXTENSION = "iotjobs"  # az installs an extension into a folder of this name
 
 _imported: dict[str, ModuleType] = {}
 
@@ -51,7 +52,7 @@ def import_own_part(name: str, *, version_of: str, at_least: tuple[int, ...], be
                 importlib.import_module(each)
             parent = importlib.import_module(namespace)
         except ImportError as err:
-            raise _refusal(f"{namespace}.{part} does not load ({err}).") from err
+            raise _refusal(f"{namespace}.{part} does not load ({err}).", version_of, at_least) from err
         before = parent.__path__
         parent.__path__ = [*(os.path.join(each, namespace) for each in own_folders()), *before]
         try:
@@ -76,13 +77,14 @@ def _import(name: str, package: str, version_of: str, at_least: tuple[int, ...])
         module = importlib.import_module(name)
         found = str(getattr(importlib.import_module(version_of), "__version__", "0"))
     except ImportError as err:
-        raise _refusal(f"{package} does not load ({err}).") from err
+        raise _refusal(f"{package} does not load ({err}).", version_of, at_least) from err
     finally:
         if theirs:
             _take_out(package)
             sys.modules.update(theirs)
     if _numbers(found) < at_least:
-        raise _refusal(f"{package} {found} was found; {'.'.join(map(str, at_least))} or newer is needed.")
+        text = f"{_distribution(version_of)} {found} was found; {_shown(at_least)} or newer is needed."
+        raise _refusal(text, version_of, at_least)
     return module
 
 
@@ -95,13 +97,33 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 
-def _refusal(text: str) -> OldDependency:
-    """The error for a package of ours that cannot be used."""
+def _refusal(text: str, version_of: str, at_least: tuple[int, ...]) -> OldDependency:
+    """The error for a package of ours that cannot be used; what to do depends on who has installed us."""
+    if _is_installed_by_pip(Path(OWN_FOLDER)):
+        wanted = f"{_distribution(version_of)}>={_shown(at_least)}"
+        return OldDependency(
+            text,
+            hint=f'Install it: python -m pip install "{wanted}". Where another package pins an older one, such as '
+            "azure-iot-device does, use an environment without that package.",
+        )
     return OldDependency(
         text,
         hint=Text.of(
             "Reinstall the extension: {remove}, then: {add}",
-            remove=command("extension remove", name="iotjobs"),
+            remove=command("extension remove", name=EXTENSION),
             add=command("extension add", source="iotjobs-….whl"),
         ),
     )
+
+
+def _is_installed_by_pip(folder: Path) -> bool:
+    return folder.name != EXTENSION and any(folder.glob(f"{EXTENSION}-*.dist-info"))
+
+
+def _distribution(version_of: str) -> str:
+    """What pip calls a package: paho.mqtt is in paho-mqtt."""
+    return version_of.replace(".", "-")
+
+
+def _shown(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))

@@ -51,6 +51,11 @@ def write() -> None:
 
 def loaded_commands() -> dict[str, Any]:
     """Every command of ours, as az has it after loading: name -> its object with all arguments."""
+    return dict(loaded_loader().command_table)
+
+
+def loaded_loader() -> Any:
+    """What az loads our commands with, once it has."""
     from azure.cli.core.mock import DummyCli
 
     from azext_iotjobs import COMMAND_LOADER_CLS
@@ -71,7 +76,7 @@ def loaded_commands() -> dict[str, Any]:
         command.load_arguments()
         loader.load_arguments(name)
     loader._update_command_definitions()
-    return dict(table)
+    return loader
 
 
 def shown_arguments(command: Any) -> dict[str, dict[str, Any]]:
@@ -143,7 +148,7 @@ def _command(name: str, command: Any) -> str:
     text, options = yaml.safe_load(helps[name]), shown_arguments(command).values()
     lines = [f"\n## az {name}\n", f"\n{text['short-summary']}\n"]
     if "long-summary" in text:
-        lines.append(f"\n{text['long-summary']}\n")
+        lines += [f"\n{paragraph}\n" for paragraph in text["long-summary"].split("\n")]
     lines.append("\n| option | meaning |\n|---|---|\n")
     ordered = sorted(options, key=lambda each: (not each.get("required"), _names(each)))
     lines += [f"| {_names(each)} | {_meaning(each)} |\n" for each in ordered]

@@ -9,7 +9,7 @@ from tests.helpers.hub_process import HubProcess, sas
 
 
 def test_without_a_token_every_path_is_401_existing_or_not(hub: AnyHub) -> None:
-    for path in ("/devices/x", "/twins/x", "/jobs/v2/x", "/nowhere", "/_local/health"):
+    for path in ("/devices/x", "/twins/x", "/jobs/v2/x", "/nowhere", "/_local/state"):
         response = hub.request("GET", path, token="")
         assert (response.status_code, response.headers["iothub-errorcode"]) == (401, "IotHubUnauthorized"), path
 
@@ -48,7 +48,7 @@ def test_a_token_may_name_the_host_with_its_port_and_in_any_case(hub: HubProcess
 @pytest.mark.parametrize(
     ("policy", "allowed"),
     [
-        ("iothubowner", {"GET /devices", "PUT /devices", "GET /twins", "query", "job", "health"}),
+        ("iothubowner", {"GET /devices", "PUT /devices", "GET /twins", "query", "job", "state"}),
         ("service", {"GET /twins", "query", "job"}),
         ("device", set()),
         ("registryRead", {"GET /devices", "job"}),
@@ -64,7 +64,7 @@ def test_each_policy_may_do_just_its_part(hub: HubProcess, name: str, policy: st
         "GET /twins": ("GET", f"/twins/{name}", None, {}),
         "query": ("POST", "/devices/query", {"query": "SELECT * FROM devices"}, {}),
         "job": ("GET", "/jobs/v2/nope", None, {}),
-        "health": ("GET", "/_local/health", None, {}),
+        "state": ("GET", "/_local/state", None, {}),
     }
     for what, (method, path, body, headers) in asked.items():
         response = hub.request(method, path, body, headers=headers, token=hub.token(policy))

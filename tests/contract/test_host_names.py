@@ -52,7 +52,7 @@ def test_a_client_without_a_valid_token_gets_401_for_every_name(hub: HubProcess)
 
 def test_the_hubs_own_routes_answer_under_every_name(hub: HubProcess) -> None:
     for host in (CLASSIC, DEVICE, SERVICE):
-        assert hub.request("GET", "/_local/health", **at(host, hub)).ok
+        assert hub.request("GET", "/_local/state", **at(host, hub)).ok
 
 
 @pytest.mark.parametrize("websocket", [False, True])

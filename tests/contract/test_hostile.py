@@ -124,7 +124,7 @@ def test_hostile_connections_neither_stop_nor_bloat_the_hub(tmp_path: Path, asks
     assert honest.failed is None, f"{seen}{honest.failed!r}"
     wait_until("open files are what they were", lambda: open_files(hub) <= files)
     seen += f"memory {memory} -> {resident_kib(hub)} KiB"
-    assert hub.ok("GET", "/_local/health")["connectedDeviceCount"] == 0, seen
+    assert hub.ok("GET", "/_local/state")["connectedDeviceCount"] == 0, seen
     assert resident_kib(hub) - memory < GROWTH_BOUND_KIB, seen
     assert honest.slowest_s < SLOWEST_S, seen
     assert hub.stop() == 0, seen
@@ -148,7 +148,7 @@ def test_without_open_files_left_those_who_are_in_are_served_and_the_log_stays_s
     honest.end()
     assert honest.failed is None
     target.let_go()
-    assert hub.ok("GET", "/_local/health")["connectedDeviceCount"] == 0
+    assert hub.ok("GET", "/_local/state")["connectedDeviceCount"] == 0
     with target.tls("httpsPort") as waits:  # what delays the hub's end, so that asyncio tries again to take connections
         waits.sendall(target.head("GET", f"/_local/events{VERSION}&wait=60"))
         target.held += [target.tcp(port) for port in ("mqttPort", "httpsPort") * 50]
@@ -167,7 +167,7 @@ def test_the_hub_takes_as_many_open_files_as_it_may_have(tmp_path: Path) -> None
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
     sockets = [socket.create_connection(("127.0.0.1", hub.info["mqttPort"])) for _ in range(400)]
-    assert hub.ok("GET", "/_local/health")["deviceCount"] == 0
+    assert hub.ok("GET", "/_local/state")["deviceCount"] == 0
     for sock in sockets:
         sock.close()
     assert hub.stop() == 0

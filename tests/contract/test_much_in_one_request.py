@@ -38,7 +38,7 @@ def test_repeated_query_parameters_and_headers_are_bounded(hub: HubProcess) -> N
     many = "&".join(["top=1"] * MANY)
     assert hub.request("GET", f"/devices?{many}").status_code == 400
     assert hub.request("GET", "/devices", headers={f"x{number}": "1" for number in range(500)}).status_code == 400
-    assert hub.ok("GET", "/_local/health")["pid"] == hub.process.pid
+    assert hub.ok("GET", "/_local/state")["pid"] == hub.process.pid
 
 
 def test_repeated_members_count_once_and_nested_ones_are_refused(hub: AnyHub, name: str) -> None:

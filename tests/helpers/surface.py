@@ -22,14 +22,19 @@ def generator(name: str) -> ModuleType:
 
 
 @cache
-def our_arguments() -> dict[str, dict[str, dict[str, Any]]]:
-    """command -> dest -> options, required, default, choices, help."""
+def loaded_loader() -> Any:
+    """What az loads our commands with, once it has; nothing of the user's is read or written."""
     with tempfile.TemporaryDirectory() as folder:
         before = dict(os.environ)
         os.environ.update(AZURE_CONFIG_DIR=folder, AZURE_EXTENSION_DIR=folder)
         try:
-            commands = generator("generate").loaded_commands()
+            return generator("generate").loaded_loader()
         finally:
             os.environ.clear()
             os.environ.update(before)
-    return dict(generator("generate").described_commands(commands))
+
+
+@cache
+def our_arguments() -> dict[str, dict[str, dict[str, Any]]]:
+    """command -> dest -> options, required, default, choices, help."""
+    return dict(generator("generate").described_commands(loaded_loader().command_table))

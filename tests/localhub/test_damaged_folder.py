@@ -201,7 +201,7 @@ LOOKS = (
     ("GET", "/jobs/v2/query"),
     ("GET", "/jobs/v2/done"),
     ("GET", "/statistics/devices"),
-    ("GET", "/_local/health"),
+    ("GET", "/_local/state"),
     ("GET", "/messages/serviceBound/feedback"),
     ("GET", "/devices/d1/messages/deviceBound"),
     ("GET", "/_local/certificates"),

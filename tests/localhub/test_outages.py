@@ -44,6 +44,11 @@ def outages(hub: HubProcess) -> list[str]:
     return [each["reason"] for each in hub.ok("GET", "/_local/troubles")]
 
 
+def health(hub: HubProcess) -> tuple[int, Any]:
+    answer = hub.request("GET", "/_local/health", token="")
+    return answer.status_code, answer.json()
+
+
 def lasted_s(hub: HubProcess) -> float:
     (trouble,) = hub.ok("GET", "/_local/troubles")
     return (datetime.now(timezone.utc) - datetime.fromisoformat(trouble["since"][:26] + "+00:00")).total_seconds()
@@ -79,12 +84,14 @@ def test_a_job_and_a_message_that_are_due_while_the_database_is_locked_wait_for_
     hub.ok("POST", "/_local/devices/d1/messages", message)
     with locked(tmp_path / "hub.db"):
         wait_until("it says so", lambda: outages(hub) == [LOCKED])
+        assert health(hub) == (503, {"status": "trouble"}), "without a word of what it is"
         wait_until("it has lasted longer than any lock was ever waited for", lambda: lasted_s(hub) > 7)
         assert hub.process.poll() is None
         assert hub.ok("GET", "/devices/d1")["deviceId"] == "d1"
         assert hub.refused("PUT", "/devices/d2", {"deviceId": "d2"}) == UNAVAILABLE
         assert hub.refused("PATCH", "/twins/d1", {"tags": {"a": 1}}) == UNAVAILABLE
     wait_until("it is over", lambda: outages(hub) == [])
+    assert health(hub) == (200, {"status": "up"})
     assert hub.wait_for_job("due")["deviceJobStatistics"]["succeededCount"] == 1
     (record,) = hub.ok("GET", "/messages/serviceBound/feedback")
     assert (record["originalMessageId"], record["statusCode"]) == ("m1", "Expired")

@@ -33,6 +33,22 @@ def test_it_says_what_it_is_when_it_is_ready_and_takes_that_back_at_its_end(tmp_
         assert list(state_file.parent.iterdir()) == []
 
 
+def test_the_ready_file_is_there_while_clients_are_served_and_never_one_of_an_earlier_hub(tmp_path: Path) -> None:
+    ready = tmp_path / "ready.json"
+    with HubProcess(tmp_path / "data", "--ready-file", str(ready)) as hub:
+        assert json.loads(ready.read_text()) == hub.info
+        assert refused(tmp_path / "data", "--ready-file", str(ready))[0] == 12
+        assert json.loads(ready.read_text()) == hub.info, "another's start changes nothing"
+        hub.kill()
+    assert ready.exists()
+    assert refused(tmp_path / "data", "--ready-file", str(ready), "--upload-folder", __file__)[0] == 12
+    assert not ready.exists(), "what a killed hub has left"
+    with HubProcess(tmp_path / "data", "--ready-file", str(ready)) as again:
+        assert json.loads(ready.read_text()) == again.info
+        assert again.stop() == 0
+        assert not ready.exists()
+
+
 def test_it_ends_cleanly_by_a_request_over_https(tmp_path: Path) -> None:
     with HubProcess(tmp_path / "data") as hub:
         assert hub.request("POST", "/_local/stop").status_code == 204
@@ -87,7 +103,7 @@ def test_a_data_folder_serves_one_hub_and_the_first_is_not_disturbed(tmp_path: P
         code, errors = refused(tmp_path)
         assert code == 12
         assert "--data-dir" in errors
-        assert first.ok("GET", "/_local/health")["pid"] == first.process.pid
+        assert first.ok("GET", "/_local/state")["pid"] == first.process.pid
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a file in a folder's place is another error there")
@@ -104,6 +120,7 @@ def test_a_data_folder_that_cannot_be_one_is_refused(tmp_path: Path) -> None:
         ("--bind", "0.0.0.0"),
         ("--bind", "192.168.1.1"),
         ("--bind", "example"),
+        ("--ready-file", "/"),
         ("--https-port", "70000"),
         ("--https-port", "5", "--mqtt-port", "5"),
         ("--mqtt-port", "5", "--amqp-port", "5"),
@@ -145,5 +162,5 @@ def test_a_job_with_the_first_year_as_its_start_does_not_end_the_hub(tmp_path: P
         }
         hub.ok("PUT", "/jobs/v2/old", json=job)
         assert hub.ok("GET", "/jobs/v2/old")["startTime"] == "0001-01-01T00:00:00.0000000Z"
-        assert hub.ok("GET", "/_local/health")["pid"] == hub.process.pid
+        assert hub.ok("GET", "/_local/state")["pid"] == hub.process.pid
         assert hub.stop() == 0

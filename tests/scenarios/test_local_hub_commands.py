@@ -457,6 +457,6 @@ def test_it_runs_without_az_in_front(tmp_path: Path) -> None:
     from tests.helpers.hub_process import HubProcess
 
     hub = HubProcess(tmp_path, "--in-memory")
-    assert hub.ok("GET", "/_local/health")["pid"] == hub.process.pid
+    assert hub.ok("GET", "/_local/state")["pid"] == hub.process.pid
     assert hub.stop() == 0
     assert subprocess.run(["kill", "-0", str(hub.process.pid)], capture_output=True).returncode != 0

@@ -1,6 +1,8 @@
 """Our own copy of a package, whatever others have in sys.modules; with real packages in real folders."""
 
 import importlib
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 from azext_iotjobs.model.errors import OldDependency
 from azext_iotjobs.transport import own_import
 from azext_iotjobs.transport.own_import import OWN_FOLDER, import_own, import_own_part
+from tests.helpers.official_sdks import REPOSITORY, SDK_PYTHON, needs_python_sdk
 
 
 def package(folder: Path, name: str, version: str) -> None:
@@ -50,6 +53,38 @@ def test_the_version_in_use_is_new_enough_and_is_loaded_once() -> None:
     first = import_own("paho.mqtt.client", version_of="paho.mqtt", at_least=(2, 0))
     assert import_own("paho.mqtt.client", version_of="paho.mqtt", at_least=(2, 0)) is first
     assert hasattr(first, "CallbackAPIVersion")
+
+
+@pytest.mark.parametrize(
+    ("folder", "hint"),
+    [("site-packages", 'python -m pip install "no-such>=2.1"'), ("iotjobs", "Reinstall the extension")],
+)
+def test_who_has_installed_us_with_pip_is_told_what_to_give_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, hint: str
+) -> None:
+    (tmp_path / folder / "iotjobs-1.0.dist-info").mkdir(parents=True)
+    monkeypatch.setattr(own_import, "OWN_FOLDER", str(tmp_path / folder))
+    with pytest.raises(OldDependency) as raised:
+        import_own("no.such.part", version_of="no.such", at_least=(2, 1))
+    assert hint in str(raised.value.hint)
+
+
+@needs_python_sdk
+def test_beside_microsofts_sdk_mqtt_says_which_paho_it_needs() -> None:
+    """Its environment has the paho that it pins, and none of ours."""
+    code = (
+        "from azext_iotjobs.model.clock import SystemClock\n"
+        "from azext_iotjobs.model.errors import OldDependency\n"
+        "from azext_iotjobs.model.target import HubTarget\n"
+        "from azext_iotjobs.transport.mqtt import MqttTransport\n"
+        "try:\n"
+        "    MqttTransport(HubTarget('localhost'), SystemClock())\n"
+        "except OldDependency as err:\n"
+        "    print(err)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    ran = subprocess.run([SDK_PYTHON, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert ran.stdout.startswith("paho-mqtt 1.6.1 was found; 2.1 or newer is needed.")
 
 
 def part(folder: Path, namespace: str, version: str) -> None:

@@ -7,37 +7,20 @@ DIFFERENCE = (
     "thresholds, retries and results, run by this tool."
 )
 RUNNING = (
-    "It waits for the end, and reports progress on stderr. Ctrl-C lets calls under way end and stops the run, which "
-    "`resume` continues; a second Ctrl-C leaves at once. `stop` does the same from another terminal. `resume` also "
-    "continues a run whose process has died: no device is forgotten, and none is called twice unless you request it. "
+    "It waits for the end, with progress on stderr. Ctrl-C stops the run once the calls under way have ended, and "
+    "`resume` continues it, also after a crash: no device is forgotten, and none is called twice unless you request "
+    "it.\n"
+)
+CONFIRMATION = "More than 100 devices of a hub that is not local have to be confirmed, or --yes given.\n"
+CODES = (
     "Exit codes: 0 all devices completed, 4 some or all failed or are uncertain, 5 the run was canceled or broke off, "
-    "6 it was stopped, 8 there is no device. Before it operates more than 100 devices of a hub that is not local, it "
-    "asks for confirmation, unless --yes is given or there is no terminal."
-)
-VERIFYING = (
-    "With --verify a device that was operated is `verifying` until its twin meets the condition; in time it has "
-    "completed, else it has failed with the error class not-verified. The twins are looked at by at most a third of "
-    "the queries that the hub's tier allows."
-)
-WHEN_ONLINE = (
-    "With --when-online a device that is offline is `waiting`: it has not failed, counts in no threshold, and holds up "
-    "neither its batch nor the run. It is looked for by queries, and operated when it connects, in the batch that runs "
-    "then or, after the last one, in a batch of its own. The command stays until nobody waits; `stop` and `resume` "
-    "leave them waiting. The hub itself keeps a twin patch or content for a device that is offline; there "
-    "--when-online gives the verification that time, and needs --verify."
-)
-GATES = (
-    "Gates stand between two batches, none after the last. They are evaluated when all devices of a batch have ended: "
-    "first --bake, then --gate-success, --gate-query, --gate-command and --gate manual. One that does not say go stops "
-    "the run, and `show` says which and why. `resume` accepts a stop; what was inconclusive is evaluated again, and "
-    "what was rejected has to be approved anew. With --verify, the devices of a batch are looked at once more when "
-    "--bake is over: those that no longer meet the condition have failed."
+    "6 it was stopped, 8 there is no device."
 )
 NO_HUB = "No hub needs to be given, because a fleet job knows its hub. A hub that is given must be the same one."
 
 group(
     "iot hub fleet-job",
-    "Manage fleet jobs: many devices in batches, with thresholds and results, run by this tool.",
+    "Manage fleet jobs: many devices in batches, with thresholds and results.",
     f"{DIFFERENCE} Fleet jobs and their results are stored on this machine, for 30 days at least.",
 )
 group("iot hub fleet-job group", "Manage device groups: conditions that are saved under a name.")
@@ -103,8 +86,8 @@ command(
         "az iot hub fleet-job create -n localhost -j fw-12 --method-name update --query-condition 'tags.ring = 1' "
         '--batch 10% --gate-command "/opt/fleet/check-alarms.sh --site north" --gate-command-timeout 10m',
     ),
-    long=f"{DIFFERENCE} One of --method-name, --twin-patch (or --desired and --tags) and --content says what to do. "
-    f"{VERIFYING} {WHEN_ONLINE} {GATES} The rest applies to --run. {RUNNING}",
+    long=f"{DIFFERENCE}\nOne of --method-name, --twin-patch (or --desired and --tags) and --content says what to do.\n"
+    f"The rest is about --run. {RUNNING}{CONFIRMATION}{CODES}",
 )
 command(
     "iot hub fleet-job apply",
@@ -123,11 +106,9 @@ command(
         "az iot hub fleet-job apply -f fw-7.yaml --state-dir other",
     ),
     long="A file holds the members that `show` prints, in YAML or JSON, and several documents with `---` between them. "
-    "A fleet job is then as its document says: what that leaves out is as in a new one, but for its schedule, which "
-    "stays; `schedule: null` removes it. `applied` says what was done: created, updated (a new version, as `update` "
-    "makes one) or unchanged, with each member that changed. All documents are validated, and the hub reads new "
-    "conditions, before anything is written; every problem of a file is said, with line and column. Applied again, a "
-    "file changes nothing. Nothing runs.",
+    "What a document leaves out is as in a new fleet job, but for its schedule, which stays; `schedule: null` removes "
+    "it.\nAll documents are validated before anything is written. `applied` says what was done: created, updated or "
+    "unchanged, with each member that changed. Nothing runs.",
 )
 command(
     "iot hub fleet-job run",
@@ -148,34 +129,29 @@ command(
         "az iot hub fleet-job run -j fw-7 --detach",
     ),
     long="The devices of a run are fixed when it starts. Options given here apply to this run only, and are recorded "
-    "with it; everything else is as it was saved. Exit code 9: an earlier run has not ended, or another process "
-    f"executes it; the error names the process, and --if-unfinished says what else to do then. {RUNNING}",
+    f"with it.\n{RUNNING}{CONFIRMATION}{CODES} 9: an earlier run has not ended; --if-unfinished says what else to do "
+    "then.",
 )
 command(
     "iot hub fleet-job watch",
     "Watch a run that another process executes, until it ends.",
     ("Watch it.", "az iot hub fleet-job watch -j fw-7"),
     ("Wait in a script; a line for each change goes to stderr.", "az iot hub fleet-job watch -j fw-7 -o none"),
-    long="`--detach` of `run`, `resume`, `rerun` and `create --run` leaves a run to a process of its own. On a "
-    "terminal: batches as bars (# completed, x failed or uncertain, > under way), how much of the threshold is used, "
-    "failures by class, and who is awaited. Elsewhere: a line for each change. It ends with the run, by its exit code: "
-    "0 all devices completed, 4 some or all failed or are uncertain, 5 the run was canceled or broke off, 6 it was "
-    "stopped, has lost its process, or was not begun by one, 8 there is no device. Ctrl-C ends the watching alone: "
-    "exit code 7. "
-    f"{NO_HUB}",
+    long="On a terminal: batches as bars (# completed, x failed or uncertain, > under way), how much of the threshold "
+    "is used, failures by class, and who is awaited. Elsewhere: a line for each change.\nIt ends with the run, with "
+    "the exit code of `run`; 6 also where no process executes it. Ctrl-C ends the watching alone: 7.",
 )
 command(
     "iot hub fleet-job resume",
     "Resume the last run of a fleet job that was stopped, broke off, or lost its process.",
     ("Resume it.", "az iot hub fleet-job resume -j fw-7"),
     ("Resume it, slower than before.", "az iot hub fleet-job resume -j fw-7 --rate 5"),
-    long="While another process executes the run, the command ends with exit code 9; the error names that process, "
-    "and says until when it holds the run. Resuming a run that its threshold stopped accepts the failures so far. "
-    f"A run that a gate stopped goes on past that gate; what was inconclusive is evaluated again. {RUNNING}",
+    long="Resuming a run that its threshold stopped accepts the failures so far. One that a gate stopped goes on past "
+    f"that gate; what was inconclusive is evaluated again.\n{RUNNING}{CODES} 9: another process executes the run.",
 )
 command(
     "iot hub fleet-job rerun",
-    "Run a fleet job again, under a new id, on the devices that failed in a run, or on others of that run.",
+    "Run a fleet job again on the devices that failed, or on others of a run.",
     ("On those that failed.", "az iot hub fleet-job rerun -j fw-7"),
     (
         "On those that were offline or silent in its first run, with another batch size.",
@@ -185,8 +161,8 @@ command(
         "On the first ten that failed, but not on the one that is being repaired.",
         "az iot hub fleet-job rerun -j fw-7 --limit 10 --exclude pump-3",
     ),
-    long="The new fleet job records the id of its parent. The schedule is not copied. Uncertain devices may "
-    f"have been operated: they are included only with --on uncertain. {RUNNING}",
+    long="A new fleet job is made, which records the id of its parent. The schedule is not copied. Uncertain devices "
+    f"may have been operated: they are included only with --on uncertain.\n{RUNNING}{CONFIRMATION}{CODES}",
 )
 command(
     "iot hub fleet-job approve",
@@ -209,10 +185,8 @@ command(
     "Stop the last run of a fleet job; `resume` continues it.",
     ("Stop it, and say why.", "az iot hub fleet-job stop -j fw-7 --reason 'battery alarms'"),
     long="Calls under way are awaited, then the run is stopped. A hub job that runs cannot be stopped: it continues, "
-    "and `resume` reads its results. Exit code 7: something is still under way; the run stops when that has ended. "
-    "While the command waits, it reports what is still under way, and until when. A run that is already stopped "
-    "stays stopped. A run that broke off, or that its schedule has stopped, is stopped for good: its schedule does not "
-    f"resume it any more, `resume` does. {NO_HUB}",
+    "and `resume` reads its results. A schedule does not resume what was stopped; `resume` does.\nExit code 7: "
+    "something is still under way; the run stops when that has ended.",
 )
 command(
     "iot hub fleet-job cancel",

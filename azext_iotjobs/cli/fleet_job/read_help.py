@@ -1,7 +1,7 @@
 """Help of the commands that show fleet jobs, their runs and their results."""
 
 from azext_iotjobs.cli.fleet_job.help import NO_HUB
-from azext_iotjobs.cli.output.help_text import TWIN_COLUMNS, command
+from azext_iotjobs.cli.output.help_text import command
 from azext_iotjobs.cli.output.result_rows import RUN_DETAILS
 
 command(
@@ -58,17 +58,14 @@ command(
         "A file in which each row says which run of which fleet job it is of, too.",
         "az iot hub fleet-job results -j fw-7 --job-details --output-file fw-7.csv",
     ),
-    long="A device is pending, in progress, verifying, waiting, completed, failed or uncertain. Uncertain: whether the "
-    "device was operated cannot be known, because the process or the connection broke during the call. Rows have the "
-    "columns of `job results`, batch and tries, and with --verify also verified, when its twin was seen to meet the "
-    "condition, and reported, the members of the twin that the conditions name. With --when-online, offlineSince is "
-    "when the device was found offline, and waitsUntil until when it waits. --check-registry adds deleted; for that it "
-    f"queries the hub. --job-details adds {', '.join(RUN_DETAILS)}; each of them can be named in --columns, too. "
-    f"{TWIN_COLUMNS} {NO_HUB}",
+    long="A device is pending, in progress, verifying, waiting, completed, failed or uncertain: whether it was "
+    "operated cannot be known.\nRows have the columns of `job results`, batch and tries; with --verify also verified "
+    "and reported; with --when-online offlineSince and waitsUntil; with --check-registry deleted. --job-details adds "
+    f"{', '.join(RUN_DETAILS)}.",
 )
 command(
     "iot hub fleet-job report",
-    "Write a report of a run: JUnit XML, Markdown or one HTML page. Nothing is sent to a hub.",
+    "Write a report of a run: JUnit XML, Markdown or one HTML page.",
     (
         "A page for people: totals, batches, failures by class, and all results to filter and sort.",
         "az iot hub fleet-job report -j fw-7 --output-file fw-7.html",

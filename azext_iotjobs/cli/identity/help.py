@@ -90,7 +90,7 @@ command(
     "config set iotjobs.display_name_tag=about.name`); IOTC_SASKEY_PRIMARY and IOTC_SASKEY_SECONDARY, without which "
     "devices get new keys; IOTC_X509THUMBPRINT_PRIMARY and IOTC_X509THUMBPRINT_SECONDARY, which make devices with "
     "self-signed certificates; authenticationType, status, statusReason, capabilities.iotEdge; tags, a JSON object; "
-    "and tags.PATH. Other columns become tags by --map, or are named on stderr.\n\nThe file is checked whole before "
+    "and tags.PATH. Other columns become tags by --map, or are named on stderr.\nThe file is checked whole before "
     "the first device is sent. A row that cannot be imported fails by itself. Exit code 4: rows failed, or with "
     "--dry-run have faults. After Ctrl-C, exit code 6, and after an error the same command with the same "
     "--results-file continues.",
@@ -111,7 +111,7 @@ command(
     long="Default columns: IOTC_DEVICEID, IOTC_DEVICENAME, with --keys IOTC_SASKEY_PRIMARY and IOTC_SASKEY_SECONDARY, "
     "IOTC_X509THUMBPRINT_PRIMARY, IOTC_X509THUMBPRINT_SECONDARY, authenticationType, status, statusReason, "
     "capabilities.iotEdge and tags. A hub gives the keys of its first 1,000 devices in one request, and of each "
-    "further one in a request of its own; S1 and S2 allow 100 of them a minute per unit.\n\nA cell that a spreadsheet "
+    "further one in a request of its own; S1 and S2 allow 100 of them a minute per unit.\nA cell that a spreadsheet "
     "would run as a formula begins with an apostrophe, which import-csv takes off again.",
 )
 
@@ -251,7 +251,7 @@ command(
     ("Show those of all policies.", "az iot hub connection-string show -n localhost --all"),
     ("Show those of every hub in a resource group.", "az iot hub connection-string show --resource-group my-group"),
     long="Without --hub-name and --login, the command shows that of the hub in IOTJOBS_CONNECTION_STRING. If that is "
-    "not set, all hubs that az's login can see are listed; those that cannot be shown are named on stderr.\n\nFor a "
+    "not set, all hubs that az's login can see are listed; those that cannot be shown are named on stderr.\nFor a "
     "hub on a newer gateway the string has the host name for devices, as in azure-iot; every command here finds the "
     "name that it needs.",
 )

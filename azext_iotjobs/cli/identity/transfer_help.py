@@ -26,7 +26,7 @@ command(
 
 command(
     "iot hub device-identity import",
-    "Have the hub create, change or delete the devices and modules that a file in a container lists.",
+    "Have the hub create, change or delete the devices that a file in a container lists.",
     (
         "Import devices into a local hub, from devices.txt in `registry` of its upload folder; URI is the "
         "`containerUri` of `az iot local-hub show`.",

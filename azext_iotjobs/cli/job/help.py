@@ -1,13 +1,12 @@
 """Help of jobs."""
 
-from azext_iotjobs.cli.output.help_text import TWIN_COLUMNS, command, group
+from azext_iotjobs.cli.output.help_text import command, group
 from azext_iotjobs.cli.output.result_rows import JOB_DETAILS
 
 VERIFICATION = (
-    "With --verify the devices that the job has operated are looked at once it has ended: each counts as completed "
-    "when its twin meets the condition, and has failed as not-verified when it does not in time. The result has a "
-    "member verification, with the counts and a row for each device; with --output-file the rows are in the file. "
-    "Ctrl-C ends the looking: devices that are not decided have the status verifying, and the exit code is 7."
+    "With --verify a device counts as completed when its twin meets the condition once the job has ended, and as "
+    "failed when it does not in time. The result has a member verification, with the counts and a row for each "
+    "device; with --output-file the rows are in the file."
 )
 
 group(
@@ -19,7 +18,7 @@ group(
 
 command(
     "iot hub job create",
-    "Create a job that calls a direct method or updates the twin of each device that a condition selects.",
+    "Create a job that calls a method or updates the twin of each selected device.",
     (
         "Call a method without a payload on two devices.",
         "az iot hub job create -n localhost --job-id reboot-1 --job-type scheduleDeviceMethod --method-name reboot "
@@ -63,8 +62,10 @@ command(
         "az iot hub job wait -n localhost --job-id fw-7 --verify \"properties.reported.firmware.version = '2.0.1'\" "
         "--output-file fw-7.csv",
     ),
-    long="Exit codes: 0 all devices succeeded, 4 some or all failed, 5 the job failed or was cancelled, 7 it is still "
-    f"running, 8 no device matched. Ctrl-C ends the waiting; the job continues. {VERIFICATION}",
+    long="Ctrl-C ends the waiting; the job continues.\n"
+    f"{VERIFICATION}\n"
+    "Exit codes: 0 all devices succeeded, 4 some or all failed, 5 the job failed or was cancelled, 7 it is still "
+    "running, or devices are still verifying, 8 no device matched.",
 )
 
 command(
@@ -90,9 +91,8 @@ command(
         "--columns deviceId,status,tags.site,properties.reported.fw,connectionState -o table",
     ),
     long="Rows have the columns deviceId, moduleId, status, errorClass, errorCode, errorText, methodStatus, payload, "
-    "started, finished, durationSeconds and deleted. Cells of a CSV file that a spreadsheet would run as a formula "
-    f"begin with an apostrophe. --job-details adds {', '.join(JOB_DETAILS)}; each of them can be named in --columns, "
-    f"too. {TWIN_COLUMNS}",
+    f"started, finished, durationSeconds and deleted. --job-details adds {', '.join(JOB_DETAILS)}.\n"
+    "Cells of a CSV file that a spreadsheet would run as a formula begin with an apostrophe.",
 )
 
 command(
@@ -128,10 +128,8 @@ command(
         "az iot hub job rerun -n localhost --job-id reboot-1 --from-results reboot-1.csv --new-job-id reboot-1-again",
     ),
     long="The job must have ended. The result has the parent's id, the number of devices, and the new jobs: several, "
-    "one after the other, when the devices' ids are too long for one condition. `job show` of a new job shows its "
-    "parentJobId on the machine where it was created. Exit code 8: there is no device to run on. Before it runs on "
-    "more than 100 devices of a hub that is not local, the command asks, unless --yes is given or there is no "
-    "terminal.",
+    "one after the other, when the devices' ids are too long for one condition.\nMore than 100 devices of a hub that "
+    "is not local have to be confirmed, or --yes given. Exit code 8: there is no device to run on.",
 )
 
 command(
@@ -164,6 +162,7 @@ command(
 
 command(
     "iot hub job cancel",
-    "Cancel a job that has not begun; the hub refuses to cancel one that is running or has ended.",
+    "Cancel a job that has not begun.",
     ("Cancel a scheduled job.", "az iot hub job cancel -n localhost --job-id night-7"),
+    long="The hub refuses to cancel a job that is running or has ended.",
 )

@@ -4,7 +4,7 @@ from azext_iotjobs.cli.output.help_text import command, group
 
 group(
     "iot local-hub",
-    "Run an IoT Hub on this machine: devices, twins, direct methods, jobs and queries without Azure.",
+    "Run an IoT Hub on this machine, without Azure.",
     "It listens on loopback addresses only. Every command reaches it with -n localhost; where several run, with "
     "-n localhost:PORT or -n 127.0.0.N:PORT.",
 )
@@ -56,7 +56,7 @@ command(
 )
 command(
     "iot local-hub reset",
-    "Remove all devices, twins, jobs, messages, events and CA certificates of a running local hub.",
+    "Remove all devices, jobs, messages, events and CAs of a running local hub.",
     ("Do not ask for confirmation.", "az iot local-hub reset --yes"),
     ("Set aside the damaged database of a hub that does not start.", "az iot local-hub reset --data-dir hub-2 --yes"),
     long="The keys of its policies, its own server certificate and the files in its upload folder are kept.",
@@ -84,7 +84,7 @@ command(
 )
 command(
     "iot local-hub events",
-    "Print the messages that devices have sent, and then each new one, as one JSON document a line.",
+    "Print what devices have sent and send, one JSON document a line.",
     ("Follow all devices until Ctrl-C.", "az iot local-hub events"),
     (
         "Wait for one message of a device, for a minute at most.",

@@ -76,6 +76,12 @@ HUB_START: Group = (
         "Loopback address 127.0.0.N, so that hubs with fixed ports can run side by side.",
         default="127.0.0.1",
     ),
+    extra(
+        "ready_file",
+        "--ready-file",
+        "File that is there while the hub serves clients, with what this command prints: names, ports, connection "
+        "strings. Only its owner can read it, and the hub removes it when it ends.",
+    ),
     extra("in_memory", "--in-memory", "Forget devices, twins and jobs when the hub ends.", action="store_true"),
     extra(
         "upload_folder",

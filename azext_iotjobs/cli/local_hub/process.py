@@ -36,6 +36,7 @@ class HubOptions:
     bind: str = "127.0.0.1"
     data_dir: str | None = None  # None: the default one
     upload_folder: str | None = None  # None: in the data folder
+    ready_file: str | None = None  # None: none is written
     in_memory: bool = False
     sku: str = "unlimited"  # or a tier's name
     units: int = 1
@@ -112,6 +113,7 @@ def _command_line(options: HubOptions, log_level: str, in_background: bool) -> l
         "--bind": options.bind,
         "--data-dir": options.data_path,
         **({"--upload-folder": Path(options.upload_folder).absolute()} if options.upload_folder else {}),
+        **({"--ready-file": Path(options.ready_file).absolute()} if options.ready_file else {}),
         "--state-dir": state_folder(),
         "--sku": options.sku,
         "--units": options.units,

@@ -1,24 +1,18 @@
 """Help of direct methods."""
 
-from azext_iotjobs.cli.output.help_text import TWIN_COLUMNS, command
+from azext_iotjobs.cli.output.help_text import command
 
 MANY_CALLS = (
-    "With --device-ids, --devices-file or --query-condition the result is a list with a row for each device, in "
-    "the columns of `job results` without deleted; a short row of each device is printed on stderr when it has "
-    "answered. A call that may have reached its device is never repeated; throttling (429) is waited out. After "
-    "Ctrl-C no further device is called, calls under way are awaited, and the result is the rows so far; a second "
-    "Ctrl-C ends the command at once. --group-output gives status, payload, errorClass, errorCode, count and the "
-    "first devices of each group of equal answers; the methodRequestId in the default answer of a simulated "
-    "device is ignored. Beyond 100 different answers, the rest are one entry without status and error class. With "
-    "--verify a device has its row once that is decided: its twin meets the condition, or the device has failed as "
-    "not-verified; after Ctrl-C, devices on which nothing is decided have the status verifying. Exit codes: 0 all "
-    "succeeded, 4 some or all failed or were not called, 7 some are still verifying, 8 no device matched the "
-    f"condition. {TWIN_COLUMNS} They are read when devices have answered, for up to 100 rows at a time."
+    "With --device-ids, --devices-file or --query-condition the result is a list with a row for each device; a short "
+    "row of each is printed on stderr when it has answered. A call that may have reached its device is never repeated; "
+    "throttling is waited out.\nAfter Ctrl-C no further device is called, and the result is the rows so far; a second "
+    "Ctrl-C ends the command at once.\nExit codes: 0 all succeeded, 4 some or all failed or were not called, 7 some "
+    "are still verifying, 8 no device matched the condition."
 )
 
 command(
     "iot hub invoke-device-method",
-    "Call a direct method on one device and print the status and payload that it answers, or on many devices at once.",
+    "Call a direct method on one device or on many, and print what they answer.",
     (
         "Call a method with a payload.",
         "az iot hub invoke-device-method -n localhost --device-id pump-1 --method-name reboot "
@@ -58,7 +52,7 @@ command(
 
 command(
     "iot hub invoke-module-method",
-    "Call a direct method on a module and print the status and payload that it answers, or on many modules at once.",
+    "Call a direct method on one module or on many, and print what they answer.",
     (
         "Call a method of a module.",
         "az iot hub invoke-module-method -n localhost --device-id edge-1 --module-id filter --method-name restart",

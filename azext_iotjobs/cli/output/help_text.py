@@ -4,14 +4,6 @@ import json
 
 from knack.help_files import helps
 
-# Of every command that has --columns.
-TWIN_COLUMNS = (
-    "Columns of twins, for which the hub is queried: tags.NAME, properties.reported.NAME and properties.desired.NAME, "
-    "each with further names after dots, and items of lists as [0]; connectionState, lastActivityTime, modelId and "
-    "others; with devices. before it what results have, too: devices.status; and displayName, the tag that "
-    "`az config set iotjobs.display_name_tag=…` names, by default displayName."
-)
-
 
 def group(name: str, short: str, long: str = "") -> None:
     """The help of a group of commands."""

@@ -6,7 +6,7 @@ group("iot device", "Act as a device of an IoT Hub.")
 
 command(
     "iot device simulate",
-    "Simulate one device or many: they send messages, answer direct methods and echo desired properties.",
+    "Simulate one device or many, which send messages and answer direct methods.",
     (
         "Answer every method with status 201 and a payload.",
         "az iot device simulate -n localhost -d pump-1 --method-response-code 201 "

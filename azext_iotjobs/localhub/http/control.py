@@ -1,4 +1,4 @@
-"""/_local/health, troubles, reset and stop: the hub itself. Only for callers with iothubowner's key."""
+"""/_local/state, troubles, reset and stop: the hub itself. Only for callers with iothubowner's key."""
 
 import os
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from azext_iotjobs.localhub.store.jobs import Jobs
 
 
 class ControlRoutes:
-    """Health, reset and stop."""
+    """State, troubles, reset and stop."""
 
     def __init__(
         self,
@@ -37,8 +37,8 @@ class ControlRoutes:
         self._import_export = import_export
         self._stop = stop
 
-    async def health(self, _request: HubRequest) -> HubResponse:
-        """GET /_local/health"""
+    async def state(self, _request: HubRequest) -> HubResponse:
+        """GET /_local/state"""
         total, _ = self._identities.count()
         return HubResponse(
             document={

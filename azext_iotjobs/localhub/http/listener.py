@@ -104,7 +104,7 @@ def make_application(
         return response
 
     application = web.Application(middlewares=[respond], client_max_size=MAX_BODY_BYTES)
-    application.on_response_prepare.append(_remove_default_type)
+    application.on_response_prepare.append(_remove_aiohttps_headers)
     for route in ROUTES:
         application.router.add_route(route.verb, _pattern(route.path), _handler(route, handlers, authenticator, quotas))
     for endpoint in endpoints:
@@ -130,7 +130,7 @@ def _handler(route: Route, handlers: RouteHandlers, authenticator: Authenticator
 
     async def handle(request: web.Request) -> web.StreamResponse:
         _authenticate(authenticator, route.caller, request)
-        if route.caller is not Caller.OWNER and request.query.get("api-version") not in API_VERSIONS:
+        if route.caller not in (Caller.OWNER, Caller.ANYBODY) and request.query.get("api-version") not in API_VERSIONS:
             raise HubError(INVALID_PROTOCOL_VERSION, "The api-version is missing or not supported.")
         _check_target(request)
         hub_request = HubRequest(
@@ -163,7 +163,7 @@ def _authenticate(authenticator: Authenticator, caller: Right | Caller, request:
         authenticator.check_client(request.host, ClientKind.DEVICE)
     elif caller is Caller.OWNER:
         authenticator.authenticate_service(token, request.path, Right.REGISTRY_WRITE, owner_only=True)
-    else:
+    elif caller is not Caller.ANYBODY:
         authenticator.authenticate_service(token, request.path, caller)
         authenticator.check_client(request.host, ClientKind.SERVICE)
 
@@ -189,7 +189,8 @@ class _RawResponse(web.Response):
         self.has_type = "Content-Type" in self.headers
 
 
-async def _remove_default_type(_request: web.Request, response: web.StreamResponse) -> None:
+async def _remove_aiohttps_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    response.headers.popall("Server", None)  # it would tell everybody the versions of Python and aiohttp
     # aiohttp calls what has no type "application/octet-stream"; a device would take that for the message's own.
     if isinstance(response, _RawResponse) and not response.has_type:
         response.headers.popall("Content-Type", None)

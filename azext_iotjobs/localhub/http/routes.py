@@ -19,6 +19,7 @@ from azext_iotjobs.localhub.http.import_export import ImportExportRoutes
 from azext_iotjobs.localhub.http.jobs import JobRoutes
 from azext_iotjobs.localhub.http.local_messages import LocalMessageRoutes
 from azext_iotjobs.localhub.http.messages import MessageRoutes
+from azext_iotjobs.localhub.http.public import PublicRoutes
 from azext_iotjobs.localhub.http.queries import QueryRoutes
 from azext_iotjobs.localhub.http.quotas import QuotaRoutes
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
@@ -30,7 +31,9 @@ class Caller(Enum):
     """Callers that are allowed by something other than a policy's right."""
 
     DEVICE = "the device itself"  # or a policy that may connect devices
-    OWNER = "iothubowner"  # by its own key, and without an api-version: IoT Hub does not have these routes
+    # IoT Hub does not have the routes of these two, so that they take no api-version.
+    OWNER = "iothubowner"  # by its own key
+    ANYBODY = "anybody"  # without a key
 
 
 READ, WRITE, SERVICE = Right.REGISTRY_READ, Right.REGISTRY_WRITE, Right.SERVICE_CONNECT
@@ -55,6 +58,7 @@ class RouteHandlers:
     import_export: ImportExportRoutes
     certificates: CertificateRoutes
     control: ControlRoutes
+    public: PublicRoutes
     local_messages: LocalMessageRoutes
     quotas: QuotaRoutes
 
@@ -102,6 +106,7 @@ MESSAGES = Access(SERVICE, None)
 DEVICE_SEND, DEVICE_RECEIVE = Access(Caller.DEVICE, Throttle.SENDS), Access(Caller.DEVICE, Throttle.MESSAGE_RECEIVES)
 DEVICE_SETTLE, DEVICE_UPLOAD = Access(Caller.DEVICE, None), Access(Caller.DEVICE, Throttle.FILE_UPLOADS)
 LOCAL, LOCAL_SEND = Access(Caller.OWNER, None), Access(Caller.OWNER, Throttle.MESSAGE_SENDS)
+PUBLIC = Access(Caller.ANYBODY, None)
 
 
 def _route(target: str, access: Access, handler: Find, what: str, cost: Cost = costs.one) -> Route:
@@ -214,7 +219,13 @@ ROUTES = (
     _route(
         f"POST {FILE_NOTIFICATIONS}/{{token}}/abandon", MESSAGES, lambda h: h.files.abandon, "abandon a notification"
     ),
-    _route("GET /_local/health", LOCAL, lambda h: h.control.health, "the state of this hub"),
+    _route(
+        "GET /_local/health", PUBLIC, lambda h: h.public.health, "200 `up`; 503 `trouble` while something does not work"
+    ),
+    _route("HEAD /_local/health", PUBLIC, lambda h: h.public.health, "the same without the body"),
+    _route("GET /_local/ca.pem", PUBLIC, lambda h: h.public.ca_certificate, "the hub's CA certificate"),
+    _route("HEAD /_local/ca.pem", PUBLIC, lambda h: h.public.ca_certificate, "the same without the body"),
+    _route("GET /_local/state", LOCAL, lambda h: h.control.state, "process id; numbers of devices and active jobs"),
     _route("GET /_local/troubles", LOCAL, lambda h: h.control.outages, "what does not work at present"),
     _route("GET /_local/quotas", LOCAL, lambda h: h.quotas.get, "the tier's quotas and their use"),
     _route("GET /_local/events", LOCAL, lambda h: h.local_messages.events, "what devices sent, `after`, `wait`"),

@@ -31,6 +31,7 @@ class LocalHubConfig:
     data_dir: Path
     upload_dir: Path | None = None  # of the storage account; None: below data_dir
     state_dir: Path | None = None  # folder of the state file; None: none is written
+    ready_file: Path | None = None  # None: none is written
     in_memory: bool = False
     sku: Sku = Sku.UNLIMITED
     units: int = 1  # of the tier; 1 to UNIT_LIMITS

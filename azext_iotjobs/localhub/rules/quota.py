@@ -5,7 +5,7 @@ the rate a burst passes at once, further requests are delayed, and those that wo
 Whether and when a request passes does not depend on its own cost; later requests wait for that. Otherwise large ones
 would never pass.
 Source: IoT Hub devguide "quotas and throttling", with units per tier from the service's limits. How long the burst and
-the queue are is not published: docs/reference/local-hub.md says what was chosen, and why.
+the queue are is not published: docs/explanation/local-hub-differences.md says what was chosen, and why.
 """
 
 import math

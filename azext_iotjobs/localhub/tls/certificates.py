@@ -69,6 +69,13 @@ def ensure_certificates(folder: Path, bind: str, now: datetime) -> Certificates:
     return files
 
 
+def ca_certificate(files: Certificates) -> bytes:
+    """The CA's certificate alone, PEM, whatever else its file may hold."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(files.ca_file)
+    return "".join(map(ssl.DER_cert_to_PEM_cert, context.get_ca_certs(binary_form=True))).encode()
+
+
 def all_files(folder: Path) -> tuple[Path, ...]:
     """Every file that must be removed to have new certificates created."""
     return (*_files(folder).own_files, folder / FACTS)

@@ -348,9 +348,9 @@ def test_deleting_or_disabling_a_device_ends_its_connection(tmp_path: Path) -> N
             MqttDevice(hub, "gone", lambda *_: (200, None)) as gone,
             MqttDevice(hub, "off", lambda *_: (200, None)) as off,
         ):
-            wait_until("both are connected", lambda: hub.ok("GET", "/_local/health")["connectedDeviceCount"] == 2)
+            wait_until("both are connected", lambda: hub.ok("GET", "/_local/state")["connectedDeviceCount"] == 2)
             hub.request("DELETE", "/devices/gone", headers={"If-Match": "*"})
             identity = hub.ok("GET", "/devices/off")
             hub.ok("PUT", "/devices/off", json={**identity, "status": "disabled"}, headers={"If-Match": "*"})
-            wait_until("none is connected", lambda: hub.ok("GET", "/_local/health")["connectedDeviceCount"] == 0)
+            wait_until("none is connected", lambda: hub.ok("GET", "/_local/state")["connectedDeviceCount"] == 0)
             assert gone.calls == off.calls == []

@@ -30,9 +30,8 @@ command(
         "--query \"[?result=='refused'].[document,id,reason]\" -o tsv",
     ),
     long="A device group becomes a device group of the same name, a job a fleet job for that group, a scheduled job a "
-    "fleet job with a schedule in UTC. Nothing runs by the import itself. The result has each member of each document, "
-    "with what it became. A document is imported whole or not at all; documents can be given again, and what is there "
-    "and equal is unchanged. Jobs name their device group by its id, so the device groups have to be among the files. "
-    "What IoT Central's jobs did is not imported. Exit codes: 0 all documents are imported or unchanged, or runs of "
-    "the past; 4 some or all were refused.",
+    "fleet job with a schedule in UTC. Nothing runs by the import itself.\nA document is imported whole or not at all, "
+    "and can be given again. The result has each member of each document, with what it became. Jobs name their device "
+    "group by its id, so the device groups have to be among the files.\nExit codes: 0 all documents are imported or "
+    "unchanged, or runs of the past; 4 some or all were refused.",
 )

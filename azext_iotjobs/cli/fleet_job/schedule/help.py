@@ -11,9 +11,8 @@ CODES = (
     "`fleet-job run` has it; 5 also when a run could not be started."
 )
 ONCE = (
-    "Each occurrence runs once: processes on one state folder share out what is due, and of several machines with the "
-    "same fleet job on the same hub one claims it, by a job without devices that is named after the fleet job and the "
-    "instant; the others record it as taken."
+    "Each occurrence runs once, also where several processes, or machines with the same fleet job on the same hub, "
+    "call this."
 )
 
 group(
@@ -40,11 +39,9 @@ command(
         "az iot hub fleet-job schedule set -j fw-7 --cron '30 2 * * 1-5' --time-zone America/New_York --missed all "
         "--catch-up 48h",
     ),
-    long="Times are those that clocks show in --time-zone, also when they change: a time that they skip is the first "
-    "instant after the gap, one that they show twice is its first. It says the next five in the zone and in UTC. What "
-    "was due by the schedule before, and had not started, is recorded as missed. An occurrence that was not started "
-    "before the next one was due was missed; --missed skip still starts one that is up to 15 minutes late. A run that "
-    f"a person, a threshold or a gate has stopped has not ended: --overlap says what it means. {NOTHING_BY_ITSELF}",
+    long="Times are those that clocks show in --time-zone, also when they change. The result has the next five, in the "
+    "zone and in UTC. What was due by the schedule before, and had not started, is recorded as missed.\n"
+    f"{NOTHING_BY_ITSELF}",
 )
 command(
     "iot hub fleet-job schedule show",
@@ -78,16 +75,14 @@ command(
 )
 command(
     "iot hub fleet-job schedule run-due",
-    "Start what is due, resume what its window or a lost process has interrupted, and wait for the end.",
+    "Start the runs that are due, resume interrupted ones, and wait for their end.",
     ("Start what is due; call this every few minutes.", "az iot hub fleet-job schedule run-due"),
     ("As a service.", "az iot hub fleet-job schedule run-due --loop"),
     ("One fleet job alone.", "az iot hub fleet-job schedule run-due -j fw-7 -o table"),
-    long=f"{ONCE} It may be called as often as you like: where nothing is due, it ends at once. With --loop each fleet "
-    "job that is due is run by a process of its own. With --loop the exit code is 0 when Ctrl-C or a signal ends it; "
-    "`schedule history` and the result say what came of the runs. Nobody is asked, however many devices there are: "
+    long=f"{ONCE} Where nothing is due, it ends at once. Nobody is asked, however many devices there are: "
     "--max-devices of the fleet job limits them. Runs that a person, a threshold or a gate has stopped wait for a "
-    "person. A clock that was set back repeats nothing; one that is more than a day ahead of the last poll is compared "
-    f"with the hub's. {CODES}",
+    "person.\nWith --loop each fleet job that is due is run by a process of its own, and the exit code is 0 when "
+    f"Ctrl-C or a signal ends it.\n{CODES}",
 )
 command(
     "iot hub fleet-job schedule backfill",
@@ -101,11 +96,11 @@ command(
         "az iot hub fleet-job schedule backfill -j fw-7 --since 2026-12-01 --until 2026-12-07",
     ),
     long="Also those from before the schedule was set. It ends with a run that does not end. Nobody is asked, however "
-    f"many devices there are: --max-devices of the fleet job limits them. {ONCE} {CODES}",
+    f"many devices there are: --max-devices of the fleet job limits them. {ONCE}\n{CODES}",
 )
 command(
     "iot hub fleet-job schedule export",
-    "Write what has `run-due` called every few minutes: for systemd, cron, pipelines or Kubernetes.",
+    "Write what calls `run-due` every few minutes: systemd, cron, a pipeline, Kubernetes.",
     (
         "A service and a timer of systemd.",
         "az iot hub fleet-job schedule export --systemd --output-dir ~/.config/systemd/user",

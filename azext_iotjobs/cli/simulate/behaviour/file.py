@@ -1,4 +1,4 @@
-"""A behaviour file -> how the devices of a simulation behave. docs/how-to/simulator.md describes the format.
+"""A behaviour file -> how the devices of a simulation behave. docs/reference/behaviour-file.md describes the format.
 
 Each error names the file, the line and the path of what is wrong, and says what is allowed.
 """

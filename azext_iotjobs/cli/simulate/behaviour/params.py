@@ -20,7 +20,7 @@ BEHAVIOUR: Group = (
         "behaviour_file",
         "--behaviour-file --bf",
         "YAML file with rules for methods, the twin, telemetry and presence, and with groups of devices: "
-        "docs/how-to/simulator.md describes it. - is standard input.",
+        "docs/reference/behaviour-file.md describes it. - is standard input.",
         group=GROUP,
     ),
     extra(

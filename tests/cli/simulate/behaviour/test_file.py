@@ -26,8 +26,8 @@ from azext_iotjobs.simulator.events import DeviceInfo
 from tests.helpers.driven_session import DrivenSession
 
 NAME = "--behaviour-file fleet.yaml"
-PAGE = (Path(__file__).parents[4] / "docs" / "how-to" / "simulator.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE.partition("\n## The behaviour file\n")[2], re.DOTALL)
+PAGE = (Path(__file__).parents[4] / "docs" / "reference" / "behaviour-file.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 
 def parsed(content: str) -> SimulationBehaviour:

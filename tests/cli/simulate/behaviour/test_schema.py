@@ -15,7 +15,8 @@ from tests.helpers.json_schema import problems
 
 DOCS = Path(__file__).parents[4] / "docs"
 SCHEMA = json.loads((DOCS / "reference" / "behaviour.schema.json").read_text(encoding="utf-8"))
-EXAMPLES = re.findall(r"```yaml\n(.*?)```", (DOCS / "how-to" / "simulator.md").read_text(encoding="utf-8"), re.DOTALL)
+PAGE = (DOCS / "reference" / "behaviour-file.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 HOLE: dict[str, Any] = {"zzz": 1}
 STEP: Any = lambda step: {"methods": {"m": {"then": [step]}}}  # noqa: E731
 VALUE: Any = lambda value: {"telemetry": {"t": {"every": 1, "values": {"v": value}}}}  # noqa: E731

@@ -1,0 +1,59 @@
+"""The ready file: says that clients are served, where, and how to connect; there only as long as that is so.
+
+For what starts a hub and waits for it, such as a job of a CI. It holds a connection string, as the printed line does.
+"""
+
+import contextlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from azext_iotjobs.localhub.process.config import BadConfig
+from azext_iotjobs.localhub.process.folder import FolderUnusable
+from azext_iotjobs.localhub.process.private_files import write_private
+
+
+def check_ready_file(path: Path) -> None:
+    """Raise BadConfig unless `path` may be written as a ready file: a file that is there has to be an earlier one."""
+    if not path.parent.is_dir():
+        raise BadConfig(f"--ready-file {path}: there is no folder {path.parent}; make it, or give another file.")
+    if path.is_dir():
+        raise BadConfig(f"--ready-file {path}: this is a folder; give a file.")
+    if path.exists() and not _is_of_a_hub(path):
+        raise BadConfig(
+            f"--ready-file {path}: this file is there, and no local hub has written it. It would be replaced: give "
+            "another name, or remove it."
+        )
+
+
+def remove_old_ready_file(path: Path) -> None:
+    """Remove what a killed hub has left: nobody may take it for this hub's. Raises FolderUnusable."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as err:
+        raise FolderUnusable(f"The ready file {path} of an earlier hub cannot be removed: {err.strerror}.") from err
+
+
+def write_ready_file(path: Path, document: dict[str, Any]) -> Callable[[], None]:
+    """Write the file at once, readable by its owner only; gives what removes it. Raises FolderUnusable."""
+    content = (json.dumps(document) + "\n").encode()
+    try:
+        write_private(path, content)
+    except OSError as err:
+        raise FolderUnusable(f"The ready file {path} cannot be written: {err.strerror}.") from err
+
+    def remove() -> None:
+        with contextlib.suppress(OSError):
+            if path.read_bytes() == content:  # else another hub has replaced it with its own
+                path.unlink(missing_ok=True)
+
+    return remove
+
+
+def _is_of_a_hub(path: Path) -> bool:
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and {"connectionString", "httpsPort", "pid"} <= document.keys()

@@ -1,0 +1,67 @@
+"""What pages have that is not typed: files, programs, output, and commands that cannot run here, with the reason."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.documents.block_checks import BadBlock, check_block
+from tests.documents.page_run import is_typed
+from tests.documents.pages import REPOSITORY, Block, all_pages, name_of, read_page
+from tests.documents.typed_commands import NotParsed, check_mentioned
+
+# Every reason for which commands are not run, and how many blocks have it. A block without a reason is run.
+NOT_RUN = {
+    "a hub in Azure": 1,
+    "a sketch of code": 1,
+}
+
+
+def untyped_blocks(path: Path) -> list[Block]:
+    page = read_page(path.read_text(encoding="utf-8"), name_of(path))
+    return [block for block in page.blocks if not is_typed(block)]
+
+
+@pytest.mark.parametrize("path", all_pages(), ids=name_of)
+def test_what_a_page_has_that_is_not_typed_is_what_it_says(path: Path) -> None:
+    wrong = []
+    for block in untyped_blocks(path):
+        try:
+            check_block(block)
+        except BadBlock as bad:
+            wrong.append(f"{name_of(path)}: {bad}")
+    assert wrong == []
+
+
+def test_no_reason_why_commands_are_not_run_is_hidden() -> None:
+    blocks = [block for path in all_pages() for block in untyped_blocks(path)]
+    found = Counter(block.not_run for block in blocks if block.not_run)
+    assert found == NOT_RUN
+
+
+OTHERS = {"az iot hub job pause"}  # that CONTRIBUTING has as an example of one to be added
+OF_AZURE_IOT = "docs/reference/compatibility.md"  # what it names is compared with azure-iot
+
+
+def mentioned() -> Iterator[tuple[str, str]]:
+    """The commands that stand in the text of pages, whole ones."""
+    paths = [path for path in all_pages() if name_of(path) != OF_AZURE_IOT]
+    for path in [*paths, REPOSITORY / "CONTRIBUTING.md", REPOSITORY / "SECURITY.md"]:
+        text = re.sub(r"^ *```.*?^ *```$", "", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+        for line in re.findall(r"`(az iot [^`]+)`", text):
+            if "…" not in line and "..." not in line and line not in OTHERS:
+                yield name_of(path), " ".join(line.split())
+
+
+def test_every_command_that_the_text_mentions_exists_with_its_options() -> None:
+    lines = set(mentioned())
+    wrong = []
+    for name, line in sorted(lines):
+        try:
+            check_mentioned(line)
+        except (NotParsed, ValueError) as err:
+            wrong.append(f"{name}: {err}")
+    assert wrong == []
+    assert len(lines) > 100

@@ -1,0 +1,16 @@
+"""What the README and pages beside the how-to guides show is typed, page by page."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.documents.machine import Machine
+from tests.documents.page_run import go_through
+from tests.documents.pages import TO_COME, all_pages, name_of
+
+PAGES = [path for path in all_pages() if path.parent.name != "how-to" and name_of(path) not in TO_COME]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_all_that_the_page_shows_works(path: Path, machine: Machine) -> None:
+    go_through(path, machine)

@@ -1,0 +1,108 @@
+"""The hub as `iotjobs-local-hub` runs it: without az, without a data folder, ended by signals."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from azext_iotjobs.localhub.__main__ import SCRIPT
+from tests.helpers.az import REPOSITORY
+from tests.helpers.waiting import wait_until
+
+MODULE = "azext_iotjobs.localhub"
+FREE_PORTS = ("--https-port", "0", "--mqtt-port", "0", "--amqp-port", "0")
+BAD_ARGUMENTS, NO_DEPENDENCY = 2, 11
+
+
+def start(temporary: Path, *words: str) -> "subprocess.Popen[str]":
+    """A hub that keeps what is temporary in this folder, where it runs too."""
+    temporary.mkdir(exist_ok=True)
+    return subprocess.Popen(
+        [sys.executable, "-m", MODULE, *words],
+        cwd=temporary,
+        env={**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def refused(folder: Path, *words: str) -> tuple[int, str]:
+    """The exit code and the error of a hub that must not start."""
+    hub = start(folder, *words)
+    stdout, stderr = hub.communicate(timeout=60)
+    assert stdout == ""
+    return hub.returncode, stderr
+
+
+def test_the_console_script_is_the_hubs_main() -> None:
+    project = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'[project.scripts]\n{SCRIPT} = "{MODULE}.__main__:main"\n' in project
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its signals are others")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_without_a_data_folder_it_is_in_memory_and_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    hub = start(tmp_path, *FREE_PORTS)
+    assert hub.stdout is not None
+    ready = json.loads(hub.stdout.readline())
+    (folder,) = tmp_path.iterdir()
+    assert ready["inMemory"] is True and Path(ready["caCertificatePath"]).parent == folder
+    assert folder.stat().st_mode & 0o777 == 0o700
+    hub.send_signal(number)
+    assert hub.communicate(timeout=60) == ("", "") and hub.returncode == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its signals are others")
+def test_ctrl_c_before_it_is_ready_leaves_no_folder_and_no_traceback(tmp_path: Path) -> None:
+    hub = start(tmp_path, *FREE_PORTS)
+    wait_until("its folder is there", lambda: list(tmp_path.iterdir()))
+    hub.send_signal(signal.SIGINT)
+    _, stderr = hub.communicate(timeout=60)
+    assert (hub.returncode, stderr) == (0, "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_events_are_not_kept_without_a_data_folder(tmp_path: Path) -> None:
+    code, error = refused(tmp_path, "--keep-events", "2")
+    assert code == BAD_ARGUMENTS and error.startswith("--keep-events stores events on disk: give --data-dir")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "advice"),
+    [
+        ("iotjobs", "az extension remove -n iotjobs"),
+        ("site-packages", 'pip install "iotjobs-….whl[local-hub]"'),
+    ],
+)
+def test_a_dependency_that_is_missing_is_said_to_who_installed_it_with_az_or_pip(
+    tmp_path: Path, folder: str, advice: str
+) -> None:
+    installed = tmp_path / folder
+    shutil.copytree(
+        REPOSITORY / "azext_iotjobs" / "localhub",
+        installed / "azext_iotjobs" / "localhub",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    for name in ("__init__.py", "_version.py"):
+        shutil.copy(REPOSITORY / "azext_iotjobs" / name, installed / "azext_iotjobs")
+    (installed / "iotjobs-0.0.1.dist-info").mkdir()
+    ran = subprocess.run(
+        [sys.executable, "-S", "-m", MODULE],  # -S: no site-packages
+        cwd=installed,
+        env={**{name: value for name, value in os.environ.items() if name != "PYTHONPATH"}, "PYTHONUTF8": "1"},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+    assert ran.returncode == NO_DEPENDENCY
+    (line,) = ran.stderr.splitlines()
+    assert "A dependency of the local hub does not load (No module named" in line and advice in line
