@@ -54,6 +54,8 @@ def cloud(tmp_path: Path) -> Iterator[Cloud]:
         f"{hub_path('my.hub')}/listkeys?api-version=2021-07-02": keys(KEY),
     }
 
+    cloud: Cloud
+
     def answer(request: http.server.BaseHTTPRequestHandler) -> None:
         status, document = 200, answers.get(request.path, DEVICE)
         if "/roleDefinitions" in request.path:

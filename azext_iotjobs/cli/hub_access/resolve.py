@@ -5,7 +5,6 @@ error. The name of a local hub is never looked up in Azure.
 """
 
 import os
-import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,14 +12,11 @@ from knack.log import get_logger
 
 from azext_iotjobs.cli.hub_access import running_hubs
 from azext_iotjobs.cli.hub_access.policy_rights import ALL_RIGHTS, NO_RIGHTS, REGISTRY_WRITE, Rights
-from azext_iotjobs.cli.output.hints import know
-from azext_iotjobs.clients.access_advice import HUB_ID, HUB_NAME
 from azext_iotjobs.clients.hub import HubClient, KnownTier
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.host_names import is_loopback, is_name_of, names_that_follow
 from azext_iotjobs.model.target import HTTPS_PORT, HubTarget
-from azext_iotjobs.model.text import Shell
 
 if TYPE_CHECKING:
     from azext_iotjobs.cli.hub_access.arm_hub import EventsEndpoint
@@ -194,6 +190,12 @@ def _tell_hub(host: str, resource_id: str | None) -> None:
 
     host: one of its names.  resource_id: None: not known; whoever types a command with it lets az look it up.
     """
+    import shlex  # here: of hubs in Azure alone
+
+    from azext_iotjobs.cli.output.hints import know
+    from azext_iotjobs.clients.access_advice import HUB_ID, HUB_NAME
+    from azext_iotjobs.model.text import Shell
+
     name = (names_that_follow(host).classic or host).partition(".")[0]
     look_up = Shell(f'"$(az iot hub show -n {shlex.quote(name)} --query id -o tsv)"')
     know(HUB_NAME, lambda: (name,))
