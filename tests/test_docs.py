@@ -307,39 +307,3 @@ def test_what_the_documents_commands_write_into_a_checkout_is_ignored_by_git() -
     written = {name for line in commands for name in re.findall(rf"(?<=\s){option} ([\w.-]+\.\w+)", line)}
     assert {"devices.csv", "reboot-1.csv", "ca.key", "pump-1-key.pem"} <= written
     assert {name for name in written if not any(fnmatch(name, pattern) for pattern in patterns)} == set()
-
-
-def test_the_readme_makes_the_jobs_and_files_that_its_later_lines_use() -> None:
-    text = (REPOSITORY / "README.md").read_text(encoding="utf-8").partition("## A real hub")[0].replace("\\\n", " ")
-    made: set[str] = set()
-    used: set[str] = set()
-    for block in re.findall(r"```bash\n(.*?)```", text, re.DOTALL):
-        for line in block.splitlines():
-            jobs = set(re.findall(r"(?:--job-id|-j) (\S+)", line))
-            files = set(re.findall(r"--devices-file (\S+)", line))
-            assert files <= made, line
-            if "job create" not in line:
-                assert jobs <= made, line
-            elif "--dry-run" not in line:
-                made |= jobs
-            made |= set(re.findall(r">>? (\S+)", line))
-            used |= jobs | files
-    assert {"lock-1", "reboot-1", "fw-7", "devices.csv"} <= used
-
-
-def test_the_readme_names_only_options_that_exist() -> None:
-    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    joined = text.replace("\\\n", " ")
-    known = sorted(our_arguments(), key=len, reverse=True)
-    lines = [line for block in re.findall(r"```bash\n(.*?)```", joined, re.DOTALL) for line in block.splitlines()]
-    checked = 0
-    for line in lines:
-        words = line.split("#")[0].strip()
-        command = next((each for each in known if words.startswith(f"az {each}")), None)
-        if command is None:
-            continue
-        options = {option for each in our_arguments()[command].values() for option in each["options"]}
-        used = {word for word in shlex.split(words) if re.fullmatch(r"--?[a-z][a-z-]*", word)}
-        assert used <= options | {"--query", "-o", "--output"}, line
-        checked += 1
-    assert checked >= 10

@@ -18,12 +18,15 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
-from azext_iotjobs.localhub.process.config import BadConfig, LocalHubConfig
+from azext_iotjobs.localhub.process.config import BadConfig, LocalHubConfig, read_dns_names
 from azext_iotjobs.localhub.process.limits import LoopExceptionHandler, allow_many_files, collect_garbage_rarely
 from azext_iotjobs.localhub.process.log import LEVELS, detach_stderr, start_logging
 from azext_iotjobs.localhub.process.ready_file import check_ready_file
+from azext_iotjobs.localhub.process.seed_file import UnreadableSeed, read_seed_file
 from azext_iotjobs.localhub.process.state_file import Listening
+from azext_iotjobs.localhub.rules.host_names import DEFAULT_BIND
 from azext_iotjobs.localhub.rules.quota import Sku
+from azext_iotjobs.localhub.rules.seed import Seed, SeedMistake, read_seed
 
 SCRIPT = "iotjobs-local-hub"  # as pyproject.toml names it
 EXTENSION = "iotjobs"  # az installs an extension into a folder of this name
@@ -65,6 +68,8 @@ def _run(arguments: argparse.Namespace, folder: Path) -> int:
     allow_many_files()
     try:
         asyncio.run(_serve(serve, config, end_with_stdin=arguments.end_with_stdin, detached=arguments.detached))
+    except BadConfig as err:
+        return _end(BAD_ARGUMENTS, str(err))
     except PortTaken as err:
         return _end(PORT_TAKEN, str(err))
     except FolderUnusable as err:
@@ -101,10 +106,12 @@ def _config(arguments: argparse.Namespace, folder: Path) -> LocalHubConfig:
         amqp_port=arguments.amqp_port,
         amqp_plain_port=arguments.amqp_plain_port,
         bind=arguments.bind,
+        dns_names=read_dns_names(arguments.dns_names),
         data_dir=folder,
         upload_dir=arguments.upload_folder.absolute() if arguments.upload_folder else None,
         state_dir=arguments.state_dir.absolute() if arguments.state_dir else None,
         ready_file=arguments.ready_file.absolute() if arguments.ready_file else None,
+        ca_file=arguments.ca_file.absolute() if arguments.ca_file else None,
         in_memory=arguments.in_memory or arguments.data_dir is None,
         sku=Sku(arguments.sku),
         units=arguments.units,
@@ -113,8 +120,21 @@ def _config(arguments: argparse.Namespace, folder: Path) -> LocalHubConfig:
         keep_events_days=arguments.keep_events,
         partitions=arguments.partitions,
         consumer_groups=tuple(arguments.consumer_groups),
+        seed=_seed(arguments.seed),
         log_file=arguments.log_file.absolute() if arguments.log_file else None,
     )
+
+
+def _seed(file: Path | None) -> Seed | None:
+    """What a seed file says. Raises BadConfig."""
+    if file is None:
+        return None
+    try:
+        return read_seed(read_seed_file(file))
+    except UnreadableSeed as err:
+        raise BadConfig(f"--seed: {err}") from err
+    except SeedMistake as err:
+        raise BadConfig(f"--seed {file}: {err}") from err
 
 
 async def _serve(serve: Serve, config: LocalHubConfig, *, end_with_stdin: bool, detached: bool) -> None:
@@ -189,7 +209,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--mqtt-port", type=int, default=8883)
     parser.add_argument("--amqp-port", type=int, help="default: 5671, or any free one where that is taken")
     parser.add_argument("--amqp-plain-port", type=int, help="AMQP without TLS; default: none")
-    parser.add_argument("--bind", default="127.0.0.1", help="loopback address 127.0.0.N")
+    parser.add_argument(
+        "--bind", default=DEFAULT_BIND, help="loopback address 127.0.0.N; with --dns-name any of this machine, 0.0.0.0"
+    )
+    parser.add_argument(
+        "--dns-name",
+        dest="dns_names",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="another name of the hub, which its certificate has too, such as a service's in Compose; repeatable",
+    )
     parser.add_argument(
         "--data-dir", type=Path, help="folder of its devices, twins, jobs and keys; default: in memory, with new keys"
     )
@@ -203,6 +233,17 @@ def _parser() -> argparse.ArgumentParser:
         "--ready-file",
         type=Path,
         help="file that is there while clients are served, with what is printed then: names, ports, connection strings",
+    )
+    parser.add_argument(
+        "--seed",
+        type=Path,
+        metavar="FILE",
+        help="YAML or JSON: devices, modules, twins, CA certificates and configurations to begin with",
+    )
+    parser.add_argument(
+        "--ca-file",
+        type=Path,
+        help="where to write a copy of the CA's certificate that everyone may read; it stays there",
     )
     parser.add_argument("--in-memory", action="store_true", help="store nothing but keys in the data folder")
     _add_limits(parser)

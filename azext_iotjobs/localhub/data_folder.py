@@ -19,7 +19,7 @@ from azext_iotjobs.localhub.errors import StoreDamaged, StoreUnavailable
 from azext_iotjobs.localhub.process.config import LocalHubConfig
 from azext_iotjobs.localhub.process.folder import FolderUnusable
 from azext_iotjobs.localhub.process.outages import Outages
-from azext_iotjobs.localhub.process.private_files import write_private
+from azext_iotjobs.localhub.process.private_files import write_private, write_public
 from azext_iotjobs.localhub.rules.blob_sas import StorageAccount
 from azext_iotjobs.localhub.rules.event import DEFAULT_PARTITIONS
 from azext_iotjobs.localhub.store.database import Database, NewerDatabase
@@ -28,7 +28,13 @@ from azext_iotjobs.localhub.store.events import EventRows
 from azext_iotjobs.localhub.store.identities import Identities
 from azext_iotjobs.localhub.store.integrity import FULL, QUICK, check_integrity
 from azext_iotjobs.localhub.store.schema import MIGRATIONS
-from azext_iotjobs.localhub.tls.certificates import Certificates, CertificatesUnusable, all_files, ensure_certificates
+from azext_iotjobs.localhub.tls.certificates import (
+    Certificates,
+    CertificatesUnusable,
+    all_files,
+    ca_certificate,
+    ensure_certificates,
+)
 from azext_iotjobs.localhub.tls.context import HubContext
 
 UNUSABLE = (StoreUnavailable, StoreDamaged, sqlite3.Error, NewerDatabase, OSError)
@@ -45,7 +51,7 @@ class Keys(NamedTuple):
 def open_keys(config: LocalHubConfig, clock: HubClock, identities: Identities) -> Keys:
     """The certificates and the policies' keys, made when there are none. Raises FolderUnusable."""
     try:
-        certificates = ensure_certificates(config.data_dir, config.bind, clock.now())
+        certificates = ensure_certificates(config.data_dir, config.bind, config.dns_names, clock.now())
         tls = HubContext(certificates, wants_client_certificate=identities.any_with_certificate)
     except CertificatesUnusable as err:
         files = " ".join(shlex.quote(str(each)) for each in all_files(config.data_dir))
@@ -61,6 +67,16 @@ def open_keys(config: LocalHubConfig, clock: HubClock, identities: Identities) -
         raise FolderUnusable(str(err)) from err
     except OSError as err:
         raise FolderUnusable(f"{config.data_dir / 'policies.json'} cannot be written: {err.strerror}.") from err
+
+
+def write_ca_copy(config: LocalHubConfig, keys: Keys) -> None:
+    """Write the CA's certificate where it was asked for, for other users of this machine. Raises FolderUnusable."""
+    if config.ca_file is None:
+        return
+    try:
+        write_public(config.ca_file, ca_certificate(keys.certificates))
+    except OSError as err:
+        raise FolderUnusable(f"The CA's certificate cannot be written to {config.ca_file}: {err.strerror}.") from err
 
 
 def open_storage(config: LocalHubConfig, account: StorageAccount) -> Storage:

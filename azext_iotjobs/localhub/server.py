@@ -28,6 +28,7 @@ from azext_iotjobs.localhub.data_folder import (
     open_keys,
     open_storage,
     unusable_database,
+    write_ca_copy,
 )
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.errors import StoreDamaged, StoreUnavailable
@@ -36,12 +37,12 @@ from azext_iotjobs.localhub.http.connection_limits import make_runner
 from azext_iotjobs.localhub.http.listener import make_application
 from azext_iotjobs.localhub.http.websocket import WebSocketEndpoint
 from azext_iotjobs.localhub.mqtt.connection import Connection
-from azext_iotjobs.localhub.process.config import LocalHubConfig
+from azext_iotjobs.localhub.process.config import BadConfig, LocalHubConfig
 from azext_iotjobs.localhub.process.disconnect_log import DisconnectLog
 from azext_iotjobs.localhub.process.folder import claim_folder
 from azext_iotjobs.localhub.process.outages import Outages
 from azext_iotjobs.localhub.process.ready_file import remove_old_ready_file, write_ready_file
-from azext_iotjobs.localhub.process.sockets import ACCEPTED_AT_ONCE, BACKLOG, HubSockets, listen_for_all
+from azext_iotjobs.localhub.process.sockets import ACCEPTED_AT_ONCE, BACKLOG, HubSockets, Ports, listen_for_all
 from azext_iotjobs.localhub.process.state_file import (
     SERVICE,
     Credentials,
@@ -51,7 +52,8 @@ from azext_iotjobs.localhub.process.state_file import (
     write_state_file,
 )
 from azext_iotjobs.localhub.rules.blob_sas import StorageAccount, account_key
-from azext_iotjobs.localhub.rules.host_names import EVENT_HUB_NAME, HostNames, amqp_host_name, host_name
+from azext_iotjobs.localhub.rules.host_names import ALL_ADDRESSES, EVENT_HUB_NAME, HostNames, host_name, with_port
+from azext_iotjobs.localhub.rules.seed import SeedMistake
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.identities import Identities
 from azext_iotjobs.localhub.store.twins import Twins
@@ -86,19 +88,21 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         identities = Identities(database, Twins(database))
         at_end.callback(identities.presence.write)
         keys = open_keys(config, clock, identities)
+        write_ca_copy(config, keys)
 
         sockets = listen_for_all(config)
         ports = sockets.ports
 
-        host_names = HostNames(config.bind, *filter(None, ports))
+        host_names = HostNames(config.bind, *filter(None, ports), dns_names=config.dns_names)
         authenticator = Authenticator(keys.policies, identities, Authorities(database), host_names, clock)
-        account = StorageAccount(host_name(config.bind, ports.https), account_key(keys.policies[OWNER]))
+        account = StorageAccount(_blob_host(config, ports), account_key(keys.policies[OWNER]))
         storage = open_storage(config, account)
         at_end.callback(storage.close)
         stores = Stores(database, event_log, storage)
         hub = _assemble(config, stores, identities, authenticator, clock, keys, stop)
+        _apply_seed(hub, config)
 
-        endpoint = EventHubEndpoint(host=amqp_host_name(config.bind), port=ports.amqp, name=EVENT_HUB_NAME)
+        endpoint = EventHubEndpoint(port=ports.amqp, name=EVENT_HUB_NAME)
         parts = amqp_parts(hub, endpoint, host_names, clock, loop)
         await _serve_clients(hub, parts, authenticator, storage, sockets, keys.tls, at_end)
         _run_in_background(
@@ -125,7 +129,10 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
             "ready: HTTPS port %d, MQTT port %d, AMQP port %d, process %d",
             *(ports.https, ports.mqtt, ports.amqp, os.getpid()),
         )
-        on_ready(listening)
+        if not config.is_local:
+            _say_who_reaches_it(config, ports)
+        if not stop.is_set():
+            on_ready(listening)
         await stop.wait()
         logger.info("ending")
 
@@ -143,6 +150,19 @@ def _assemble(
         return assemble(config, stores, identities, authenticator, clock, keys, stop.set)
     except (StoreUnavailable, StoreDamaged) as err:
         raise unusable_database(config, err) from err
+
+
+def _apply_seed(hub: Hub, config: LocalHubConfig) -> None:
+    """Create what the hub is to begin with. Raises BadConfig, FolderUnusable."""
+    if config.seed is None:
+        return
+    try:
+        created, existing = hub.handlers.seed.apply(config.seed)
+    except SeedMistake as err:
+        raise BadConfig(f"--seed: {err}") from err
+    except (StoreUnavailable, StoreDamaged) as err:
+        raise unusable_database(config, err) from err
+    logger.info("seed: created %s; there already: %s", created, existing)
 
 
 async def _serve_clients(
@@ -177,6 +197,21 @@ def _run_in_background(at_end: contextlib.AsyncExitStack, *work: Coroutine[Any, 
     """Run these until the hub ends."""
     for each in work:
         at_end.push_async_callback(_cancel, asyncio.create_task(each))
+
+
+def _say_who_reaches_it(config: LocalHubConfig, ports: Ports) -> None:
+    """For a hub that others than this machine reach."""
+    where = "every address of this machine" if config.bind == ALL_ADDRESSES else config.bind
+    logger.warning(
+        "the hub listens at %s, ports %d, %d and %d: its keys, in %s, are all that keeps others out",
+        *(where, ports.https, ports.mqtt, ports.amqp, config.data_dir / "policies.json"),
+    )
+
+
+def _blob_host(config: LocalHubConfig, ports: Ports) -> str:
+    """The host of blobs' URIs. Who reads them may be elsewhere, where the hub has a name for that."""
+    names = config.dns_names
+    return with_port(names[0], ports.https) if names else host_name(config.bind, ports.https)
 
 
 def _credentials(keys: Keys, container_uri: str) -> Credentials:

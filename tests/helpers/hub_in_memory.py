@@ -41,7 +41,7 @@ from tests.helpers.moved_loop import HandClock
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 OTHER_KEY = base64.b64encode(bytes(range(1, 33))).decode()
-ENDPOINT = EventHubEndpoint(host="localhost", port=5671, name="local-hub")
+ENDPOINT = EventHubEndpoint(port=5671, name="local-hub")
 
 
 class HubInMemory:
@@ -54,7 +54,7 @@ class HubInMemory:
         self.loop = loop or asyncio.new_event_loop()
         self._is_loop_own = loop is None
         self.clock = HandClock()
-        self.host_names = HostNames("127.0.0.1", 443, 8883, 5671)
+        self.host_names = HostNames("127.0.0.1", 443, 8883, 5671, dns_names=["iothub"])
         self.database = Database(None)
         self.identities = Identities(self.database, Twins(self.database))
         self.authenticator = Authenticator(

@@ -104,7 +104,7 @@ def test_a_damaged_file_is_named_and_nothing_is_overwritten(folder: Path, name: 
 def test_whatever_is_in_a_damaged_certificate_or_key_it_is_named(folder: Path, name: str, content: bytes) -> None:
     (folder / name).write_bytes(content)
     with pytest.raises(CertificatesUnusable, match=str(folder / name)):
-        ensure_certificates(folder, "127.0.0.1", datetime.now(timezone.utc))
+        ensure_certificates(folder, "127.0.0.1", (), datetime.now(timezone.utc))
     assert (folder / name).read_bytes() == content
 
 
@@ -112,7 +112,7 @@ def test_whatever_is_in_a_damaged_certificate_or_key_it_is_named(folder: Path, n
 def test_a_ca_that_is_gone_is_not_silently_replaced_by_one_that_nobody_trusts(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(CertificatesUnusable, match=f"{folder / name} is missing"):
-        ensure_certificates(folder, "127.0.0.1", datetime.now(timezone.utc))
+        ensure_certificates(folder, "127.0.0.1", (), datetime.now(timezone.utc))
 
 
 @pytest.mark.parametrize("name", ["ca-bundle.pem", "certificates.json", "policies.json", "hub.db", "hub.lock"])
@@ -171,7 +171,7 @@ def test_keys_that_nobody_could_sign_with_are_found_at_the_start(tmp_path: Path,
 def test_facts_that_are_none_are_found_at_the_start(folder: Path, facts: str) -> None:
     (folder / "certificates.json").write_text(facts)
     with pytest.raises(CertificatesUnusable, match=str(folder / "certificates.json")):
-        ensure_certificates(folder, "127.0.0.1", datetime.now(timezone.utc))
+        ensure_certificates(folder, "127.0.0.1", (), datetime.now(timezone.utc))
 
 
 def test_certificates_of_another_hub_are_found_at_the_start(folder: Path, tmp_path: Path) -> None:

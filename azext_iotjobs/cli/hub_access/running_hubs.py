@@ -41,12 +41,23 @@ class RunningHub(NamedTuple):
     @property
     def selector(self) -> str:
         """The value of `-n` that names this hub and no other."""
-        return f"{'localhost' if self.bind == DEFAULT_BIND else self.bind}:{self.https_port}"
+        return f"{'localhost' if self.is_localhost else self.bind}:{self.https_port}"
+
+    @property
+    def is_localhost(self) -> bool:
+        """Whether it is reached at `localhost`: at the default address, and wherever other machines reach it too."""
+        return self.bind == DEFAULT_BIND or not is_loopback(self.bind)
 
     @property
     def has_ended(self) -> bool:
         """Whether its process is certainly gone; False where that is unknown."""
         return _is_gone(self.document.get("pid"))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended, and no other runs in its place."""
+        now = _read(self.state_file)
+        return now is None or now.has_ended
 
     @property
     def knows_its_process(self) -> bool:
@@ -187,7 +198,7 @@ def _fits(hub: RunningHub, host: str | None, https_port: int | None) -> bool:
 
 def _answers_at(hub: RunningHub, host: str) -> bool:
     is_localhost = host.lower() in LOOPBACK_NAMES or is_below_localhost(host)
-    return host == hub.bind or (hub.bind == DEFAULT_BIND and is_localhost)
+    return host == hub.bind or (hub.is_localhost and is_localhost)
 
 
 def _none_message(hubs: list[RunningHub], host: str | None, https_port: int | None) -> str:
@@ -217,8 +228,9 @@ def _read(path: Path) -> RunningHub | None:
 
 
 def _listens(hub: RunningHub) -> bool:
+    address = DEFAULT_BIND if hub.is_localhost else hub.bind
     try:
-        socket.create_connection((hub.bind, hub.https_port), timeout=CONNECT_LIMIT_S).close()
+        socket.create_connection((address, hub.https_port), timeout=CONNECT_LIMIT_S).close()
     except OSError:
         return False
     return True

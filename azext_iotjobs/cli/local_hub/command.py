@@ -19,6 +19,7 @@ from azext_iotjobs.clients.local_hub import LocalHubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.connection_string import parse_connection_string
 from azext_iotjobs.model.errors import AnswerTooLate, BadValue, ConflictingChoice, HubFault, StateError
+from azext_iotjobs.model.host_names import is_loopback
 from azext_iotjobs.model.text import Shell, Text
 
 logger = get_logger(__name__)
@@ -35,6 +36,7 @@ def start(cmd: Any, detach: bool = False, *, options: process.HubOptions) -> dic
     hub = process.start(options, log_level=_log_level(cmd), in_background=detach)
     logger.warning("%s", how_to_use(hub.document))
     if detach:
+        _warn_as_its_log(hub)
         return hub.document
     print_now(cmd, hub.document)
     process.wait_for_end(hub)
@@ -113,6 +115,17 @@ def client_of(hub: RunningHub) -> LocalHubClient:
     """A client of the requests that only a local hub takes."""
     login = parse_connection_string(hub.connection_string)
     return LocalHubClient(HubClient.open(hub.target(login.host), login.sas_key(), SystemClock()).transport)
+
+
+def _warn_as_its_log(hub: process.StartedHub) -> None:
+    """What a hub in the foreground says itself."""
+    bind = str(hub.document["bind"])
+    if hub.has_new_ca:
+        logger.warning(
+            "%s is new: clients that trusted the CA before have to trust it.", hub.document["caCertificatePath"]
+        )
+    if not is_loopback(bind):
+        logger.warning("Others than this machine reach the hub, at %s: its keys alone keep them out.", bind)
 
 
 def _log_level(cmd: Any) -> str:

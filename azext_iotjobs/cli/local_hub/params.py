@@ -73,14 +73,29 @@ HUB_START: Group = (
     extra(
         "bind",
         "--bind",
-        "Loopback address 127.0.0.N, so that hubs with fixed ports can run side by side.",
+        "Loopback address 127.0.0.N, so that hubs with fixed ports can run side by side. With --dns-name also another "
+        "address of this machine, or 0.0.0.0 for all: whoever reaches it is then kept out by the hub's keys alone.",
         default="127.0.0.1",
+    ),
+    extra(
+        "dns_names",
+        "--dns-name",
+        "Another name that the hub has, in its certificate, in tokens and for clients: one without a dot, such as that "
+        "of a service in Compose, or one below .local, .internal, .test, .example or .home.arpa. Can be given several "
+        "times. Where the hub's CA may not certify it, there is a new one, which clients have to trust.",
+        action="append",
     ),
     extra(
         "ready_file",
         "--ready-file",
         "File that is there while the hub serves clients, with what this command prints: names, ports, connection "
         "strings. Only its owner can read it, and the hub removes it when it ends.",
+    ),
+    extra(
+        "seed",
+        "--seed",
+        "File of YAML or JSON with devices, modules, twins, CA certificates and configurations to begin with. What is "
+        "there already stays as it is.",
     ),
     extra("in_memory", "--in-memory", "Forget devices, twins and jobs when the hub ends.", action="store_true"),
     extra(
@@ -129,6 +144,17 @@ CA_NAME: Group = (
 
 CA_FILE: Group = (option("path", "--path -p", "PEM file with the CA's certificate, root or intermediate."),)
 
+SEED_FILE: Group = (option("file", "--file -f", "File of YAML or JSON, as `export` writes it; - for standard input."),)
+
+WITH_KEYS: Group = (
+    option(
+        "keys",
+        "--keys",
+        "With the keys of devices and modules. Without it, a hub that begins with the export makes new ones.",
+        action="store_true",
+    ),
+)
+
 YES: Group = (option("our_yes", "--yes -y", "Do not ask for confirmation.", action="store_true"),)
 
 
@@ -136,6 +162,8 @@ START: Options = (HUB_START, HUB_FOLDER)
 STOP: Options = (WHICH_HUB,)
 SHOW: Options = (WHICH_HUB,)
 RESET: Options = (WHICH_HUB, STOPPED_HUB, YES)
+SEED: Options = (WHICH_HUB, SEED_FILE)
+EXPORT: Options = (WHICH_HUB, WITH_KEYS)
 EVENTS: Options = (WHICH_HUB, HUB_EVENTS)
 SEND: Options = (WHICH_HUB, DEVICE, BODY, C2D_PROPERTIES)
 CREATE_CERTIFICATE: Options = (WHICH_HUB, CA_NAME, CA_FILE)

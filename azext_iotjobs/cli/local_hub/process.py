@@ -19,7 +19,7 @@ from azext_iotjobs.model.errors import BadValue, StateError
 from azext_iotjobs.transport.own_import import own_folders
 
 PACKAGE_FOLDER = Path(__file__).resolve().parents[3]
-LOG = "hub.log"  # in the data folder
+LOG, CA = "hub.log", "ca.pem"  # in the data folder
 READY_LIMIT_S = 30.0  # it is ready in under 2 s; a busy machine may need more
 END_LIMIT_S = 30.0
 BAD_ARGUMENTS = 2  # the hub's exit code for a value that it refuses
@@ -34,9 +34,11 @@ class HubOptions:
     amqp_port: int | None = None  # None: AMQP's own, or any free one
     amqp_plain_port: int | None = None  # None: none
     bind: str = "127.0.0.1"
+    dns_names: Sequence[str] | None = None  # beside those of this machine
     data_dir: str | None = None  # None: the default one
     upload_folder: str | None = None  # None: in the data folder
     ready_file: str | None = None  # None: none is written
+    seed: str | None = None  # a file; None: it begins with nothing
     in_memory: bool = False
     sku: str = "unlimited"  # or a tier's name
     units: int = 1
@@ -56,6 +58,7 @@ class StartedHub:
     """A hub that is ready; `document` is what it printed then."""
 
     document: dict[str, Any]
+    has_new_ca: bool  # in the place of one that clients may have trusted
     process: "subprocess.Popen[bytes]"
 
 
@@ -71,12 +74,14 @@ def start(options: HubOptions, *, log_level: str, in_background: bool) -> Starte
         data_path.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as err:
         raise BadValue(f"--data-dir {data_path}: {err.strerror}.", hint="Give a folder that you may write to.") from err
+    ca_before = _content(data_path / CA)
     process = _spawn(_command_line(options, log_level, in_background), in_background)
     # From stderr, not from the log, which stays empty while the disk is full.
     errors = _ErrorReader(process.stderr) if process.stderr else None
     line = _ready_line(process)
     if line:
-        return StartedHub(document=json.loads(line), process=process)
+        has_new_ca = ca_before not in (None, _content(data_path / CA))
+        return StartedHub(document=json.loads(line), has_new_ca=has_new_ca, process=process)
     code = _wait_for_end(process)
     raise _refusal(code, errors.last_line() or f"it ended with code {code} and no error." if errors else None)
 
@@ -114,6 +119,7 @@ def _command_line(options: HubOptions, log_level: str, in_background: bool) -> l
         "--data-dir": options.data_path,
         **({"--upload-folder": Path(options.upload_folder).absolute()} if options.upload_folder else {}),
         **({"--ready-file": Path(options.ready_file).absolute()} if options.ready_file else {}),
+        **({"--seed": Path(options.seed).absolute()} if options.seed else {}),
         "--state-dir": state_folder(),
         "--sku": options.sku,
         "--units": options.units,
@@ -125,8 +131,16 @@ def _command_line(options: HubOptions, log_level: str, in_background: bool) -> l
     # In the foreground its standard input is a pipe from this process, which ends with it, even when it is killed.
     flags = ["--detached" if in_background else "--end-with-stdin", *(["--in-memory"] if options.in_memory else [])]
     values = [word for name, value in valued.items() if value is not None for word in (name, str(value))]
+    values += [word for name in options.dns_names or () for word in ("--dns-name", name)]
     values += ["--consumer-groups", *options.consumer_groups] if options.consumer_groups else []
     return [sys.executable, "-m", "azext_iotjobs.localhub", *values, *flags]
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
 
 
 def _spawn(words: list[str], in_background: bool) -> "subprocess.Popen[bytes]":

@@ -2,12 +2,15 @@
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from azext_iotjobs.localhub.rules.dns_names import MAX_NAMES, BadDnsName, read_dns_name
 from azext_iotjobs.localhub.rules.event import MAX_PARTITIONS, MIN_PARTITIONS
-from azext_iotjobs.localhub.rules.host_names import DEFAULT_BIND
+from azext_iotjobs.localhub.rules.host_names import ALL_ADDRESSES, DEFAULT_BIND, is_loopback
 from azext_iotjobs.localhub.rules.quota import UNIT_LIMITS, Sku, job_slots
+from azext_iotjobs.localhub.rules.seed import Seed
 
 AMQP_PORT = 5671  # the one that clients use; most cannot be given another
 MAX_TIME_SCALE = 1000  # timers are too coarse for more
@@ -27,11 +30,13 @@ class LocalHubConfig:
     mqtt_port: int = 8883
     amqp_port: int | None = None  # None: AMQP_PORT, or any free one where that is taken
     amqp_plain_port: int | None = None  # without TLS; None: none
-    bind: str = DEFAULT_BIND
+    bind: str = DEFAULT_BIND  # an IPv4 address; beyond loopback only with dns_names
+    dns_names: tuple[str, ...] = ()  # beside those of this machine, as `read_dns_name` gives them
     data_dir: Path
     upload_dir: Path | None = None  # of the storage account; None: below data_dir
     state_dir: Path | None = None  # folder of the state file; None: none is written
     ready_file: Path | None = None  # None: none is written
+    ca_file: Path | None = None  # a copy of the CA's certificate for everyone; None: none is written
     in_memory: bool = False
     sku: Sku = Sku.UNLIMITED
     units: int = 1  # of the tier; 1 to UNIT_LIMITS
@@ -40,12 +45,12 @@ class LocalHubConfig:
     keep_events_days: int | None = None  # 1 to MAX_KEEP_DAYS, on disk; None: events are in memory only
     partitions: int | None = None  # of events; None: 4, or as many as events were kept in
     consumer_groups: tuple[str, ...] = ()  # beside $Default
+    seed: Seed | None = None  # what the hub is to begin with
     log_file: Path | None = None  # None: the log goes to stderr only
 
     def __post_init__(self) -> None:
         self._check_ports()
-        if not _is_loopback_v4(self.bind):
-            raise BadConfig(f"--bind {self.bind}: a local hub listens on loopback only; give 127.0.0.N.")
+        self._check_addresses()
         if self.max_active_jobs is not None and self.max_active_jobs < 1:
             raise BadConfig(f"--max-active-jobs {self.max_active_jobs}: give 1 or more.")
         self._check_tier()
@@ -53,8 +58,15 @@ class LocalHubConfig:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """The addresses to listen at: the default one includes ::1, as "localhost" does."""
+        """The addresses to listen at: "localhost" includes ::1, and leads to a hub that others reach too."""
+        if not self.is_local:
+            return (self.bind, "::1") if self.bind == ALL_ADDRESSES else (self.bind, DEFAULT_BIND, "::1")
         return (self.bind, "::1") if self.bind == DEFAULT_BIND else (self.bind,)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine reaches the hub."""
+        return is_loopback(self.bind)
 
     @property
     def storage_dir(self) -> Path:
@@ -83,6 +95,25 @@ class LocalHubConfig:
                 raise BadConfig(f"{options[port]} and {option} are both {port}: give two different ports.")
             if port != 0:
                 options[port] = option
+
+    def _check_addresses(self) -> None:
+        if len(self.dns_names) > MAX_NAMES:
+            raise BadConfig(f"--dns-name: {len(self.dns_names)} names; a hub has at most {MAX_NAMES}.")
+        if not _is_ipv4(self.bind):
+            raise BadConfig(f"--bind {self.bind}: give an IPv4 address: 127.0.0.N, or with --dns-name {ALL_ADDRESSES}.")
+        if self.is_local:
+            return
+        if not self.dns_names:
+            raise BadConfig(
+                f"--bind {self.bind}: others than this machine would reach the hub there, and it has no name that they "
+                "could trust. Give 127.0.0.N, or --dns-name too, the name that they call it by: "
+                f"--bind {self.bind} --dns-name iothub."
+            )
+        if self.amqp_plain_port is not None:
+            raise BadConfig(
+                f"--amqp-plain-port and --bind {self.bind}: keys and messages would pass through the network as "
+                "they are. Without TLS the hub listens on loopback only: leave one of them out."
+            )
 
     def _check_tier(self) -> None:
         most = UNIT_LIMITS.get(self.sku.value)
@@ -115,8 +146,17 @@ class LocalHubConfig:
                 )
 
 
-def _is_loopback_v4(text: str) -> bool:
+def read_dns_names(texts: Iterable[str]) -> tuple[str, ...]:
+    """The names of --dns-name, each once, in their order. Raises BadConfig."""
     try:
-        return ipaddress.IPv4Address(text).is_loopback
+        return tuple(dict.fromkeys(map(read_dns_name, texts)))
+    except BadDnsName as err:
+        raise BadConfig(f"--dns-name {err}") from err
+
+
+def _is_ipv4(text: str) -> bool:
+    try:
+        ipaddress.IPv4Address(text)
     except ValueError:
         return False
+    return True

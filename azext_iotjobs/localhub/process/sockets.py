@@ -1,4 +1,4 @@
-"""Listening sockets on loopback: one port, every address that a hub has."""
+"""Listening sockets: one port, every address that a hub has."""
 
 import errno
 import logging
@@ -7,6 +7,7 @@ import socket
 from typing import NamedTuple
 
 from azext_iotjobs.localhub.process.config import AMQP_PORT, LocalHubConfig
+from azext_iotjobs.localhub.rules.host_names import is_loopback
 
 logger = logging.getLogger(__name__)
 
@@ -111,8 +112,12 @@ def _bound(address: str, port: int, option: str) -> socket.socket:
         sock.close()
         if family == socket.AF_INET6 and err.errno != errno.EADDRINUSE:
             raise
-        if err.errno == errno.EADDRNOTAVAIL:  # macOS has 127.0.0.1 alone
-            hint = f"On macOS it becomes one with: sudo ifconfig lo0 alias {address}"
-            raise PortTaken(f"{address} is not an address of this machine. {hint}") from err
+        if err.errno == errno.EADDRNOTAVAIL:
+            raise PortTaken(f"{address} is not an address of this machine.{_how_to_add(address)}") from err
         raise PortTaken(f"Port {port} on {address} is taken: give another {option}, or 0 for any free one.") from err
     return sock
+
+
+def _how_to_add(address: str) -> str:
+    """What to say of an address that this machine does not have: macOS has 127.0.0.1 alone of loopback's."""
+    return f" On macOS it becomes one with: sudo ifconfig lo0 alias {address}" if is_loopback(address) else ""

@@ -12,7 +12,13 @@ from azext_iotjobs.localhub.process.folder import FolderUnusable
 from azext_iotjobs.localhub.process.private_files import make_private_folder, write_private
 from azext_iotjobs.localhub.process.sockets import Ports
 from azext_iotjobs.localhub.rules.event import DEFAULT_GROUP
-from azext_iotjobs.localhub.rules.host_names import EVENT_HUB_NAME, amqp_host_name, host_name, subdomain_names
+from azext_iotjobs.localhub.rules.host_names import (
+    EVENT_HUB_NAME,
+    amqp_host_name,
+    host_name,
+    subdomain_names,
+    with_port,
+)
 from azext_iotjobs.localhub.rules.quota import Sku
 
 SERVICE = "service"  # the policy that Event Hubs clients use
@@ -50,9 +56,9 @@ def describe(config: LocalHubConfig, ports: Ports, credentials: Credentials, sta
         "amqpPort": ports.amqp,
         "amqpPlainPort": ports.amqp_plain,
         "bind": config.bind,
-        "connectionString": f"HostName={name};SharedAccessKeyName={credentials.policy};"
-        f"SharedAccessKey={credentials.key}",
-        **_event_hubs(config.bind, ports, credentials.service_key),
+        "connectionString": _connection_string(name, credentials),
+        **_event_hubs(amqp_host_name(config.bind), ports, credentials.service_key),
+        "dnsNames": [_known_as(each, ports, credentials) for each in config.dns_names],
         "consumerGroups": [DEFAULT_GROUP, *config.consumer_groups],
         "keepEventsDays": config.keep_events_days,
         "containerUri": credentials.container_uri,
@@ -74,9 +80,23 @@ def describe(config: LocalHubConfig, ports: Ports, credentials: Credentials, sta
     return Listening(document=document, state_file=state_file)
 
 
-def _event_hubs(bind: str, ports: Ports, key: str) -> dict[str, str | None]:
+def _known_as(dns_name: str, ports: Ports, credentials: Credentials) -> dict[str, str | None]:
+    """The same hub under a name that it has by request, for clients to whom that leads."""
+    name = with_port(dns_name, ports.https)
+    events = _event_hubs(dns_name, ports, credentials.service_key)["eventHubsConnectionString"]
+    return {
+        "hostName": name,
+        "connectionString": _connection_string(name, credentials),
+        "eventHubsConnectionString": events,
+    }
+
+
+def _connection_string(name: str, credentials: Credentials) -> str:
+    return f"HostName={name};SharedAccessKeyName={credentials.policy};SharedAccessKey={credentials.key}"
+
+
+def _event_hubs(host: str, ports: Ports, key: str) -> dict[str, str | None]:
     """Connection strings for Event Hubs clients: over TLS, and over the plain port if there is one."""
-    host = amqp_host_name(bind)
     access = f"SharedAccessKeyName={SERVICE};SharedAccessKey={key}"
     port = "" if ports.amqp == AMQP_PORT else f":{ports.amqp}"
     plain = None

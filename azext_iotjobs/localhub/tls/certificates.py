@@ -6,8 +6,10 @@ nothing does not load `cryptography`.
 
 import contextlib
 import json
+import logging
 import os
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,13 +17,17 @@ from typing import Any
 
 from azext_iotjobs.localhub.clock import parse, render
 from azext_iotjobs.localhub.process.private_files import write_private
-from azext_iotjobs.localhub.rules.host_names import CERTIFIED
+from azext_iotjobs.localhub.rules.dns_names import beyond_localhost
+from azext_iotjobs.localhub.rules.host_names import CERTIFIED, is_loopback
 
 LIFE = timedelta(days=365)
 RENEW_BEFORE = timedelta(days=30)
 ADDRESSES = ("127.0.0.1", "::1")
 FACTS = "certificates.json"
+MAIN_NAME = "localhost"
 NO_CHECK_TIME = 0x200000  # OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which `ssl` has no name for
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,31 +46,53 @@ class Certificates:
         return self.ca_file, self.ca_key_file, self.server_file, self.server_key_file
 
 
+@dataclass(frozen=True, kw_only=True)
+class Covered:
+    """What the certificates are for."""
+
+    addresses: Sequence[str]
+    names: Sequence[str]
+    ca_names: Sequence[str]  # what the CA may certify beside the names and addresses of this machine
+
+    @property
+    def document(self) -> dict[str, Sequence[str]]:
+        """Its members in FACTS."""
+        return {"addresses": self.addresses, "names": self.names, "caNames": self.ca_names}
+
+
 class CertificatesUnusable(Exception):
     """Existing certificates cannot be used; the text says which file, and why."""
 
 
-def ensure_certificates(folder: Path, bind: str, now: datetime) -> Certificates:
+def ensure_certificates(folder: Path, bind: str, dns_names: Sequence[str], now: datetime) -> Certificates:
     """The certificates in `folder`, created or renewed when needed.
 
-    bind: the address that the server certificate must cover.
+    bind: the address to listen at; a loopback one is covered by the server certificate.
+    dns_names: names that it has to cover beside those of this machine. A CA that may not certify one of them is
+    replaced, and clients have to trust the new one.
     Damaged files are never replaced: clients may trust them.
     Raises CertificatesUnusable, OSError when they cannot be written.
     """
     files = _files(folder)
     facts = _facts(folder / FACTS, any(each.exists() for each in files.own_files))
-    has_ca = _lasts(facts.get("caEnds"), now)
+    names, addresses = (*CERTIFIED, *dns_names), {*ADDRESSES, *([bind] if is_loopback(bind) else [])}
+    has_ca = _lasts(facts.get("caEnds"), now) and {*beyond_localhost(dns_names)} <= {*facts.get("caNames", ())}
     if has_ca:
         _check_there(files.ca_file, files.ca_key_file)  # no client would trust a new CA
-    covers_all = bind in facts.get("addresses", ()) and {*CERTIFIED} <= {*facts.get("names", ())}
+    covers_all = addresses <= {*facts.get("addresses", ())} and {*names} == {*facts.get("names", ())}
     has_server = covers_all and files.server_file.is_file() and files.server_key_file.is_file()
     if not (has_ca and has_server):
-        addresses = sorted({*ADDRESSES, bind, *facts.get("addresses", ())})
+        if not has_ca and files.ca_file.exists():
+            logger.warning("%s is a new CA: clients that trusted the one before have to trust it anew", files.ca_file)
+        covered = Covered(
+            addresses=sorted({*addresses, *facts.get("addresses", ())}),
+            names=names,
+            ca_names=facts["caNames"] if has_ca else beyond_localhost(dns_names),
+        )
         ends = parse(facts["caEnds"]) if has_ca else now + LIFE
-        _make(files, addresses, now, ends, new_ca=not has_ca)
-        facts = {"caEnds": render(ends), "addresses": addresses, "names": CERTIFIED}
-        write_private(folder / FACTS, json.dumps(facts).encode())
-    _check(files, bind)
+        _make(files, covered, now, ends, new_ca=not has_ca)
+        write_private(folder / FACTS, json.dumps({"caEnds": render(ends), **covered.document}).encode())
+    _check(files, bind if is_loopback(bind) else MAIN_NAME, *dns_names)
     write_private(files.bundle_file, _machine_roots(files.bundle_file) + b"\n" + files.ca_file.read_bytes())
     return files
 
@@ -91,18 +119,18 @@ def _files(folder: Path) -> Certificates:
     )
 
 
-def _make(files: Certificates, addresses: list[str], now: datetime, ends: datetime, *, new_ca: bool) -> None:
+def _make(files: Certificates, covered: Covered, now: datetime, ends: datetime, *, new_ca: bool) -> None:
     from azext_iotjobs.localhub.tls import issue
 
     if new_ca:
-        ca = issue.make_ca(now, ends)
+        ca = issue.make_ca(covered.ca_names, now, ends)
         write_private(files.ca_key_file, ca.key)
         write_private(files.ca_file, ca.certificate)
     else:
         ca = issue.Pair(files.ca_file.read_bytes(), files.ca_key_file.read_bytes())
         _check_pair(files.ca_file, files.ca_key_file)
     try:
-        server = issue.make_server(ca, CERTIFIED, addresses, now, ends)
+        server = issue.make_server(ca, covered.names, covered.addresses, now, ends)
     except ValueError as err:  # `cryptography` is stricter than OpenSSL
         raise CertificatesUnusable(f"{files.ca_file} or {files.ca_key_file.name} cannot be used ({err})") from err
     write_private(files.server_key_file, server.key)
@@ -114,8 +142,9 @@ def _facts(path: Path, has_certificates: bool) -> dict[str, Any]:
     try:
         facts = json.loads(path.read_bytes())
         parse(facts["caEnds"])
-        names = facts.get("names", [])  # absent: made by a version that certified localhost alone
-        if not all(isinstance(each, str) for each in (*facts["addresses"], *names)):
+        # Absent: made by a version that certified localhost alone, or no name by request.
+        names, ca_names = facts.get("names", []), facts.get("caNames", [])
+        if not all(isinstance(each, str) for each in (*facts["addresses"], *names, *ca_names)):
             raise TypeError("addresses or names that are not texts")
     except FileNotFoundError:
         return {}
@@ -125,23 +154,28 @@ def _facts(path: Path, has_certificates: bool) -> dict[str, Any]:
         if not has_certificates:
             return {}
         raise CertificatesUnusable(f"{path} does not say how long the CA lasts, and for which addresses") from err
-    return {"caEnds": facts["caEnds"], "addresses": facts["addresses"], "names": names}
+    return {"caEnds": facts["caEnds"], "addresses": facts["addresses"], "names": names, "caNames": ca_names}
 
 
 def _lasts(ends: Any, now: datetime) -> bool:
     return isinstance(ends, str) and parse(ends) - now > RENEW_BEFORE
 
 
-def _check(files: Certificates, bind: str) -> None:
-    """Raise CertificatesUnusable unless a client that trusts the CA accepts the server's certificate at `bind`."""
+def _check(files: Certificates, *hosts: str) -> None:
+    """Raise CertificatesUnusable unless a client that trusts the CA accepts the server's certificate at these hosts."""
     _check_pair(files.ca_file, files.ca_key_file)
     _check_pair(files.server_file, files.server_key_file)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(files.server_file, files.server_key_file)
     client = ssl.create_default_context(cafile=str(files.ca_file))
     client.verify_flags |= NO_CHECK_TIME
+    for host in hosts:
+        _shake_hands(files, client, server, host)
+
+
+def _shake_hands(files: Certificates, client: ssl.SSLContext, server: ssl.SSLContext, host: str) -> None:
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    asking = client.wrap_bio(to_client, to_server, server_hostname=bind)
+    asking = client.wrap_bio(to_client, to_server, server_hostname=host)
     answering = server.wrap_bio(to_server, to_client, server_side=True)
     try:
         for side in (asking, answering, asking):

@@ -1,6 +1,7 @@
 """Creates the CA and the server certificate. Imported only when one is created: `cryptography` loads slowly.
 
-The CA is restricted to loopback names by a critical extension: whoever trusts it trusts it for nothing else.
+A critical extension restricts the CA to loopback names, and to those that a hub was asked to have: whoever trusts it
+trusts it for nothing else.
 """
 
 import ipaddress
@@ -38,8 +39,8 @@ class Pair:
         return "Pair(…)"
 
 
-def make_ca(now: datetime, ends: datetime) -> Pair:
-    """A new CA, valid until `ends`."""
+def make_ca(dns_names: Sequence[str], now: datetime, ends: datetime) -> Pair:
+    """A new CA, valid until `ends`. dns_names: what it may certify beside the names and addresses of this machine."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "iotjobs local hub CA")])
     builder = (
@@ -47,9 +48,18 @@ def make_ca(now: datetime, ends: datetime) -> Pair:
         .issuer_name(name)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage(signs_certificates=True), critical=True)
-        .add_extension(x509.NameConstraints(list(PERMITTED_NAMES), None), critical=True)
+        .add_extension(_constraints(dns_names), critical=True)
     )
     return _pair(builder.sign(key, hashes.SHA256()), key)
+
+
+def _constraints(dns_names: Sequence[str]) -> x509.NameConstraints:
+    """A permitted name includes those below it, which are excluded here again, as far as clients know a leading dot.
+
+    Source: RFC 5280 4.2.1.10; OpenSSL, Go, Java and others take a leading dot as they do for URIs.
+    """
+    permitted = [*PERMITTED_NAMES, *map(x509.DNSName, dns_names)]
+    return x509.NameConstraints(permitted, [x509.DNSName(f".{each}") for each in dns_names] or None)
 
 
 def make_server(ca: Pair, hosts: Sequence[str], addresses: Sequence[str], now: datetime, ends: datetime) -> Pair:

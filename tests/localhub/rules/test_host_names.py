@@ -56,3 +56,39 @@ def test_a_name_that_is_for_one_side_refuses_the_other_and_names_the_right_one(s
         NAMES.check_client(host, side)
     with pytest.raises(HubError, match=rf"h\.{side.value}\.localhost"):
         NAMES.check_client(f"H.{other.value}.localhost:8443", side)
+
+
+ELSEWHERE = HostNames("0.0.0.0", 8443, 8883, dns_names=["iothub", "hub.test"])
+
+
+@pytest.mark.parametrize(
+    "name", ["iothub", "IoTHub:8443", "hub.test:8883", "localhost", "127.0.0.1:8443", "a.localhost"]
+)
+def test_a_hub_that_others_reach_has_the_names_that_it_was_given_and_those_of_this_machine(name: str) -> None:
+    assert name in ELSEWHERE
+
+
+@pytest.mark.parametrize(
+    "name", ["0.0.0.0", "x.iothub", "test", "iothub.test", "hub.test:443", "iothub.device.localhost.x"]
+)
+def test_a_name_that_was_given_brings_no_other_with_it(name: str) -> None:
+    assert name not in ELSEWHERE and "iothub" not in NAMES
+
+
+@pytest.mark.parametrize("side", ClientKind)
+def test_a_name_that_was_given_is_for_devices_and_services(side: ClientKind) -> None:
+    ELSEWHERE.check_client("iothub:8443", side)
+
+
+@pytest.mark.parametrize(
+    ("called", "known"),
+    [("iothub", "iothub"), ("HUB.test:8883", "hub.test"), ("localhost:8443", "localhost"), (None, "localhost")],
+)
+def test_a_client_is_sent_on_to_a_name_that_it_knows(called: str | None, known: str) -> None:
+    assert ELSEWHERE.known_to(called) == known
+    assert HostNames("127.0.0.9", 8443, dns_names=["iothub"]).known_to("127.0.0.9") == "127.0.0.9"
+
+
+def test_a_hub_that_has_names_by_request_may_be_reached_through_any_port_as_published_ones_of_a_container_are() -> None:
+    assert all(name in ELSEWHERE for name in ("localhost:32768", "iothub:40000", "127.0.0.1:1", "::1", "[::1]:32768"))
+    assert "localhost:32768" not in NAMES and "elsewhere:32768" not in ELSEWHERE

@@ -30,7 +30,7 @@ LONELY = make("lonely")
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return ensure_certificates(tmp_path_factory.mktemp("hub"), "127.0.0.1", datetime.now(timezone.utc))
+    return ensure_certificates(tmp_path_factory.mktemp("hub"), "127.0.0.1", (), datetime.now(timezone.utc))
 
 
 class Echo(asyncio.Protocol):

@@ -147,9 +147,8 @@ class OutNode(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class EventHubEndpoint:
-    """Where Event Hubs clients find the events of this hub."""
+    """Where Event Hubs clients find the events of this hub, at a host name that they know."""
 
-    host: str
     port: int
     name: str  # of the event hub
 

@@ -17,12 +17,16 @@ ADDRESS = "/messages/events/{*rest}"
 
 def send_on(context: ConnectionContext, _link: AmqpLink, match: Match) -> NoReturn:
     """Raise the LinkError that says where the client finds what it wants."""
-    raise LinkError(redirect(context.hub.event_hub, match.segments[2:]))
+    host = context.hub.host_names.known_to(context.peer.host)
+    raise LinkError(redirect(host, context.hub.event_hub, match.segments[2:]))
 
 
-def redirect(endpoint: EventHubEndpoint, rest: tuple[str, ...]) -> AmqpError:
-    """What a client is told. rest: the segments of its address after /messages/events."""
-    host, port = endpoint.host, endpoint.port
+def redirect(host: str, endpoint: EventHubEndpoint, rest: tuple[str, ...]) -> AmqpError:
+    """What a client is told.
+
+    host: of the endpoint, as this client knows it.  rest: the segments of its address after /messages/events.
+    """
+    port = endpoint.port
     path = "/".join((endpoint.name, *(quote(each, safe="$") for each in rest)))
     info = {
         "hostname": host,

@@ -1,0 +1,205 @@
+"""A local hub that runs, wherever that is: its names, its connection strings, requests to it. Standard library only."""
+
+import base64
+import hashlib
+import hmac
+import http.client
+import json
+import os
+import ssl
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+API_VERSION = "2021-04-12"
+REQUEST_LIMIT_S = 330.0  # a direct method may take 300 s
+TOKEN_LIFE_S = 600
+
+
+class LocalHubFailed(Exception):
+    """The hub's process did not start, or does not answer; the text includes what it wrote to stderr."""
+
+    def __init__(self, what: str, *, exit_code: int | None, errors: str) -> None:
+        super().__init__(f"{what} (exit code {exit_code}). It wrote:\n{errors or '(nothing)'}")
+        self.exit_code = exit_code  # None: it runs
+        self.errors = errors
+
+
+class LocalHubRefused(Exception):
+    """The hub answered with an error."""
+
+    def __init__(self, request: str, *, status: int, error_code: str | None, text: str, errors: str) -> None:
+        log = f"\nThe hub wrote:\n{errors}" if status >= 500 and errors else ""
+        super().__init__(f"{request}: {status} {error_code}: {text}{log}")
+        self.status = status
+        self.error_code = error_code  # the symbolic name, such as DeviceNotFound
+        self.text = text
+
+
+class RunningHub:
+    """What tests do with a local hub. A subclass starts and ends one, and says where it is."""
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What the hub reported when it was ready: names, ports and paths, as they are on this side."""
+        raise NotImplementedError
+
+    @property
+    def errors(self) -> str:
+        """What the hub wrote to stderr since its start."""
+        raise NotImplementedError
+
+    def _exit_code(self) -> int | None:
+        """The exit code of the hub's process; None while it runs."""
+        raise NotImplementedError
+
+    def _own_folder(self) -> Path:
+        """A folder on this machine that is this hub's alone."""
+        raise NotImplementedError
+
+    @property
+    def host_name(self) -> str:
+        """Its name in service connection strings: with its port, unless that is 443."""
+        return str(self.info["hostName"])
+
+    @property
+    def device_host_name(self) -> str:
+        """Its name in device connection strings: without a port."""
+        return self.host_name.partition(":")[0]
+
+    @property
+    def connection_string(self) -> str:
+        """The connection string of iothubowner."""
+        return str(self.info["connectionString"])
+
+    @property
+    def https_port(self) -> int:
+        return int(self.info["httpsPort"])
+
+    @property
+    def mqtt_port(self) -> int:
+        return int(self.info["mqttPort"])
+
+    @property
+    def amqp_port(self) -> int:
+        return int(self.info["amqpPort"])
+
+    @property
+    def amqp_plain_port(self) -> int:
+        """The port for AMQP without TLS, of a hub that was started with one."""
+        return int(self.info["amqpPlainPort"])
+
+    @property
+    def event_hubs_connection_string(self) -> str:
+        """The connection string of its events for Event Hubs clients, over TLS."""
+        return str(self.info["eventHubsConnectionString"])
+
+    @property
+    def event_hubs_emulator_connection_string(self) -> str:
+        """The same for clients that take it as an emulator, without TLS; of a hub that was started with such a port."""
+        return str(self.info["eventHubsEmulatorConnectionString"])
+
+    @property
+    def ca_certificate_path(self) -> str:
+        """The hub's CA, PEM."""
+        return str(self.info["caCertificatePath"])
+
+    @property
+    def ca_bundle_path(self) -> str:
+        """This machine's roots and the hub's CA, PEM."""
+        return str(self.info["caBundlePath"])
+
+    def environment(self) -> dict[str, str]:
+        """Environment variables for az, Python, Node.js and curl, to reach this hub, trust it, and see no other one."""
+        users_az = Path(os.environ.get("AZURE_CONFIG_DIR") or Path.home() / ".azure")
+        return {
+            **client_environment(self.info),
+            "AZURE_CONFIG_DIR": str(self._own_folder() / "azure"),
+            "AZURE_EXTENSION_DIR": os.environ.get("AZURE_EXTENSION_DIR") or str(users_az / "cliextensions"),
+        }
+
+    def request(self, method: str, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None) -> Any:
+        """One REST call with iothubowner's key; gives the document of the response, None when that is empty.
+
+        path: percent-encoded, such as "/twins/pump-1"; the api-version is added.  body: a JSON value.
+        Raises LocalHubRefused for an error, LocalHubFailed when there is no response.
+        """
+        target = f"{path}{'&' if '?' in path else '?'}api-version={API_VERSION}"
+        context = ssl.create_default_context(cafile=self.ca_certificate_path)
+        connection = http.client.HTTPSConnection(
+            self.device_host_name, self.https_port, timeout=REQUEST_LIMIT_S, context=context
+        )
+        sent = {"Authorization": self._token(), "Content-Type": "application/json", **(headers or {})}
+        try:
+            connection.request(method, target, None if body is None else json.dumps(body), sent)
+            answer = connection.getresponse()
+            text = answer.read().decode()
+        except (OSError, http.client.HTTPException) as err:
+            raise LocalHubFailed(
+                f"{method} {path}: no answer ({err!r})", exit_code=self._exit_code(), errors=self.errors
+            ) from err
+        finally:
+            connection.close()
+        if not 200 <= answer.status < 300:
+            code = answer.headers.get("iothub-errorcode")
+            request = f"{method} {path}"
+            raise LocalHubRefused(request, status=answer.status, error_code=code, text=text, errors=self.errors)
+        return json.loads(text) if text else None
+
+    def seed(self, document: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+        """Create what a seed has and the hub has not: how many of each kind were `created`, and were `existing`.
+
+        Nothing that is there is changed. Raises LocalHubRefused; then nothing was created.
+        """
+        return dict(self.request("POST", "/_local/seed", document))
+
+    def export(self, *, keys: bool = False) -> dict[str, Any]:
+        """What the hub holds, as a seed. keys: with the keys of devices and modules."""
+        return dict(self.request("GET", f"/_local/seed?keys={str(keys).lower()}"))
+
+    def create_device(self, device_id: str, **members: Any) -> dict[str, Any]:
+        """Register a device; gives its identity. members: of the identity, such as status or authentication."""
+        path = f"/devices/{quote(device_id, safe='')}"
+        return dict(self.request("PUT", path, {"deviceId": device_id, **members}))
+
+    def device_connection_string(self, device_id: str, module_id: str | None = None) -> str:
+        """The connection string of a registered device, or of a module on it.
+
+        It has no port: SDKs always use 8883 and 443.
+        """
+        path, who = f"/devices/{quote(device_id, safe='')}", f"DeviceId={device_id}"
+        if module_id is not None:
+            path, who = f"{path}/modules/{quote(module_id, safe='')}", f"{who};ModuleId={module_id}"
+        authentication = self.request("GET", path)["authentication"]
+        how = f"SharedAccessKey={authentication['symmetricKey']['primaryKey']}"
+        if authentication["type"] != "sas":
+            how = "x509=true"
+        return f"HostName={self.device_host_name};{who};{how}"
+
+    def _token(self) -> str:
+        parts = dict(part.partition("=")[::2] for part in self.connection_string.split(";"))
+        resource, expiry = quote(self.device_host_name, safe=""), int(time.time()) + TOKEN_LIFE_S
+        mac = hmac.new(base64.b64decode(parts["SharedAccessKey"]), f"{resource}\n{expiry}".encode(), hashlib.sha256)
+        signature = quote(base64.b64encode(mac.digest()), safe="")
+        return f"SharedAccessSignature sr={resource}&sig={signature}&se={expiry}&skn={parts['SharedAccessKeyName']}"
+
+
+def client_environment(info: Mapping[str, Any]) -> dict[str, str]:
+    """Environment variables for az, Python, Node.js and curl, to reach a hub and to trust it.
+
+    info: what the hub reported when it was ready.
+    """
+    past_proxies = [
+        *filter(None, [os.environ.get("NO_PROXY") or os.environ.get("no_proxy")]),
+        "localhost,127.0.0.1",
+    ]
+    return {
+        "IOTJOBS_CONNECTION_STRING": str(info["connectionString"]),
+        "REQUESTS_CA_BUNDLE": str(info["caBundlePath"]),
+        "CURL_CA_BUNDLE": str(info["caBundlePath"]),
+        "SSL_CERT_FILE": str(info["caBundlePath"]),
+        "NODE_EXTRA_CA_CERTS": str(info["caCertificatePath"]),
+        "NO_PROXY": ",".join(past_proxies),
+    }
