@@ -18,7 +18,6 @@ SVG = "{http://www.w3.org/2000/svg}"
 MAX_BYTES = 40_000
 FILES = sorted(make.FOLDER.glob("*"))
 DOCS = make.FOLDER.parent
-on_unix = pytest.mark.skipif(os.name == "nt", reason="Windows has no ptys")
 
 
 def test_there_are_two_files_of_each_picture_and_no_others() -> None:
@@ -109,7 +108,6 @@ def test_what_only_a_clock_knows_is_masked_and_nothing_else() -> None:
     assert plain(masked(rows, (r"(?<=after )[\d.]+(?= s)",))[0]) == "  ended after … s, 12.5 %"
 
 
-@on_unix
 def test_a_terminal_shows_what_is_typed_and_written_as_a_person_sees_it(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path, {"PATH": os.defpath}, columns=40)
     terminal.run("printf '\\033[31mred\\033[0m \\033[1mbold\\033[0m\\n1 %%\\r22 %%\\n'")
@@ -120,7 +118,6 @@ def test_a_terminal_shows_what_is_typed_and_written_as_a_person_sees_it(tmp_path
     assert (plain(over), plain(empty), plain(size)) == ("22 %", "", "40 40")
 
 
-@on_unix
 def test_a_command_that_ends_otherwise_makes_no_picture(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path, {"PATH": os.defpath})
     with pytest.raises(SessionFailed, match=r"exit code 3, not 0:\n\$ exit 3"):
