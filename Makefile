@@ -20,7 +20,7 @@ unexport IOTJOBS_CONNECTION_STRING PYTHONPATH PYTHONDONTWRITEBYTECODE
 TEST_FILES := $(shell find tests -type f -name '*.py')
 SOURCES := setup.py pyproject.toml README.md $(shell find azext_iotjobs -type f ! -name '*.pyc')
 
-.PHONY: demo demo-rollout unit check platforms test torture bench wheel docs clean format
+.PHONY: demo demo-rollout unit check platforms test torture bench wheel release docs site clean format
 
 demo: $(STAMPS)/extension
 	$(BIN)/python demo/tutorials.py
@@ -56,7 +56,7 @@ test: check $(STAMPS)/tests $(STAMPS)/extension $(STAMPS)/sdk $(STAMPS)/eventhub
 	$(PYTEST)
 
 # The full forms of the tests that `make test` runs in a short, seeded form.
-torture: $(STAMPS)/tests $(STAMPS)/extension $(STAMPS)/sdk $(STAMPS)/eventhub $(STAMPS)/node $(STAMPS)/compiled
+torture: $(STAMPS)/tests $(STAMPS)/extension $(STAMPS)/sdk $(STAMPS)/eventhub $(STAMPS)/node $(STAMPS)/compiled $(STAMPS)/site
 	IOTJOBS_TORTURE=1 $(PYTEST)
 
 # Every benchmark in its normal form: half an hour and more, on a machine that does nothing else. `make test` runs each
@@ -67,11 +67,21 @@ bench: $(STAMPS)/tests $(STAMPS)/extension $(STAMPS)/sdk
 
 wheel: $(STAMPS)/wheel
 
+# What is published, in dist/. RELEASE_URL: the folder that it is downloaded from, for az's index of extensions.
+RELEASE_URL :=
+release: $(STAMPS)/release
+	.venv-release/bin/python .ci/make_release.py $(RELEASE_URL)
+
 docs: $(STAMPS)/extension
 	$(BIN)/python docs/generators/generate.py
 
+# The documents as pages that a browser opens from the disk: build/site/index.html. A broken link is an error.
+site: $(STAMPS)/site
+	.venv-site/bin/python docs/site/build.py build/site
+
 clean:
-	rm -rf $(VENV) $(CHECK_VENV) .venv-sdk .venv-eventhub-oldest requirements/node/node_modules .az .stamps build dist *.egg-info
+	rm -rf $(VENV) $(CHECK_VENV) .venv-sdk .venv-release .venv-site .venv-eventhub-oldest requirements/node/node_modules \
+		.az .stamps build dist *.egg-info
 
 $(STAMPS)/az: requirements/az.txt
 	@echo "Installing az into $(VENV); this takes some minutes."
@@ -83,6 +93,11 @@ $(STAMPS)/tests: requirements/tests.txt $(STAMPS)/az
 	$(BIN)/python -m pip install --quiet -r requirements/tests.txt
 	@touch $@
 
+$(STAMPS)/release: requirements/release.txt
+	$(PYTHON) -m venv .venv-release
+	.venv-release/bin/python -m pip install --quiet -r requirements/release.txt
+	@mkdir -p $(STAMPS) && touch $@
+
 $(STAMPS)/check: requirements/check.txt requirements/unit.txt requirements/tests.txt
 	$(PYTHON) -m venv $(CHECK_VENV)
 	$(CHECK_BIN)/python -m pip install --quiet -r requirements/check.txt
@@ -91,6 +106,11 @@ $(STAMPS)/check: requirements/check.txt requirements/unit.txt requirements/tests
 $(STAMPS)/sdk: requirements/sdk.txt
 	$(PYTHON) -m venv .venv-sdk
 	.venv-sdk/bin/python -m pip install --quiet -r requirements/sdk.txt
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/site: requirements/site.txt
+	$(PYTHON) -m venv .venv-site
+	.venv-site/bin/python -m pip install --quiet -r requirements/site.txt
 	@mkdir -p $(STAMPS) && touch $@
 
 # Without what it needs in turn, which comes with az.
@@ -116,8 +136,8 @@ $(STAMPS)/compiled: $(TEST_FILES) $(STAMPS)/tests
 	@touch $@
 
 $(STAMPS)/wheel: $(SOURCES) $(STAMPS)/az
-	rm -rf build dist
-	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation -w dist .
+	rm -rf dist
+	$(BIN)/python .ci/build_wheel.py dist
 	@touch $@
 
 # Removing first: `az extension add` refuses a version that is already there, even if its code has changed.

@@ -20,11 +20,16 @@ def version_of(tag: str, source: str) -> str:
 
     source: the text of _version.py.
     """
-    found = re.search(r'^VERSION = "([^"]+)"$', source, re.MULTILINE)
-    version = found[1] if found else "unknown"
+    version = version_of_package(source)
     if tag != f"v{version}":
         raise NotReady(f"The tag is {tag}, but the package's version is {version}: change azext_iotjobs/_version.py.")
     return version
+
+
+def version_of_package(source: str) -> str:
+    """The package's version. source: the text of _version.py."""
+    found = re.search(r'^VERSION = "([^"]+)"$', source, re.MULTILINE)
+    return found[1] if found else "unknown"
 
 
 def section_of(version: str, history: str) -> str:

@@ -1,8 +1,6 @@
 """What holds the project together says the same everywhere: metadata, make, CI, releases, templates."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,6 @@ TEMPLATES = sorted((REPOSITORY / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
 PROJECT = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
 TARGETS = set(re.findall(r"^([\w-]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 TESTED_PYTHONS = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', PROJECT)
-RELEASE = REPOSITORY / ".ci" / "release.py"
 
 
 def read(path: Path) -> dict[Any, Any]:
@@ -100,24 +97,3 @@ def test_templates_of_issues_ask_for_something(path: Path) -> None:
     if path.name != "config.yml":
         assert template["name"] and template["description"]
         assert all(each["attributes"]["label"] and each["id"] for each in template["body"])
-
-
-def release(*words: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([sys.executable, str(RELEASE), *words], capture_output=True, text=True, check=False)
-
-
-def test_a_release_is_refused_for_a_tag_that_is_not_the_version() -> None:
-    refused = release("check", "v999.0")
-    assert refused.returncode == 1 and "The tag is v999.0, but the package's version is" in refused.stderr
-    assert release("publish", "v1").returncode == 1
-
-
-def test_a_release_says_what_the_history_says_of_its_version() -> None:
-    functions: dict[str, Any] = {"__file__": str(RELEASE), "__name__": "release"}
-    exec(compile(RELEASE.read_text(encoding="utf-8"), str(RELEASE), "exec"), functions)
-    assert functions["version_of"]("v1.2.0", '"""Doc."""\n\nVERSION = "1.2.0"\n') == "1.2.0"
-    history = "History\n=======\n\n1.2.0\n-----\n\n* New.\n\nMore\n\n* Too.\n\n1.1.0\n-----\n\n"
-    assert functions["section_of"]("1.2.0", history) == "* New.\n\nMore\n\n* Too."
-    for version in ("1.1.0", "1.3.0"):
-        with pytest.raises(functions["NotReady"], match=f"no section {version}, or nothing in it"):
-            functions["section_of"](version, history)

@@ -313,6 +313,8 @@ GROUPS = (
         Command("stop", "command:stop", "STOP"),
         Command("show", "command:show", "SHOW", view="local_hubs"),
         Command("reset", "command:reset", "RESET"),
+        Command("seed", "seed:seed", "SEED"),
+        Command("export", "seed:export", "EXPORT"),
         Command("events", "messages:events", "EVENTS"),
         Command("send", "messages:send", "SEND"),
         Command("certificate create", "command:create_certificate", "CREATE_CERTIFICATE"),

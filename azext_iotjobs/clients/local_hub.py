@@ -38,6 +38,16 @@ class LocalHubClient:
         """Tell the hub to end."""
         document(self._transport.send(Request(method="POST", path="/_local/stop")))
 
+    def seed(self, content: bytes) -> Any:
+        """Create what a seed has and the hub has not. Raises BadRequest, which names what is wrong in it."""
+        post = Request(method="POST", path=_SEED, headers={"Content-Type": "application/yaml"}, content=content)
+        return document(self._transport.send(post))
+
+    def export(self, *, with_keys: bool) -> Any:
+        """What the hub holds, as a seed."""
+        query = {"keys": "true" if with_keys else "false"}
+        return document(self._transport.send(Request(method="GET", path=_SEED, query=query, may_repeat=True)))
+
     def send(self, device_id: str, message: NewC2dMessage) -> Any:
         """Send a message to a device; gives its id and number. Raises NotFound, Forbidden when its queue is full."""
         path = f"/_local{identity_path(device_id)}/messages"
@@ -66,6 +76,7 @@ class LocalHubClient:
 
 
 _CERTIFICATES = "/_local/certificates"
+_SEED = "/_local/seed"
 
 
 def _certificate(name: str) -> str:

@@ -22,9 +22,11 @@ from azext_iotjobs.localhub.process.config import BadConfig, LocalHubConfig, rea
 from azext_iotjobs.localhub.process.limits import LoopExceptionHandler, allow_many_files, collect_garbage_rarely
 from azext_iotjobs.localhub.process.log import LEVELS, detach_stderr, start_logging
 from azext_iotjobs.localhub.process.ready_file import check_ready_file
+from azext_iotjobs.localhub.process.seed_file import UnreadableSeed, read_seed_file
 from azext_iotjobs.localhub.process.state_file import Listening
 from azext_iotjobs.localhub.rules.host_names import DEFAULT_BIND
 from azext_iotjobs.localhub.rules.quota import Sku
+from azext_iotjobs.localhub.rules.seed import Seed, SeedMistake, read_seed
 
 SCRIPT = "iotjobs-local-hub"  # as pyproject.toml names it
 EXTENSION = "iotjobs"  # az installs an extension into a folder of this name
@@ -66,6 +68,8 @@ def _run(arguments: argparse.Namespace, folder: Path) -> int:
     allow_many_files()
     try:
         asyncio.run(_serve(serve, config, end_with_stdin=arguments.end_with_stdin, detached=arguments.detached))
+    except BadConfig as err:
+        return _end(BAD_ARGUMENTS, str(err))
     except PortTaken as err:
         return _end(PORT_TAKEN, str(err))
     except FolderUnusable as err:
@@ -116,8 +120,21 @@ def _config(arguments: argparse.Namespace, folder: Path) -> LocalHubConfig:
         keep_events_days=arguments.keep_events,
         partitions=arguments.partitions,
         consumer_groups=tuple(arguments.consumer_groups),
+        seed=_seed(arguments.seed),
         log_file=arguments.log_file.absolute() if arguments.log_file else None,
     )
+
+
+def _seed(file: Path | None) -> Seed | None:
+    """What a seed file says. Raises BadConfig."""
+    if file is None:
+        return None
+    try:
+        return read_seed(read_seed_file(file))
+    except UnreadableSeed as err:
+        raise BadConfig(f"--seed: {err}") from err
+    except SeedMistake as err:
+        raise BadConfig(f"--seed {file}: {err}") from err
 
 
 async def _serve(serve: Serve, config: LocalHubConfig, *, end_with_stdin: bool, detached: bool) -> None:
@@ -216,6 +233,12 @@ def _parser() -> argparse.ArgumentParser:
         "--ready-file",
         type=Path,
         help="file that is there while clients are served, with what is printed then: names, ports, connection strings",
+    )
+    parser.add_argument(
+        "--seed",
+        type=Path,
+        metavar="FILE",
+        help="YAML or JSON: devices, modules, twins, CA certificates and configurations to begin with",
     )
     parser.add_argument(
         "--ca-file",

@@ -46,6 +46,8 @@ from azext_iotjobs.localhub.http.public import PublicRoutes
 from azext_iotjobs.localhub.http.queries import QueryRoutes
 from azext_iotjobs.localhub.http.quotas import QuotaRoutes
 from azext_iotjobs.localhub.http.routes import RouteHandlers
+from azext_iotjobs.localhub.http.seed import SeedParts, SeedRoutes
+from azext_iotjobs.localhub.http.seed_export import SeedExport
 from azext_iotjobs.localhub.http.transfer_lines import TransferLines
 from azext_iotjobs.localhub.http.twins import TwinRoutes
 from azext_iotjobs.localhub.process.config import LocalHubConfig
@@ -122,6 +124,8 @@ def assemble(
     import_export = ImportExport(database, TransferJobs(database), identities, storage, codecs, clock)
     identities.disconnect_all(render(clock.now()))
     c2d_queue.recover()
+    certificates = CertificateRoutes(authorities, clock)
+    seed_parts = SeedParts(registry, identities, certificates, configurations)
     handlers = RouteHandlers(
         identities=IdentityRoutes(registry, identities, links),
         bulk=bulk,
@@ -134,11 +138,12 @@ def assemble(
         messages=MessageRoutes(devices, c2d_queue),
         files=FileRoutes(uploads, file_notifications, storage.account.port_suffix),
         import_export=ImportExportRoutes(import_export, storage, authenticator.is_own_host, clock),
-        certificates=CertificateRoutes(authorities, clock),
+        certificates=certificates,
         control=ControlRoutes(database, identities, jobs, event_log, links, job_runner, import_export, stop),
         public=PublicRoutes(database.outages, ca_certificate(keys.certificates)),
         local_messages=LocalMessageRoutes(event_log, c2d_queue, clock),
         quotas=QuotaRoutes(config, quotas, jobs),
+        seed=SeedRoutes(database, seed_parts, SeedExport(identities, twin_rows, authorities, configurations), clock),
     )
     return Hub(
         quotas=quotas,

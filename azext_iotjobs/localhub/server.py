@@ -37,7 +37,7 @@ from azext_iotjobs.localhub.http.connection_limits import make_runner
 from azext_iotjobs.localhub.http.listener import make_application
 from azext_iotjobs.localhub.http.websocket import WebSocketEndpoint
 from azext_iotjobs.localhub.mqtt.connection import Connection
-from azext_iotjobs.localhub.process.config import LocalHubConfig
+from azext_iotjobs.localhub.process.config import BadConfig, LocalHubConfig
 from azext_iotjobs.localhub.process.disconnect_log import DisconnectLog
 from azext_iotjobs.localhub.process.folder import claim_folder
 from azext_iotjobs.localhub.process.outages import Outages
@@ -53,6 +53,7 @@ from azext_iotjobs.localhub.process.state_file import (
 )
 from azext_iotjobs.localhub.rules.blob_sas import StorageAccount, account_key
 from azext_iotjobs.localhub.rules.host_names import ALL_ADDRESSES, EVENT_HUB_NAME, HostNames, host_name, with_port
+from azext_iotjobs.localhub.rules.seed import SeedMistake
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.identities import Identities
 from azext_iotjobs.localhub.store.twins import Twins
@@ -99,6 +100,7 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         at_end.callback(storage.close)
         stores = Stores(database, event_log, storage)
         hub = _assemble(config, stores, identities, authenticator, clock, keys, stop)
+        _apply_seed(hub, config)
 
         endpoint = EventHubEndpoint(port=ports.amqp, name=EVENT_HUB_NAME)
         parts = amqp_parts(hub, endpoint, host_names, clock, loop)
@@ -148,6 +150,19 @@ def _assemble(
         return assemble(config, stores, identities, authenticator, clock, keys, stop.set)
     except (StoreUnavailable, StoreDamaged) as err:
         raise unusable_database(config, err) from err
+
+
+def _apply_seed(hub: Hub, config: LocalHubConfig) -> None:
+    """Create what the hub is to begin with. Raises BadConfig, FolderUnusable."""
+    if config.seed is None:
+        return
+    try:
+        created, existing = hub.handlers.seed.apply(config.seed)
+    except SeedMistake as err:
+        raise BadConfig(f"--seed: {err}") from err
+    except (StoreUnavailable, StoreDamaged) as err:
+        raise unusable_database(config, err) from err
+    logger.info("seed: created %s; there already: %s", created, existing)
 
 
 async def _serve_clients(

@@ -27,6 +27,7 @@ OTHERS_YAML = ({"on", "jobs"}, {"jobs"}, {"steps"}, {"kind", "apiVersion"}, {"se
 RECORDING = """
 PATH=
 az() { printf '%s\\0' "$@" >> "$RECORD"; printf '\\n\\0' >> "$RECORD"; echo recorded; }
+exec() { "$@"; }
 command_not_found_handle() { return 0; }
 """
 
@@ -60,9 +61,12 @@ def _check(block: Block) -> None:
 
 
 def check_shell(text: str) -> None:
-    """Check every az command that these lines would run, as bash expands them. Raises NotParsed."""
-    for words in az_commands(text):
+    """Check every az command that these lines would run, as bash expands them. Raises NotParsed, BadBlock."""
+    commands = az_commands(text)
+    for words in commands:
         check_words(words)
+    if not commands and re.search(r"^\s*(exec )?az ", text, re.MULTILINE):
+        raise BadBlock("bash comes to no az command here")
 
 
 def az_commands(text: str) -> list[list[str]]:

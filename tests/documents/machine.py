@@ -36,6 +36,8 @@ class Machine:
         for folder in (self.home, self.work, self._folder / "tmp"):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
+        (self.home / ".azure").mkdir()
+        (self.home / ".azure" / "cliextensions").symlink_to(EXTENSIONS)
 
     @property
     def hubs(self) -> Path:

@@ -7,6 +7,7 @@ that of its first command that failed, and a variable that is unset is not unset
 begins, and what the page says in words, is in marks (pages.py).
 """
 
+import shutil
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -75,7 +76,7 @@ class PageRun:
             case Anew():
                 self._open.close()
                 self._begin()
-            case Block(not_run=None):
+            case Block(not_run=None) if step.needs is None or shutil.which(step.needs):
                 self._run(step, where)
 
     def _stand(self, name: str, where: str) -> None:

@@ -13,6 +13,7 @@ On the lines before a block, about that block alone:
     <!-- run: until TEXT -->               what follows is typed once it has written TEXT, as a command with & does
     <!-- run: exit 4 -->                   its last command's exit code; `# exit code 4` beside a command says it too
     <!-- run: file NAME -->                it is a file of the page's folder, with this name, from here on
+    <!-- run: needs PROGRAM -->            it is not run where this program is not installed
     <!-- run: no, REASON -->               it is not run; its commands are read by az's parser
 """
 
@@ -27,7 +28,7 @@ from markdown_it.token import Token
 
 REPOSITORY = Path(__file__).parents[2]
 MARK = re.compile(r"<!--\s*run:\s*(.*?)\s*-->", re.DOTALL)
-WORDS = "with, anew, ctrl-c, terminal, background until, until, exit, file, no"
+WORDS = "with, anew, ctrl-c, terminal, background until, until, exit, file, needs, no"
 
 
 class BadPage(Exception):
@@ -46,6 +47,7 @@ class Block:
     until: str | None = None  # what is waited for before what follows
     exit_code: int | None = None  # of its last command; None: as the block says
     file: str | None = None  # its name, where it is one
+    needs: str | None = None  # a program
     not_run: str | None = None  # why
 
 
@@ -85,9 +87,7 @@ class Page:
 
 # Pages whose marks are still to be written.
 TO_COME = """
-    README.md docs/contract-tests.md docs/how-to/fleet-job-files.md docs/how-to/fleet-jobs.md
-    docs/how-to/from-iot-central.md docs/how-to/library.md docs/how-to/local-hub.md docs/how-to/reports.md
-    docs/how-to/schedules.md docs/how-to/simulator.md docs/reference/exit-codes.md
+    README.md
 """.split()
 
 
@@ -168,6 +168,8 @@ def _marked(block: Block, typed: str, where: str) -> Block:
         return replace(block, exit_code=int(rest))
     if word == "file" and re.fullmatch(r"[\w./-]+", rest):
         return replace(block, file=rest)
+    if word == "needs" and rest:
+        return replace(block, needs=rest)
     if word == "until" and rest:
         return replace(block, until=rest)
     if typed.startswith("background until "):

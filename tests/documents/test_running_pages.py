@@ -80,7 +80,7 @@ def test_anew_nothing_is_left(machine: Machine) -> None:
 
 
 def test_a_set_up_that_is_not_there_is_found(machine: Machine) -> None:
-    with pytest.raises(BadPage, match="page.md:1: there is no set-up 'hbu', only fw-7, hub, pumps"):
+    with pytest.raises(BadPage, match="page.md:1: there is no set-up 'hbu', only central-files, fw-7, hub, "):
         gone_through("<!-- run: with hbu -->\n", machine)
 
 

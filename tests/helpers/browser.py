@@ -63,6 +63,10 @@ class Browser:
         """The first element that a CSS selector finds."""
         return self.driver.find_element(By.CSS_SELECTOR, selector)
 
+    def all(self, selector: str) -> list[WebElement]:
+        """Every element that a CSS selector finds."""
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
     def texts(self, selector: str) -> list[str]:
         """The texts of all that a selector finds, shown or not."""
         found: list[str] = self.run(

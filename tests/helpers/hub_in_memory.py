@@ -54,7 +54,7 @@ class HubInMemory:
         self.loop = loop or asyncio.new_event_loop()
         self._is_loop_own = loop is None
         self.clock = HandClock()
-        self.host_names = HostNames("127.0.0.1", 443, 8883, 5671)
+        self.host_names = HostNames("127.0.0.1", 443, 8883, 5671, dns_names=["iothub"])
         self.database = Database(None)
         self.identities = Identities(self.database, Twins(self.database))
         self.authenticator = Authenticator(

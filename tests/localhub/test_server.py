@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from azext_iotjobs.localhub.testing.process import LocalHubFailed
-from tests.helpers.hub_process import HubProcess
+from tests.helpers.hub_process import HubProcess, sas
+from tests.helpers.mqtt_device import MqttDevice
 
 
 def refused(data_dir: Path, *options: str) -> tuple[int | None, str]:
@@ -47,6 +48,31 @@ def test_the_ready_file_is_there_while_clients_are_served_and_never_one_of_an_ea
         assert json.loads(ready.read_text()) == again.info
         assert again.stop() == 0
         assert not ready.exists()
+
+
+def test_a_hub_that_others_reach_by_a_name_says_so_once_and_is_localhost_here_as_ever(tmp_path: Path) -> None:
+    words = ("--bind", "0.0.0.0", "--dns-name", "iothub", "--state-dir", str(tmp_path / "hubs"))
+    with HubProcess(tmp_path / "data", *words) as hub:
+        (line,) = hub.errors.splitlines()
+        assert "every address of this machine" in line and "its keys" in line and str(hub.mqtt_port) in line
+        (state_file,) = (tmp_path / "hubs").iterdir()
+        assert json.loads(state_file.read_text()) == hub.info
+        assert hub.info["hostName"] == f"localhost:{hub.https_port}"
+        (known_as,) = hub.info["dnsNames"]
+        assert known_as["connectionString"] == hub.info["connectionString"].replace(
+            "HostName=localhost", "HostName=iothub"
+        )
+        assert known_as["hostName"] == f"iothub:{hub.https_port}"
+        assert known_as["eventHubsConnectionString"].startswith(f"Endpoint=sb://iothub:{hub.amqp_port}/;")
+        key = hub.new_device("d1")["authentication"]["symmetricKey"]["primaryKey"]
+        device = MqttDevice(hub, "d1", key, host="iothub")
+        assert device.connect() == 0
+        device.close()
+        token, there = sas(hub.key(), "iothub", policy="iothubowner"), {"Host": f"iothub:{hub.https_port}"}
+        assert hub.ok("GET", "/devices/d1", token=token, headers=there)["deviceId"] == "d1"
+        own = sas(key, "iothub/devices/d1")
+        place = hub.ok("POST", "/devices/d1/files", {"blobName": "a"}, token=own, headers=there)
+        assert place["hostName"] == f"iothub:{hub.https_port}", "as the device knows it"
 
 
 def test_it_ends_cleanly_by_a_request_over_https(tmp_path: Path) -> None:

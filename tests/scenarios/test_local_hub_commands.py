@@ -123,13 +123,6 @@ def test_the_bundle_that_is_printed_holds_our_ca_and_the_machines_roots(own: Az)
     assert answer.status_code == 401
 
 
-def test_it_listens_on_loopback_only(own: Az) -> None:
-    refused = own.run("iot local-hub start --detach --in-memory --bind 0.0.0.0", *FREE)
-    assert refused.code == 1
-    assert "--bind 0.0.0.0" in refused.stderr
-    assert own.run("iot local-hub show").code == 3
-
-
 def test_a_port_that_is_taken_is_a_clear_error(own: Az) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
@@ -460,3 +453,20 @@ def test_it_runs_without_az_in_front(tmp_path: Path) -> None:
     assert hub.ok("GET", "/_local/state")["pid"] == hub.process.pid
     assert hub.stop() == 0
     assert subprocess.run(["kill", "-0", str(hub.process.pid)], capture_output=True).returncode != 0
+
+
+def test_a_hub_begins_with_a_file_and_another_with_what_it_exports(own: Az, tmp_path: Path) -> None:
+    (file := tmp_path / "fleet.yaml").write_text("devices:\n  - deviceId: pump-{1..2}\n    tags: {site: north}\n")
+    first = start(own, "--seed", str(file))
+    exported = own.json("iot local-hub export --keys")
+    assert [each["deviceId"] for each in exported["devices"]] == ["pump-1", "pump-2"]
+    file.write_text(json.dumps(exported))
+    second = start(own, "--bind", "127.0.0.2", "--data-dir", str(tmp_path / "hub"))
+    seeded = own.json("iot local-hub seed -n", second["hostName"], "--file", str(file))
+    assert seeded == {"created": {"devices": 2}, "existing": {}}
+    assert own.json("iot local-hub export --keys -n", second["hostName"]) == exported
+    file.write_text("devices: [{deviceId: 5}]")
+    refused = own.run("iot local-hub seed -n", first["hostName"], "--file", str(file))
+    assert refused.code == 1 and "devices[0].deviceId: It has to be a text" in refused.stderr
+    not_started = own.run("iot local-hub start --detach --in-memory --bind 127.0.0.3", *FREE, "--seed", str(file))
+    assert not_started.code == 1 and f"--seed {file}: devices[0].deviceId" in not_started.stderr

@@ -54,6 +54,12 @@ class RunningHub(NamedTuple):
         return _is_gone(self.document.get("pid"))
 
     @property
+    def is_over(self) -> bool:
+        """Whether it has ended, and no other runs in its place."""
+        now = _read(self.state_file)
+        return now is None or now.has_ended
+
+    @property
     def knows_its_process(self) -> bool:
         """Whether `has_ended` can tell."""
         return os.name != "nt" and isinstance(self.document.get("pid"), int)

@@ -21,6 +21,10 @@ command(
         "az iot local-hub start --sku S1 --units 2 --detach",
     ),
     (
+        "Start one with the devices of a file, which forgets everything when it ends.",
+        "az iot local-hub start --seed fleet.yaml --in-memory --detach",
+    ),
+    (
         "Store what devices send for three days, for two groups of consumers beside $Default.",
         "az iot local-hub start --keep-events 3 --consumer-groups alerts reports --detach",
     ),
@@ -64,6 +68,21 @@ command(
     ("Do not ask for confirmation.", "az iot local-hub reset --yes"),
     ("Set aside the damaged database of a hub that does not start.", "az iot local-hub reset --data-dir hub-2 --yes"),
     long="The keys of its policies, its own server certificate and the files in its upload folder are kept.",
+)
+command(
+    "iot local-hub seed",
+    "Create in a running local hub what a file has and the hub has not.",
+    ("Create the devices of a file.", "az iot local-hub seed --file fleet.yaml"),
+    ("The same from standard input, such as the output of `export`.", "az iot local-hub seed -n localhost --file -"),
+    long="Devices, modules, twins, CA certificates and configurations. The result counts what was created and what was "
+    "there, which stays as it is. A mistake anywhere in the file: nothing is created.",
+)
+command(
+    "iot local-hub export",
+    "Print what a running local hub holds, as a seed for another one.",
+    ("Write it to a file, for `start --seed`.", "az iot local-hub export -o yaml > fleet.yaml"),
+    ("With the keys of devices.", "az iot local-hub export --keys > fleet.json"),
+    long="Jobs, messages and events are not in it.",
 )
 group(
     "iot local-hub certificate",

@@ -91,6 +91,12 @@ HUB_START: Group = (
         "File that is there while the hub serves clients, with what this command prints: names, ports, connection "
         "strings. Only its owner can read it, and the hub removes it when it ends.",
     ),
+    extra(
+        "seed",
+        "--seed",
+        "File of YAML or JSON with devices, modules, twins, CA certificates and configurations to begin with. What is "
+        "there already stays as it is.",
+    ),
     extra("in_memory", "--in-memory", "Forget devices, twins and jobs when the hub ends.", action="store_true"),
     extra(
         "upload_folder",
@@ -138,6 +144,17 @@ CA_NAME: Group = (
 
 CA_FILE: Group = (option("path", "--path -p", "PEM file with the CA's certificate, root or intermediate."),)
 
+SEED_FILE: Group = (option("file", "--file -f", "File of YAML or JSON, as `export` writes it; - for standard input."),)
+
+WITH_KEYS: Group = (
+    option(
+        "keys",
+        "--keys",
+        "With the keys of devices and modules. Without it, a hub that begins with the export makes new ones.",
+        action="store_true",
+    ),
+)
+
 YES: Group = (option("our_yes", "--yes -y", "Do not ask for confirmation.", action="store_true"),)
 
 
@@ -145,6 +162,8 @@ START: Options = (HUB_START, HUB_FOLDER)
 STOP: Options = (WHICH_HUB,)
 SHOW: Options = (WHICH_HUB,)
 RESET: Options = (WHICH_HUB, STOPPED_HUB, YES)
+SEED: Options = (WHICH_HUB, SEED_FILE)
+EXPORT: Options = (WHICH_HUB, WITH_KEYS)
 EVENTS: Options = (WHICH_HUB, HUB_EVENTS)
 SEND: Options = (WHICH_HUB, DEVICE, BODY, C2D_PROPERTIES)
 CREATE_CERTIFICATE: Options = (WHICH_HUB, CA_NAME, CA_FILE)

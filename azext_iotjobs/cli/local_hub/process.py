@@ -38,6 +38,7 @@ class HubOptions:
     data_dir: str | None = None  # None: the default one
     upload_folder: str | None = None  # None: in the data folder
     ready_file: str | None = None  # None: none is written
+    seed: str | None = None  # a file; None: it begins with nothing
     in_memory: bool = False
     sku: str = "unlimited"  # or a tier's name
     units: int = 1
@@ -118,6 +119,7 @@ def _command_line(options: HubOptions, log_level: str, in_background: bool) -> l
         "--data-dir": options.data_path,
         **({"--upload-folder": Path(options.upload_folder).absolute()} if options.upload_folder else {}),
         **({"--ready-file": Path(options.ready_file).absolute()} if options.ready_file else {}),
+        **({"--seed": Path(options.seed).absolute()} if options.seed else {}),
         "--state-dir": state_folder(),
         "--sku": options.sku,
         "--units": options.units,

@@ -35,6 +35,10 @@ command(
         "az iot device simulate -n localhost --prefix pump- --count 100 --create --delete-after",
     ),
     (
+        "In the background, with some updates that fail; it ends with the local hub.",
+        "az iot device simulate -n localhost --prefix pump- --count 100 --create --behaviour firmware-update --detach",
+    ),
+    (
         "Only show which devices would run: those that match a condition, except one, 500 at most.",
         "az iot device simulate -n localhost --query-condition \"tags.site = 'north'\" --exclude pump-7 "
         "--max-devices 500 --dry-run",
@@ -84,5 +88,6 @@ command(
     long="One device runs until all its messages are sent, or until Ctrl-C; method calls, cloud-to-device messages "
     "and twin patches are printed as they arrive. Many devices send no messages unless an option about messages is "
     "given; they run until what --until or --expect names has happened, or until Ctrl-C, and the result sums up what "
-    "they did. See docs/how-to/simulator.md.",
+    "they did. With --detach they run in the background: the command ends once all are connected, and says where the "
+    "log is, which has the result too. See docs/how-to/simulator.md.",
 )

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
 from azext_iotjobs.cli.output.terminal_safe import print_now
-from azext_iotjobs.cli.simulate import create_devices, monitor, select_devices
+from azext_iotjobs.cli.simulate import create_devices, detached, monitor, select_devices
 from azext_iotjobs.cli.simulate.credentials import CredentialPlan
 from azext_iotjobs.cli.simulate.device_options import DeviceSettings
 from azext_iotjobs.cli.simulate.monitor import Monitor, MonitorPlan
@@ -49,6 +49,8 @@ def simulate(cmd: Any, client: HubClient, settings: DeviceSettings, options: Sim
     plans.monitoring.check(found.count)
     make_room(found.count)
     plans.credentials.check(found)
+    if options.detach and not detached.is_in_background():
+        return detached.detach(client.target, options, found.count, SystemClock())
     result, outcome, verdicts = _simulate(client, found, plans, settings, options)
     if plans.monitoring.reports:
         _report(cmd, result, verdicts, plans.monitoring)
@@ -80,16 +82,18 @@ def _simulate(
 ) -> tuple[dict[str, Any], Outcome, Sequence[Verdict]]:
     """Create what is missing, run the devices, and remove what was created: the result, its outcome, the verdicts."""
     with (
-        stopped_by_ctrl_c() as stop,
+        stopped_by_ctrl_c() as ctrl_c,
         tempfile.TemporaryDirectory(prefix="iotjobs-") as folder,  # only its owner can read it
         monitor.open_sinks(plans.monitoring) as sinks,
     ):
+        stop = detached.ends_with_hub(ctrl_c, client.target, SystemClock())
         with create_devices.registered(client, found, options, plans.credentials, stop) as registered:
             devices = registered.devices
             credentials = plans.credentials.credentials(client, devices, Path(folder), settings.way, stop)
             simulated = _simulated(devices, credentials, settings)
             ids = [each.device_id for each in devices.existing]
             with monitor.monitoring(plans.monitoring, sinks, ids, SystemClock(), stop) as monitored:
+                monitored.on_ready = detached.announce_ready
                 summary = _run(client, simulated, monitored, settings, plans.ramp_per_s)
                 result, outcome = monitored.end(summary)
     groups = settings.behaviour.group_sizes(_info_of(devices, each) for each in devices.existing)

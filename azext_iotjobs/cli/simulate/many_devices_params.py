@@ -85,6 +85,14 @@ WHICH_DEVICES: Group = (
         action="store_true",
     ),
     extra(
+        "detach",
+        "--detach",
+        "Go on in the background once all devices are connected: on a local hub until that ends, elsewhere as --until "
+        "and --expect say.",
+        group=ON_DEVICES,
+        action="store_true",
+    ),
+    extra(
         "ramp",
         "--ramp",
         "How many connections to begin in a second, such as 50/s or 600/m: at the start, after an outage of the hub, "

@@ -4,7 +4,7 @@ Strategy: the loop calls `on_activity` for each activity, and `is_set` in each t
 `is_set` also does what is due each second. So everything runs on the loop's thread, and nothing needs a lock.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -134,6 +134,7 @@ class Monitor:
         self.statistics = Statistics(len(devices), started)
         self._expectations = ExpectationTracker(plan.expectations, devices, started.at)
         self._end_conditions = EndConditions(plan.until, devices, started.at)
+        self.on_ready: Callable[[], None] | None = None  # called once all devices are connected, for the first time
         self.display = ProgressDisplay(self.statistics)
         self._update_metrics()
         if self._ends_when_decided and any(each.within_s is None for each in plan.expectations):
@@ -148,6 +149,9 @@ class Monitor:
         self._expectations.on(device, activity, now)
         self._end_conditions.on(device, activity, now)
         self.display.on(device, activity)
+        if self.on_ready is not None and self.statistics.all_ready_at is not None:
+            self.on_ready()
+            self.on_ready = None
 
     def is_set(self) -> bool:
         """Whether the run has ended."""

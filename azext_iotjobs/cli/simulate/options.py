@@ -45,6 +45,7 @@ class SimulateOptions:
     max_devices: int | None = None
     dry_run: bool = False
     take_over: bool = False
+    detach: bool = False
     issue_from_ca: str | None = None
     ca_key: str | None = None
     ramp: str | None = None

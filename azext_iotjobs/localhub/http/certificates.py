@@ -1,5 +1,6 @@
 """/_local/certificates: the CAs that sign devices' certificates. Only for callers with iothubowner's key."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from azext_iotjobs.localhub.clock import HubClock, render
@@ -23,16 +24,25 @@ class CertificateRoutes:
 
     async def put(self, request: HubRequest) -> HubResponse:
         """PUT /_local/certificates/{certificate}: adds one, or replaces the one of that name."""
+        name = request.path["certificate"]
+        return HubResponse(document=_document(self._save(name, request.document(), self._authorities.get(name))))
+
+    def add(self, name: str, document: Mapping[str, Any]) -> bool:
+        """Add a certificate unless there is one of that name; gives whether it was added. Raises HubError 400."""
+        if self._authorities.get(name) is not None:
+            return False
+        self._save(name, document, None)
+        return True
+
+    def _save(self, name: str, document: Mapping[str, Any], old: AuthorityRow | None) -> AuthorityRow:
         # Imported here: `cryptography` loads slowly, and most hubs never need it.
         from azext_iotjobs.localhub.auth import x509
 
-        name = request.path["certificate"]
-        pem = member(request.document(), "certificate", str)
+        pem = member(document, "certificate", str)
         if pem is None:
             raise HubError(ARGUMENT_INVALID, "The certificate is missing.")
         now = self._clock.now()
         read = x509.read_authority(pem, now)
-        old = self._authorities.get(name)
         if old is None and len(self._authorities.all()) >= MAX_CERTIFICATES:
             raise HubError(ARGUMENT_INVALID, f"A hub has at most {MAX_CERTIFICATES} certificates.")
         row = AuthorityRow(
@@ -45,7 +55,7 @@ class CertificateRoutes:
             updated_at=render(now),
         )
         self._authorities.save(row)
-        return HubResponse(document=_document(row))
+        return row
 
     async def delete(self, request: HubRequest) -> HubResponse:
         """DELETE /_local/certificates/{certificate}"""

@@ -23,6 +23,7 @@ from azext_iotjobs.localhub.http.public import PublicRoutes
 from azext_iotjobs.localhub.http.queries import QueryRoutes
 from azext_iotjobs.localhub.http.quotas import QuotaRoutes
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
+from azext_iotjobs.localhub.http.seed import SeedRoutes
 from azext_iotjobs.localhub.http.twins import TwinRoutes
 from azext_iotjobs.localhub.rules.quota import Throttle
 
@@ -61,6 +62,7 @@ class RouteHandlers:
     public: PublicRoutes
     local_messages: LocalMessageRoutes
     quotas: QuotaRoutes
+    seed: SeedRoutes
 
 
 Find = Callable[[RouteHandlers], Callable[[HubRequest], Awaitable[HubResponse]]]
@@ -233,6 +235,10 @@ ROUTES = (
     _route("GET /_local/certificates", LOCAL, lambda h: h.certificates.list, "list CA certificates"),
     _route(f"PUT {CERTIFICATE}", LOCAL, lambda h: h.certificates.put, "add a CA that signs devices' certificates"),
     _route(f"DELETE {CERTIFICATE}", LOCAL, lambda h: h.certificates.delete, "remove a CA"),
+    _route("GET /_local/seed", LOCAL, lambda h: h.seed.get, "what the hub holds, as a seed; `keys=true`: with keys"),
+    _route(
+        "POST /_local/seed", LOCAL, lambda h: h.seed.post, "create what a seed (YAML or JSON) has and the hub has not"
+    ),
     _route("POST /_local/reset", LOCAL, lambda h: h.control.reset, "remove everything but the keys"),
     _route("POST /_local/stop", LOCAL, lambda h: h.control.stop, "stop the hub"),
 )

@@ -10,6 +10,7 @@ from azext_iotjobs.localhub.rules.dns_names import MAX_NAMES, BadDnsName, read_d
 from azext_iotjobs.localhub.rules.event import MAX_PARTITIONS, MIN_PARTITIONS
 from azext_iotjobs.localhub.rules.host_names import ALL_ADDRESSES, DEFAULT_BIND, is_loopback
 from azext_iotjobs.localhub.rules.quota import UNIT_LIMITS, Sku, job_slots
+from azext_iotjobs.localhub.rules.seed import Seed
 
 AMQP_PORT = 5671  # the one that clients use; most cannot be given another
 MAX_TIME_SCALE = 1000  # timers are too coarse for more
@@ -44,6 +45,7 @@ class LocalHubConfig:
     keep_events_days: int | None = None  # 1 to MAX_KEEP_DAYS, on disk; None: events are in memory only
     partitions: int | None = None  # of events; None: 4, or as many as events were kept in
     consumer_groups: tuple[str, ...] = ()  # beside $Default
+    seed: Seed | None = None  # what the hub is to begin with
     log_file: Path | None = None  # None: the log goes to stderr only
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -40,6 +41,7 @@ class LocalHub(RunningHub):
         sku: str | None = None,
         units: int = 1,
         amqp_plain: bool = False,
+        seed: Path | str | Mapping[str, Any] | None = None,
     ) -> None:
         """Describe a hub; it is not started yet.
 
@@ -47,10 +49,12 @@ class LocalHub(RunningHub):
         data_dir: where devices, twins and jobs are stored; None: in memory.
         sku, units: the tier whose quotas apply, "F1", "S1", "S2" or "S3"; None: nothing is limited.
         amqp_plain: whether it has a port for AMQP without TLS too, for Event Hubs clients.
+        seed: what it begins with, a file of YAML or JSON or such a document; None: nothing.
         """
         self._ports = (*ALL_PORTS, *(AMQP_PLAIN_PORT if amqp_plain else ()))
         self._options = (*(("--sku", sku, "--units", str(units)) if sku else ()), *options)
         self._data_dir = Path(data_dir).absolute() if data_dir is not None else None
+        self._seed = Path(seed).absolute() if isinstance(seed, (str, Path)) else seed
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._last_errors = ""  # once the log file is removed
@@ -145,8 +149,18 @@ class LocalHub(RunningHub):
                 else ("--data-dir", str(own / "hub"), "--in-memory")
             ),
             *("--state-dir", str(own / "azure" / "iotjobs" / "hubs")),
+            *self._seed_option(own),
             *self._options,  # the last one counts of an option that is given twice
         ]
+
+    def _seed_option(self, own: Path) -> tuple[str, ...]:
+        if self._seed is None:
+            return ()
+        if isinstance(self._seed, Path):
+            return ("--seed", str(self._seed))
+        file = own / "seed.json"
+        file.write_text(json.dumps(self._seed), encoding="utf-8")
+        return ("--seed", str(file))
 
     def _start_process(self, words: list[str], folder: Path, log: IO[bytes]) -> "subprocess.Popen[bytes]":
         """Start the hub with these arguments. folder: where it runs; -m searches it first: it is empty."""

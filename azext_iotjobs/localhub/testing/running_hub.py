@@ -148,6 +148,17 @@ class RunningHub:
             raise LocalHubRefused(request, status=answer.status, error_code=code, text=text, errors=self.errors)
         return json.loads(text) if text else None
 
+    def seed(self, document: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+        """Create what a seed has and the hub has not: how many of each kind were `created`, and were `existing`.
+
+        Nothing that is there is changed. Raises LocalHubRefused; then nothing was created.
+        """
+        return dict(self.request("POST", "/_local/seed", document))
+
+    def export(self, *, keys: bool = False) -> dict[str, Any]:
+        """What the hub holds, as a seed. keys: with the keys of devices and modules."""
+        return dict(self.request("GET", f"/_local/seed?keys={str(keys).lower()}"))
+
     def create_device(self, device_id: str, **members: Any) -> dict[str, Any]:
         """Register a device; gives its identity. members: of the identity, such as status or authentication."""
         path = f"/devices/{quote(device_id, safe='')}"

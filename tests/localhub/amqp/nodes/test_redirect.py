@@ -51,3 +51,13 @@ def test_nobody_is_sent_on_without_the_right_to_read(hub: HubInMemory) -> None:
     context.peer.put_token(SAS, hub.token("localhost", policy="registryRead"))
     dispatch.open_link(context, link, Direction.OUT)
     assert [error.condition for error in link.ended_with if error] == ["amqp:unauthorized-access"] * 2
+
+
+def test_a_client_that_calls_the_hub_by_a_name_of_its_own_is_sent_on_to_that_name(hub: HubInMemory) -> None:
+    context, link = hub.context(), OutLinkOfTest("/messages/events/$management")
+    context.peer.host = "IoTHub"
+    context.peer.put_token(SAS, hub.token("iothub", policy="service"))
+    dispatch.open_link(context, link, Direction.OUT)
+    (error,) = link.ended_with
+    assert error is not None and error.info is not None
+    assert error.info["hostname"] == "iothub" and error.info["address"].startswith("amqps://iothub:5671/")

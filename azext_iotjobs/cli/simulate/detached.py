@@ -1,0 +1,155 @@
+"""`--detach`: a process of its own simulates the devices, and outlives the command that has started it.
+
+That process is given the same words, and in its environment the file that it makes once all devices are connected.
+"""
+
+import os
+import secrets
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from azure.cli.core._environment import get_config_dir
+from knack.log import get_logger
+
+from azext_iotjobs.cli.hub_access.running_hubs import RunningHub, local_login
+from azext_iotjobs.cli.output.file_writing import open_new
+from azext_iotjobs.cli.output.own_session import own_session
+from azext_iotjobs.cli.output.streams import wrote
+from azext_iotjobs.cli.simulate.options import SimulateOptions
+from azext_iotjobs.model.clock import Clock, StopFlag
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, StateError
+from azext_iotjobs.model.target import HubTarget
+
+logger = get_logger(__name__)
+
+READY_FILE = "IOTJOBS_SIMULATION_READY_FILE"  # in the environment of a process in the background
+NAP_S = 0.1
+LOOK_EVERY_S = 1.0  # at whether the hub is still there
+END_LIMIT_S = 30.0
+
+
+def is_in_background() -> bool:
+    """Whether this is the process that `detach` has started."""
+    return READY_FILE in os.environ
+
+
+def announce_ready() -> None:
+    """All devices are connected: tell the command that waits for it, if there is one."""
+    if is_in_background():
+        with suppress(OSError):  # it waits no longer, and has removed the folder's file
+            os.close(open_new(os.environ[READY_FILE]))
+
+
+def check(target: HubTarget, options: SimulateOptions) -> None:
+    """Raise UserError when a simulation in the background would have no end, or nothing to read from."""
+    if "-" in sys.argv[1:]:
+        raise ConflictingChoice(
+            "--detach: a simulation in the background has no standard input, which an option names with -.",
+            hint="Give it a file.",
+        )
+    if _local_hub(target) is None and not options.until and not options.expect:
+        raise MissingChoice(
+            f"--detach: nothing would end a simulation on {target.authority}.",
+            hint="Say when it ends, for example --until 2h. On a local hub it ends with the hub.",
+        )
+
+
+def detach(target: HubTarget, options: SimulateOptions, device_count: int, clock: Clock) -> dict[str, Any]:
+    """Simulate in a process of its own; gives what is known of it once all devices are connected.
+
+    What it says until then is said by this process too. Ctrl-C ends both.
+    Raises UserError as `check` does; BadValue without a log; StateError when it ends before all devices are connected.
+    """
+    check(target, options)
+    log = _folder() / f"{clock.now():%Y%m%d-%H%M%S}-{secrets.token_hex(4)}.log"
+    try:
+        file = os.fdopen(open_new(log, 0o600), "wb")
+    except OSError as err:
+        raise BadValue(f"The simulation's log {log} cannot be written: {err.strerror}.") from err
+    ready = log.with_suffix(".ready")
+    with file, open(log, "rb") as said:
+        process = _spawn(file, ready)
+        _wait_until(ready, process, said, clock)
+    logger.warning(
+        "The simulation goes on without this command%s. To end it before: %s",
+        "" if _local_hub(target) is None else ", until the hub ends",
+        f"taskkill /f /pid {process.pid}" if sys.platform == "win32" else f"kill {process.pid}",
+    )
+    return {"hub": target.authority, "devices": device_count, "pid": process.pid, "log": str(log)}
+
+
+def _folder() -> Path:
+    folder = Path(get_config_dir()) / "iotjobs" / "simulations"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as err:
+        raise BadValue(f"The folder of simulations' logs {folder} cannot be made: {err.strerror}.") from err
+    return folder
+
+
+def _spawn(log: BinaryIO, ready: Path) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "azure.cli", *sys.argv[1:]],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        env={**os.environ, READY_FILE: str(ready)},
+        **own_session(),
+    )
+
+
+def _wait_until(ready: Path, process: "subprocess.Popen[bytes]", said: BinaryIO, clock: Clock) -> None:
+    """Wait until all devices are connected, and repeat meanwhile what the process says."""
+    try:
+        while not ready.exists() and process.poll() is None:
+            _repeat(said)
+            clock.sleep(NAP_S)
+    except KeyboardInterrupt:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(END_LIMIT_S)
+        raise
+    finally:
+        _repeat(said)
+        is_ready = ready.exists()
+        ready.unlink(missing_ok=True)
+    if not is_ready:
+        raise StateError(
+            f"The simulation ended with exit code {process.returncode} before all its devices were connected.",
+            hint=f"What it said is above, and in {said.name}.",
+        )
+
+
+def _repeat(said: BinaryIO) -> None:
+    if text := said.read().decode(errors="replace"):
+        wrote(sys.stderr, text)
+
+
+def _local_hub(target: HubTarget) -> RunningHub | None:
+    return local_login(target.host, target.https_port) if target.is_local else None
+
+
+def ends_with_hub(stop: StopFlag, target: HubTarget, clock: Clock) -> StopFlag:
+    """What ends a simulation: in the background, where nobody presses Ctrl-C, also the end of its local hub."""
+    hub = _local_hub(target) if is_in_background() else None
+    return stop if hub is None else _EndsWithHub(stop, hub, clock)
+
+
+class _EndsWithHub:
+    """A stop flag that looks once a second at whether the hub has ended."""
+
+    def __init__(self, stop: StopFlag, hub: RunningHub, clock: Clock) -> None:
+        self._stop, self._hub, self._clock = stop, hub, clock
+        self._looked_at = clock.monotonic()
+        self._is_over = False
+
+    def is_set(self) -> bool:
+        """Whether to end now."""
+        now = self._clock.monotonic()
+        if now - self._looked_at >= LOOK_EVERY_S:
+            self._looked_at = now
+            self._is_over = self._hub.is_over
+        return self._is_over or self._stop.is_set()

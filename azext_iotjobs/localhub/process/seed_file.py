@@ -1,0 +1,125 @@
+"""Reads a file of YAML or JSON, as a seed is written, into plain JSON values. PyYAML is imported when there is one.
+
+Values are what JSON would make of them: `yes`, `on` and `2026-12-01` are texts, as ids and tags are meant. A name
+that is there twice, and an alias that would make the document endless, are mistakes.
+"""
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+MAX_BYTES = 20 * 1024 * 1024
+MAX_VALUES = 2_000_000  # aliases can make a small file a huge document
+MAX_DEPTH = 40
+TAGS = tuple(f"tag:yaml.org,2002:{each}" for each in ("map", "seq", "str"))  # what has no tag has one of these
+NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,300})(?:\.\d+)?(?:[eE][+-]?\d+)?")  # of JSON
+WORDS = {"null": None, "true": True, "false": False, "~": None, "": None}
+
+
+class UnreadableSeed(Exception):
+    """A file or text that is no YAML, or no YAML that a seed may be; says where."""
+
+
+def read_seed_file(path: Path) -> Any:
+    """The document of a file. Raises UnreadableSeed."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as err:
+        raise UnreadableSeed(f"{path} cannot be read: {err.strerror}.") from err
+    if len(data) > MAX_BYTES:
+        raise UnreadableSeed(f"{path} has more than {MAX_BYTES // 1024**2} MB.")
+    try:
+        return parse_seed_text(data)
+    except UnreadableSeed as err:
+        raise UnreadableSeed(f"{path}{err}") from err
+
+
+def parse_seed_text(data: bytes) -> Any:
+    """The document that YAML or JSON describes. Raises UnreadableSeed, whose text begins with `, line N: `."""
+    import yaml
+
+    # Without resolvers it is left to `_scalar` what a scalar without quotes is.
+    loader = type("PlainLoader", (yaml.SafeLoader,), {"yaml_implicit_resolvers": {}})
+    try:
+        text = data.decode("utf-8-sig")
+        if text.lstrip()[:1] in ("{", "[") and (value := _json_value(text)) is not None:
+            return value
+        node = yaml.compose(text, Loader=loader)
+    except UnicodeDecodeError as err:
+        raise UnreadableSeed(f": it is not UTF-8, at byte {err.start}.") from err
+    except yaml.MarkedYAMLError as err:
+        mark = err.problem_mark or err.context_mark
+        raise UnreadableSeed(f", line {mark.line + 1 if mark else '?'}: this is not YAML: {err.problem}.") from err
+    except (yaml.YAMLError, RecursionError) as err:
+        raise UnreadableSeed(f": this is not YAML: {err}.") from err
+    return None if node is None else _Reader().value(node, 0)
+
+
+def _json_value(text: str) -> Any:
+    """What JSON describes; None for what is not JSON, or has a name twice: as YAML, it is read or its mistake found."""
+    try:
+        return json.loads(text, object_pairs_hook=_members_once, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _members_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("a name is there twice")
+    return members
+
+
+def _no_constant(word: str) -> Any:
+    raise ValueError(f"{word} is not JSON")
+
+
+class _Reader:
+    """Nodes of YAML -> plain values."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def value(self, node: Any, depth: int) -> Any:
+        self._count += 1
+        if depth > MAX_DEPTH:
+            raise _mistake(node, f"it is nested more than {MAX_DEPTH} levels deep, or refers to itself.")
+        if self._count > MAX_VALUES:
+            raise _mistake(node, f"with its aliases, the document has more than {MAX_VALUES:,} values.")
+        if node.tag not in TAGS:
+            raise _mistake(node, f"the tag {node.tag.rpartition(':')[2][:60]!a} is not read; leave it out.")
+        if node.id == "mapping":
+            return self._mapping(node, depth)
+        if node.id == "sequence":
+            return [self.value(each, depth + 1) for each in node.value]
+        return _scalar(node)
+
+    def _mapping(self, node: Any, depth: int) -> dict[str, Any]:
+        members: dict[str, Any] = {}
+        for key, inner in node.value:
+            if key.id != "scalar":
+                raise _mistake(key, "a name has to be a text.")
+            if key.value in members:
+                raise _mistake(key, f"{key.value[:60]!a} is there twice.")
+            members[key.value] = self.value(inner, depth + 1)
+        return members
+
+
+def _scalar(node: Any) -> Any:
+    """A scalar as JSON would have it: what is quoted is a text, and what is no number and no word of JSON is too."""
+    text: str = node.value
+    if node.style is not None:
+        return text
+    if text.lower() in WORDS:
+        return WORDS[text.lower()]
+    if not NUMBER.fullmatch(text):
+        return text
+    value = json.loads(text)
+    return text if value in (math.inf, -math.inf) else value
+
+
+def _mistake(node: Any, text: str) -> UnreadableSeed:
+    return UnreadableSeed(f", line {node.start_mark.line + 1}: {text}")

@@ -1,0 +1,225 @@
+"""What a hub is to begin with: devices, modules, CA certificates and configurations, from one document. Pure.
+
+The document has the service's own names. Ours are `parentDeviceId`, which stands for scopes that only a hub can make,
+`modules` of a device, and ranges: `pump-{01..20}` are twenty devices that are alike.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = Any
+
+MAX_DEVICES = 100_000
+RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}")
+TWIN: dict[str, Any] = {"tags": {}, "properties": {"desired": {}, "reported": {}}}
+ANY: dict[str, Any] = {}  # members whose names are free; what they hold is checked where it is applied
+AUTHENTICATION = {
+    "type": None,
+    "symmetricKey": {"primaryKey": None, "secondaryKey": None},
+    "x509Thumbprint": {"primaryThumbprint": None, "secondaryThumbprint": None},
+}
+MODULE = {"moduleId": None, "managedBy": None, "authentication": AUTHENTICATION, **TWIN}
+DEVICE = {
+    "deviceId": None,
+    "status": None,
+    "statusReason": None,
+    "authentication": AUTHENTICATION,
+    "capabilities": {"iotEdge": None},
+    "parentDeviceId": None,
+    "modules": [MODULE],
+    **TWIN,
+}
+CERTIFICATE = {"name": None, "certificate": None}
+CONFIGURATION = {
+    **dict.fromkeys(("id", "schemaVersion", "contentType", "targetCondition", "priority")),
+    **{"labels": ANY, "content": ANY, "metrics": {"queries": ANY}},
+}
+SEED = {"devices": [DEVICE], "certificates": [CERTIFICATE], "configurations": [CONFIGURATION]}
+
+
+class SeedMistake(Exception):
+    """Something in a seed that cannot be; `path` says where, such as devices[3].tags."""
+
+    def __init__(self, path: str, text: str) -> None:
+        super().__init__(f"{path}: {text}" if path else text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedIdentity:
+    """A device, or a module of one; `document` is as the registry takes it."""
+
+    path: str  # where it is in the seed
+    identifier: str
+    document: Mapping[str, Json] = field(repr=False)  # may hold keys
+    parent: str | None = None  # of a device
+    modules: tuple["SeedIdentity", ...] = ()
+
+    @property
+    def is_edge(self) -> bool:
+        """Whether it is an edge device."""
+        return (self.document.get("capabilities") or {}).get("iotEdge") is True
+
+    @property
+    def reported(self) -> Json:
+        """The reported properties that it begins with; None: none."""
+        return (self.document.get("properties") or {}).get("reported")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedPart:
+    """A certificate or a configuration, and where it is in the seed."""
+
+    path: str
+    identifier: str
+    document: Mapping[str, Json]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seed:
+    """A seed, checked: its names are known, its ids are there once, and parents come before their children."""
+
+    devices: tuple[SeedIdentity, ...] = ()
+    certificates: tuple[SeedPart, ...] = ()
+    configurations: tuple[SeedPart, ...] = ()
+
+
+def read_seed(document: Json) -> Seed:
+    """What a document says. Raises SeedMistake."""
+    if document is None:
+        raise SeedMistake("", f"It is empty. It may have {_listed(SEED)}.")
+    _check(document, SEED, "")
+    devices = [each for path, item in _items(document, "devices") for each in _devices(path, item)]
+    if len(devices) > MAX_DEVICES:
+        raise SeedMistake(
+            "devices", f"{len(devices):,} devices are more than the {MAX_DEVICES:,} that a seed may have."
+        )
+    _check_unique(devices, "device")
+    return Seed(
+        devices=tuple(_parents_first(devices)),
+        certificates=_parts(document, "certificates", "name", "CA certificate"),
+        configurations=_parts(document, "configurations", "id", "configuration"),
+    )
+
+
+def _check(value: Json, shape: Json, path: str) -> None:
+    """Raise SeedMistake unless names and kinds are those of a shape; None in it stands for any value."""
+    if shape is None or value is None:
+        return
+    if isinstance(shape, list):
+        if not isinstance(value, list):
+            raise SeedMistake(path, f"It has to be a list, and is {_shown(value)}.")
+        for number, each in enumerate(value):
+            if not isinstance(each, dict):
+                raise SeedMistake(f"{path}[{number}]", f"It has to have members, and is {_shown(each)}.")
+            _check(each, shape[0], f"{path}[{number}]")
+        return
+    if not isinstance(value, dict):
+        raise SeedMistake(path, f"It has to have members, and is {_shown(value)}.")
+    for name, inner in value.items():
+        if shape and name not in shape:
+            raise SeedMistake(_member(path, str(name)), f"This is not known here. There may be {_listed(shape)}.")
+        if shape:
+            _check(inner, shape[name], _member(path, name))
+
+
+def _items(document: Mapping[str, Json], name: str) -> Iterator[tuple[str, dict[str, Json]]]:
+    for number, item in enumerate(document.get(name) or []):
+        yield f"{name}[{number}]", item
+
+
+def _devices(path: str, item: dict[str, Json]) -> Iterator[SeedIdentity]:
+    """The device that an item describes, or all of its range."""
+    modules = tuple(
+        SeedIdentity(
+            path=f"{path}.{inner}", identifier=_identifier(f"{path}.{inner}", module, "moduleId"), document=module
+        )
+        for inner, module in _items(item, "modules")
+    )
+    _check_unique(modules, "module")
+    parent = item.get("parentDeviceId")
+    if parent is not None and not isinstance(parent, str):
+        raise SeedMistake(f"{path}.parentDeviceId", f"It has to be a text, and is {_shown(parent)}.")
+    document = {name: value for name, value in item.items() if name not in ("modules", "parentDeviceId")}
+    for device_id in _range(path, _identifier(path, item, "deviceId")):
+        named = {**document, "deviceId": device_id}
+        yield SeedIdentity(path=path, identifier=device_id, document=named, parent=parent, modules=modules)
+
+
+def _range(path: str, device_id: str) -> Iterator[str]:
+    """The ids that one with {first..last} stands for: as many digits as the first number has, or more."""
+    found = RANGE.search(device_id)
+    if found is None:
+        yield device_id
+        return
+    first, last = int(found[1]), int(found[2])
+    if not first <= last < first + MAX_DEVICES:
+        raise SeedMistake(
+            f"{path}.deviceId",
+            f"{found[0]} has to go from a number to the same or a higher one, with at most {MAX_DEVICES:,} devices.",
+        )
+    for number in range(first, last + 1):
+        yield f"{device_id[: found.start()]}{number:0{len(found[1])}}{device_id[found.end() :]}"
+
+
+def _parts(document: Mapping[str, Json], name: str, id_name: str, what: str) -> tuple[SeedPart, ...]:
+    parts = [
+        SeedPart(path=path, identifier=_identifier(path, item, id_name), document=item)
+        for path, item in _items(document, name)
+    ]
+    _check_unique(parts, what)
+    return tuple(parts)
+
+
+def _identifier(path: str, item: Mapping[str, Json], name: str) -> str:
+    value = item.get(name)
+    if value is None:
+        raise SeedMistake(f"{path}.{name}", "It is missing.")
+    if not isinstance(value, str):
+        raise SeedMistake(f"{path}.{name}", f"It has to be a text, and is {_shown(value)}: put it in quotes.")
+    return value
+
+
+def _check_unique(items: "list[SeedIdentity] | list[SeedPart] | tuple[SeedIdentity, ...]", what: str) -> None:
+    seen: dict[str, str] = {}
+    for each in items:
+        if each.identifier in seen:
+            raise SeedMistake(
+                each.path, f"The {what} {each.identifier!a} is there twice; also at {seen[each.identifier]}."
+            )
+        seen[each.identifier] = each.path
+
+
+def _parents_first(devices: list[SeedIdentity]) -> Iterator[SeedIdentity]:
+    """The devices, each behind its parent; a parent may also be in the hub already. Raises SeedMistake for a circle."""
+    left = {each.identifier: each for each in devices}
+    for device in devices:
+        chain: dict[str, SeedIdentity] = {}
+        current: SeedIdentity | None = left.get(device.identifier)
+        while current is not None:
+            if current.identifier in chain:
+                circle = " -> ".join([*chain, current.identifier])
+                raise SeedMistake(f"{current.path}.parentDeviceId", f"Devices are each other's parents: {circle}.")
+            chain[current.identifier] = current
+            current = left.get(current.parent) if current.parent is not None else None
+        for each in reversed(chain.values()):
+            yield left.pop(each.identifier)
+
+
+def _member(path: str, name: str) -> str:
+    shown = name if re.fullmatch(r"[\w$-]{1,60}", name) else f"{name[:60]!a}"
+    return f"{path}.{shown}" if path else shown
+
+
+def _listed(shape: Mapping[str, Any]) -> str:
+    *names, last = shape
+    return f"{', '.join(names)} and {last}" if names else last
+
+
+def _shown(value: Json) -> str:
+    """What kind of value it is; never the value, which may be a key."""
+    if value is None:
+        return "nothing"
+    kinds = {bool: "true or false", int: "a number", float: "a number", str: "a text", list: "a list"}
+    return kinds.get(type(value), "an object")

@@ -1,0 +1,184 @@
+"""A hub begins with a seed, and writes one: as a file, over REST, and what of it is refused."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azext_iotjobs.localhub.testing import LocalHub, LocalHubFailed, LocalHubRefused
+from tests.helpers.device_certificates import make
+from tests.helpers.hub_process import HubProcess, WarmHub
+
+KEY = "MDEyMzQ1Njc4OWFiY2RlZg=="
+ROOT = make("root", ca=True)
+FLEET = f"""
+devices:
+  - deviceId: pump-{{1..3}}
+    parentDeviceId: gateway
+    tags: {{site: north, opened: 2026-12-01}}
+    properties: {{desired: {{interval: 30}}, reported: {{firmware: {{version: "1.0"}}}}}}
+    modules:
+      - moduleId: motor
+        properties: {{desired: {{rate: 5}}}}
+  - deviceId: gateway
+    capabilities: {{iotEdge: true}}
+    parentDeviceId: top
+  - deviceId: top
+    capabilities: {{iotEdge: true}}
+    status: disabled
+    statusReason: not yet
+  - deviceId: by-thumbprint
+    authentication: {{x509Thumbprint: {{primaryThumbprint: {ROOT.thumbprint()}}}}}
+  - deviceId: by-ca
+    authentication: {{type: certificateAuthority}}
+  - deviceId: by-key
+    authentication: {{symmetricKey: {{primaryKey: {KEY}, secondaryKey: {KEY}}}}}
+certificates:
+  - name: root
+    certificate: |
+{"".join(f"      {line}" + chr(10) for line in ROOT.pem.splitlines())}
+configurations:
+  - id: fan
+    priority: 5
+    labels: {{by: seed}}
+    targetCondition: tags.site = 'south'
+    content: {{deviceContent: {{properties.desired.fan: {{speed: 3}}}}}}
+    metrics: {{queries: {{done: SELECT deviceId FROM devices}}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalHub]:
+    file = tmp_path_factory.mktemp("seed") / "fleet.yaml"
+    file.write_text(FLEET, encoding="utf-8")
+    with WarmHub(seed=file) as hub:
+        yield hub
+
+
+@pytest.fixture(scope="module")
+def other() -> Iterator[LocalHub]:
+    with WarmHub() as hub:
+        yield hub
+
+
+@pytest.fixture(autouse=True)
+def empty(other: LocalHub) -> None:
+    other.request("POST", "/_local/reset")
+
+
+def test_a_hub_begins_with_what_its_file_has(seeded: LocalHub) -> None:
+    twin = seeded.request("GET", "/twins/pump-2")
+    assert twin["tags"] == {"site": "north", "opened": "2026-12-01"}
+    assert twin["properties"]["desired"]["interval"] == 30
+    assert twin["properties"]["reported"]["firmware"] == {"version": "1.0"}
+    gateway, top = (seeded.request("GET", f"/devices/{each}") for each in ("gateway", "top"))
+    assert twin["deviceScope"] == gateway["deviceScope"] and gateway["parentScopes"] == [top["deviceScope"]]
+    assert (top["status"], top["statusReason"]) == ("disabled", "not yet")
+    assert seeded.request("GET", "/twins/pump-3/modules/motor")["properties"]["desired"]["rate"] == 5
+    kinds = {each: seeded.request("GET", f"/devices/{each}")["authentication"]["type"] for each in ("by-ca", "by-key")}
+    assert kinds == {"by-ca": "certificateAuthority", "by-key": "sas"}
+    assert seeded.device_connection_string("by-key").endswith(f"SharedAccessKey={KEY}")
+    assert [each["name"] for each in seeded.request("GET", "/_local/certificates")] == ["root"]
+    assert seeded.request("GET", "/configurations/fan")["labels"] == {"by": "seed"}
+
+
+def test_what_a_hub_holds_is_a_seed_from_which_another_is_the_same(seeded: LocalHub, other: LocalHub) -> None:
+    exported = seeded.export(keys=True)
+    assert other.seed(exported) == {
+        "created": {"certificates": 1, "devices": 8, "modules": 3, "configurations": 1},
+        "existing": {},
+    }
+    assert other.export(keys=True) == exported
+    assert other.device_connection_string("pump-1", "motor").split("SharedAccessKey=")[1] in str(exported)
+
+
+def test_an_export_without_keys_has_none_and_is_a_seed_too(seeded: LocalHub, other: LocalHub) -> None:
+    exported = seeded.export()
+    assert "Key" not in str(exported) and "by-key" in str(exported)
+    other.seed(exported)
+    assert other.export() == exported
+    assert other.device_connection_string("by-key") != seeded.device_connection_string("by-key")
+
+
+def test_what_is_there_stays_as_it_is(other: LocalHub) -> None:
+    other.create_device("pump-1")
+    other.request("PATCH", "/twins/pump-1", {"tags": {"site": "south"}})
+    again = {"devices": [{"deviceId": "pump-{1..2}", "tags": {"site": "north"}, "modules": [{"moduleId": "motor"}]}]}
+    assert other.seed(again) == {"created": {"devices": 1, "modules": 2}, "existing": {"devices": 1}}
+    assert other.request("GET", "/twins/pump-1")["tags"] == {"site": "south"}
+    assert other.seed(again) == {"created": {}, "existing": {"devices": 2, "modules": 2}}
+
+
+@pytest.mark.parametrize(
+    ("item", "said"),
+    [
+        ({"deviceId": "a b"}, "devices[1]: 'a b' is not a device id"),
+        ({"deviceId": "b", "tags": {"x.y": 1}}, "devices[1]: A key in tags"),
+        ({"deviceId": "b", "tags": []}, "devices[1].tags: It has to have members"),
+        ({"deviceId": "b", "status": "off"}, "devices[1]: status must be enabled or disabled."),
+        ({"deviceId": "b", "properties": {"reported": {"x": "y" * 5000}}}, "devices[1]: "),
+        (
+            {"deviceId": "b", "parentDeviceId": "c"},
+            "devices[1].parentDeviceId: 'c' is in neither the seed nor the hub.",
+        ),
+        ({"deviceId": "b", "parentDeviceId": "first"}, "devices[1].parentDeviceId: 'first' is no edge device"),
+        ({"deviceId": "b", "modules": [{"moduleId": "$edgeHub"}]}, "devices[1].modules[0]: "),
+        ({"deviceId": "b", "authentication": {"symmetricKey": {"primaryKey": "short"}}}, "devices[1]: "),
+    ],
+)
+def test_a_seed_with_a_mistake_creates_nothing(other: LocalHub, item: dict[str, Any], said: str) -> None:
+    with pytest.raises(LocalHubRefused) as caught:
+        other.seed({"devices": [{"deviceId": "first"}, item]})
+    assert (caught.value.status, caught.value.error_code) == (400, "ArgumentInvalid")
+    assert f"The seed: {said}" in caught.value.text
+    assert other.request("GET", "/devices") == [] and other.export() == {}
+
+
+@pytest.mark.parametrize(
+    ("seed", "said"),
+    [
+        ({"certificates": [{"name": "a/b", "certificate": ROOT.pem}]}, "certificates[0]: 'a/b' is not a name"),
+        ({"certificates": [{"name": "a", "certificate": "x"}]}, "certificates[0]: "),
+        ({"configurations": [{"id": "Fan", "content": {"deviceContent": {}}}]}, "configurations[0]: 'Fan' is not"),
+        ({"configurations": [{"id": "fan", "content": {}}]}, "configurations[0]: "),
+    ],
+)
+def test_a_mistake_in_what_is_no_device_is_refused_too(other: LocalHub, seed: dict[str, Any], said: str) -> None:
+    with pytest.raises(LocalHubRefused) as caught:
+        other.seed(seed)
+    assert f"The seed: {said}" in caught.value.text and other.export() == {}
+
+
+def test_keys_is_true_or_false(other: LocalHub) -> None:
+    with pytest.raises(LocalHubRefused, match=r"keys is true or false\."):
+        other.request("GET", "/_local/seed?keys=yes")
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (None, "none.yaml cannot be read: No such file"),
+        ("devices: [", "line 1: this is not YAML"),
+        ("devices:\n  - deviceId: 5", "devices[0].deviceId: It has to be a text, and is a number"),
+        ("devices:\n  - deviceId: a\n    tags: {a.b: 1}", "devices[0]: A key in tags"),
+    ],
+)
+def test_a_hub_with_a_bad_seed_does_not_start(tmp_path: Path, written: str | None, said: str) -> None:
+    file = tmp_path / "none.yaml"
+    if written is not None:
+        file.write_text(written, encoding="utf-8")
+    with pytest.raises(LocalHubFailed) as caught:
+        WarmHub(seed=file).start()
+    assert caught.value.exit_code == 2 and caught.value.errors.startswith("--seed") and said in caught.value.errors
+    assert "Traceback" not in caught.value.errors
+
+
+def test_a_seed_is_put_into_a_folder_once_and_what_changed_since_stays(tmp_path: Path) -> None:
+    (file := tmp_path / "fleet.yaml").write_text("devices: [{deviceId: a, tags: {site: north}}]", encoding="utf-8")
+    with HubProcess(tmp_path / "hub", "--seed", str(file)) as hub:
+        key = hub.ok("GET", "/devices/a")["authentication"]["symmetricKey"]["primaryKey"]
+        hub.ok("PATCH", "/twins/a", json={"tags": {"site": "south"}})
+    with HubProcess(tmp_path / "hub", "--seed", str(file)) as hub:
+        assert hub.ok("GET", "/devices/a")["authentication"]["symmetricKey"]["primaryKey"] == key
+        assert hub.ok("GET", "/twins/a")["tags"] == {"site": "south"}
