@@ -85,12 +85,6 @@ class Page:
         return [step for step in self.steps if isinstance(step, Block)]
 
 
-# Pages whose marks are still to be written.
-TO_COME = """
-    README.md
-""".split()
-
-
 def all_pages() -> list[Path]:
     """The README and every page that is written by hand; those of commands are made from help."""
     pages = sorted((REPOSITORY / "docs").rglob("*.md"))

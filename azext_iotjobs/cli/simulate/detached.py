@@ -135,10 +135,10 @@ def _local_hub(target: HubTarget) -> RunningHub | None:
 def ends_with_hub(stop: StopFlag, target: HubTarget, clock: Clock) -> StopFlag:
     """What ends a simulation: in the background, where nobody presses Ctrl-C, also the end of its local hub."""
     hub = _local_hub(target) if is_in_background() else None
-    return stop if hub is None else _EndsWithHub(stop, hub, clock)
+    return stop if hub is None else EndsWithHub(stop, hub, clock)
 
 
-class _EndsWithHub:
+class EndsWithHub:
     """A stop flag that looks once a second at whether the hub has ended."""
 
     def __init__(self, stop: StopFlag, hub: RunningHub, clock: Clock) -> None:

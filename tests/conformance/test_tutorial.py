@@ -1,0 +1,73 @@
+"""The apps of the tutorial on testing one's own, and their tests, as they stand there, on Microsoft's SDKs."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from azext_iotjobs.localhub.testing import LocalHub
+from azext_iotjobs.model.connection_string import parse_connection_string
+from azext_iotjobs.transport.auth import sas_token
+from tests.helpers.official_sdks import (
+    ADDRESS,
+    NODE_MODULES,
+    REPOSITORY,
+    SDK_PYTHON,
+    needs_mqtt_port,
+    needs_node,
+    needs_python_sdk,
+    own_address,
+)
+
+TUTORIAL = REPOSITORY / "docs" / "tutorials" / "test-your-app.md"
+FILE = re.compile(r"^<!-- run: file (\S+) -->\n```\w+\n(.*?)^```", re.DOTALL | re.MULTILINE)
+TIMEOUT_S = 120.0
+pytestmark = needs_mqtt_port
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Path:
+    """A folder with the tutorial's files; its hub has an address that nothing else here uses."""
+    for name, text in FILE.findall(TUTORIAL.read_text(encoding="utf-8")):
+        own = text.replace('LocalHub("--mqtt-port"', f'LocalHub("--bind", "{own_address(8)}", "--mqtt-port"')
+        (tmp_path / name).write_text(own, encoding="utf-8")
+    assert own_address(8) in (tmp_path / "conftest.py").read_text(encoding="utf-8")
+    return tmp_path
+
+
+def run(words: list[str], folder: Path, **environment: str) -> str:
+    """Run a program to its end; gives what it wrote, and fails where its exit code is not 0."""
+    environ = {**os.environ, **environment}
+    done = subprocess.run(words, cwd=folder, env=environ, capture_output=True, text=True, timeout=TIMEOUT_S)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def token_for(hub: LocalHub) -> str:
+    """What `az iot hub generate-sas-token` gives for an hour."""
+    login = parse_connection_string(hub.connection_string)
+    key = str(login.key)
+    return sas_token(resource=login.host, key=key, expires_at=int(time.time()) + 3600, policy=login.policy)
+
+
+@needs_python_sdk
+def test_the_test_in_python_passes(app: Path) -> None:
+    (packages,) = (SDK_PYTHON.parents[1] / "lib").glob("python*/site-packages")
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    assert "1 passed" in run(words, app, PYTHONPATH=os.pathsep.join([str(packages), str(REPOSITORY)]))
+
+
+@needs_node
+def test_the_test_in_node_passes(app: Path, hub: LocalHub) -> None:
+    hub.create_device("thermostat-2")
+    known = {
+        "HUB": f"https://{ADDRESS}:{hub.https_port}",
+        "TOKEN": token_for(hub),
+        "DEVICE": hub.device_connection_string("thermostat-2"),
+        "NODE_PATH": str(NODE_MODULES),
+    }
+    assert "# pass 1" in run(["node", "--test"], app, **{**hub.environment(), **known})

@@ -1,0 +1,55 @@
+"""Simulations in the background: they outlive their command, and end with the hub."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ScenarioHub, running_hub
+from tests.helpers.az import Az
+from tests.helpers.waiting import wait_until
+
+
+@pytest.fixture
+def own_hub(az: Az, tmp_path: Path) -> Iterator[ScenarioHub]:
+    """A hub that a test may end."""
+    yield from running_hub(az, tmp_path / "hub")
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return not Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_it_goes_on_without_its_command_and_ends_with_the_hub(own_hub: ScenarioHub) -> None:
+    begun = own_hub.az.run(
+        f"iot device simulate -n {own_hub.name} --prefix bg- --count 3 --create --method reboot=201 --detach"
+    )
+    assert begun.code == 0, begun.stderr
+    assert "All 3 devices are connected" in begun.stderr and f"kill {begun.json['pid']}" in begun.stderr
+    assert (begun.json["hub"], begun.json["devices"]) == (own_hub.name, 3)
+    log = Path(begun.json["log"])
+    assert log.stat().st_mode & 0o777 == 0o600 and list(log.parent.iterdir()) == [log]
+    call = f"iot hub invoke-device-method -n {own_hub.name} -d bg-2 --method-name reboot"
+    assert own_hub.az.json(call)["status"] == 201
+    own_hub.az.run(f"iot local-hub stop -n {own_hub.name}")
+    wait_until("it has ended", lambda: not is_running(begun.json["pid"]))
+    said = log.read_text()
+    result = json.loads(said[said.index("{\n") :])
+    assert (result["endedBy"], result["methods"]["answered"], result["devices"]["gaveUp"]) == ("stopped", 1, 0)
+
+
+def test_what_prevents_it_is_said_by_the_command(hub: ScenarioHub) -> None:
+    simulate = f"iot device simulate -n {hub.name} --device-ids bg-9 --detach"
+    refused = hub.az.run(simulate)
+    assert refused.code == 3 and "Not registered: 1 device (bg-9)" in refused.stderr
+    hub.new_device("bg-9")
+    taken = hub.name.rpartition(":")[2]
+    ended = hub.az.run(f"{simulate} --metrics-port {taken}")
+    assert ended.code == 1 and f"--metrics-port {taken}" in ended.stderr, "as the process in the background says"
+    assert "ended with exit code 1 before all its devices were connected" in ended.stderr
