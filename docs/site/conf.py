@@ -19,12 +19,13 @@ extensions = ["myst_parser"]
 myst_heading_anchors = 4  # headings are linked to as a forge names them
 nitpicky = True
 highlight_language = "text"
+suppress_warnings = ["misc.highlighting_failure"]  # a language that Pygments does not know has one color
 smartquotes = False  # -- is an option's beginning
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"iotjobs {version}"
 templates_path = [str(HERE / "templates")]
-html_sidebars = {"**": ["section-pages"], "index": [], "search": []}
+html_sidebars = {"**": ["section-pages"], "index": [], "install": [], "search": []}
 html_static_path = [str(HERE / "static")]
 html_css_files = ["site.css"]
 html_favicon = str(HERE / "static" / "favicon.svg")

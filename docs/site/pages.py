@@ -14,17 +14,19 @@ from typing import NamedTuple
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ROOT = "index.md"
+INSTALL = "install.md"  # a section of the README
 SECTIONS = ("tutorials/index.md", "how-to/index.md", "reference/index.md", "explanation/index.md", "contributing.md")
 COMMANDS = "reference/commands.md"  # made; its links lead to a page for each group of commands
 OUTSIDE = {
     "CONTRIBUTING.md": "how-to-contribute.md",
     "HISTORY.rst": "history.rst",
     "SECURITY.md": "security.md",
-    "README.md": ROOT,
+    "README.md": INSTALL,
 }
 ITEM = re.compile(r"^- \[([^\]]+)\]\(([^)\s#]+\.(?:md|rst))\): (.+(?:\n  .+)*)", re.MULTILINE)
 LINK = re.compile(r"(?<=\]\()(?!\w+:|#)([^)\s#]+)(#[^)\s]+)?(?=\))")
 CODE = re.compile(r"^(```+).*?^\1$", re.DOTALL | re.MULTILINE)
+CONTENTS = re.compile(r"<!-- made: contents -->.*?<!-- end -->\n*", re.DOTALL)  # beside each page the site has its own
 PICTURE = re.compile(r"<picture>.*?</picture>", re.DOTALL)
 
 
@@ -77,7 +79,7 @@ def prepared() -> dict[str, str]:
     listed = {section: entries(section, written[section]) for section in SECTIONS}
     described = descriptions(listed, groups(written[COMMANDS]), written)
     inner = {section: [each.path for each in below] for section, below in listed.items()}
-    inner |= {ROOT: list(SECTIONS), COMMANDS: groups(written[COMMANDS])}
+    inner |= {ROOT: [INSTALL, *SECTIONS], COMMANDS: groups(written[COMMANDS])}
     return {path: page_of(path, text, described[path], inner.get(path, ())) for path, text in written.items()}
 
 
@@ -85,8 +87,15 @@ def _written() -> dict[str, str]:
     """What stands in the files, by the paths that they have in the site."""
     docs = REPOSITORY / "docs"
     inside = {path.relative_to(docs).as_posix(): path for path in sorted(docs.rglob("*.md"))}
-    outside = {place: REPOSITORY / name for name, place in OUTSIDE.items() if place != ROOT}
-    return {path: file.read_text(encoding="utf-8") for path, file in {**inside, **outside}.items()}
+    outside = {place: REPOSITORY / name for name, place in OUTSIDE.items()}
+    written = {path: file.read_text(encoding="utf-8") for path, file in {**inside, **outside}.items()}
+    return written | {INSTALL: _install(written[INSTALL])}
+
+
+def _install(readme: str) -> str:
+    """The README's section, as a page. The line of links at the README's end is none of its text."""
+    (section,) = re.findall(r"^#(# Install\n.*?)(?=^## |^\[HISTORY|\Z)", readme, re.DOTALL | re.MULTILINE)
+    return str(section)
 
 
 def descriptions(listed: dict[str, list[Entry]], commands: list[str], written: dict[str, str]) -> dict[str, str]:
@@ -98,8 +107,8 @@ def descriptions(listed: dict[str, list[Entry]], commands: list[str], written: d
     every = [each for entries in listed.values() for each in entries]
     described = {each.path: each.description for each in every}
     described |= {path: f"{_title(written[path])}: every command and option, with examples." for path in commands}
-    described |= {path: _first_paragraph(written[path]) for path in (ROOT, *SECTIONS)}
-    names = [*(each.path for each in every), *commands, ROOT, *SECTIONS]
+    described |= {path: _first_paragraph(written[path]) for path in (ROOT, INSTALL, *SECTIONS)}
+    names = [*(each.path for each in every), *commands, ROOT, INSTALL, *SECTIONS]
     twice = {each for each in names if names.count(each) > 1}
     if twice or set(names) != set(written):
         raise ValueError(
@@ -118,6 +127,7 @@ def page_of(path: str, text: str, description: str, inner: Iterable[str]) -> str
     if not path.endswith(".md"):
         return text
     text = _outside_code(text, lambda part: LINK.sub(lambda link: _link(path, link), part))
+    text = CONTENTS.sub("", text)
     text = PICTURE.sub(lambda picture: _for_both_schemes(picture[0]), text)
     front = f"---\nmyst:\n  html_meta:\n    description: {json.dumps(_plain(description), ensure_ascii=False)}\n---\n\n"
     return front + text + _navigation(path, inner)
@@ -129,12 +139,15 @@ def _navigation(path: str, inner: Iterable[str]) -> str:
 
 
 def _link(path: str, link: "re.Match[str]") -> str:
-    return _relative(in_site(leads_to(path, link[1]), path), path) + (link[2] or "")
+    target, place = leads_to(path, link[1]), link[2] or ""
+    if target == "README.md":
+        return _relative(INSTALL, path) if place == "#install" else _relative(ROOT, path) + place
+    return _relative(in_site(target, path), path) + place
 
 
 def leads_to(path: str, link: str) -> str:
     """Where a page's link leads, as a path within the repository."""
-    outside = {place: name for name, place in OUTSIDE.items() if place != ROOT}
+    outside = {place: name for name, place in OUTSIDE.items()}
     here = PurePosixPath(outside.get(path, f"docs/{path}")).parent
     return os.path.normpath(here / link).replace(os.sep, "/")
 

@@ -15,6 +15,8 @@ from azext_iotjobs.cli.fleet_job.job_file.read import parse_file
 from azext_iotjobs.cli.input.parameters import Parameters
 from azext_iotjobs.cli.input.problems import Problems
 from azext_iotjobs.cli.simulate.behaviour.file import parse_behaviour
+from azext_iotjobs.localhub.process.seed_file import UnreadableSeed, parse_seed_text
+from azext_iotjobs.localhub.rules.seed import SEED, SeedMistake, read_seed
 from azext_iotjobs.model.errors import UserError
 from azext_iotjobs.simulator.behaviour import Behaviour
 from tests.documents.pages import Block
@@ -25,7 +27,7 @@ BEHAVIOUR = {"based-on", "reported", "methods", "twin", "telemetry", "presence",
 OTHERS_YAML = ({"on", "jobs"}, {"jobs"}, {"steps"}, {"kind", "apiVersion"}, {"services"}, {"repos"})
 # Only az is a command here, and it keeps its words; all others do nothing, and so write nothing.
 RECORDING = """
-PATH=
+PATH= GITHUB_STEP_SUMMARY=summary
 az() { printf '%s\\0' "$@" >> "$RECORD"; printf '\\n\\0' >> "$RECORD"; echo recorded; }
 exec() { "$@"; }
 command_not_found_handle() { return 0; }
@@ -40,7 +42,16 @@ def check_block(block: Block) -> None:
     """Check a block that is not typed: a file, a program, or commands that cannot run here. Raises BadBlock."""
     try:
         _check(block)
-    except (BadBlock, NotParsed, SyntaxError, UserError, ValueError, yaml.YAMLError) as err:
+    except (
+        BadBlock,
+        NotParsed,
+        SeedMistake,
+        SyntaxError,
+        UnreadableSeed,
+        UserError,
+        ValueError,
+        yaml.YAMLError,
+    ) as err:
         raise BadBlock(f"line {block.line}: {type(err).__name__}: {err}") from err
 
 
@@ -93,11 +104,13 @@ def az_commands(text: str) -> list[list[str]]:
 
 
 def check_yaml(text: str) -> None:
-    """Check documents of YAML by what they are: a behaviour, fleet jobs, or something whose commands are looked at."""
+    """Check documents of YAML by what they are: a behaviour, a seed, fleet jobs, or what has commands."""
     documents = [each for each in yaml.safe_load_all(text) if each is not None]
     members = [set(map(str, each)) if isinstance(each, dict) else set() for each in documents]
     if len(documents) == 1 and members[0] and members[0] <= BEHAVIOUR:
         parse_behaviour(text, "block", Behaviour())
+    elif len(documents) == 1 and members[0] and members[0] <= SEED.keys():
+        read_seed(parse_seed_text(text.encode()))
     elif all({"id", "action"} <= each for each in members):
         _check_fleet_jobs(text)
     elif all(isinstance(each, list) or _is_known(each) for each in documents):

@@ -35,8 +35,8 @@ class PageFailed(AssertionError):
 class Lasting:
     """What runs in a terminal of its own until Ctrl-C."""
 
-    def __init__(self, terminal: Terminal, command: Command) -> None:
-        self.terminal, self.command = terminal, command
+    def __init__(self, terminal: Terminal, command: Command, where: str) -> None:
+        self.terminal, self.command, self.where = terminal, command, where
 
 
 class PageRun:
@@ -60,7 +60,7 @@ class PageRun:
             for step in self._page.steps:
                 self._do(step, self._page.name)
             while self._lasting:
-                self._end_last(self._page.name)
+                self._end_last()
         finally:
             self._open.close()
 
@@ -72,7 +72,7 @@ class PageRun:
             case CtrlC(line):
                 if not self._lasting:
                     raise BadPage(f"{where}:{line}: nothing is in the background")
-                self._end_last(where)
+                self._end_last()
             case Anew():
                 self._open.close()
                 self._begin()
@@ -115,7 +115,7 @@ class PageRun:
             before = len(self._failed())
             terminal.type(command.text)
             if lasts:
-                self._lasting.append(Lasting(terminal, command))
+                self._lasting.append(Lasting(terminal, command, where))
             else:
                 self._look(command, terminal.exit_code(), terminal, where)
                 self._look_inside(command, before, terminal, where)
@@ -138,11 +138,11 @@ class PageRun:
         server = self._machine.server
         return [each.words for each in server.ended if each.code] if server is not None else []
 
-    def _end_last(self, where: str) -> None:
+    def _end_last(self) -> None:
         """Press Ctrl-C where something was started last in the background."""
         lasting = self._lasting.pop()
         lasting.terminal.press_ctrl_c()
-        self._look(lasting.command, lasting.terminal.exit_code(), lasting.terminal, where)
+        self._look(lasting.command, lasting.terminal.exit_code(), lasting.terminal, lasting.where)
 
     def _terminal(self, number: int) -> Terminal:
         if number not in self._terminals:

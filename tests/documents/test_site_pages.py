@@ -1,4 +1,4 @@
-"""What the site is made of: each page of the documents has its place and a description; no link leaves the site."""
+"""What the site is made of: every page of the documents has its place and a description; no link leaves the site."""
 
 import importlib.util
 import re
@@ -21,28 +21,36 @@ def loaded() -> ModuleType:
 
 
 pages = loaded()
-PREPARED: dict[str, str] = pages.prepared()
 
 
-def navigation(page: str) -> list[str]:
+@pytest.fixture(scope="module")
+def prepared() -> dict[str, str]:
+    """The text of every page, by its path in the site."""
+    return dict(pages.prepared())
+
+
+def navigation(page: str, text: str) -> list[str]:
     """The pages that stand below a page in the site's navigation."""
-    (tree,) = re.findall(r"^```\{toctree\}\n:hidden:\n\n(.*?)^```$", PREPARED[page], re.DOTALL | re.MULTILINE) or [""]
+    (tree,) = re.findall(r"^```\{toctree\}\n:hidden:\n\n(.*?)^```$", text, re.DOTALL | re.MULTILINE) or [""]
     return [pages.in_site(pages.leads_to(page, link), page) for link in tree.split()]
 
 
-def test_every_page_is_in_the_navigation_once_and_can_be_reached_from_the_first_one() -> None:
+def test_every_page_is_in_the_navigation_once_and_can_be_reached_from_the_first_one(prepared: dict[str, str]) -> None:
     reached, found = [pages.ROOT], [pages.ROOT]
     while found:
-        below = navigation(found.pop())
+        page = found.pop()
+        below = navigation(page, prepared[page])
         reached += below
         found += below
-    assert sorted(reached) == sorted(PREPARED)
+    assert sorted(reached) == sorted(prepared)
     written = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
-    assert written < set(PREPARED) and {"how-to-contribute.md", "history.rst", "security.md"} < set(PREPARED)
+    assert written < set(prepared) and {"how-to-contribute.md", "history.rst", "security.md", "install.md"} < set(
+        prepared
+    )
 
 
-def test_every_page_has_one_title_and_a_description_without_marks() -> None:
-    for path, text in PREPARED.items():
+def test_every_page_has_one_title_and_a_description_without_marks(prepared: dict[str, str]) -> None:
+    for path, text in prepared.items():
         if path.endswith(".md"):
             without_code = pages.CODE.sub("", text)
             assert len(re.findall(r"^# .+$", without_code, re.MULTILINE)) == 1, path
@@ -50,8 +58,8 @@ def test_every_page_has_one_title_and_a_description_without_marks() -> None:
             assert 20 <= len(description) <= 400 and not re.search(r"[`*\[]", description), path
 
 
-def test_titles_differ() -> None:
-    titles = [re.findall(r"^# (.+)$", text, re.MULTILINE)[0] for path, text in PREPARED.items() if path.endswith(".md")]
+def test_titles_differ(prepared: dict[str, str]) -> None:
+    titles = [re.findall(r"^# (.+)$", text, re.MULTILINE)[0] for path, text in prepared.items() if path.endswith(".md")]
     assert len(set(titles)) == len(titles)
 
 
@@ -63,10 +71,10 @@ def test_lists_name_pages_as_they_name_themselves() -> None:
                 assert page.read_text("utf-8").startswith(f"# {name}\n"), f"{section}: {link}"
 
 
-def test_addresses_elsewhere_are_whole_and_encrypted() -> None:
+def test_addresses_elsewhere_are_whole_and_encrypted(prepared: dict[str, str]) -> None:
     found = [
         (path, link)
-        for path, text in PREPARED.items()
+        for path, text in prepared.items()
         for link in re.findall(r"\]\((\w+:[^)]*)\)|<(\w+://[^>]*)>", pages.CODE.sub("", text))
     ]
     for path, link in found:
@@ -76,7 +84,7 @@ def test_addresses_elsewhere_are_whole_and_encrypted() -> None:
 
 
 def test_a_page_that_no_list_names_is_an_error_and_so_is_one_that_is_named_twice() -> None:
-    written = dict.fromkeys(["a.md", "b.md", pages.ROOT, *pages.SECTIONS], "# T\n\nText.\n")
+    written = dict.fromkeys(["a.md", "b.md", pages.ROOT, pages.INSTALL, *pages.SECTIONS], "# T\n\nText.\n")
     named = {section: [pages.Entry("a.md", "A page.")] for section in pages.SECTIONS[:2]}
     with pytest.raises(ValueError, match=r"listed by no index: \['b.md'\]; listed twice: \['a.md'\]"):
         pages.descriptions(named, [], written)
@@ -94,6 +102,9 @@ def test_links_to_the_projects_own_files_lead_to_their_pages_and_code_stays_as_i
     made = pages.page_of("walk.md", text, "A page.", ())
     assert "[a](how-to-contribute.md#rules), [b](how-to/input.md#json)" in made
     assert "[c](../CONTRIBUTING.md)" in made
+    assert "[i](../install.md), [r](../index.md)" in pages.page_of(
+        "how-to/x.md", "# T\n\n[i](../../README.md#install), [r](../../README.md)\n", "A page.", ()
+    )
     back = pages.page_of("how-to-contribute.md", "# T\n\n[w](docs/walk.md)\n", "A page.", ())
     assert "[w](walk.md)" in back
 
