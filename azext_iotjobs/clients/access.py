@@ -19,6 +19,8 @@ POLICIES = {
     "iothubowner": frozenset({REGISTRY_READ, REGISTRY_WRITE, SERVICE, DEVICE}),
 }
 ACTION_PREFIX = "Microsoft.Devices/IotHubs/"
+DATA_READER, DATA_CONTRIBUTOR = "IoT Hub Data Reader", "IoT Hub Data Contributor"
+NARROW_ROLES = {"devices": "IoT Hub Registry Contributor", "twins": "IoT Hub Twin Contributor"}
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ SENDS = Throttle("messages sent by devices", "100 a second, or 12 per unit; 120 
 class Access:
     """What one kind of request needs."""
 
-    method: str  # a regular expression
+    method: str  # a regular expression; AMQP: a link, and its address is the path
     path: str  # a regular expression, of the whole path
     rights: tuple[str, ...]  # all of them
     action: str | None  # behind ACTION_PREFIX; None: Microsoft Entra does not open it
@@ -53,14 +55,27 @@ class Access:
         """The built-in roles of Microsoft Entra that contain the action, the narrowest first."""
         if self.action is None:
             return []
-        narrow = {"devices": "IoT Hub Registry Contributor", "twins": "IoT Hub Twin Contributor"}
-        reader = ["IoT Hub Data Reader"] if self.action.endswith("/read") else []
-        own = narrow.get(self.action.split("/")[0])
-        return [*reader, *([own] if own else []), "IoT Hub Data Contributor"]
+        reader = [DATA_READER] if self.action.endswith("/read") else []
+        own = NARROW_ROLES.get(self.action.split("/")[0])
+        return [*reader, *([own] if own else []), DATA_CONTRIBUTOR]
 
-    def policies(self) -> list[str]:
-        """The policies of a new hub that have the rights, those with the fewest others first."""
-        return [name for name, rights in POLICIES.items() if rights.issuperset(self.rights)]
+    def role_for(self, needed: frozenset[str]) -> str:
+        """The narrowest role with the action that also has what the rest of a command needs.
+
+        needed: rights, as policies have them: one that only reads is not enough for who changes the registry, nor one
+        that changes the registry alone for who also does what a service does.
+        """
+        roles = self.roles()
+        if {REGISTRY_WRITE, SERVICE} <= needed:
+            return DATA_CONTRIBUTOR
+        return next(each for each in roles if each != DATA_READER or REGISTRY_WRITE not in needed)
+
+    def policies(self, needed: frozenset[str] = frozenset()) -> list[str]:
+        """The policies of a new hub that have the rights, those with the fewest others first.
+
+        needed: more rights that they have to have.
+        """
+        return [name for name, rights in POLICIES.items() if rights.issuperset(needed | {*self.rights})]
 
 
 # First match wins.
@@ -69,6 +84,13 @@ ACCESS = (
     Access("POST", "/devices/[^/]+/messages/events", (DEVICE,), None, SENDS),
     Access("GET|DELETE|POST", "/devices/[^/]+/messages/deviceBound.*", (DEVICE,), None, C2D_RECEIVES),
     Access("DELETE", "/devices/[^/]+/commands", (SERVICE,), "cloudToDeviceMessages/queue/purge/action", None),
+    Access(
+        "POST",
+        "/devices/[^/]+/applyConfigurationContent",
+        (REGISTRY_WRITE,),
+        "configurations/applyToEdgeDevice/action",
+        REGISTRY_OPERATIONS,
+    ),
     Access("GET", "/devices(/.*)?", (REGISTRY_READ,), "devices/read", REGISTRY_OPERATIONS),
     Access("DELETE", "/devices/.+", (REGISTRY_WRITE,), "devices/delete", REGISTRY_OPERATIONS),
     Access("PUT|POST", "/devices(/.*)?", (REGISTRY_WRITE,), "devices/write", REGISTRY_OPERATIONS),
@@ -83,6 +105,9 @@ ACCESS = (
     Access("DELETE", "/jobs/.+", (REGISTRY_WRITE,), "jobs/delete", None),
     Access("GET", "/statistics/devices", (REGISTRY_READ,), "statistics/read", None),
     Access("GET", "/statistics/service", (SERVICE,), "statistics/read", None),
+    Access("AMQP", "/messages/devicebound", (SERVICE,), "cloudToDeviceMessages/send/action", None),
+    Access("AMQP", "/messages/servicebound/feedback", (SERVICE,), "cloudToDeviceMessages/feedback/action", None),
+    Access("AMQP", "/messages/events", (SERVICE,), None, None),
 )
 
 

@@ -1,23 +1,18 @@
 """What to do about a refusal: from the hub's code, and from what was asked, by whom and when. Pure.
 
+What is said of 401 and 403 is in access_advice.py.
 Source: IoT Hub devguide "troubleshoot errors", "quotas and throttling" and "control access".
 """
 
 import re
-from dataclasses import dataclass
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from urllib.parse import unquote
 
-from azext_iotjobs.clients.access import ACTION_PREFIX, POLICIES, Access, access_of
-from azext_iotjobs.model.device_credentials import DeviceKey
-from azext_iotjobs.model.entra import AadLogin
+from azext_iotjobs.clients.access import Access, access_of
+from azext_iotjobs.clients.access_advice import Advice, forbidden, not_let_in
 from azext_iotjobs.model.errors import HAS_LEFT
-from azext_iotjobs.model.target import SasKey, SasToken
 from azext_iotjobs.model.text import Command, Text, command
 from azext_iotjobs.transport.http import SentRequest
 
-CLOCK_LIMIT_S = 300.0  # the service's documents name clocks that differ by more as a cause of 401
 QUERY_PATHS = ("/devices/query", "/jobs/v2/")
 DEVICE = "ID"  # in a hint's command: the device that was asked about
 DEVICE_PATH = r"/(?:devices|twins)/([^/]+)"
@@ -71,7 +66,6 @@ BY_CODE: dict[str, str] = {
         "begun, or let {queue} wait."
     ),
 }
-NETWORK = "A network rule of the hub (IP filter, private endpoint, no public access) may keep this machine out."
 HUBS_TROUBLE = (
     "The hub itself has a problem: try again later. If the problem persists, Azure support can find it by the tracking "
     "id."
@@ -104,30 +98,21 @@ JOB_PARTS = (
 JOB = Text(*QUERY.parts, ". A start may be 168 hours ahead at most.")
 
 
-@dataclass(frozen=True)
-class Advice:
-    """What more can be said of a refusal than the hub does; None where nothing can."""
-
-    fact: str | None = None
-    hint: str | None = None
-
-
 def advice(status: int, hub_code: str | None, sent: SentRequest | None, date: str | None, words: str = "") -> Advice:
     """What to say beside the hub's own words, `words`.
 
     sent: what was refused; None: not known.  date: the answer's Date header, by which the hub's clock is known.
     """
-    access = None if sent is None else access_of(sent.method, sent.path)
     if hub_code == "DeviceNotOnline" and HAS_LEFT in words.lower():
         return Advice(hint=LEFT)
     if hub_code in BY_CODE:
         return Advice(hint=_about(BY_CODE[hub_code], sent))
     if status == 401:
-        return _not_let_in(sent, access, date)
+        return not_let_in(sent, date)
     if status == 403:
-        return Advice(hint=_role(sent, access) or NETWORK)
+        return forbidden(sent)
     if status == 429:
-        return Advice(hint=_throttle(access))
+        return Advice(hint=_throttle(None if sent is None else access_of(sent.method, sent.path)))
     if status >= 500 and status != 501:  # a hub that has not got something says so itself, and will not get it
         return Advice(hint=HUBS_TROUBLE)
     if status == 400 and sent is not None and sent.method != "GET" and sent.path.startswith(QUERY_PATHS):
@@ -148,98 +133,8 @@ def _about_job(words: str) -> str:
     return next((hint for pattern, hint in JOB_PARTS if re.search(pattern, words, re.IGNORECASE)), JOB)
 
 
-def duration(seconds: float) -> str:
-    """A length of time for people: its largest unit alone."""
-    for unit_s, unit in ((86400, "days"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * unit_s:
-            return f"{seconds / unit_s:.0f} {unit}"
-    return f"{seconds:.0f} s"
-
-
-def _not_let_in(sent: SentRequest | None, access: Access | None, date: str | None) -> Advice:
-    if sent is None:
-        return Advice(hint="Check that the key or token belongs to this hub and has the right for this.")
-    hub_at = _instant(date)
-    ahead_s = 0.0 if hub_at is None else (sent.answered_at - hub_at).total_seconds()
-    clock = f" This machine's clock is {duration(abs(ahead_s))} {'ahead of' if ahead_s > 0 else 'behind'} the hub's."
-    credential, differs = sent.credential, abs(ahead_s) > CLOCK_LIMIT_S
-    if isinstance(credential, SasToken):
-        past_s = ((hub_at or sent.answered_at) - credential.expires_at).total_seconds()
-        if past_s >= 0:
-            whose = "this machine's" if hub_at is None else "the hub's"
-            return Advice(
-                f"The SAS token ended {duration(past_s)} ago by {whose} clock.{clock if differs else ''}",
-                "Make a new one, or give the policy's key, with which a new token is made whenever one is needed.",
-            )
-    if differs:
-        return Advice(clock.strip(), "Set this machine's clock: the hub checks tokens by its own.")
-    match credential:
-        case AadLogin():
-            return Advice(hint=_role(sent, access))
-        case DeviceKey():
-            return Advice(
-                hint=Text(
-                    f"The key is not that of device {credential.device_id}, or the device is disabled: ",
-                    command("iot hub device-identity show", device_id=credential.device_id),
-                )
-            )
-        case SasKey() | SasToken():
-            return _policy(credential.policy, sent, access)
-
-
-def _policy(name: str, sent: SentRequest, access: Access | None) -> Advice:
-    renew = Text.of("Copy the key again from the portal, or sign in to az and give {hub} with the hub's name.")
-    if access is None:
-        return Advice(hint=Text(f"Policy {name} lacks the right for this, or its key is a different one. ", renew))
-    needed = " and ".join(access.rights)
-    may = f"{needed}, as {' or '.join(access.policies())} has it"
-    request = f"{sent.method} {sent.path}"
-    if name not in POLICIES:
-        reason = f"{request} needs {may}. Either policy {name} lacks that, or its key is a different one. "
-        return Advice(hint=Text(reason, renew))
-    missing = [right for right in access.rights if right not in POLICIES[name]]
-    if missing:
-        return Advice(
-            f"Policy {name} lacks {' and '.join(missing)}.", f"{request} needs {may}: give that policy's key."
-        )
-    return Advice(
-        hint=Text(
-            f"Policy {name} has the right for this ({needed}) unless someone took it away, so the key is not this "
-            "policy's: it was renewed, or belongs to another hub. ",
-            renew,
-        )
-    )
-
-
-def _role(sent: SentRequest | None, access: Access | None) -> str | None:
-    """Which role is missing; None for one that did not sign in with Microsoft Entra."""
-    if sent is None or not isinstance(sent.credential, AadLogin):
-        return None
-    if access is None or access.action is None:
-        return (
-            "Assign the role IoT Hub Data Contributor on the hub to the account with which az is signed in, or sign in "
-            "with a key."
-        )
-    roles = access.roles()
-    return Text(
-        f"{sent.method} {sent.path} needs {ACTION_PREFIX}{access.action}: the role {' or '.join(roles)} on the hub, "
-        "which Owner and Contributor do not contain. ",
-        command("role assignment create", role=roles[0], assignee="WHO", scope="HUB-ID"),
-        "; it takes effect after some minutes. Check that az is signed in to the hub's tenant: ",
-        command("account show"),
-    )
-
-
 def _throttle(access: Access | None) -> str:
     if access is None or access.throttle is None:
         return "The hub limits the number of requests: slow down, or buy more units or a larger tier."
     limit = f"The hub limits {access.throttle.what}: {access.throttle.limit}."
     return f"{limit} Send fewer at once, or buy more units or a larger tier."
-
-
-def _instant(date: str | None) -> datetime | None:
-    try:
-        at = parsedate_to_datetime(date) if date else None
-    except ValueError:
-        return None
-    return at if at is not None and at.tzinfo is not None else None

@@ -51,11 +51,17 @@ class HubClient:
 
     @classmethod
     def open(
-        cls, target: HubTarget, credential: "ServiceCredential", clock: Clock, on_wait: OnWait | None = None
+        cls,
+        target: HubTarget,
+        credential: "ServiceCredential",
+        clock: Clock,
+        on_wait: OnWait | None = None,
+        needed: frozenset[str] = frozenset(),
     ) -> "HubClient":
         """A client that talks HTTPS to `target`; nothing is sent yet.
 
         on_wait: told before each pause that throttling or a fault makes us wait.
+        needed: rights, as policies have them, that are needed beside those of a request, for advice when it is refused.
         """
 
         def as_device(device_id: str, key: str | None) -> Transport:
@@ -65,7 +71,7 @@ class HubClient:
             own = credential if key is None else DeviceKey(device_id=device_id, key=key)
             return HttpTransport(of_devices, own, clock, on_wait, identity_resource(of_devices.host, device_id))
 
-        transport = HttpTransport(target, credential, clock, on_wait)
+        transport = HttpTransport(target, credential, clock, on_wait, needed=needed)
         # A finished token is for one host: where devices have another, it lets none of them in.
         is_one_host = target.for_devices.host == target.host
         return cls(

@@ -1,8 +1,10 @@
 """ServiceMessagesClient: what a service sends to devices, and the feedback about it, over one AMQP connection."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from azext_iotjobs.clients import feedback_codec as codec
+from azext_iotjobs.clients.amqp_access import advised
 from azext_iotjobs.model.amqp import AmqpEndpoint, AmqpLogin
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.entra import ServiceCredential
@@ -42,22 +44,27 @@ class ServiceMessagesClient:
         hub: where.  credential: with the right ServiceConnect.  clock: by which tokens end.
         connect: makes a connection.  Raises LinkError, HubAnswer.
         """
-        self._link = connect(hub, hub_login(hub.host, credential, clock))
+        self._advised = partial(advised, credential=credential, clock=clock, hub=hub)
+        with self._advised(DEVICEBOUND):
+            self._link = connect(hub, hub_login(hub.host, credential, clock))
         self._receiver: Receiver | None = None
 
     def send(self, message: NewC2dMessage, device_id: str) -> None:
         """Send a message to a device; the hub has it when this returns. Raises HubAnswer, LinkError."""
-        self._link.send(DEVICEBOUND, codec.render_c2d_message(message, device_id))
+        with self._advised(DEVICEBOUND):
+            self._link.send(DEVICEBOUND, codec.render_c2d_message(message, device_id))
 
     def follow_feedback(self) -> None:
         """Let feedback come. Raises HubAnswer, LinkError."""
-        self._receiver = self._link.receiver(FEEDBACK, credit=CREDIT, settled=False)
+        with self._advised(FEEDBACK):
+            self._receiver = self._link.receiver(FEEDBACK, credit=CREDIT, settled=False)
 
     def feedback(self) -> Iterator[FeedbackMessage]:
         """The feedback that has come and was not taken yet, after a moment of waiting. Raises HubAnswer, LinkError."""
         if self._receiver is None:
             self.follow_feedback()
-        self._link.wait()
+        with self._advised(FEEDBACK):
+            self._link.wait()
         assert self._receiver is not None
         for delivery in self._receiver.take():
             yield FeedbackMessage(self._receiver, delivery)

@@ -22,11 +22,15 @@ class Shell(str):
     """A line for a shell that is typed as it stands, such as another program's command."""
 
 
+class Fact(str):
+    """Something that a door may know, such as who is signed in; these words stand for it where it does not."""
+
+
 class Argument(NamedTuple):
     """A field of a command, with its value."""
 
     field: str
-    value: str | None  # not yet quoted; None: a flag, which has none
+    value: str | None  # not yet quoted; None: a flag, which has none; a Fact: as the door knows it
 
     def __str__(self) -> str:
         return self.field if self.value is None else f"{self.field}={shlex.quote(self.value)}"
@@ -52,7 +56,7 @@ class Command(NamedTuple):
         )
 
 
-Part = str | Command  # a str may be a Field, a Shell, or a Text with parts of its own
+Part = str | Command  # a str may be a Field, a Fact, a Shell, or a Text with parts of its own
 
 
 class Text(str):
@@ -92,10 +96,10 @@ def parts_of(text: str) -> tuple[Part, ...]:
 def command(words: str, *typed: str, **fields: str | bool) -> Command:
     """A command to type.
 
-    words: without az.  fields: their values, not yet quoted; True for a flag.
+    words: without az.  fields: their values, not yet quoted; True for a flag, a Fact for what the door may know.
     typed: arguments as options, for the command line's own room alone.
     """
-    given = (Argument(name, None if value is True else str(value)) for name, value in fields.items())
+    given = (Argument(name, value if isinstance(value, str) else None) for name, value in fields.items())
     return Command(words, (*typed, *given))
 
 

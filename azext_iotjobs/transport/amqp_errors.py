@@ -175,12 +175,7 @@ def _of_amqp(err: Any, endpoint: AmqpEndpoint, *, is_opening: bool) -> Exception
 def _of_token(err: Any, where: str) -> Exception:
     words = printable(str(plain(err.status_description or b""))) or "no reason was given"
     kind, status = (NotFound, 404) if err.status_code == 404 else (Unauthorized, 401)
-    return kind(
-        f"{where} did not accept the token ({err.status_code}): {words}",
-        status=status,
-        hint="A key has to be this hub's, and its policy has to have ServiceConnect; an account needs the role IoT Hub "
-        "Data Contributor. Is this machine's clock right?",
-    )
+    return kind(f"{where} did not accept the token ({err.status_code}): {words}", status=status)
 
 
 def _of_socket(err: OSError, endpoint: AmqpEndpoint, *, is_opening: bool) -> Exception:

@@ -68,6 +68,8 @@ class SentRequest(NamedTuple):
     path: str
     credential: "ServiceCredential | DeviceKey"
     answered_at: datetime  # when the response came: aware UTC, by this machine's clock
+    hub: str  # its host, with the port that is not 443
+    needed: frozenset[str] = frozenset()  # rights, as policies have them, that are needed beside this request's
 
 
 class Response(NamedTuple):
@@ -96,16 +98,18 @@ class HttpTransport:
         clock: Clock,
         on_wait: OnWait | None = None,
         resource: str | None = None,
+        needed: frozenset[str] = frozenset(),
     ) -> None:
         """on_wait: called before each pause that throttling or a fault makes us wait.
 
-        resource: what tokens are for, such as a device; None: the whole hub.
+        resource: what tokens are for, such as a device; None: the whole hub.  needed: as SentRequest has it.
         Raises BadValue when the CA file of `target` is not there.
         """
         self._target = target
         self._credential = credential
         self._auth = RequestAuth(resource or target.host, credential, clock)
         self._clock = clock
+        self._needed = needed
         self._on_wait = on_wait
         self._of_thread = threading.local()  # nobody promises that a session can be shared
         self._sessions: list[requests.Session] = []  # of all threads, to be closed
@@ -230,7 +234,8 @@ class HttpTransport:
         if request.keeps_encoding:
             answer.raw.headers.pop("Content-Encoding", None)  # urllib3 undoes what it finds there; ours stays as it was
         body = _bounded_body(answer)
-        sent = SentRequest(request.method, request.path, self._credential, answered_at=self._clock.now())
+        now, hub = self._clock.now(), self._target.authority
+        sent = SentRequest(request.method, request.path, self._credential, now, hub, self._needed)
         return Response(status=answer.status_code, headers=answer.headers, body=body, request=sent)
 
 

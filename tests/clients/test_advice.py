@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.clients.access import ACCESS, POLICIES, access_of
-from azext_iotjobs.clients.advice import BY_CODE, duration
+from azext_iotjobs.clients.access_advice import duration
+from azext_iotjobs.clients.advice import BY_CODE
 from azext_iotjobs.clients.errors import error_of
 from azext_iotjobs.model.device_credentials import DeviceKey
 from azext_iotjobs.model.entra import AadLogin, BearerToken
@@ -17,6 +18,7 @@ from azext_iotjobs.transport.http import Response, SentRequest
 from tests.helpers.clock_double import START
 from tests.helpers.transport_double import response
 
+HUB = "my-hub.azure-devices.net"
 KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 ENTRA = AadLogin(fetch=lambda: BearerToken(text="t", expires_at=START))
 UNAUTHORIZED = {"iothub_errorcode": "IotHubUnauthorizedAccess"}
@@ -38,7 +40,8 @@ def refused(
         headers["iothub-errorcode"] = code
     method, path = line.split()
     body = {"Message": f"ErrorCode:X;{said}", "ExceptionMessage": "Tracking ID:ab-G:1"}
-    sent = SentRequest(method=method, path=path, credential=credential, answered_at=START + timedelta(seconds=ahead_s))
+    at = START + timedelta(seconds=ahead_s)
+    sent = SentRequest(method=method, path=path, credential=credential, answered_at=at, hub=HUB)
     plain = response(body, status=status)
     return error_of(Response(status=status, headers=headers, body=plain.body, request=sent))
 
@@ -191,7 +194,9 @@ def test_every_row_of_the_access_table_is_reached_and_satisfiable() -> None:
     lines = """
         POST /devices/query, POST /devices/d/messages/events, GET /devices/d/messages/deviceBound,
         DELETE /devices/d/commands, GET /devices, DELETE /devices/d, PUT /devices/d/modules/m,
-        POST /twins/d/methods, GET /twins/d, PATCH /twins/d/modules/m, GET /jobs/v2/query, PUT /jobs/v2/j,
+        POST /devices/d/applyConfigurationContent, AMQP /messages/devicebound, AMQP /messages/servicebound/feedback,
+        AMQP /messages/events, POST /twins/d/methods, GET /twins/d, PATCH /twins/d/modules/m, GET /jobs/v2/query,
+        PUT /jobs/v2/j,
         POST /jobs/v2/j/cancel, GET /jobs, POST /jobs/create, DELETE /jobs/j, GET /statistics/devices,
         GET /statistics/service
     """.split(",")

@@ -74,6 +74,8 @@ class AzureDouble:
     endpoint: str = ENDPOINT
     sent: list[tuple[str, str]] = field(default_factory=list)
     audiences: list[str] = field(default_factory=list)
+    token: str = "ey.a.b"
+    user: Mapping[str, Any] = field(default_factory=lambda: {"name": "ann@contoso.com", "type": "user"})
 
     def send(self, method: str, url: str) -> tuple[int, Any]:
         assert url.startswith(f"{self.endpoint}/"), url
@@ -83,7 +85,7 @@ class AzureDouble:
 
     def fetch(self, audience: str) -> BearerToken:
         self.audiences.append(audience)
-        return BearerToken(text="ey.a.b", expires_at=datetime.now(timezone.utc) + timedelta(hours=1))
+        return BearerToken(text=self.token, expires_at=datetime.now(timezone.utc) + timedelta(hours=1))
 
     def login(self) -> AzLogin:
         return AzLogin(
@@ -92,6 +94,7 @@ class AzureDouble:
             subscription=lambda: SUBSCRIPTION,
             send=self.send,
             fetch=self.fetch,
+            user=lambda: self.user,
         )
 
 

@@ -1,7 +1,8 @@
 """A stand-in for Microsoft's azure-iot extension: same commands, same argument names, a validator that always fails.
 
 It does to a neighbour what the real one does: lays its arguments and validators over every dest of the same name, and
-brings an older paho-mqtt and an older azure-eventhub that az's search path finds first.
+brings other versions of packages that az's search path finds first: an older paho-mqtt, an older azure-eventhub, or a
+newer one that has changed inside, and an older aiohttp, which fails when it is imported.
 """
 
 import json
@@ -24,7 +25,12 @@ def always_fails(namespace):
 
 class StandInLoader(AzCommandsLoader):
     def load_command_table(self, args):
-        import paho.mqtt.client  # an eager neighbour: its old copy is in sys.modules before ours is asked for
+        # An eager neighbour: its copies are in sys.modules before ours are asked for. The az of tests has a copy too.
+        import azure
+
+        azure.__path__ = [str(Path(__file__).parents[1] / "azure"), *azure.__path__]
+        import azure.eventhub
+        import paho.mqtt.client
 
         for command in SURFACE["commands"]:
             group, _, verb = command.rpartition(" ")
@@ -52,14 +58,19 @@ def refuse(hub_name_or_hostname=None, login=None, device_id=None, job_id=None):
 COMMAND_LOADER_CLS = StandInLoader
 """
 
+OLD_AIOHTTP = """
+__version__ = "3.8.6"
+raise ImportError("the stand-in's aiohttp was imported")
+"""
+
 METADATA = "Metadata-Version: 2.1\nName: azure-iot\nVersion: 0.31.0\n"
 
 
-def install_beside(extensions: Path, ours: Path, surface: Path, old_paho: Path, old_eventhub: Path) -> None:
+def install_beside(extensions: Path, ours: Path, surface: Path, old_paho: Path, eventhub: Path) -> None:
     """Lay an extension folder that holds ours and the stand-in.
 
     extensions: the new, empty folder.  ours: the installed extension's folder.  surface: the reference's options.
-    old_paho: a site-packages folder with paho-mqtt 1.6.1.  old_eventhub: one with an older azure-eventhub.
+    old_paho: a site-packages folder with paho-mqtt 1.6.1.  eventhub: one with another azure-eventhub than ours.
     """
     shutil.copytree(ours, extensions / "iotjobs")
     standin = extensions / "azure-iot"
@@ -76,4 +87,19 @@ def install_beside(extensions: Path, ours: Path, surface: Path, old_paho: Path, 
     )
     (dist_info / "metadata.json").write_text(json.dumps({"name": "azure-iot", "version": "0.31.0"}), encoding="utf-8")
     shutil.copytree(old_paho / "paho", standin / "paho")
-    shutil.copytree(old_eventhub / "azure", standin / "azure")
+    shutil.copytree(eventhub / "azure", standin / "azure")
+    (standin / "aiohttp").mkdir()
+    (standin / "aiohttp" / "__init__.py").write_text(OLD_AIOHTTP, encoding="utf-8")
+
+
+def newer_eventhub(folder: Path, ours: Path) -> Path:
+    """A folder with an azure-eventhub of a version to come, which keeps its client and has no AMQP inside where it was.
+
+    folder: a new, empty one.  ours: the installed extension's folder.
+    """
+    package = folder / "azure" / "eventhub"
+    package.mkdir(parents=True)
+    shutil.copy(ours / "azure" / "eventhub" / "_version.py", package)
+    client = "import sys\n__version__ = '6.0.0'\nprint('the stand-in has azure-eventhub 6', file=sys.stderr)\n"
+    (package / "__init__.py").write_text(client, encoding="utf-8")
+    return folder

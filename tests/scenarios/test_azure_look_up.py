@@ -5,7 +5,9 @@ az's own sign-in is real too, as a managed identity whose token endpoint is here
 
 import http.server
 import json
+import re
 import threading
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -19,7 +21,10 @@ from tests.helpers.azure_double import LIST, SUBSCRIPTION, hub_item, hub_path, k
 from tests.helpers.tls_server import Seen, TlsServer, answer_with, serving
 
 KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
-TOKEN = "ey.azure.token"
+OID = "0f0e0d0c-1111-2222-3333-444455556666"
+CLAIMS = urlsafe_b64encode(json.dumps({"oid": OID, "tid": SUBSCRIPTION}).encode()).decode().rstrip("=")
+TOKEN = f"ey.{CLAIMS}.azure"
+ROLE = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/b447c946"
 DEVICE = {"deviceId": "d1", "authentication": {"type": "sas", "symmetricKey": {"primaryKey": KEY}}}
 SHOW = ("iot", "hub", "device-identity", "show", "-d", "d1")
 
@@ -31,6 +36,7 @@ class Cloud:
     az: Az
     server: TlsServer
     asked_for: list[str] = field(default_factory=list)
+    refuses_login: bool = False  # whether the hub lets nobody in who has a token, as for want of a role
     passwords: list[str | None] = field(default_factory=list)  # Authorization headers that the sign-in got
 
     def show(self, *more: str) -> Ran:
@@ -48,9 +54,15 @@ def cloud(tmp_path: Path) -> Iterator[Cloud]:
         f"{hub_path('my.hub')}/listkeys?api-version=2021-07-02": keys(KEY),
     }
 
+    cloud: Cloud
+
     def answer(request: http.server.BaseHTTPRequestHandler) -> None:
-        document = answers.get(request.path, DEVICE)
-        answer_with(200, json.dumps(document).encode(), Content_Type="application/json")(request)
+        status, document = 200, answers.get(request.path, DEVICE)
+        if "/roleDefinitions" in request.path:
+            document = {"value": [{"id": ROLE, "name": "b447c946", "properties": {"roleName": "IoT Hub Data Reader"}}]}
+        elif request.path.startswith("/devices/") and cloud.refuses_login:
+            status, document = 401, {"Message": "ErrorCode:IotHubUnauthorized;Unauthorized"}
+        answer_with(status, json.dumps(document).encode(), Content_Type="application/json")(request)
 
     with ExitStack() as stack:
         cloud = Cloud(Az(tmp_path), stack.enter_context(serving(tmp_path, answer)))
@@ -174,3 +186,18 @@ def test_a_hub_that_is_not_there_is_a_clear_error(cloud: Cloud) -> None:
     assert (ran.code, ran.stdout) == (3, "")
     assert SUBSCRIPTION in ran.stderr and "my.hub" in ran.stderr and "az account set" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_who_lacks_a_role_is_given_the_line_that_assigns_it_and_az_takes_that_line(cloud: Cloud) -> None:
+    cloud.refuses_login = True
+    ran = cloud.show("--auth-type", "login")
+    assert (ran.code, ran.stdout) == (1, "") and TOKEN not in ran.stderr
+    assert "managed identity MSI" in ran.stderr
+    (pasted,) = re.findall("az (role assignment create .*)", ran.stderr)
+    assigned = cloud.az.run(pasted)
+    assert assigned.code == 0, assigned.stderr
+    (put,) = (each for each in cloud.server.seen if each.method == "PUT")
+    assert put.path.startswith(f"{hub_path('my.hub')}/providers/Microsoft.Authorization/roleAssignments/")
+    properties = json.loads(put.body)["properties"]
+    assert (properties["principalId"], properties["principalType"]) == (OID, "ServicePrincipal")
+    assert properties["roleDefinitionId"] == ROLE

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import ScenarioHub, running_hub
 from tests.helpers.az import EXTENSIONS, REPOSITORY, Az
-from tests.helpers.azure_iot_double import install_beside
+from tests.helpers.azure_iot_double import install_beside, newer_eventhub
 
 OLD_EVENTHUB = REPOSITORY / ".venv-eventhub-oldest"
 DATA = Path(__file__).parents[1] / "data" / "reference_options.json"
@@ -35,6 +35,15 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Az:
 
 
 @pytest.fixture(scope="module")
+def both_newer(both: Az, tmp_path_factory: pytest.TempPathFactory) -> Az:
+    """The same, of an azure-iot that is newer than ours is prepared for; the configuration is the same too."""
+    extensions = tmp_path_factory.mktemp("newer-extensions")
+    eventhub = newer_eventhub(tmp_path_factory.mktemp("newer-eventhub"), EXTENSIONS / "iotjobs")
+    install_beside(extensions, EXTENSIONS / "iotjobs", DATA, old_paho(), eventhub)
+    return Az(both.config_dir, extensions)
+
+
+@pytest.fixture(scope="module")
 def both_hub(both: Az, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScenarioHub]:
     yield from running_hub(both, tmp_path_factory.mktemp("both-hub"))
 
@@ -46,10 +55,15 @@ def test_the_stand_in_is_loaded_and_its_paho_comes_first(both: Az) -> None:
     refused = both.run("iot edge stand-in --device-id x")
     assert refused.code != 0
     assert "the stand-in" in refused.stderr
-    path = [str(both.extensions / name) for name in ("azure-iot", "iotjobs")]  # az appends folders in this order
-    code = f"import sys; sys.path += {path!r}; import paho.mqtt; print(paho.mqtt.__version__)"
-    found = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True).stdout
-    assert found.strip() == "1.6.1"
+    assert imported_beside(both, "import paho.mqtt; print(paho.mqtt.__version__)").stdout.strip() == "1.6.1"
+    assert "the stand-in's aiohttp" in imported_beside(both, "import aiohttp").stderr
+
+
+def imported_beside(az: Az, code: str) -> "subprocess.CompletedProcess[str]":
+    """A program with the search path of az's extensions, which az appends in the order of their names."""
+    path = [str(az.extensions / name) for name in ("azure-iot", "iotjobs")]
+    line = f"import sys; sys.path += {path!r}; {code}"
+    return subprocess.run([sys.executable, "-S", "-c", line], capture_output=True, text=True, check=False)
 
 
 def test_every_command_of_both_is_answered_by_ours(both_hub: ScenarioHub, tmp_path: Path) -> None:
@@ -105,6 +119,16 @@ def test_every_command_of_both_is_answered_by_ours(both_hub: ScenarioHub, tmp_pa
     assert [name for name, folder in folders.items() if folder in ended.stderr] == ["iotjobs"]
     assert az.json("iot local-hub show")["hostName"] == both_hub.name
     assert az.run("iot local-hub reset --yes").code == 0
+
+
+def test_beside_a_newer_event_hubs_package_messages_go_both_ways(both_hub: ScenarioHub, both_newer: Az) -> None:
+    az, hub = both_newer, ("-n", both_hub.name)
+    az.json("iot hub device-identity create", *hub, "-d", "d2")
+    assert az.run("iot device send-d2c-message", *hub, "-d", "d2", "--data", "hello").code == 0
+    read = az.run("iot hub monitor-events", *hub, "-d", "d2", "--et", "0", "--mc", "1", "--timeout", "20")
+    assert read.code == 0 and "hello" in read.stdout, read.stderr
+    assert "the stand-in has azure-eventhub 6" in read.stderr, "az had the stand-in's loaded"
+    assert az.run("iot device c2d-message send", *hub, "-d", "d2", "--data", "x").code == 0
 
 
 def test_no_dest_of_ours_is_one_of_the_reference(reference: dict[str, Any]) -> None:

@@ -13,9 +13,11 @@ from urllib.parse import quote, urlsplit
 from knack.log import get_logger
 
 from azext_iotjobs.cli.hub_access.arm_hub import ArmHub, Policy, choose_policy, parse_hub, parse_policy
+from azext_iotjobs.clients.access import DATA_CONTRIBUTOR
+from azext_iotjobs.clients.access_advice import ACCOUNT, ASSIGNEE, HUB_ID
 from azext_iotjobs.model.errors import BadValue, Forbidden, HubAnswer, HubFault, NotFound, Unauthorized
 from azext_iotjobs.model.target import SasKey, check_key
-from azext_iotjobs.model.text import printable
+from azext_iotjobs.model.text import Text, command, printable
 
 logger = get_logger(__name__)
 
@@ -192,8 +194,14 @@ def _refusal(status: int, document: Any, what: str) -> HubAnswer:
             text,
             status=status,
             hub_code=code,
-            hint="To look up a hub and its key, you need the role Contributor on it. With a data role such as IoT Hub "
-            "Data Contributor: --auth-type login and the hub's whole host name. " + WITHOUT_LOOK_UP,
+            hint=Text(
+                "To look up a hub and its key, you need the role Contributor on it. A data role is enough with "
+                f"--auth-type login and the hub's whole host name. {WITHOUT_LOOK_UP} Whoever may assign roles on the "
+                "hub assigns one to ",
+                ACCOUNT,
+                ": ",
+                command("role assignment create", role=DATA_CONTRIBUTOR, assignee=ASSIGNEE, scope=HUB_ID),
+            ),
         )
     if status == 404:
         return NotFound(text, status=status, hub_code=code, hint="Check --resource-group and --subscription.")

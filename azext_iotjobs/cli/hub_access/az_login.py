@@ -7,17 +7,20 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from azext_iotjobs.cli.output.hints import know
+from azext_iotjobs.clients.access_advice import ACCOUNT, ASSIGNEE
 from azext_iotjobs.model.entra import AUDIENCE, US_GOVERNMENT_AUDIENCE, AadLogin, BearerToken
 from azext_iotjobs.transport.masking import masked
 
 if TYPE_CHECKING:
     from azext_iotjobs.cli.hub_access.arm import ResourceManager, Send
+    from azext_iotjobs.cli.hub_access.assignee import Assignee
 
 US_GOVERNMENT = "AzureUSGovernment"
 # By cloud: how every hub's host name ends. In a cloud that is not listed, a host name is looked up before a token is
@@ -40,6 +43,7 @@ class AzLogin:
     subscription: Callable[[], str]  # the id
     send: "Send"
     fetch: Callable[[str], BearerToken]  # audience -> token
+    user: Callable[[], Mapping[str, Any]]  # of the account, as az's profile has it
 
     def resource_manager(self) -> "ResourceManager":
         """The hubs of the subscription in use. Raises az's own error where nobody is signed in."""
@@ -51,7 +55,27 @@ class AzLogin:
     def entra(self) -> AadLogin:
         """Signs in to a hub as az is signed in."""
         audience = US_GOVERNMENT_AUDIENCE if self.cloud == US_GOVERNMENT else AUDIENCE
-        return AadLogin(fetch=lambda: self.fetch(audience))
+
+        def fetch() -> BearerToken:
+            token = self.fetch(audience)
+            self.tell_who(token.text)
+            return token
+
+        return AadLogin(fetch=fetch)
+
+    def tell_who(self, token: str | None = None) -> None:
+        """Let hints name who is signed in, so that a role can be assigned.
+
+        token: an access token of theirs, which says it best; None: there is none.
+        """
+
+        def assignee() -> "Assignee":
+            from azext_iotjobs.cli.hub_access.assignee import assignee_of
+
+            return assignee_of(self.user(), token)
+
+        know(ASSIGNEE, lambda: assignee().arguments)
+        know(ACCOUNT, lambda: (assignee().name,))
 
     def is_hub_of_cloud(self, host: str) -> bool:
         """Whether a host name can only be that of a hub in this cloud."""
@@ -61,13 +85,16 @@ class AzLogin:
 
 def az_login(cli_ctx: Any) -> AzLogin:
     """The login of this az command, with its --subscription."""
-    return AzLogin(
+    login = AzLogin(
         cloud=cli_ctx.cloud.name,
         endpoint=lambda: str(cli_ctx.cloud.endpoints.resource_manager),
         subscription=lambda: _profile(cli_ctx).get_subscription_id(_typed_subscription(cli_ctx)),
         send=lambda method, url: _send(cli_ctx, method, url),
         fetch=lambda audience: _fetch(cli_ctx, audience),
+        user=lambda: _profile(cli_ctx).get_subscription(_typed_subscription(cli_ctx)).get("user") or {},
     )
+    login.tell_who()
+    return login
 
 
 def _profile(cli_ctx: Any) -> Any:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from knack.log import get_logger
 
 from azext_iotjobs.cli.hub_access import running_hubs
-from azext_iotjobs.cli.hub_access.policy_rights import ALL_RIGHTS, Rights
+from azext_iotjobs.cli.hub_access.policy_rights import ALL_RIGHTS, NO_RIGHTS, REGISTRY_WRITE, Rights
 from azext_iotjobs.clients.hub import HubClient, KnownTier
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
-from azext_iotjobs.model.host_names import is_loopback, is_name_of
+from azext_iotjobs.model.host_names import is_loopback, is_name_of, names_that_follow
 from azext_iotjobs.model.target import HTTPS_PORT, HubTarget
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class ChosenHub(NamedTuple):
     was_typed: bool = True
     tier: KnownTier | None = None  # None: not known
     events: "EventsEndpoint | None" = None  # None: not known
+    needed: Rights = NO_RIGHTS  # what the command needs in all, for advice on a request that is refused
 
 
 def open_client(cli_ctx: Any, command_args: dict[str, Any], *, changes: bool, needed: Rights = ALL_RIGHTS) -> HubClient:
@@ -87,7 +88,7 @@ def hub_of(cli_ctx: Any, command_args: dict[str, Any], *, changes: bool, needed:
         azure=lambda: _az_login(cli_ctx),
         needed=needed,
     )
-    chosen = choose_hub(typed, context)
+    chosen = choose_hub(typed, context)._replace(needed=needed if changes else needed - REGISTRY_WRITE)
     if changes and not chosen.was_typed:
         logger.warning("Hub: %s (from %s)", chosen.target.authority, ENVIRONMENT_VARIABLE)
     return chosen
@@ -95,7 +96,7 @@ def hub_of(cli_ctx: Any, command_args: dict[str, Any], *, changes: bool, needed:
 
 def client_of(chosen: ChosenHub) -> HubClient:
     """A client of the chosen hub."""
-    client = HubClient.open(chosen.target, chosen.credential, SystemClock(), on_wait=_warn_waiting)
+    client = HubClient.open(chosen.target, chosen.credential, SystemClock(), _warn_waiting, chosen.needed)
     client.known_tier = chosen.tier
     return client
 
@@ -162,22 +163,43 @@ def _from_name(hub: str, typed: HubArguments, context: ResolveContext) -> Chosen
         if same_hub(hub, login):
             return ChosenHub(target=_target(login), credential=login.credential())
     https_port = HTTPS_PORT if port is None else port
+    _tell_hub(host, None)
     if (typed.auth or _checked(context.configured_auth)) == "login":
         azure = context.azure()
         if azure.is_hub_of_cloud(host):
             target = HubTarget.named(host, https_port)
         else:
             # A token opens all hubs of the user: send it only to a name that is certainly a hub's, or that Azure gave.
-            target = azure.resource_manager().find(host, typed.group).target(https_port)
+            found = azure.resource_manager().find(host, typed.group)
+            _tell_hub(found.name, found.path)
+            target = found.target(https_port)
         return ChosenHub(target=target, credential=azure.entra())
     manager = context.azure().resource_manager()
     found = manager.find(host, typed.group)
+    _tell_hub(found.name, found.path)
     return ChosenHub(
         target=found.target(https_port),
         credential=manager.key(found, context.needed),
         tier=found.tier,
         events=found.events,
     )
+
+
+def _tell_hub(host: str, resource_id: str | None) -> None:
+    """Let hints name a hub in Azure as its Resource Manager does.
+
+    host: one of its names.  resource_id: None: not known; whoever types a command with it lets az look it up.
+    """
+    import shlex  # here: of hubs in Azure alone
+
+    from azext_iotjobs.cli.output.hints import know
+    from azext_iotjobs.clients.access_advice import HUB_ID, HUB_NAME
+    from azext_iotjobs.model.text import Shell
+
+    name = (names_that_follow(host).classic or host).partition(".")[0]
+    look_up = Shell(f'"$(az iot hub show -n {shlex.quote(name)} --query id -o tsv)"')
+    know(HUB_NAME, lambda: (name,))
+    know(HUB_ID, lambda: (resource_id or look_up,))
 
 
 def _configured_auth(cli_ctx: Any) -> str | None:

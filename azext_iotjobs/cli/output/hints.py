@@ -1,15 +1,15 @@
 """Messages and hints as the command line has them: fields are options, and commands can be pasted.
 
 Commands repeat what was typed to say which hub and which state folder are meant. A connection string is never repeated:
-a placeholder stands for it.
+a placeholder stands for it. Facts, such as who is signed in, are found out where a text that is shown names them.
 """
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from azext_iotjobs.cli.output.spelling import option_of, short_option_of
-from azext_iotjobs.model.text import Command, Field, Part, Shell, command, parts_of
+from azext_iotjobs.model.text import Argument, Command, Fact, Field, Part, Shell, command, parts_of
 
 OF_HUBS = ("iot hub ", "iot device ")
 OF_FLEET_JOBS = "iot hub fleet-job "
@@ -22,6 +22,10 @@ WITHOUT_LOGIN = tuple(
     )
 )
 LOGIN_PLACEHOLDER = "CONNECTION-STRING"
+NAMES_HUB = {"-n", "-l", "--hub-name"}  # options of a command that says itself which hub it means
+
+# Of a fact: its value or, where there are several, all words in place of the argument that it is the value of.
+FactWords = Callable[[], tuple[str, ...]]
 
 
 class Typed(NamedTuple):
@@ -52,12 +56,19 @@ def typed_in(arguments: Mapping[str, Any], command: str = "") -> Typed:
 
 
 _typed = Typed()  # az runs one command a process
+_facts: dict[Fact, FactWords] = {}
 
 
 def note(typed: Typed) -> None:
-    """Remember what was typed."""
+    """Remember what was typed, and nothing that was known of another command."""
     global _typed
     _typed = typed
+    _facts.clear()
+
+
+def know(fact: Fact, words: FactWords) -> None:
+    """Remember how a fact is found out: it is called when a text that names the fact is shown."""
+    _facts[fact] = words
 
 
 def spelled(text: str) -> str:
@@ -72,6 +83,8 @@ def spelled(text: str) -> str:
             shown += _completed(each)
         elif isinstance(each, Field):
             shown += option_of(each, _typed.command)
+        elif isinstance(each, Fact):
+            shown += " ".join(_facts[each]()) if each in _facts else each
         elif isinstance(before, Command):
             rest = each.lstrip(" .,;")
             shown += f"\n{rest}" if rest else ""
@@ -103,9 +116,8 @@ def _completed(given: Command) -> str:
         if isinstance(each, str):
             arguments.append(each)
         else:
-            arguments.append(short_option_of(each.field, given.words))
-            arguments += [] if each.value is None else [each.value]
-    if given.words.startswith(OF_HUBS) and not {"-n", "-l"} & set(arguments):
+            arguments += _argument(each, given.words)
+    if given.words.startswith(OF_HUBS) and not NAMES_HUB & set(arguments):
         for option, value in (("-n", _typed.hub), ("-g", _typed.group), ("--auth-type", _typed.auth)):
             arguments += [] if value is None else [option, value]
         if _typed.has_login and not given.words.startswith(WITHOUT_LOGIN):
@@ -115,8 +127,18 @@ def _completed(given: Command) -> str:
     return " ".join(("az", given.words, *map(_quoted, arguments)))
 
 
+def _argument(given: Argument, words: str) -> list[str]:
+    known = _facts[given.value]() if isinstance(given.value, Fact) and given.value in _facts else ()
+    if len(known) > 1:
+        return [*known]
+    values = [*known] or [each for each in (given.value,) if each is not None]
+    return [short_option_of(given.field, words), *values]
+
+
 def _quoted(argument: str) -> str:
-    """In double quotes, which every shell knows, where nothing in it minds them."""
+    """In double quotes, which every shell knows, where nothing in it minds them; a Shell as it stands."""
+    if isinstance(argument, Shell):
+        return argument
     quoted = shlex.quote(argument)
     if quoted == argument or not argument or set(argument) & set('"$`\\!%'):
         return quoted

@@ -1,0 +1,66 @@
+"""Run azdev's linter and its style checks over the extension, without a checkout of azure-cli and without a network.
+
+`make azdev` calls it in an environment of its own that has az and azdev, with the extension installed. azdev wants a
+checkout of azure-cli for its own commands' settings, and files that `azdev setup` copies: both are laid in a folder.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import azdev.config
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PROGRAMS = Path(sys.executable).parent
+SETTINGS = Path(azdev.config.__file__).parent  # pylint's and flake8's, as azdev has them
+# All that look at commands. One more, command_test_coverage, counts the recordings of azure-cli's own test runner.
+RULES = ("params", "commands", "command_groups", "help_entries")
+# azdev reads these as it starts, for `azdev cmdcov` and `azdev extension` alone: only the names matter here.
+COVERAGE_SETTINGS = """
+BLUE BLUE_PCT CLI_OWN_MODULES CMD_PATTERN DOCS_END_PATTERN ENCODING END_PATTERN EXCLUDE_COMMANDS EXCLUDE_MODULES
+GENERIC_UPDATE_PARAMETERS GLOBAL_EXCLUDE_COMMANDS GLOBAL_PARAMETERS GOLD GREEN GREEN_PCT NOT_END_PATTERN
+NUMBER_SIGN_PATTERN ORANGE ORANGE_PCT OTHER_PARAMETERS QUO_PATTERN RED RED_PCT WAIT_CONDITION_PARAMETERS
+""".split()
+# What our formatter and our rules contradict; CONTRIBUTING has the reasons.
+NOT_FLAKE8 = "E203,E704"
+NOT_PYLINT = ()
+
+
+def lint(folder: Path) -> int:
+    """Run `azdev linter` with the extension that is installed in AZURE_EXTENSION_DIR."""
+    settings = folder / "scripts" / "ci" / "cmdcov.yml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("".join(f"{name}: []\n" for name in COVERAGE_SETTINGS), encoding="utf-8")
+    environment = {
+        **os.environ,
+        "AZDEV_CLI_REPO_PATH": str(folder),
+        "AZDEV_EXT_REPO_PATHS": str(REPOSITORY),
+        "AZDEV_CONFIG_DIR": str(folder / "azdev"),
+        "VIRTUAL_ENV": sys.prefix,
+        "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}",
+    }
+    words = [PROGRAMS / "azdev", "linter", "iotjobs", "--include-whl-extensions", "--rule-types", *RULES]
+    return subprocess.run(words, env=environment, check=False).returncode
+
+
+def style() -> int:
+    """Run flake8 and pylint as `azdev style` does, less what ours contradicts."""
+    flake8 = [PROGRAMS / "flake8", "--config", SETTINGS / "ext.flake8", "--extend-ignore", NOT_FLAKE8]
+    pylint = [PROGRAMS / "pylint", "--rcfile", SETTINGS / "ext_pylintrc", "--jobs", "2", "--score", "no"]
+    pylint += [f"--disable={each}" for each in NOT_PYLINT]
+    return sum(
+        subprocess.run([*words, "azext_iotjobs"], cwd=REPOSITORY, check=False).returncode for words in (flake8, pylint)
+    )
+
+
+def main() -> int:
+    """Run both; what fails is printed by them."""
+    with tempfile.TemporaryDirectory() as folder:
+        linted = lint(Path(folder))
+    return 1 if linted + style() else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
