@@ -116,3 +116,21 @@ def test_a_dependency_that_is_missing_is_said_to_who_installed_it_with_az_or_pip
     assert ran.returncode == NO_DEPENDENCY
     (line,) = ran.stderr.splitlines()
     assert "A dependency of the local hub does not load (No module named" in line and advice in line
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cannot be written: No such file or directory."),
+        ("secret", "this file is there, and it is not one certificate."),
+        ("-----BEGIN CERTIFICATE-----\n" * 2, "this file is there, and it is not one certificate."),
+    ],
+)
+def test_the_ca_is_copied_to_where_nothing_is_lost(tmp_path: Path, content: str | None, said: str) -> None:
+    path = tmp_path / "pki" / "ca.pem"
+    if content is not None:
+        path.parent.mkdir()
+        path.write_text(content)
+    code, error = refused(tmp_path, *FREE_PORTS, "--ca-file", str(path))
+    assert (code, said in error) == (NO_FOLDER, True), error
+    assert (path.read_text() if path.exists() else None) == content
