@@ -96,7 +96,7 @@ def descriptions(listed: dict[str, list[Entry]], commands: list[str], written: d
     listed: what the index of each section names. commands: pages of groups of commands. written: text of every page.
     Raises ValueError for a page that has no place, or more than one.
     """
-    every = [each for entries in listed.values() for each in entries]
+    every = [each for below in listed.values() for each in below]
     described = {each.path: each.description for each in every}
     described |= {path: f"{_title(written[path])}: every command and option, with examples." for path in commands}
     described |= {path: _first_paragraph(written[path]) for path in (ROOT, *SECTIONS)}
@@ -139,8 +139,8 @@ def _link(path: str, link: "re.Match[str]") -> str:
 
 def leads_to(path: str, link: str) -> str:
     """Where a page's link leads, as a path within the repository."""
-    outside = {place: name for name, place in OUTSIDE.items()}
-    here = PurePosixPath(outside.get(path, f"docs/{path}")).parent
+    written_at = {place: name for name, place in OUTSIDE.items()}.get(path, f"docs/{path}")
+    here = PurePosixPath(written_at).parent
     return os.path.normpath(here / link).replace(os.sep, "/")
 
 
