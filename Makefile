@@ -18,7 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport IOTJOBS_CONNECTION_STRING PYTHONPATH PYTHONDONTWRITEBYTECODE
 
 TEST_FILES := $(shell find tests -type f -name '*.py')
-SOURCES := setup.py pyproject.toml README.md $(shell find azext_iotjobs -type f ! -name '*.pyc')
+SOURCES := setup.py pyproject.toml README.md .ci/build_wheel.py $(shell find azext_iotjobs -type f ! -name '*.pyc')
 
 .PHONY: demo demo-rollout unit check platforms test torture bench wheel release docs site pictures clean format
 

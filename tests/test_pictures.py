@@ -12,13 +12,12 @@ from pictures.palette import DARK, LIGHT, MIN_CONTRAST, PALETTES, Palette, contr
 from pictures.sessions import SESSIONS
 from pictures.stage import masked
 from pictures.terminal import SessionFailed, Terminal
-from pictures.window import Span, Style, plain, window
+from pictures.window import Row, Span, Style, plain, window
 
 SVG = "{http://www.w3.org/2000/svg}"
 MAX_BYTES = 40_000
 FILES = sorted(make.FOLDER.glob("*"))
 DOCS = make.FOLDER.parent
-on_unix = pytest.mark.skipif(os.name == "nt", reason="Windows has no ptys")
 
 
 def test_there_are_two_files_of_each_picture_and_no_others() -> None:
@@ -105,22 +104,20 @@ def test_an_arrow_goes_from_border_to_border() -> None:
 
 
 def test_what_only_a_clock_knows_is_masked_and_nothing_else() -> None:
-    rows = [(Span(2, "ended after 12.5 s, 12.5 %", Style()),)]
+    rows: list[Row] = [(Span(2, "ended after 12.5 s, 12.5 %", Style()),)]
     assert plain(masked(rows, (r"(?<=after )[\d.]+(?= s)",))[0]) == "  ended after … s, 12.5 %"
 
 
-@on_unix
 def test_a_terminal_shows_what_is_typed_and_written_as_a_person_sees_it(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path, {"PATH": os.defpath}, columns=40)
     terminal.run("printf '\\033[31mred\\033[0m \\033[1mbold\\033[0m\\n1 %%\\r22 %%\\n'")
     terminal.run("test -t 0 && test -t 1 && test -t 2 && stty size")
-    *_, written, over, empty, typed, size = terminal.rows()
+    first, *_, written, over, empty, _, _, size = terminal.rows()
+    assert first[0] == Span(0, "$", Style("green")) and first[1].style.is_bold
     assert written == (Span(0, "red", Style("red")), Span(4, "bold", Style(is_bold=True)))
     assert (plain(over), plain(empty), plain(size)) == ("22 %", "", "40 40")
-    assert typed[0] == Span(0, "$", Style("green")) and typed[1].style.is_bold
 
 
-@on_unix
 def test_a_command_that_ends_otherwise_makes_no_picture(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path, {"PATH": os.defpath})
     with pytest.raises(SessionFailed, match=r"exit code 3, not 0:\n\$ exit 3"):

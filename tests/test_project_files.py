@@ -84,6 +84,16 @@ def test_what_documents_and_templates_have_made_can_be_made() -> None:
     assert {"check", "unit", "test"} <= made <= TARGETS
 
 
+def test_the_readme_is_one_page_with_a_picture_and_five_commands_to_begin_with() -> None:
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) < 120
+    (quickstart,) = re.findall(r"## Two minutes\n.*?```bash\n(.*?)```", text, re.DOTALL)
+    begun = quickstart.replace("\\\n", " ").splitlines()
+    assert len(begun) == 5 and all(each.startswith("az iot ") for each in begun)
+    pictures = re.findall(r'(?:src|srcset)="([^"]+)"', text)
+    assert len(pictures) == 2 and [each for each in pictures if not (REPOSITORY / each).is_file()] == []
+
+
 def test_the_files_of_unit_tests_are_there_and_need_no_az() -> None:
     folders = (REPOSITORY / "tests" / "unit.txt").read_text(encoding="utf-8").split()
     assert len(folders) >= 5 and all((REPOSITORY / each).is_dir() for each in folders)

@@ -10,6 +10,9 @@ from azure.cli.core import azclierror as az
 from azext_iotjobs.cli.output.hints import commands_in, spelled
 from azext_iotjobs.cli.output.terminals import fitted
 from azext_iotjobs.model import errors as ours
+from azext_iotjobs.model.text import Text, command
+
+PACKAGE = __name__.partition(".")[0]
 
 # First match wins: children stand above their parents.
 AZ_CLASSES: tuple[tuple[type[ours.IotJobsError], type[az.AzCLIError]], ...] = (
@@ -38,6 +41,8 @@ def to_az_error(error: Exception) -> NoReturn:
 
     One that has an exit code of its own is printed, and SystemExit is raised with it.
     """
+    if isinstance(error, ModuleNotFoundError) and str(error.name).startswith(PACKAGE):
+        raise az_error_of(_part_missing(error)) from error
     if not isinstance(error, ours.IotJobsError):
         raise error
     az_error = az_error_of(error)
@@ -48,6 +53,17 @@ def to_az_error(error: Exception) -> NoReturn:
     az_error.print_error()
     az_error.send_telemetry()
     raise SystemExit(int(Outcome.RUN_UNFINISHED)) from error
+
+
+def _part_missing(error: ModuleNotFoundError) -> ours.IotJobsError:
+    """What to say when a part of ours is gone: az removes our folder, and fills it anew, whatever runs."""
+    return ours.OldDependency(
+        f"A part of this extension is missing ({error.name}): it was removed or replaced while this command began.",
+        hint=Text(
+            "Type the command again. If that does not help, add the extension anew, first: ",
+            command("extension remove", name="iotjobs"),
+        ),
+    )
 
 
 def az_error_of(error: ours.IotJobsError) -> az.AzCLIError:

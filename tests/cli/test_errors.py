@@ -67,3 +67,12 @@ def test_an_error_with_a_code_of_its_own_is_printed_and_ends_with_that(
 def test_what_is_not_ours_is_left_alone() -> None:
     with pytest.raises(ZeroDivisionError):
         to_az_error(ZeroDivisionError())
+
+
+def test_a_part_of_ours_that_is_gone_is_said_and_any_other_is_left_alone() -> None:
+    gone = ModuleNotFoundError("No module named 'azext_iotjobs.cli.job.wait'", name="azext_iotjobs.cli.job.wait")
+    with pytest.raises(az.ValidationError, match=r"removed or replaced while this command began") as raised:
+        to_az_error(gone)
+    assert "azext_iotjobs.cli.job.wait" in str(raised.value)
+    with pytest.raises(ModuleNotFoundError):
+        to_az_error(ModuleNotFoundError("No module named 'yaml'", name="yaml"))

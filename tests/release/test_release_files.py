@@ -157,6 +157,12 @@ def brought_by(wanted: list[Requirement]) -> set[str]:
     return found
 
 
+def test_pages_name_the_wheel_of_this_version() -> None:
+    pages = [REPOSITORY / "README.md", *(REPOSITORY / "docs").rglob("*.md")]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    assert set(re.findall(r"iotjobs-(\d[^-\s]*)-py3-none-any\.whl", text)) == {__version__}
+
+
 def test_both_ways_to_build_the_wheel_have_the_same_builder() -> None:
     builders = [requirements_of(file)["setuptools"].specifier for file in ("az.txt", "release.txt")]
     assert builders[0] == builders[1]

@@ -1,6 +1,6 @@
 """The extension is removed and added in another version: what was saved stays, and what runs goes on to its end.
 
-az deletes the extension's folder, and fills it anew. What is saved is in az's configuration folder, which it leaves alone.
+az deletes the extension's folder and fills it anew. What is saved is in az's configuration folder, which it keeps.
 """
 
 import shutil

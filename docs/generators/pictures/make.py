@@ -9,6 +9,7 @@ from pictures import architecture, states
 from pictures.palette import PALETTES, Palette
 from pictures.sessions import SESSIONS
 from pictures.stage import Stage
+from pictures.terminal import SessionFailed
 from pictures.window import window
 
 FOLDER = Path(__file__).parents[2] / "pictures"
@@ -24,7 +25,11 @@ def make(names: Sequence[str]) -> None:
         sys.exit(f"There is no picture {', '.join(sorted(unknown))}. There are: {known}.")
     FOLDER.mkdir(exist_ok=True)
     for name in names or (*DIAGRAMS, *SESSIONS):
-        for file, text in files(name, DIAGRAMS[name] if name in DIAGRAMS else of_session(name)).items():
+        try:
+            draw = DIAGRAMS[name] if name in DIAGRAMS else of_session(name)
+        except SessionFailed as failure:
+            sys.exit(f"No picture of {name}. {failure}")
+        for file, text in files(name, draw).items():
             (FOLDER / file).write_text(text, encoding="utf-8")
         sys.stdout.write(f"docs/pictures/{name}-*.svg\n")
 

@@ -5,11 +5,14 @@ seed. A moment is kept in which nothing moves. What only a clock or the machine 
 session says what that is; nothing else of what a command writes is changed.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pictures.stage import Shot, Stage, masked, seen
+from pictures.terminal import SessionFailed
 
+README = Path(__file__).parents[3] / "README.md"
 BEHAVIOURS = Path(__file__).with_name("behaviours")
 PUMPS = (
     "az iot device simulate -n localhost --prefix pump- --create --tags site=north "
@@ -22,47 +25,53 @@ UPDATE = """\
     --verify "properties.reported.firmware.version = '2.0.1'" \\
     --verify-failed "properties.reported.firmware.status = 'failed'" \\
 """
-FAILURES = (
-    "az iot hub fleet-job results -j firmware --status failed \\\n    --columns deviceId,batch,methodStatus,errorCode"
-)
 
 
 def rollout(stage: Stage) -> Shot:
-    """A rollout that its gate stops, and which devices have failed."""
-    with stage.hub(), stage.lasting(f"{PUMPS} --count 200 --seed rollout", CONNECTED):
-        terminal = stage.terminal()
-        terminal.run(
-            "az iot hub fleet-job create -n localhost -j firmware -q \"tags.site = 'north'\" \\\n"
-            + UPDATE
-            + "    --batch 5,20%,100% --gate-success 98% --run -o none",
-            code=6,
-        )
-        terminal.run(f"{FAILURES} -o table")
+    """The README's quickstart, its third and fourth command. Masked: until when devices have time, how long it took."""
+    start, simulate, create, results, delete = typed_in(README)
+    others, terminal = stage.terminal(), stage.terminal()
+    others.run(start)
+    try:
+        others.run(simulate)
+        terminal.run(create, code=4)
+        terminal.run(results)
+        others.run(delete)
+    except SessionFailed:
+        others.run("az iot local-hub stop")
+        raise
     return Shot(
-        terminal.rows(),
-        "Rolling out a firmware to 200 devices",
-        "Five canaries are updated, then forty devices, of which three report that the update has failed. The gate "
-        "stops the run before the other 155, and a table names the three.",
+        masked(terminal.rows(), (r"\d\d:\d\d:\d\d(?= UTC)", r"(?<=   )\d+\.\d$")),
+        "A firmware update, in batches",
+        "A rollout to 100 devices in three batches. Four devices report that the update has failed, and a table names "
+        "them.",
     )
+
+
+def typed_in(page: Path) -> list[str]:
+    """The commands of a page's first block, without comments."""
+    block = page.read_text(encoding="utf-8").partition("```bash\n")[2].partition("```")[0]
+    lines = re.sub(r" +#.*", "", block).strip().replace("\\\n", "\\\0").split("\n")
+    return [line.replace("\0", "\n") for line in lines]
 
 
 def approval(stage: Stage) -> Shot:
     """What `watch` shows while a batch waits for somebody. Masked: how long it lasts, who executes it, since when."""
-    with stage.hub(), stage.lasting(f"{PUMPS} --count 200 --seed rollout", CONNECTED):
+    with stage.hub(), stage.lasting(f"{PUMPS} --count 200 --seed 5", CONNECTED):
         run = (
-            "az iot hub fleet-job create -n localhost -j firmware -q \"tags.site = 'north'\" \\\n"
+            "az iot hub fleet-job create -n localhost -j fw-2 -q \"tags.site = 'north'\" \\\n"
             + UPDATE
             + "    --batch 5,20%,100% --gate manual --run -o none"
         )
         with stage.lasting(run, "--batch 1 -n") as running:
-            stage.terminal().run("az iot hub fleet-job approve -j firmware --batch 1 -o none")
+            stage.terminal().run("az iot hub fleet-job approve -j fw-2 --batch 1 -o none")
             running.wait_until("batch 2", seen(running, "--batch 2 -n"))
-            with stage.lasting("az iot hub fleet-job watch -j firmware", "Reject it") as terminal:
+            with stage.lasting("az iot hub fleet-job watch -j fw-2", "Reject it") as terminal:
                 rows = terminal.rows()
     return Shot(
         masked(rows, (r"(?<=is running, )\d+(?= s)", r"(?<=executed by ).*", r"(?<=approval since )[^ ]*Z")),
         "Watching a run",
-        "The batches of a run as bars: the first two have ended, three devices have failed, and the second one waits "
+        "The batches of a run as bars: the first two have ended, some devices have failed, and the second one waits "
         "until somebody approves it.",
     )
 

@@ -13,6 +13,7 @@ import subprocess
 import termios
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pyte
@@ -75,6 +76,7 @@ class Terminal:
         deadline = time.monotonic() + LIMIT_S
         while not is_so():
             if not self._read(deadline - time.monotonic()):
+                self.interrupt()
                 raise SessionFailed(f"{what}: the command has ended, or it takes too long:\n{self.text()}")
 
     def wait(self, *, code: int = 0) -> None:
@@ -86,7 +88,8 @@ class Terminal:
         """Press Ctrl-C, and wait for the end."""
         if self._process is None:
             return
-        os.killpg(self._process.pid, signal.SIGINT)
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGINT)
         self._end()
 
     def _end(self) -> int:
