@@ -37,6 +37,11 @@ check: $(STAMPS)/check
 	$(CHECK_BIN)/ruff check .
 	$(CHECK_BIN)/mypy
 	$(CHECK_BIN)/lint-imports
+	$(CHECK_BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(CHECK_BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml
+	$(CHECK_BIN)/check-jsonschema --quiet --builtin-schema vendor.azure-pipelines container/azure-pipelines/*.yml
+	$(CHECK_BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec container/compose.yaml
+	$(CHECK_BIN)/shellcheck .github/actions/*/*.sh container/*.sh
 
 # What mypy makes of the package with the standard library of other systems.
 platforms: $(STAMPS)/check
