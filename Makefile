@@ -18,9 +18,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport IOTJOBS_CONNECTION_STRING PYTHONPATH PYTHONDONTWRITEBYTECODE
 
 TEST_FILES := $(shell find tests -type f -name '*.py')
-SOURCES := setup.py pyproject.toml README.md $(shell find azext_iotjobs -type f ! -name '*.pyc')
+SOURCES := setup.py pyproject.toml README.md .ci/build_wheel.py $(shell find azext_iotjobs -type f ! -name '*.pyc')
 
-.PHONY: demo demo-rollout unit check platforms test torture bench wheel release docs site clean format
+.PHONY: demo demo-rollout unit check platforms test torture bench wheel release docs site pictures clean format
 
 demo: $(STAMPS)/extension
 	$(BIN)/python demo/tutorials.py
@@ -37,6 +37,11 @@ check: $(STAMPS)/check
 	$(CHECK_BIN)/ruff check .
 	$(CHECK_BIN)/mypy
 	$(CHECK_BIN)/lint-imports
+	$(CHECK_BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(CHECK_BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml
+	$(CHECK_BIN)/check-jsonschema --quiet --builtin-schema vendor.azure-pipelines container/azure-pipelines/*.yml
+	$(CHECK_BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec container/compose.yaml
+	$(CHECK_BIN)/shellcheck .github/actions/*/*.sh container/*.sh
 
 # What mypy makes of the package with the standard library of other systems.
 platforms: $(STAMPS)/check
@@ -79,6 +84,11 @@ docs: $(STAMPS)/extension
 # The documents as pages that a browser opens from the disk: build/site/index.html. A broken link is an error.
 site: $(STAMPS)/site
 	.venv-site/bin/python docs/site/build.py build/site
+
+# The pictures of docs/pictures/, on a local hub at its usual ports: two minutes. PICTURES names those to make; without it,
+# all. Made again they are the same: `make pictures && git diff --exit-code docs/pictures`.
+pictures: $(STAMPS)/tests $(STAMPS)/extension
+	$(BIN)/python docs/generators/make_pictures.py $(PICTURES)
 
 clean:
 	rm -rf $(VENV) $(CHECK_VENV) .venv-azdev .venv-az-* .venv-python-* .venv-sdk .venv-release .venv-site \

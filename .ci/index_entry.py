@@ -14,11 +14,7 @@ from pathlib import Path
 from typing import Any
 
 FORM = "1"
-ONCE = {"name": "Name", "version": "Version", "summary": "Summary", "license": "License-Expression"} | {
-    "metadata_version": "Metadata-Version",
-    "requires_python": "Requires-Python",
-    "description_content_type": "Description-Content-Type",
-}
+FIELDS = "Name Version Summary Metadata-Version Requires-Python Description-Content-Type".split()
 
 
 def index_of(wheel: Path, url: str) -> dict[str, Any]:
@@ -42,7 +38,8 @@ def _metadata(wheel: zipfile.ZipFile) -> dict[str, Any]:
     of_package = Parser().parsestr(_text(wheel, next(name for name in names if name.endswith(".dist-info/METADATA"))))
     of_extension = json.loads(_text(wheel, next(name for name in names if name.endswith("/azext_metadata.json"))))
     return {
-        **{member: of_package[field] for member, field in ONCE.items()},
+        **{field.lower().replace("-", "_"): of_package[field] for field in FIELDS},
+        "license": of_package["License-Expression"],
         "classifiers": _every(of_package, "Classifier"),
         "extras": _every(of_package, "Provides-Extra"),
         "run_requires": [{"requires": _every(of_package, "Requires-Dist")}],

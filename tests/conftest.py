@@ -25,6 +25,7 @@ SLOW_FIRST = (
     "tests/scenarios/test_schedules.py",  # it waits until a window shuts, by the clock
     "tests/contract/test_simulation_trouble.py",
     "tests/test_benchmarks.py",
+    "tests/documents/",
     "tests/scenarios/",
     "tests/contract/",
     "tests/operations/",

@@ -2,28 +2,17 @@
 
 import copy
 import re
-import shlex
 from collections.abc import Callable
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import yaml
 
-from azext_iotjobs.model.fleet_job import check_id as check_fleet_job_id
 from tests.helpers.surface import generator, our_arguments
 
 REPOSITORY = Path(__file__).parents[1]
 SCENARIOS = REPOSITORY / "tests" / "scenarios"
-
-
-def helps() -> dict[str, Any]:
-    from knack.help_files import helps
-
-    import azext_iotjobs.cli.help  # noqa: F401 - fills knack's table
-
-    return dict(helps)
 
 
 def test_the_pages_of_commands_are_what_help_produces() -> None:
@@ -163,80 +152,19 @@ def test_an_option_of_previews_alone_is_compared_only_where_it_is_here(reference
         generator("compatibility").page(ours, record)
 
 
+def test_the_members_of_the_file_of_a_fleet_job_are_those_that_are_read() -> None:
+    made = generator("job_file_members")
+    written = made.PAGE.read_text(encoding="utf-8")
+    assert written == made.page(written), "run: make docs"
+    rows = dict(re.findall(r"^\| `(\S+)` \| .+ \| (.*) \|$", written, re.MULTILINE))
+    assert rows["action.connectTimeoutInSeconds"] == "a whole number, 0 to 300"
+    assert rows["schedule.overlap"] == "`skip`, `wait`, `stop`, `cancel`"
+    assert "lastRun" not in rows and len(rows) > 70
+
+
 def test_the_tables_of_errors_are_those_that_errors_are_made_of() -> None:
     written = (REPOSITORY / "docs" / "reference" / "errors.md").read_text(encoding="utf-8")
     assert written == generator("error_tables").page(written), "run: make docs"
-
-
-@pytest.mark.parametrize("command", sorted(our_arguments()))
-def test_every_command_has_help_and_examples_whose_options_exist(command: str) -> None:
-    text = yaml.safe_load(helps()[command])
-    assert text["short-summary"]
-    assert text["examples"]
-    options = {option for each in our_arguments()[command].values() for option in each["options"]}
-    for example in text["examples"]:
-        line = re.sub(r"^\w+=\$\((.*)\)$", r"\1", example["text"])  # VARIABLE=$(az …)
-        words = shlex.split(line)
-        assert words[: len(command.split()) + 1] == ["az", *command.split()]
-        used = {word for word in words if re.fullmatch(r"--?[a-z][a-z-]*", word)}
-        assert used <= options | {"--query", "--output", "-o"}, example["text"]
-
-
-@pytest.mark.parametrize("command", sorted(our_arguments()))
-def test_help_begins_with_a_short_sentence_and_its_first_example_is_for_a_local_hub(command: str) -> None:
-    text = yaml.safe_load(helps()[command])
-    assert len(text["short-summary"]) <= 90 and text["short-summary"].endswith(".")
-    assert len(text.get("long-summary", "")) <= 800, "longer explanations are for docs/"
-    hubs = re.findall(r"(?:-n|--hub-name) (\S+)", text["examples"][0]["text"])
-    assert set(hubs) <= {"localhost"}
-
-
-def test_every_group_of_ours_has_help() -> None:
-    groups = {command.rpartition(" ")[0] for command in our_arguments()} - {"iot hub"}
-    assert groups <= set(helps())
-
-
-@pytest.mark.parametrize("command", sorted(our_arguments()))
-def test_every_option_has_a_line_of_help(command: str) -> None:
-    assert [each["options"] for each in our_arguments()[command].values() if not each["help"]] == []
-
-
-def test_the_commands_for_people_from_iot_central_parse() -> None:
-    text = (REPOSITORY / "docs" / "how-to" / "from-iot-central.md").read_text(encoding="utf-8")
-    lines = [line for line in re.findall(r"`(az iot [^`]+)`", text) if "…" not in line]
-    known = sorted(our_arguments(), key=len, reverse=True)
-    for line in lines:
-        words = shlex.split(line)
-        command = next(each for each in known if line.startswith(f"az {each}"))
-        arguments = our_arguments()[command].values()
-        typed = {word for word in words if re.fullmatch(r"--?[a-z][a-z-]*", word)}
-        options = {option for each in arguments for option in each["options"]}
-        assert typed <= options | {"--query", "-o"}, line
-        required = [each["options"] for each in arguments if each["required"]]
-        assert all(typed & set(each) for each in required), line
-        for each in arguments:
-            given = [[*words, ""][words.index(option) + 1] for option in each["options"] if option in words]
-            assert not each["choices"] or set(given) <= set(each["choices"]), line
-            if "--fleet-job-id" in each["options"]:
-                assert all(map(check_fleet_job_id, given)), line
-    assert len(lines) > 30
-
-
-def test_what_the_page_on_reports_has_for_pipelines_can_be_pasted() -> None:
-    text = (REPOSITORY / "docs" / "how-to" / "reports.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```(yaml|bash)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    steps = [step for kind, block in blocks if kind == "yaml" for step in yaml.safe_load(block)]
-    words_of_steps = {"run", "uses", "task", "script", "publish"}
-    assert {word for step in steps for word in words_of_steps & set(step)} == words_of_steps
-    code = "".join(block for _, block in blocks).replace("\\\n", " ")
-    lines = re.findall(r"az iot .+", code)
-    known = sorted(our_arguments(), key=len, reverse=True)
-    for line in lines:
-        words = shlex.split(line)
-        command = next(each for each in known if line.startswith(f"az {each} "))
-        options = {option for each in our_arguments()[command].values() for option in each["options"]}
-        assert {word for word in words if re.fullmatch(r"--?[a-z][a-z-]*", word)} <= options, line
-    assert len(lines) > 6
 
 
 class CentralRow(NamedTuple):

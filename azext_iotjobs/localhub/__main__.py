@@ -88,7 +88,11 @@ def _data_folder(given: Path | None) -> Iterator[Path]:
     if given is not None:
         yield given.absolute()
         return
-    with tempfile.TemporaryDirectory(prefix="iotjobs-local-hub-", ignore_cleanup_errors=os.name == "nt") as folder:
+    try:
+        temporary = tempfile.TemporaryDirectory(prefix="iotjobs-local-hub-", ignore_cleanup_errors=os.name == "nt")
+    except OSError as err:
+        sys.exit(_end(NO_FOLDER, f"No temporary folder can be made ({err.strerror}): give --data-dir."))
+    with temporary as folder:
         try:
             yield Path(folder)
         finally:
@@ -178,7 +182,7 @@ def _advice(err: ImportError) -> str:
     folder = Path(__file__).resolve().parents[2]
     if folder.name != EXTENSION and any(folder.glob("iotjobs-*.dist-info")):
         return (
-            'Install what the local hub needs beside it: pip install "iotjobs-….whl[local-hub]"; '
+            'Install what the local hub needs beside it: pip install "./iotjobs-….whl[local-hub]"; '
             "pipx and uvx take the same words."
         )
     # An installed package has its dependencies beside it; or some were found elsewhere. Either way, they do not match.

@@ -71,12 +71,23 @@ def open_keys(config: LocalHubConfig, clock: HubClock, identities: Identities) -
 
 def write_ca_copy(config: LocalHubConfig, keys: Keys) -> None:
     """Write the CA's certificate where it was asked for, for other users of this machine. Raises FolderUnusable."""
-    if config.ca_file is None:
+    path = config.ca_file
+    if path is None:
         return
     try:
-        write_public(config.ca_file, ca_certificate(keys.certificates))
+        if path.exists() and not _is_one_certificate(path):
+            raise FolderUnusable(
+                f"--ca-file {path}: this file is there, and it is not one certificate. It would be replaced: give "
+                "another name, or remove it."
+            )
+        write_public(path, ca_certificate(keys.certificates))
     except OSError as err:
-        raise FolderUnusable(f"The CA's certificate cannot be written to {config.ca_file}: {err.strerror}.") from err
+        raise FolderUnusable(f"--ca-file {path} cannot be written: {err.strerror}.") from err
+
+
+def _is_one_certificate(path: Path) -> bool:
+    text = path.read_bytes()
+    return text.startswith(b"-----BEGIN CERTIFICATE-----") and text.count(b"-----BEGIN") == 1
 
 
 def open_storage(config: LocalHubConfig, account: StorageAccount) -> Storage:

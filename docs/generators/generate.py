@@ -181,6 +181,7 @@ if __name__ == "__main__":
     import contents
     import error_tables
     import hub_tables
+    import job_file_members
     import job_file_schema
 
     write()
@@ -188,4 +189,5 @@ if __name__ == "__main__":
     error_tables.write()
     hub_tables.write()
     contents.write()
+    job_file_members.write()
     job_file_schema.write()

@@ -27,7 +27,7 @@ BEHAVIOUR = {"based-on", "reported", "methods", "twin", "telemetry", "presence",
 OTHERS_YAML = ({"on", "jobs"}, {"jobs"}, {"steps"}, {"kind", "apiVersion"}, {"services"}, {"repos"})
 # Only az is a command here, and it keeps its words; all others do nothing, and so write nothing.
 RECORDING = """
-PATH=
+PATH= GITHUB_STEP_SUMMARY=summary
 az() { printf '%s\\0' "$@" >> "$RECORD"; printf '\\n\\0' >> "$RECORD"; echo recorded; }
 exec() { "$@"; }
 command_not_found_handle() { return 0; }

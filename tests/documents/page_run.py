@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.documents.machine import Machine
 from tests.documents.pages import Anew, BadPage, Block, CtrlC, Page, SetUp, Step, name_of, read_page
 from tests.documents.shell_lines import Command, commands_of
+from tests.documents.shown_output import missing_lines
 from tests.documents.terminal import Terminal
 from tests.helpers.hub_process import HubProcess
 
@@ -35,8 +36,8 @@ class PageFailed(AssertionError):
 class Lasting:
     """What runs in a terminal of its own until Ctrl-C."""
 
-    def __init__(self, terminal: Terminal, command: Command) -> None:
-        self.terminal, self.command = terminal, command
+    def __init__(self, terminal: Terminal, command: Command, where: str) -> None:
+        self.terminal, self.command, self.where = terminal, command, where
 
 
 class PageRun:
@@ -53,6 +54,7 @@ class PageRun:
         self._terminals: dict[int, Terminal] = {}
         self._lasting: list[Lasting] = []
         self._stood: set[str] = set()
+        self._shown: list[str] = []  # by the commands of the last block that was typed
 
     def go_through(self) -> None:
         """Do all that the page says. Raises PageFailed at the first command that does not end as it says."""
@@ -60,7 +62,7 @@ class PageRun:
             for step in self._page.steps:
                 self._do(step, self._page.name)
             while self._lasting:
-                self._end_last(self._page.name)
+                self._end_last()
         finally:
             self._open.close()
 
@@ -72,7 +74,7 @@ class PageRun:
             case CtrlC(line):
                 if not self._lasting:
                     raise BadPage(f"{where}:{line}: nothing is in the background")
-                self._end_last(where)
+                self._end_last()
             case Anew():
                 self._open.close()
                 self._begin()
@@ -97,7 +99,9 @@ class PageRun:
             self._do(step, path.name)
 
     def _run(self, block: Block, where: str) -> None:
-        if block.file is not None:
+        if block.shows:
+            self._compare(block, where)
+        elif block.file is not None:
             path = self._machine.work / block.file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block.text, encoding="utf-8")
@@ -110,17 +114,29 @@ class PageRun:
 
     def _type(self, block: Block, commands: list[Command], where: str) -> None:
         terminal = self._new_terminal() if block.lasts else self._terminal(block.terminal)
+        self._shown = []
         for number, command in enumerate(commands, 1):
             lasts = block.lasts and number == len(commands)
             before = len(self._failed())
             terminal.type(command.text)
             if lasts:
-                self._lasting.append(Lasting(terminal, command))
+                self._lasting.append(Lasting(terminal, command, where))
             else:
                 self._look(command, terminal.exit_code(), terminal, where)
                 self._look_inside(command, before, terminal, where)
+                self._shown.append(terminal.shown)
         if block.until is not None:
             terminal.wait_for(block.until)
+            self._shown.append(terminal.shown)
+
+    def _compare(self, block: Block, where: str) -> None:
+        """Whether what was typed last has shown this."""
+        shown = "".join(self._shown)
+        if missing := missing_lines(block.text, shown):
+            lines = "\n".join(missing)
+            raise PageFailed(
+                f"{where}:{block.line}: the block before has not shown:\n{lines}\n\nIt has shown:\n{shown}"
+            )
 
     def _look(self, command: Command, code: int, terminal: Terminal, where: str) -> None:
         if code != command.exit_code:
@@ -138,11 +154,11 @@ class PageRun:
         server = self._machine.server
         return [each.words for each in server.ended if each.code] if server is not None else []
 
-    def _end_last(self, where: str) -> None:
+    def _end_last(self) -> None:
         """Press Ctrl-C where something was started last in the background."""
         lasting = self._lasting.pop()
         lasting.terminal.press_ctrl_c()
-        self._look(lasting.command, lasting.terminal.exit_code(), lasting.terminal, where)
+        self._look(lasting.command, lasting.terminal.exit_code(), lasting.terminal, lasting.where)
 
     def _terminal(self, number: int) -> Terminal:
         if number not in self._terminals:

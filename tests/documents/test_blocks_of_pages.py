@@ -1,16 +1,18 @@
 """What pages have that is not typed: files, programs, output, and commands that cannot run here, with the reason."""
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from azext_iotjobs.model.fleet_job import check_id
 from tests.documents.block_checks import BadBlock, check_block
 from tests.documents.page_run import is_typed
 from tests.documents.pages import REPOSITORY, Block, all_pages, name_of, read_page
-from tests.documents.typed_commands import NotParsed, check_mentioned
+from tests.documents.typed_commands import NotParsed, check_mentioned, check_words
 
 # Every reason for which commands are not run, and how many blocks have it. A block without a reason is run.
 NOT_RUN = {
@@ -19,7 +21,9 @@ NOT_RUN = {
     "a sketch of code": 1,
     "an SDK that dials fixed ports": 2,
     "an application of IoT Central": 1,
-    "it installs into an environment": 5,
+    "it needs a CI service": 2,
+    "it needs a container engine": 6,  # tests/localhub/testing/test_containers.py has one where there is one
+    "it installs into an environment": 16,  # tests/release and tests/scenarios/test_installing_by_url.py do it
     "tests/conformance does with Microsoft's SDKs": 2,
     "the tests of this project": 2,
 }
@@ -71,3 +75,13 @@ def test_every_command_that_the_text_mentions_exists_with_its_options() -> None:
             wrong.append(f"{name}: {err}")
     assert wrong == []
     assert len(lines) > 100
+
+
+def test_the_commands_for_people_from_iot_central_are_whole() -> None:
+    lines = [line for name, line in mentioned() if name.endswith("from-iot-central.md")]
+    for line in set(lines):
+        words = shlex.split(line)[1:]
+        check_words(words)
+        ids = [words[at + 1] for at, word in enumerate(words) if word in ("-j", "--fleet-job-id")]
+        assert all(map(check_id, ids)), line
+    assert len(lines) > 30

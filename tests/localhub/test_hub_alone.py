@@ -16,7 +16,7 @@ from tests.helpers.waiting import wait_until
 
 MODULE = "azext_iotjobs.localhub"
 FREE_PORTS = ("--https-port", "0", "--mqtt-port", "0", "--amqp-port", "0")
-BAD_ARGUMENTS, NO_DEPENDENCY = 2, 11
+BAD_ARGUMENTS, NO_DEPENDENCY, NO_FOLDER = 2, 11, 12
 
 
 def start(temporary: Path, *words: str) -> "subprocess.Popen[str]":
@@ -75,11 +75,21 @@ def test_events_are_not_kept_without_a_data_folder(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_without_a_place_for_its_temporary_folder_it_says_what_to_give(tmp_path: Path) -> None:
+    program = "import os, sys, tempfile; from azext_iotjobs.localhub.__main__ import main; "
+    program += "tempfile.tempdir = os.path.join(os.getcwd(), 'gone'); sys.exit(main([]))"
+    words = [sys.executable, "-c", program]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    ran = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == NO_FOLDER
+    assert ran.stderr == "No temporary folder can be made (No such file or directory): give --data-dir.\n"
+
+
 @pytest.mark.parametrize(
     ("folder", "advice"),
     [
         ("iotjobs", "az extension remove -n iotjobs"),
-        ("site-packages", 'pip install "iotjobs-….whl[local-hub]"'),
+        ("site-packages", 'pip install "./iotjobs-….whl[local-hub]"'),
     ],
 )
 def test_a_dependency_that_is_missing_is_said_to_who_installed_it_with_az_or_pip(
@@ -106,3 +116,21 @@ def test_a_dependency_that_is_missing_is_said_to_who_installed_it_with_az_or_pip
     assert ran.returncode == NO_DEPENDENCY
     (line,) = ran.stderr.splitlines()
     assert "A dependency of the local hub does not load (No module named" in line and advice in line
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cannot be written: No such file or directory."),
+        ("secret", "this file is there, and it is not one certificate."),
+        ("-----BEGIN CERTIFICATE-----\n" * 2, "this file is there, and it is not one certificate."),
+    ],
+)
+def test_the_ca_is_copied_to_where_nothing_is_lost(tmp_path: Path, content: str | None, said: str) -> None:
+    path = tmp_path / "pki" / "ca.pem"
+    if content is not None:
+        path.parent.mkdir()
+        path.write_text(content)
+    code, error = refused(tmp_path, *FREE_PORTS, "--ca-file", str(path))
+    assert (code, said in error) == (NO_FOLDER, True), error
+    assert (path.read_text() if path.exists() else None) == content

@@ -29,6 +29,7 @@ READY_FILE = "IOTJOBS_SIMULATION_READY_FILE"  # in the environment of a process 
 NAP_S = 0.1
 LOOK_EVERY_S = 1.0  # at whether the hub is still there
 END_LIMIT_S = 30.0
+SAY = {"WARNING": logger.warning, "ERROR": logger.error}  # how az begins lines
 
 
 def is_in_background() -> bool:
@@ -124,8 +125,15 @@ def _wait_until(ready: Path, process: "subprocess.Popen[bytes]", said: BinaryIO,
 
 
 def _repeat(said: BinaryIO) -> None:
-    if text := said.read().decode(errors="replace"):
-        wrote(sys.stderr, text)
+    """Say the whole lines that have come, as az says such lines: the log has no colors."""
+    while (line := said.readline()).endswith(b"\n"):
+        level, colon, text = line.decode(errors="replace").rstrip().partition(": ")
+        say = SAY.get(level)
+        if colon and say is not None:
+            say("%s", text)
+        else:
+            wrote(sys.stderr, line.decode(errors="replace"))
+    said.seek(-len(line), os.SEEK_CUR)
 
 
 def _local_hub(target: HubTarget) -> RunningHub | None:

@@ -48,6 +48,7 @@ class IoTHubContainer(DockerContainer, RunningHub):
         more: for testcontainers' DockerContainer, such as network.
         """
         super().__init__(image, **more)
+        self._container: Any = None
         self.dns_name = dns_name
         self.with_env("DNS_NAMES", dns_name).with_network_aliases(dns_name).with_command(list(options))
         for port in PORTS.values():
@@ -98,7 +99,7 @@ class IoTHubContainer(DockerContainer, RunningHub):
         """What it wrote to stderr since its start."""
         if self._container is None:
             return self._last_errors
-        return self.get_logs()[1].decode(errors="replace")
+        return str(self.get_logs()[1], "utf-8", "replace")
 
     @property
     def connection_string_in_network(self) -> str:

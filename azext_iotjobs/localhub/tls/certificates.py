@@ -89,6 +89,8 @@ def ensure_certificates(folder: Path, bind: str, dns_names: Sequence[str], now: 
             names=names,
             ca_names=facts["caNames"] if has_ca else beyond_localhost(dns_names),
         )
+        if not has_ca:  # what is interrupted now begins from nothing at the next start, whatever names that has
+            (folder / FACTS).unlink(missing_ok=True)
         ends = parse(facts["caEnds"]) if has_ca else now + LIFE
         _make(files, covered, now, ends, new_ca=not has_ca)
         write_private(folder / FACTS, json.dumps({"caEnds": render(ends), **covered.document}).encode())

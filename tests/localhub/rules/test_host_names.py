@@ -68,9 +68,7 @@ def test_a_hub_that_others_reach_has_the_names_that_it_was_given_and_those_of_th
     assert name in ELSEWHERE
 
 
-@pytest.mark.parametrize(
-    "name", ["0.0.0.0", "x.iothub", "test", "iothub.test", "hub.test:443", "iothub.device.localhost.x"]
-)
+@pytest.mark.parametrize("name", ["0.0.0.0", "x.iothub", "test", "iothub.test", "iothub.device.localhost.x"])
 def test_a_name_that_was_given_brings_no_other_with_it(name: str) -> None:
     assert name not in ELSEWHERE and "iothub" not in NAMES
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from azext_iotjobs.localhub.tls import certificates
 from azext_iotjobs.localhub.tls.certificates import LIFE, Certificates, ensure_certificates
 from azext_iotjobs.localhub.tls.context import HubContext
 from azext_iotjobs.localhub.tls.issue import Pair, make_server
@@ -159,6 +160,24 @@ def test_a_ca_is_replaced_with_a_warning_when_it_may_not_certify_a_name_and_else
     third = start("other")
     assert third != second and constraints(tmp_path / "ca.pem") == ({"localhost", "other"}, {".other"})
     assert len(caplog.messages) == 2
+
+
+def test_a_start_that_was_ended_while_it_replaced_the_ca_leaves_nothing_that_stops_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ensure_certificates(tmp_path, BIND, (), NOW)
+    written: list[Path] = []
+
+    def write_the_key_alone(path: Path, content: bytes) -> None:
+        if written:
+            raise KeyboardInterrupt
+        path.write_bytes(content)
+        written.append(path)
+
+    with monkeypatch.context() as interrupted, pytest.raises(KeyboardInterrupt):
+        interrupted.setattr(certificates, "write_private", write_the_key_alone)
+        ensure_certificates(tmp_path, BIND, ("iothub",), NOW)
+    assert handshake(ensure_certificates(tmp_path, BIND, (), NOW), "localhost") == "TLSv1.3"
 
 
 def test_a_name_that_is_no_longer_asked_for_is_no_longer_in_the_certificate(tmp_path: Path) -> None:
