@@ -1,5 +1,6 @@
 """What holds the project together says the same everywhere: metadata, make, CI, releases, templates."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,20 @@ def test_the_readme_is_one_page_with_a_picture_and_five_commands_to_begin_with()
     assert len(begun) == 5 and all(each.startswith("az iot ") for each in begun)
     pictures = re.findall(r'(?:src|srcset)="([^"]+)"', text)
     assert len(pictures) == 2 and [each for each in pictures if not (REPOSITORY / each).is_file()] == []
+
+
+def test_the_oldest_az_that_the_extension_allows_is_tested_and_all_that_are_can_be_installed() -> None:
+    metadata = json.loads((REPOSITORY / "azext_iotjobs" / "azext_metadata.json").read_text(encoding="utf-8"))
+    (listed,) = re.findall(
+        "^CORES := (.*)$", (REPOSITORY / ".ci" / "versions.mk").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    cores = listed.split()
+    assert cores[0] == metadata["azext.minCliCoreVersion"]
+    for core in cores:
+        requirement = (REPOSITORY / "requirements" / f"az-{core}.txt").read_text(encoding="utf-8")
+        assert requirement.splitlines()[-1] == f"azure-cli=={core}"
+    scenarios = (REPOSITORY / "tests" / "cores.txt").read_text(encoding="utf-8").split()
+    assert scenarios and all((REPOSITORY / each).is_file() for each in scenarios)
 
 
 def test_the_files_of_unit_tests_are_there_and_need_no_az() -> None:
