@@ -72,6 +72,8 @@ def test_what_lasts_is_waited_for_and_ended_by_ctrl_c_where_the_page_says_so(mac
     gone_through(page, machine)
     with pytest.raises(PageFailed, match="ended with 3"):
         gone_through(page.replace("# exit code 3", ""), machine)
+    with pytest.raises(PageFailed, match="ended with 3"):
+        gone_through(page.replace("# exit code 3", "").replace("ctrl-c", "anew"), machine)
     with pytest.raises(PageFailed, match="grep over over"):
         gone_through(page.replace("<!-- run: ctrl-c -->", ""), machine)
 
