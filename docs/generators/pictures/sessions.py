@@ -44,7 +44,7 @@ def rollout(stage: Stage) -> Shot:
             terminal.rows(), (r"(?<=being verified: ).*(?=\. Each)", r"\d\d:\d\d:\d\d(?= UTC)", r"(?<=   )\d+\.\d$")
         ),
         "A firmware update, in batches",
-        "A rollout to 100 devices in three batches. Three devices report that the update has failed, and a table names "
+        "A rollout to 100 devices in three batches. Some devices report that the update has failed, and a table names "
         "them.",
     )
 
