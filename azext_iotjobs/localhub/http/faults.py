@@ -69,8 +69,8 @@ class FaultRoutes:
             return
         raise DocumentMistake(
             "route",
-            f"{fault.route[:80]!a} is none of the hub's routes that can go wrong. A route is a verb or none, and a path "
-            "such as GET /twins/{id}: {id} stands for any part, * for any characters of one, ** at its end for the rest.",
+            f"{fault.route[:80]!a} is none of the hub's routes that can go wrong. A route is a verb or none, and a "
+            "path, such as GET /twins/{id}: {id} is any part, * any characters of one, ** at the end all that follows.",
         )
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from azext_iotjobs.localhub.engine.faults import MAX_LISTED, Effect, Faults, TooManyFaults
 from azext_iotjobs.localhub.rules.fault import Operation, read_fault
-from tests.helpers.raw_device import HandClock
+from tests.helpers.moved_loop import HandClock
 
 
 @pytest.fixture
