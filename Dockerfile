@@ -7,7 +7,8 @@ ARG BASE=python:3.13-slim
 FROM ${BASE} AS build
 WORKDIR /build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
-COPY container/requirements.txt container/requirements.txt
+COPY requirements/runtime.txt requirements/
+COPY container/requirements.txt container/
 RUN python -m venv --without-pip /opt/iotjobs \
     && python -m pip --python /opt/iotjobs/bin/python install --no-compile --only-binary :all: -r container/requirements.txt
 COPY pyproject.toml setup.py README.md LICENSE ./

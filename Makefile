@@ -37,6 +37,11 @@ check: $(STAMPS)/check
 	$(CHECK_BIN)/ruff check .
 	$(CHECK_BIN)/mypy
 	$(CHECK_BIN)/lint-imports
+	$(CHECK_BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(CHECK_BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml
+	$(CHECK_BIN)/check-jsonschema --quiet --builtin-schema vendor.azure-pipelines container/azure-pipelines/*.yml
+	$(CHECK_BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec container/compose.yaml
+	$(CHECK_BIN)/shellcheck .github/actions/*/*.sh container/*.sh
 
 # What mypy makes of the package with the standard library of other systems.
 platforms: $(STAMPS)/check
@@ -58,6 +63,7 @@ test: check $(STAMPS)/tests $(STAMPS)/extension $(STAMPS)/sdk $(STAMPS)/eventhub
 # The full forms of the tests that `make test` runs in a short, seeded form.
 torture: $(STAMPS)/tests $(STAMPS)/extension $(STAMPS)/sdk $(STAMPS)/eventhub $(STAMPS)/node $(STAMPS)/compiled $(STAMPS)/site
 	IOTJOBS_TORTURE=1 $(PYTEST)
+	$(MAKE) azdev cores pythons
 
 # Every benchmark in its normal form: half an hour and more, on a machine that does nothing else. `make test` runs each
 # for some seconds, so that none rots.
@@ -85,8 +91,8 @@ pictures: $(STAMPS)/tests $(STAMPS)/extension
 	$(BIN)/python docs/generators/make_pictures.py $(PICTURES)
 
 clean:
-	rm -rf $(VENV) $(CHECK_VENV) .venv-sdk .venv-release .venv-site .venv-eventhub-oldest requirements/node/node_modules \
-		.az .stamps build dist *.egg-info
+	rm -rf $(VENV) $(CHECK_VENV) .venv-azdev .venv-az-* .venv-python-* .venv-sdk .venv-release .venv-site \
+		.venv-eventhub-oldest requirements/node/node_modules .az .stamps build dist *.egg-info
 
 $(STAMPS)/az: requirements/az.txt
 	@echo "Installing az into $(VENV); this takes some minutes."
@@ -150,3 +156,5 @@ $(STAMPS)/extension: $(STAMPS)/wheel
 	@rm -rf "$(AZURE_EXTENSION_DIR)/iotjobs"
 	$(BIN)/az extension add --source dist/iotjobs-*.whl --yes
 	@touch $@
+
+include .ci/versions.mk

@@ -13,6 +13,7 @@ from pictures.sessions import SESSIONS
 from pictures.stage import masked
 from pictures.terminal import SessionFailed, Terminal
 from pictures.window import Row, Span, Style, plain, window
+from pyte.graphics import FG, FG_AIXTERM
 
 SVG = "{http://www.w3.org/2000/svg}"
 MAX_BYTES = 40_000
@@ -94,6 +95,13 @@ def test_text_keeps_its_columns_and_its_color() -> None:
     width = float(other.get("textLength") or 0) / 3
     assert float(other.get("x") or 0) - float(one.get("x") or 0) == pytest.approx(12 * width)
     assert plain(rows[0]) == "a <b> & c   red"
+
+
+@pytest.mark.parametrize("color", [*FG.values(), *FG_AIXTERM.values()])
+def test_every_color_of_a_terminal_is_one_of_the_palettes(color: str) -> None:
+    drawn = window([(Span(0, "text", Style(color)),)], title="t", description="d", columns=20, palette=LIGHT)
+    used = ElementTree.fromstring(drawn).findall(f".//{SVG}tspan")[0].get("class")
+    assert used is None or (used in LIGHT.inks() and f".{used} {{ fill" in drawn)
 
 
 def test_an_arrow_goes_from_border_to_border() -> None:

@@ -1,5 +1,6 @@
 """What holds the project together says the same everywhere: metadata, make, CI, releases, templates."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from tests.helpers.az import REPOSITORY
 WORKFLOWS = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))
 TEMPLATES = sorted((REPOSITORY / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
 PROJECT = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
-TARGETS = set(re.findall(r"^([\w-]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+MAKEFILES = "".join((REPOSITORY / each).read_text(encoding="utf-8") for each in ("Makefile", ".ci/versions.mk"))
+TARGETS = set(re.findall(r"^([\w-]+):", MAKEFILES, re.MULTILINE))
 TESTED_PYTHONS = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', PROJECT)
 
 
@@ -52,7 +54,9 @@ def test_every_job_runs_somewhere_after_jobs_that_exist() -> None:
 def test_every_step_runs_something_or_uses_an_action_of_a_fixed_version() -> None:
     for name, step in steps():
         assert ("run" in step) != ("uses" in step), name
-        assert "uses" not in step or re.fullmatch(r"actions/[a-z-]+@v\d+", step["uses"]), name
+        used = step.get("uses", "actions/none@v1")
+        ours = used.startswith("./") and (REPOSITORY / used / "action.yml").is_file()
+        assert ours or re.fullmatch(r"actions/[a-z-]+@v\d+", used), name
 
 
 def test_every_value_that_a_matrix_gives_is_used_and_every_one_that_is_used_is_given() -> None:
@@ -90,6 +94,20 @@ def test_the_readme_is_one_page_with_a_picture_and_five_commands_to_begin_with()
     assert len(begun) == 5 and all(each.startswith("az iot ") for each in begun)
     pictures = re.findall(r'(?:src|srcset)="([^"]+)"', text)
     assert len(pictures) == 2 and [each for each in pictures if not (REPOSITORY / each).is_file()] == []
+
+
+def test_the_oldest_az_that_the_extension_allows_is_tested_and_all_that_are_can_be_installed() -> None:
+    metadata = json.loads((REPOSITORY / "azext_iotjobs" / "azext_metadata.json").read_text(encoding="utf-8"))
+    (listed,) = re.findall(
+        "^CORES := (.*)$", (REPOSITORY / ".ci" / "versions.mk").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    cores = listed.split()
+    assert cores[0] == metadata["azext.minCliCoreVersion"]
+    for core in cores:
+        requirement = (REPOSITORY / "requirements" / f"az-{core}.txt").read_text(encoding="utf-8")
+        assert requirement.splitlines()[-1] == f"azure-cli=={core}"
+    scenarios = (REPOSITORY / "tests" / "cores.txt").read_text(encoding="utf-8").split()
+    assert scenarios and all((REPOSITORY / each).is_file() for each in scenarios)
 
 
 def test_the_files_of_unit_tests_are_there_and_need_no_az() -> None:

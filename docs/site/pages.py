@@ -14,14 +14,13 @@ from typing import NamedTuple
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ROOT = "index.md"
-INSTALL = "install.md"  # a section of the README
+INSTALL = "how-to/install.md"  # where links to the same section of the README lead
 SECTIONS = ("tutorials/index.md", "how-to/index.md", "reference/index.md", "explanation/index.md", "contributing.md")
 COMMANDS = "reference/commands.md"  # made; its links lead to a page for each group of commands
 OUTSIDE = {
     "CONTRIBUTING.md": "how-to-contribute.md",
     "HISTORY.rst": "history.rst",
     "SECURITY.md": "security.md",
-    "README.md": INSTALL,
 }
 ITEM = re.compile(r"^- \[([^\]]+)\]\(([^)\s#]+\.(?:md|rst))\): (.+(?:\n  .+)*)", re.MULTILINE)
 LINK = re.compile(r"(?<=\]\()(?!\w+:|#)([^)\s#]+)(#[^)\s]+)?(?=\))")
@@ -79,7 +78,7 @@ def prepared() -> dict[str, str]:
     listed = {section: entries(section, written[section]) for section in SECTIONS}
     described = descriptions(listed, groups(written[COMMANDS]), written)
     inner = {section: [each.path for each in below] for section, below in listed.items()}
-    inner |= {ROOT: [INSTALL, *SECTIONS], COMMANDS: groups(written[COMMANDS])}
+    inner |= {ROOT: list(SECTIONS), COMMANDS: groups(written[COMMANDS])}
     return {path: page_of(path, text, described[path], inner.get(path, ())) for path, text in written.items()}
 
 
@@ -88,14 +87,7 @@ def _written() -> dict[str, str]:
     docs = REPOSITORY / "docs"
     inside = {path.relative_to(docs).as_posix(): path for path in sorted(docs.rglob("*.md"))}
     outside = {place: REPOSITORY / name for name, place in OUTSIDE.items()}
-    written = {path: file.read_text(encoding="utf-8") for path, file in {**inside, **outside}.items()}
-    return written | {INSTALL: _install(written[INSTALL])}
-
-
-def _install(readme: str) -> str:
-    """The README's section, as a page. The line of links at the README's end is none of its text."""
-    (section,) = re.findall(r"^#(# Install\n.*?)(?=^## |^\[HISTORY|\Z)", readme, re.DOTALL | re.MULTILINE)
-    return str(section)
+    return {path: file.read_text(encoding="utf-8") for path, file in {**inside, **outside}.items()}
 
 
 def descriptions(listed: dict[str, list[Entry]], commands: list[str], written: dict[str, str]) -> dict[str, str]:
@@ -104,11 +96,11 @@ def descriptions(listed: dict[str, list[Entry]], commands: list[str], written: d
     listed: what the index of each section names. commands: pages of groups of commands. written: text of every page.
     Raises ValueError for a page that has no place, or more than one.
     """
-    every = [each for entries in listed.values() for each in entries]
+    every = [each for below in listed.values() for each in below]
     described = {each.path: each.description for each in every}
     described |= {path: f"{_title(written[path])}: every command and option, with examples." for path in commands}
-    described |= {path: _first_paragraph(written[path]) for path in (ROOT, INSTALL, *SECTIONS)}
-    names = [*(each.path for each in every), *commands, ROOT, INSTALL, *SECTIONS]
+    described |= {path: _first_paragraph(written[path]) for path in (ROOT, *SECTIONS)}
+    names = [*(each.path for each in every), *commands, ROOT, *SECTIONS]
     twice = {each for each in names if names.count(each) > 1}
     if twice or set(names) != set(written):
         raise ValueError(
@@ -147,8 +139,8 @@ def _link(path: str, link: "re.Match[str]") -> str:
 
 def leads_to(path: str, link: str) -> str:
     """Where a page's link leads, as a path within the repository."""
-    outside = {place: name for name, place in OUTSIDE.items()}
-    here = PurePosixPath(outside.get(path, f"docs/{path}")).parent
+    written_at = {place: name for name, place in OUTSIDE.items()}.get(path, f"docs/{path}")
+    here = PurePosixPath(written_at).parent
     return os.path.normpath(here / link).replace(os.sep, "/")
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.documents.machine import Machine
 from tests.documents.pages import Anew, BadPage, Block, CtrlC, Page, SetUp, Step, name_of, read_page
 from tests.documents.shell_lines import Command, commands_of
+from tests.documents.shown_output import missing_lines
 from tests.documents.terminal import Terminal
 from tests.helpers.hub_process import HubProcess
 
@@ -53,6 +54,7 @@ class PageRun:
         self._terminals: dict[int, Terminal] = {}
         self._lasting: list[Lasting] = []
         self._stood: set[str] = set()
+        self._shown: list[str] = []  # by the commands of the last block that was typed
 
     def go_through(self) -> None:
         """Do all that the page says. Raises PageFailed at the first command that does not end as it says."""
@@ -97,7 +99,9 @@ class PageRun:
             self._do(step, path.name)
 
     def _run(self, block: Block, where: str) -> None:
-        if block.file is not None:
+        if block.shows:
+            self._compare(block, where)
+        elif block.file is not None:
             path = self._machine.work / block.file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block.text, encoding="utf-8")
@@ -110,6 +114,7 @@ class PageRun:
 
     def _type(self, block: Block, commands: list[Command], where: str) -> None:
         terminal = self._new_terminal() if block.lasts else self._terminal(block.terminal)
+        self._shown = []
         for number, command in enumerate(commands, 1):
             lasts = block.lasts and number == len(commands)
             before = len(self._failed())
@@ -119,8 +124,19 @@ class PageRun:
             else:
                 self._look(command, terminal.exit_code(), terminal, where)
                 self._look_inside(command, before, terminal, where)
+                self._shown.append(terminal.shown)
         if block.until is not None:
             terminal.wait_for(block.until)
+            self._shown.append(terminal.shown)
+
+    def _compare(self, block: Block, where: str) -> None:
+        """Whether what was typed last has shown this."""
+        shown = "".join(self._shown)
+        if missing := missing_lines(block.text, shown):
+            lines = "\n".join(missing)
+            raise PageFailed(
+                f"{where}:{block.line}: the block before has not shown:\n{lines}\n\nIt has shown:\n{shown}"
+            )
 
     def _look(self, command: Command, code: int, terminal: Terminal, where: str) -> None:
         if code != command.exit_code:

@@ -13,6 +13,7 @@ On the lines before a block, about that block alone:
     <!-- run: until TEXT -->               what follows is typed once it has written TEXT, as a command with & does
     <!-- run: exit 4 -->                   its last command's exit code; `# exit code 4` beside a command says it too
     <!-- run: file NAME -->                it is a file of the page's folder, with this name, from here on
+    <!-- run: shows -->                    the block before has shown this, line by line; … stands for anything
     <!-- run: needs PROGRAM -->            it is not run where this program is not installed
     <!-- run: no, REASON -->               it is not run; its commands are read by az's parser
 """
@@ -28,7 +29,7 @@ from markdown_it.token import Token
 
 REPOSITORY = Path(__file__).parents[2]
 MARK = re.compile(r"<!--\s*run:\s*(.*?)\s*-->", re.DOTALL)
-WORDS = "with, anew, ctrl-c, terminal, background until, until, exit, file, needs, no"
+WORDS = "with, anew, ctrl-c, terminal, background until, until, exit, file, shows, needs, no"
 
 
 class BadPage(Exception):
@@ -47,6 +48,7 @@ class Block:
     until: str | None = None  # what is waited for before what follows
     exit_code: int | None = None  # of its last command; None: as the block says
     file: str | None = None  # its name, where it is one
+    shows: bool = False  # it is what the block before has shown
     needs: str | None = None  # a program
     not_run: str | None = None  # why
 
@@ -162,6 +164,8 @@ def _marked(block: Block, typed: str, where: str) -> Block:
         return replace(block, exit_code=int(rest))
     if word == "file" and re.fullmatch(r"[\w./-]+", rest):
         return replace(block, file=rest)
+    if typed == "shows":
+        return replace(block, shows=True)
     if word == "needs" and rest:
         return replace(block, needs=rest)
     if word == "until" and rest:

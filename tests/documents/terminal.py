@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.helpers.waiting import wait_until
 
-COMMAND_LIMIT_S = 180.0
+LIMIT_S = 300.0  # of a command, and of what is waited for: the machine may be busy
 END_LIMIT_S = 20.0
 # Each command is read whole, so that what it runs cannot read the next one as its input. It sees the exit code of the
 # one before, as `$?`. Ctrl-C ends what runs, and not the terminal.
@@ -56,7 +56,7 @@ class Terminal:
         self._at = self._output.stat().st_size
         os.write(self._keyboard, text.encode() + b"\0")
 
-    def exit_code(self, limit_s: float = COMMAND_LIMIT_S) -> int:
+    def exit_code(self, limit_s: float = LIMIT_S) -> int:
         """Wait for the end of what was typed; gives its exit code, also where it ends the terminal."""
         if not select.select([self._codes], [], [], limit_s)[0]:
             raise AssertionError(f"not over within {limit_s:.0f} s; it has shown:\n{self.shown}")
@@ -66,7 +66,7 @@ class Terminal:
     def wait_for(self, text: str) -> None:
         """Wait until the last command has shown this text."""
         try:
-            wait_until(text, lambda: text in self.shown or select.select([self._codes], [], [], 0)[0])
+            wait_until(text, lambda: text in self.shown or select.select([self._codes], [], [], 0)[0], limit_s=LIMIT_S)
         except AssertionError as late:
             raise AssertionError(f"{late}; it has shown:\n{self.shown}") from None
         assert text in self.shown, f"it has ended without: {text}; it has shown:\n{self.shown}"

@@ -91,3 +91,10 @@ def test_a_block_that_is_a_file_is_there_for_the_next_one(machine: Machine) -> N
 def test_a_block_that_is_not_whole_is_found(machine: Machine) -> None:
     with pytest.raises(BadPage, match="bash waits for more after: echo 'a"):
         gone_through(shell("echo 'a"), machine)
+
+
+def test_what_the_block_before_has_not_shown_is_found(machine: Machine) -> None:
+    page = shell("echo one; echo two >&2", "echo three") + "\n<!-- run: shows -->\n```text\none\ntwo\nthree\n```\n"
+    gone_through(page, machine)
+    with pytest.raises(PageFailed, match="page.md:8: the block before has not shown:\nfour\n\nIt has shown:\none"):
+        gone_through(page.replace("two\nthree", "four"), machine)

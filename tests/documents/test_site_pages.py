@@ -44,9 +44,7 @@ def test_every_page_is_in_the_navigation_once_and_can_be_reached_from_the_first_
         found += below
     assert sorted(reached) == sorted(prepared)
     written = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
-    assert written < set(prepared) and {"how-to-contribute.md", "history.rst", "security.md", "install.md"} < set(
-        prepared
-    )
+    assert written < set(prepared) and {"how-to-contribute.md", "history.rst", "security.md"} < set(prepared)
 
 
 def test_every_page_has_one_title_and_a_description_without_marks(prepared: dict[str, str]) -> None:
@@ -84,7 +82,7 @@ def test_addresses_elsewhere_are_whole_and_encrypted(prepared: dict[str, str]) -
 
 
 def test_a_page_that_no_list_names_is_an_error_and_so_is_one_that_is_named_twice() -> None:
-    written = dict.fromkeys(["a.md", "b.md", pages.ROOT, pages.INSTALL, *pages.SECTIONS], "# T\n\nText.\n")
+    written = dict.fromkeys(["a.md", "b.md", pages.ROOT, *pages.SECTIONS], "# T\n\nText.\n")
     named = {section: [pages.Entry("a.md", "A page.")] for section in pages.SECTIONS[:2]}
     with pytest.raises(ValueError, match=r"listed by no index: \['b.md'\]; listed twice: \['a.md'\]"):
         pages.descriptions(named, [], written)
@@ -102,7 +100,7 @@ def test_links_to_the_projects_own_files_lead_to_their_pages_and_code_stays_as_i
     made = pages.page_of("walk.md", text, "A page.", ())
     assert "[a](how-to-contribute.md#rules), [b](how-to/input.md#json)" in made
     assert "[c](../CONTRIBUTING.md)" in made
-    assert "[i](../install.md), [r](../index.md)" in pages.page_of(
+    assert "[i](install.md), [r](../index.md)" in pages.page_of(
         "how-to/x.md", "# T\n\n[i](../../README.md#install), [r](../../README.md)\n", "A page.", ()
     )
     back = pages.page_of("how-to-contribute.md", "# T\n\n[w](docs/walk.md)\n", "A page.", ())

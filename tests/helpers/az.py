@@ -1,6 +1,7 @@
 """The real az, as a user runs it: a process, its exit code and what it wrote.
 
-It is forked from a process that has loaded azure-cli (warm_az.py), unless what a test's environment says is for Python.
+It is forked from a process that has loaded azure-cli (warm_az.py), unless what a test's environment says is for Python,
+or another version of az is tested: IOTJOBS_TEST_AZ names its program (`make cores`).
 """
 
 import json
@@ -17,7 +18,9 @@ from tests.helpers.warm_az import WarmAz
 from tests.helpers.warm_process import IS_POSSIBLE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-AZ = Path(sys.executable).with_name("az")
+OTHER_AZ = os.environ.get("IOTJOBS_TEST_AZ")
+AZ = Path(OTHER_AZ).absolute() if OTHER_AZ else Path(sys.executable).with_name("az")
+IS_WARM = IS_POSSIBLE and not OTHER_AZ
 EXTENSIONS = Path(os.environ.get("AZURE_EXTENSION_DIR", REPOSITORY / ".az" / "extensions"))
 TIMEOUT_S = 180.0
 READ_AT_START = ("PYTHON", "LC_", "LANG")  # how variables begin that Python looks at only as it starts
@@ -69,7 +72,7 @@ class Az:
         """
         typed = (*shlex.split(line), *words)
         more = environment or {}
-        if IS_POSSIBLE and not any(name.startswith(READ_AT_START) for name in more):
+        if IS_WARM and not any(name.startswith(READ_AT_START) for name in more):
             code, stdout, stderr = self._warm_az().run(typed, (stdin or "").encode(), self.config_dir, TIMEOUT_S, more)
             return Ran(typed, code, _text(stdout), _text(stderr))
         done = subprocess.run(
@@ -118,7 +121,7 @@ class Az:
     def start(self, line: str, *words: str, output: Path) -> "subprocess.Popen[bytes]":
         """Start a command that goes on; stdout goes into `output`, stderr beside it in `<output>.err`."""
         with open(output, "wb") as stdout, open(f"{output}.err", "wb") as stderr:
-            if IS_POSSIBLE:
+            if IS_WARM:
                 typed = (*shlex.split(line), *words)
                 return self._warm_az().start(typed, self.config_dir, stdin=0, stdout=stdout, stderr=stderr)
             return subprocess.Popen(

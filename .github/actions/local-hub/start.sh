@@ -8,9 +8,6 @@ environment="$RUNNER_TEMP/iotjobs-local-hub"
 repository="$(cd "$GITHUB_ACTION_PATH/../../.." && pwd)"
 "$HUB_PYTHON" -m venv "$environment"
 python="$environment/bin/python"
-if [ ! -e "$python" ]; then
-    python="$environment/Scripts/python.exe"
-fi
 "$python" -m pip install --quiet --disable-pip-version-check "${HUB_PACKAGE:-${repository}[local-hub]}"
 # shellcheck disable=SC2086 # several options
 "$python" -m azext_iotjobs.localhub.testing.pipelines github $HUB_OPTIONS

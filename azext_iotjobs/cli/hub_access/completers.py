@@ -72,7 +72,7 @@ def offered(prefix: str, find: Callable[[], Iterable[str]]) -> list[str]:
             fitting = (each for each in find() if each.startswith(prefix) and each.isprintable())
             found.extend(islice(fitting, MAX_OFFERED))
         except (IotJobsError, CLIError, OSError, ValueError):
-            return
+            pass  # nothing is offered
 
     # az ends with os._exit once it has written the offers: a thread that still waits delays nothing.
     thread = threading.Thread(target=search, daemon=True)

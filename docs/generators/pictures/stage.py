@@ -75,7 +75,5 @@ def seen(terminal: Terminal, text: str) -> Callable[[], bool]:
 
 def masked(rows: list[Row], patterns: tuple[str, ...]) -> list[Row]:
     """Rows with dots for what the patterns find in them."""
-    return [
-        tuple(span._replace(text=re.sub("|".join(patterns), DOTS, span.text)) for span in row) if patterns else row
-        for row in rows
-    ]
+    pattern = re.compile("|".join(patterns))
+    return [tuple(span._replace(text=pattern.sub(DOTS, span.text)) for span in row) for row in rows]

@@ -6,15 +6,14 @@ What is typed is run by a shell, as it stands.
 import fcntl
 import os
 import pty
-import select
 import signal
 import struct
 import subprocess
 import termios
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from threading import Condition, Thread
 
 import pyte
 
@@ -33,7 +32,7 @@ class SessionFailed(Exception):
 
 
 class Terminal:
-    """A terminal in which one command after the other is typed."""
+    """A terminal in which one command after the other is typed; a thread reads what they write."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str], *, columns: int = COLUMNS) -> None:
         """folder: the one that commands run in.  environment: all of theirs.  columns: how wide it is."""
@@ -41,15 +40,18 @@ class Terminal:
         self._environment = {**environment, "TERM": "xterm-256color"}
         self._screen = pyte.Screen(columns, SCREEN_ROWS)
         self._stream = pyte.ByteStream(self._screen)
+        self._changed = Condition()  # for the screen, and for the next
+        self._is_open = False  # whether a command may write more
         self._process: subprocess.Popen[bytes] | None = None
-        self._pty = -1
+        self._reader = Thread()
 
     def begin(self, command: str) -> None:
         """Type a command, which may have several lines, and start it."""
         ours, theirs = pty.openpty()
         size = struct.pack("HHHH", WINDOW_ROWS, self._screen.columns, 0, 0)
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, size)
-        self.show(("" if self._is_fresh else "\r\n") + PROMPT + command.replace("\n", "\r\n") + NEW_LINE)
+        above = "\r\n" if self._screen.cursor.y else ""
+        self._show((above + PROMPT + command.replace("\n", "\r\n") + NEW_LINE).encode())
         self._process = subprocess.Popen(
             ["/bin/sh", "-c", command],
             stdin=theirs,
@@ -60,29 +62,28 @@ class Terminal:
             start_new_session=True,
         )
         os.close(theirs)
-        self._pty = ours
-
-    @property
-    def _is_fresh(self) -> bool:
-        return self._screen.cursor.y == 0
+        self._is_open = True
+        self._reader = Thread(target=self._read, args=(ours,), daemon=True)
+        self._reader.start()
 
     def run(self, command: str, *, code: int = 0) -> None:
         """Type a command, and wait for its end. Raises SessionFailed if its exit code is not `code`."""
         self.begin(command)
-        self.wait(code=code)
+        ended = self._end()
+        if ended != code:
+            raise SessionFailed(f"exit code {ended}, not {code}:\n{self.text()}")
 
     def wait_until(self, what: str, is_so: Callable[[], bool]) -> None:
-        """Read what the command writes until something is so. what: said if that takes too long."""
-        deadline = time.monotonic() + LIMIT_S
-        while not is_so():
-            if not self._read(deadline - time.monotonic()):
-                self.interrupt()
-                raise SessionFailed(f"{what}: the command has ended, or it takes too long:\n{self.text()}")
+        """Wait until something is so. Raises SessionFailed if the command ends before, or it takes too long.
 
-    def wait(self, *, code: int = 0) -> None:
-        """Wait for the end of the command, which has to have this exit code."""
-        if self._process is not None and (ended := self._end()) != code:
-            raise SessionFailed(f"exit code {ended}, not {code}:\n{self.text()}")
+        what: said then.  is_so: asked whenever the command has written something.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: is_so() or not self._is_open, LIMIT_S)
+            if is_so():
+                return
+        self.interrupt()
+        raise SessionFailed(f"{what}: the command has ended, or it takes too long:\n{self.text()}")
 
     def interrupt(self) -> None:
         """Press Ctrl-C, and wait for the end."""
@@ -93,17 +94,31 @@ class Terminal:
         self._end()
 
     def _end(self) -> int:
-        deadline = time.monotonic() + LIMIT_S
-        while self._read(deadline - time.monotonic()):
-            pass
+        """The exit code, once the command has ended."""
         process, self._process = self._process, None
         assert process is not None
-        os.close(self._pty)
-        return process.wait(max(1.0, deadline - time.monotonic()))
+        try:
+            code = process.wait(LIMIT_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            code = process.wait()
+        self._reader.join(LIMIT_S)
+        return code
 
-    def show(self, text: str) -> None:
-        """Put characters on the screen, as if they were written."""
-        self._stream.feed(text.encode())
+    def _read(self, descriptor: int) -> None:
+        """Show what a command writes, until it and all that it has started have closed the terminal."""
+        with suppress(OSError):  # Linux: the other side is closed
+            while part := os.read(descriptor, 65536):
+                self._show(part)
+        os.close(descriptor)
+        with self._changed:
+            self._is_open = False
+            self._changed.notify_all()
+
+    def _show(self, written: bytes) -> None:
+        with self._changed:
+            self._stream.feed(written)
+            self._changed.notify_all()
 
     def text(self) -> str:
         """All that is on the screen."""
@@ -111,7 +126,8 @@ class Terminal:
 
     def rows(self) -> list[Row]:
         """The screen, without the empty rows at its end."""
-        rows = [self._row(y) for y in range(SCREEN_ROWS)]
+        with self._changed:
+            rows = [self._row(y) for y in range(SCREEN_ROWS)]
         while rows and not rows[-1]:
             rows.pop()
         return rows
@@ -127,15 +143,3 @@ class Terminal:
                 spans.append(Span(x, each.data, style))
         spans = [span._replace(text=span.text.rstrip()) for span in spans]
         return tuple(span for span in spans if span.text)
-
-    def _read(self, limit_s: float) -> bool:
-        """Show what is there to be read; whether the command may write more."""
-        readable, _, _ = select.select([self._pty], [], [], max(0.0, limit_s))
-        if not readable:
-            return False
-        try:
-            part = os.read(self._pty, 65536)
-        except OSError:  # Linux: the other side is closed
-            return False
-        self._stream.feed(part)
-        return bool(part)

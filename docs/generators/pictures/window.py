@@ -11,7 +11,7 @@ CHARACTER, LINE = 8.4, 20.0  # pixels; a monospace font is about 0.6 wide
 FONT_SIZE = 14
 PADDING, BAR, MARGIN = 20.0, 38.0, 1.0
 RADIUS = 10
-CLASSES = {"default": "", "white": "", "brightwhite": "", "black": "dim", "brightblack": "dim", "brown": "yellow"}
+CLASSES = {"default": "", "white": "", "black": "dim", "brown": "yellow"}  # others have the emulator's word
 
 
 class Style(NamedTuple):
@@ -112,7 +112,8 @@ def _span(span: Span) -> str:
     place: dict[str, str | float] = {"x": PADDING + span.column * CHARACTER + MARGIN}
     if len(span.text) > 1:
         place |= {"textLength": len(span.text) * CHARACTER, "lengthAdjust": "spacingAndGlyphs"}
-    name = CLASSES.get(span.style.color, span.style.color.removeprefix("bright"))
+    color = span.style.color.removeprefix("bright")
+    name = CLASSES.get(color, color)
     names = [name] * bool(name) + ["bold"] * span.style.is_bold
     if names:
         place["class_"] = " ".join(names)

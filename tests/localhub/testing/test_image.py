@@ -49,12 +49,13 @@ def test_it_is_run_by_nobody_special_and_by_scripts_that_can_be_run() -> None:
 
 
 def test_the_packages_of_the_image_are_what_the_wheel_requires_in_exact_versions() -> None:
-    lines = [line for line in PINS.read_text().splitlines() if line and not line.startswith("#")]
+    texts = [path.read_text() for path in (PINS, PINS.parent / "../requirements/runtime.txt")]
+    lines = [line for text in texts for line in text.splitlines() if line[:1] not in ("", "#", "-")]
     pins = {each.name.lower(): each for each in map(Requirement, lines)}
     project = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
     listed = re.findall(r"^(?:dependencies|local-hub) = \[(.*?)\]", project, re.DOTALL | re.MULTILINE)
     required = [Requirement(text) for part in listed for text in re.findall(r'"([^"]+)"', part)]
-    assert len(required) > 7
+    assert len(required) > 7 and "-r ../requirements/runtime.txt" in texts[0].splitlines()
     for each in required:
         if each.marker is None or each.marker.evaluate({"sys_platform": "linux"}):
             (pin,) = pins[each.name.lower()].specifier
