@@ -65,10 +65,12 @@ def show(our_hub_name: str | None = None, https_port: int | None = None) -> dict
     client = client_of(running)
     troubles = client.troubles()  # first: something else may listen at its port
     throttles = _throttles(client)
+    faults = client.faults()
     return {
         **running.document,
         **({"throttles": throttles} if throttles else {}),
         **({"trouble": troubles} if troubles else {}),
+        **({"faults": faults} if faults else {}),
     }
 
 
