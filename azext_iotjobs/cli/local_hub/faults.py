@@ -24,7 +24,7 @@ OPTIONS = {  # of members of the hub's document
     "code": "--code",
     "skewSeconds": "--skew",
 }
-MISTAKE = re.compile(rf"ErrorCode:ArgumentInvalid;({'|'.join(OPTIONS)}): ")
+MISTAKE = re.compile(rf"ArgumentInvalid: ({'|'.join(OPTIONS)}): (.*?)(?: \(tracking id [^)]*\))?", re.DOTALL)
 
 
 class FaultOptions(NamedTuple):
@@ -76,5 +76,6 @@ def clear(our_fault_id: str | None = None, our_hub_name: str | None = None, http
 
 def _as_typed(err: BadRequest) -> BadRequest | BadValue:
     """The hub's refusal with the option in place of the member that it names."""
-    found = MISTAKE.search(str(err))
-    return err if found is None else BadValue(f"{OPTIONS[found[1]]}: {str(err)[found.end() :]}")
+    _, mark, said = str(err).partition("400 ")
+    found = MISTAKE.fullmatch(said) if mark else None
+    return err if found is None else BadValue(f"{OPTIONS[found[1]]}: {found[2]}")

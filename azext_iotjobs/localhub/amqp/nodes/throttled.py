@@ -20,10 +20,11 @@ class Work:
     do: Callable[[], None]
     refuse: Callable[[HubError], None]
     cost: int = 1
+    delay_s: float = 0.0  # that was requested for it, beside what the quotas want
 
 
 class ThrottledWork:
-    """The work of one link. Without quotas everything is done at once."""
+    """The work of one link. Without quotas and delays everything is done at once."""
 
     __slots__ = ("_loop", "_quotas", "_timer", "_waiting")
 
@@ -48,9 +49,9 @@ class ThrottledWork:
     def _wait_s(self, work: Work) -> float | None:
         """How long the quotas have it wait; None: it was refused."""
         if self._quotas is None or work.throttle is None:
-            return 0
+            return work.delay_s
         try:
-            return self._quotas.wait_s(work.throttle, work.cost)
+            return self._quotas.wait_s(work.throttle, work.cost) + work.delay_s
         except HubError as err:
             work.refuse(err)
             return None
