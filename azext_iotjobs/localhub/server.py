@@ -97,7 +97,7 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
 
         host_names = HostNames(config.bind, *filter(None, ports), dns_names=config.dns_names)
         authenticator = Authenticator(
-            keys.policies, identities, Authorities(database), host_names, clock, faults.token_time
+            keys.policies, identities, Authorities(database), host_names, clock, faults.clock_skew
         )
         account = StorageAccount(_blob_host(config, ports), account_key(keys.policies[OWNER]))
         storage = open_storage(config, account)

@@ -57,3 +57,18 @@ def test_a_node_backend_calls_again_after_429_and_503(
         answer = service.do("invoke", name, {"methodName": "ping", "payload": 1})
         assert answer["status"] == 202
         assert (throttled.count, unavailable.count) == (1, 1)
+
+
+@needs_node
+def test_a_node_device_over_amqp_connects_again_and_sends_what_was_lost(
+    hub: LocalHub, name: str, open_amqp: Open
+) -> None:
+    device = open_amqp(name)
+    device.do("send", "20")
+    with (
+        hub.fault("drop", operation="telemetry", device=name, times=1) as drop,
+        hub.fault("connack", code=3, device=name, times=1) as refusal,
+    ):
+        device.do("send", "21")
+        assert (drop.count, refusal.count) == (1, 1)
+    assert [event["body"] for event in events_of(hub, name)] == ["20", "21"]

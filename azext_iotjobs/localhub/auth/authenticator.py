@@ -5,7 +5,7 @@ and CAs.
 import hmac
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from azext_iotjobs.localhub.auth import sas
 from azext_iotjobs.localhub.auth.claims import Claim
@@ -18,6 +18,8 @@ from azext_iotjobs.localhub.rules.identity import SignInKind
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.identities import ENABLED, Identities, Identity
 
+NO_SKEW = timedelta(0)
+
 
 class Authenticator:
     """Decides whether a service or device may use the hub."""
@@ -29,15 +31,15 @@ class Authenticator:
         authorities: Authorities,
         hosts: HostNames,
         clock: HubClock,
-        token_time: Callable[[str | None], datetime] | None = None,
+        clock_skew: Callable[[str | None], timedelta] = lambda _device: NO_SKEW,
     ) -> None:
-        """token_time: by when tokens are judged, of a device or, for None, of a policy; None: always by the clock."""
+        """clock_skew: how far the clock is ahead by which tokens are judged, of a device or, for None, of a policy."""
         self._policy_keys = policy_keys
         self._identities = identities
         self._authorities = authorities
         self._hosts = hosts
         self._clock = clock
-        self._token_time = token_time or (lambda _device: clock.now())
+        self._clock_skew = clock_skew
 
     def is_own_host(self, host: str) -> bool:
         """Whether a host, with or without a port, is this hub."""
@@ -158,12 +160,18 @@ class Authenticator:
     def _claim(self, token: sas.Token) -> Claim:
         """What a token says whose signature fits."""
         sas.check_host(token, self._hosts)
-        sas.check_expiry(token, self._token_time(_device_of(token)))
-        return _claim_of(token)
+        skew = self._clock_skew(_device_of(token))
+        sas.check_expiry(token, self._clock.now() + skew)
+        return _claim_of(token, skew)
 
 
-def _claim_of(token: sas.Token) -> Claim:
-    return Claim(scope=token.resource[1:], expires_at=token.expires_at, policy=token.policy)
+def _claim_of(token: sas.Token, skew: timedelta = NO_SKEW) -> Claim:
+    """What a token says. skew: how far the clock is ahead by which it expires."""
+    try:
+        expires_at = token.expires_at - skew
+    except OverflowError:  # it never expires, by any clock
+        expires_at = token.expires_at
+    return Claim(scope=token.resource[1:], expires_at=expires_at, policy=token.policy)
 
 
 def _device_of(token: sas.Token) -> str | None:

@@ -105,14 +105,10 @@ class Faults:
             each.applied += 1
         return Effect(delay_s, outcome) if delay_s or outcome else None
 
-    def token_time(self, device: str | None) -> datetime:
-        """The instant by which a token is judged. device: whose it is; None: of a policy."""
-        now = self._clock.now()
-        if not self.active:
-            return now
-        effect = self.effect(Operation.TOKEN, device)
-        skew_s = effect.fault.skew_s if effect is not None and effect.fault is not None else 0.0
-        return now + timedelta(seconds=skew_s)
+    def clock_skew(self, device: str | None) -> timedelta:
+        """How far the clock is ahead by which a token is judged. device: whose it is; None: of a policy."""
+        effect = self.effect(Operation.TOKEN, device) if self.active else None
+        return timedelta(seconds=effect.fault.skew_s if effect is not None and effect.fault is not None else 0.0)
 
     def _applying(self, operation: Operation, device: str | None, name: str | None) -> list[ListedFault]:
         return [each for each in self.current() if each.fault.concerns(operation, device, name) and each.draws()]

@@ -180,3 +180,18 @@ def test_reset_clears_faults(hub: LocalHub) -> None:
         other.request("POST", "/_local/reset")
         assert other.request("GET", "/_local/faults") == []
         assert status_of(other, "/devices") == 200
+
+
+def test_a_fault_of_a_test_is_counted_and_cleared_at_its_end(hub: LocalHub) -> None:
+    with hub.fault("status", status=503, retry_after_s=1, device="pump-1", for_s=60) as fault:
+        assert (fault.count, fault.is_active) == (0, True)
+        assert [status_of(hub, f"/twins/{device}") for device in ("pump-1", "fan-1")] == [503, 200]
+        assert fault.count == 1
+        assert (fault.document["retryAfterSeconds"], fault.document["forSeconds"]) == (1, 60)
+    assert hub.faults() == []
+    fault.clear()
+    hub.fault("drop", operation="telemetry")
+    hub.clear_faults()
+    assert hub.faults() == []
+    with pytest.raises(LocalHubRefused, match="'nth': There is no such member"):
+        hub.fault("drop", nth=3)

@@ -37,6 +37,9 @@ class Telemetry:
         """Take a message, or all of a batch. Raises DecodeError, also when one of a batch is wrong."""
         messages = read_telemetry(delivery.message_format, delivery.payload)
         effect = self._device.effect(Operation.TELEMETRY)
+        if effect is None and self._devices.quotas is None and not self._work.is_waiting:
+            self._take(delivery, messages, None)
+            return
         delay_s, fault = effect or (0.0, None)
         take, refuse = partial(self._take, delivery, messages, fault), partial(self._refuse, delivery)
         self._work.add(Work(Throttle.SENDS, take, refuse, cost=len(messages), delay_s=delay_s))

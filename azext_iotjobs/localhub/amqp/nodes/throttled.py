@@ -34,6 +34,11 @@ class ThrottledWork:
         self._waiting: deque[Work] | None = None  # most links never wait
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something waits, so that what comes has to wait too."""
+        return bool(self._waiting)
+
     def add(self, work: Work) -> None:
         """Do it now, or when the quotas allow it and everything before it is done; or refuse it."""
         if self._waiting and len(self._waiting) >= MAX_WAITING:  # sent settled: credit does not limit it
