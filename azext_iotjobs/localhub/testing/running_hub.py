@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from azext_iotjobs.localhub.testing.faults import Fault
+
 API_VERSION = "2021-04-12"
 REQUEST_LIMIT_S = 330.0  # a direct method may take 300 s
 TOKEN_LIFE_S = 600
@@ -158,6 +160,25 @@ class RunningHub:
     def export(self, *, keys: bool = False) -> dict[str, Any]:
         """What the hub holds, as a seed. keys: with the keys of devices and modules."""
         return dict(self.request("GET", f"/_local/seed?keys={str(keys).lower()}"))
+
+    def fault(self, kind: str, **how: Any) -> Fault:
+        """Request a fault of the hub; it happens until it is cleared, unless `how` limits it.
+
+        kind: "latency" with delay_s; "status" with status, 429, 500, 502, 503 or 504, and retry_after_s; "drop";
+        "connack" with code, 3 or 5; "no-ack"; "no-answer"; "clock-skew" with skew_s, below 0 for a clock behind.
+        how: operation, "request", "connect", "telemetry", "twin", "method" or "token"; device, an id, or pump-* for
+        all that begin so; route, such as "GET /twins/{id}"; method; times; percent, with seed; for_s.
+        Raises LocalHubRefused for what the hub does not know.
+        """
+        return Fault(self, kind, **how)
+
+    def faults(self) -> list[dict[str, Any]]:
+        """The faults that were requested and not cleared, the oldest first; those that are over too."""
+        return list(self.request("GET", "/_local/faults"))
+
+    def clear_faults(self) -> None:
+        """Clear all of them."""
+        self.request("DELETE", "/_local/faults")
 
     def create_device(self, device_id: str, **members: Any) -> dict[str, Any]:
         """Register a device; gives its identity. members: of the identity, such as status or authentication."""
