@@ -116,8 +116,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="iotjobs-local-hub exec",
         usage="iotjobs-local-hub exec [HUB OPTIONS] -- COMMAND [ARGUMENTS]",
-        description="Starts a local hub, runs a command whose environment variables lead to it, ends the hub, and gives "
-        "the command's exit code. The hub is in memory and on free ports, unless its options say otherwise "
+        description="Starts a local hub, runs a command whose environment variables lead to it, ends the hub, and "
+        "gives the command's exit code. The hub is in memory and on free ports, unless its options say otherwise "
         "(iotjobs-local-hub --help).",
         allow_abbrev=False,
     )

@@ -2,12 +2,13 @@
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from azext_iotjobs.localhub.testing import LocalHub, LocalHubNotStarted, LocalHubRefused, LocalHubTimeout
-from tests.helpers.device_certificates import Authority
+from tests.helpers.device_certificates import make
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,9 @@ def test_telemetry_is_waited_for_and_may_be_there_already(hub: LocalHub) -> None
 
 def test_who_waits_in_vain_sees_what_was_there_instead(hub: LocalHub) -> None:
     hub.create_device("v1")
-    with pytest.raises(LocalHubTimeout, match="It has sent nothing. Its connection state is Disconnected, its status e"):
+    with pytest.raises(
+        LocalHubTimeout, match="It has sent nothing. Its connection state is Disconnected, its status e"
+    ):
         hub.wait_for_telemetry("v1", {"t": 1}, 0.01)
     for number in range(12):
         say(hub, "v1", {"number": number})
@@ -112,6 +115,8 @@ def test_twins_are_merged_also_of_modules(hub: LocalHub) -> None:
     assert hub.twin("t1", "m#1")["tags"] == {"of": "module"} and "of" not in hub.twin("t1")["tags"]
 
 
-def test_a_ca_is_added_from_a_text_or_a_file(hub: LocalHub, tmp_path: Any) -> None:
-    authority = Authority(tmp_path, "root")
-    assert hub.add_ca("our#ca", authority.certificate)["name"] == "our#ca"
+def test_a_ca_is_added_from_a_text_or_a_file(hub: LocalHub, tmp_path: Path) -> None:
+    authority = make("our root", ca=True)
+    assert hub.add_ca("one", authority.pem)["subject"] == "CN=our root"
+    (tmp_path / "ca.pem").write_text(authority.pem)
+    assert hub.add_ca("two", tmp_path / "ca.pem")["name"] == "two"
