@@ -17,7 +17,7 @@ COPY azext_iotjobs azext_iotjobs
 ENV SOURCE_DATE_EPOCH=315532800
 RUN python -m pip wheel --no-deps --wheel-dir dist . \
     && python -m pip --python /opt/iotjobs/bin/python install --no-compile --no-deps dist/*.whl \
-    && /opt/iotjobs/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/iotjobs/lib
+    && /opt/iotjobs/bin/python -m compileall -qf --invalidation-mode unchecked-hash /opt/iotjobs/lib
 
 FROM ${BASE}
 ARG VERSION=unknown

@@ -5,6 +5,7 @@ checkout of azure-cli for its own commands' settings, and files that `azdev setu
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -37,6 +38,8 @@ def lint(folder: Path) -> int:
     settings = folder / "scripts" / "ci" / "cmdcov.yml"
     settings.parent.mkdir(parents=True)
     settings.write_text("".join(f"{name}: []\n" for name in COVERAGE_SETTINGS), encoding="utf-8")
+    copies = folder / "azdev" / "env_config" / sys.prefix.lstrip(os.sep) / "config_files"  # as `azdev setup` does
+    shutil.copytree(_settings(), copies)
     environment = {
         **os.environ,
         "AZDEV_CLI_REPO_PATH": str(folder),
@@ -51,9 +54,7 @@ def lint(folder: Path) -> int:
 
 def style() -> int:
     """Run flake8 and pylint with azdev's settings, as `azdev style` does; gives 0 when nothing is found."""
-    found = find_spec("azdev")
-    assert found is not None and found.submodule_search_locations is not None
-    settings = Path(found.submodule_search_locations[0]) / "config"
+    settings = _settings()
     flake8 = ["flake8", "--config", str(settings / "ext.flake8"), "--extend-ignore", NOT_FLAKE8]
     pylint = [
         "pylint",
@@ -68,6 +69,13 @@ def style() -> int:
         line = [str(PROGRAMS / program), *words, "azext_iotjobs"]
         codes.append(subprocess.run(line, cwd=REPOSITORY, check=False).returncode)
     return max(codes)
+
+
+def _settings() -> Path:
+    """The folder of azdev's settings of pylint and flake8."""
+    found = find_spec("azdev")
+    assert found is not None and found.submodule_search_locations is not None
+    return Path(found.submodule_search_locations[0]) / "config"
 
 
 def main() -> int:

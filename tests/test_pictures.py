@@ -9,7 +9,7 @@ import pytest
 from pictures import make, palette
 from pictures.graph import Arrow, Box, Point, graph
 from pictures.palette import DARK, LIGHT, MIN_CONTRAST, PALETTES, Palette, contrast
-from pictures.sessions import SESSIONS
+from pictures.sessions import README, SESSIONS, typed_in
 from pictures.stage import masked
 from pictures.terminal import SessionFailed, Terminal
 from pictures.window import Row, Span, Style, plain, window
@@ -85,6 +85,12 @@ def test_every_picture_is_shown_on_a_page_in_both_schemes_with_words_for_it() ->
             assert alt and dark == light.replace("-light.", "-dark.")
             shown |= {(page.parent / path).resolve() for path in (dark, light)}
     assert shown == set(FILES)
+
+
+def test_the_rollout_is_the_quickstart_of_the_readme() -> None:
+    shown = ElementTree.parse(make.FOLDER / "rollout-light.svg").findtext(f"{SVG}desc") or ""
+    _, _, create, results, _ = typed_in(README)
+    assert f"$ {create}\n" in shown and f"$ {results}\n" in shown, "run: make pictures PICTURES=rollout"
 
 
 def test_text_keeps_its_columns_and_its_color() -> None:

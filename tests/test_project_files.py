@@ -13,7 +13,8 @@ from tests.helpers.az import REPOSITORY
 WORKFLOWS = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))
 TEMPLATES = sorted((REPOSITORY / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
 PROJECT = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
-TARGETS = set(re.findall(r"^([\w-]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+MAKEFILES = "".join((REPOSITORY / each).read_text(encoding="utf-8") for each in ("Makefile", ".ci/versions.mk"))
+TARGETS = set(re.findall(r"^([\w-]+):", MAKEFILES, re.MULTILINE))
 TESTED_PYTHONS = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', PROJECT)
 
 

@@ -1,7 +1,7 @@
 """`az`, first in the PATH of pages: it has local hubs take free ports, and else runs az with the words that were typed.
 
-az itself is forked from a process that has loaded azure-cli (`az_server.py`), at the socket that its first line of
-environment names; without one it is the real program. Standard library only, and little of it: it starts each time.
+az itself is forked from a process that has loaded azure-cli (`az_server.py`), at the socket that PAGES_AZ_SOCKET names;
+without one it is the real program. Standard library only, and little of it: it is started for each command.
 """
 
 import os

@@ -88,5 +88,5 @@ class Machine:
 
 
 def _system_path() -> list[str]:
-    """The folders of PATH, without those in which another az could be found before."""
+    """The folders of PATH, which come behind ours."""
     return [each for each in os.environ.get("PATH", os.defpath).split(os.pathsep) if each]

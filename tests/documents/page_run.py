@@ -10,6 +10,7 @@ begins, and what the page says in words, is in marks (pages.py).
 import shutil
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.documents.machine import Machine
 from tests.documents.pages import Anew, BadPage, Block, CtrlC, Page, SetUp, Step, name_of, read_page
@@ -33,11 +34,12 @@ class PageFailed(AssertionError):
     """A command of a page did not end as the page says."""
 
 
-class Lasting:
+class Lasting(NamedTuple):
     """What runs in a terminal of its own until Ctrl-C."""
 
-    def __init__(self, terminal: Terminal, command: Command, where: str) -> None:
-        self.terminal, self.command, self.where = terminal, command, where
+    terminal: Terminal
+    command: Command
+    where: str  # the page, or the set-up
 
 
 class PageRun:
@@ -61,8 +63,7 @@ class PageRun:
         try:
             for step in self._page.steps:
                 self._do(step, self._page.name)
-            while self._lasting:
-                self._end_last()
+            self._end_lasting()
         finally:
             self._open.close()
 
@@ -76,6 +77,7 @@ class PageRun:
                     raise BadPage(f"{where}:{line}: nothing is in the background")
                 self._end_last()
             case Anew():
+                self._end_lasting()
                 self._open.close()
                 self._begin()
             case Block(not_run=None) if step.needs is None or shutil.which(step.needs):
@@ -153,6 +155,10 @@ class PageRun:
     def _failed(self) -> list[tuple[str, ...]]:
         server = self._machine.server
         return [each.words for each in server.ended if each.code] if server is not None else []
+
+    def _end_lasting(self) -> None:
+        while self._lasting:
+            self._end_last()
 
     def _end_last(self) -> None:
         """Press Ctrl-C where something was started last in the background."""

@@ -25,7 +25,7 @@ command(
     "Show the modules of an edge device as a deployment manifest.",
     (
         "Write them to a file, which set-modules takes for another device.",
-        "az iot edge export-modules -n localhost -d gateway-1 > manifest.json",
+        "az iot edge export-modules -n localhost -d gateway-1 | tee manifest.json",
     ),
     long="It has the desired properties of each module, those of $edgeAgent and $edgeHub included.",
 )

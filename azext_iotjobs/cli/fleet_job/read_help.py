@@ -76,7 +76,7 @@ command(
     ),
     (
         "The summary of a step in GitHub Actions.",
-        'az iot hub fleet-job report -j fw-7 >> "$GITHUB_STEP_SUMMARY"',
+        'az iot hub fleet-job report -j fw-7 | tee -a "$GITHUB_STEP_SUMMARY"',
     ),
     (
         "The first run, in place of an older report.",

@@ -108,7 +108,7 @@ command(
     ),
     (
         "The summary of a step in GitHub Actions.",
-        'az iot hub job report -n localhost --job-id reboot-1 >> "$GITHUB_STEP_SUMMARY"',
+        'az iot hub job report -n localhost --job-id reboot-1 | tee -a "$GITHUB_STEP_SUMMARY"',
     ),
     long="A device that failed is a failure, with its error class as type; one that has not ended is skipped. The page "
     "needs no network and may be opened from a file. What devices sent is escaped in all formats, and cut where it is "

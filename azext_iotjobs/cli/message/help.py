@@ -32,9 +32,9 @@ command(
         "--properties 'site=north' --ack full --wait",
     ),
     (
-        "Send a file as it is; the message expires if the device does not receive it in time.",
+        "Send a file as it is; the message expires at a time, in milliseconds since 1970.",
         "az iot device c2d-message send -n localhost -d pump-1 --data-file-path firmware.bin "
-        "--content-type application/octet-stream --expiry-time-utc $(($(date +%s) + 600))000",
+        "--content-type application/octet-stream --expiry-time-utc 1893456000000",
     ),
     long="Nothing is printed when the hub has accepted the message; it waits for the device for an hour, or until "
     "--expiry-time-utc. With a content type of application/json, --data has to be JSON. A file is read as text in "

@@ -40,7 +40,7 @@ def is_in_background() -> bool:
 def announce_ready() -> None:
     """All devices are connected: tell the command that waits for it, if there is one."""
     if is_in_background():
-        with suppress(OSError):  # it waits no longer, and has removed the folder's file
+        with suppress(OSError):  # it waits no longer
             os.close(open_new(os.environ[READY_FILE]))
 
 

@@ -44,7 +44,7 @@ def rollout(stage: Stage) -> Shot:
             terminal.rows(), (r"(?<=being verified: ).*(?=\. Each)", r"\d\d:\d\d:\d\d(?= UTC)", r"(?<=   )\d+\.\d$")
         ),
         "A firmware update, in batches",
-        "A rollout to 100 devices in three batches. Four devices report that the update has failed, and a table names "
+        "A rollout to 100 devices in three batches. Some devices report that the update has failed, and a table names "
         "them.",
     )
 
@@ -105,8 +105,8 @@ def job(stage: Stage) -> Shot:
         terminal = stage.terminal()
         terminal.run(
             "az iot hub job create -n localhost --job-id reboot-1 --job-type scheduleDeviceMethod \\\n"
-            "    --method-name reboot --query-condition \"tags.site = 'north'\" --ttl 3 --wait -o none\n"
-            'echo "exit code $?"'
+            "    --method-name reboot --query-condition \"tags.site = 'north'\" \\\n"
+            '    --ttl 3 --wait -o none; echo "exit code $?"'
         )
         terminal.run(
             "az iot hub job results -n localhost --job-id reboot-1 \\\n"

@@ -134,11 +134,13 @@ def test_the_engine_learns_that_it_is_healthy(hub: "IoTHubContainer") -> None:
     wait_until("it is healthy", is_healthy)
 
 
-def test_it_ends_cleanly_and_comes_back_with_what_it_has(image: str) -> None:
+def test_it_begins_with_its_seed_ends_cleanly_and_comes_back_with_what_it_has(image: str, tmp_path: Path) -> None:
     from azext_iotjobs.localhub.testing.containers import IoTHubContainer
 
-    with IoTHubContainer(image) as hub:
-        hub.create_device("kept")
+    seed = tmp_path / "fleet.yaml"
+    seed.write_text("devices: [{deviceId: kept, tags: {site: north}}]")
+    with IoTHubContainer(image, seed=seed) as hub:
+        assert hub.request("GET", "/twins/kept")["tags"] == {"site": "north"}
         container = hub.get_wrapped_container()
         container.stop(timeout=60)
         assert container.wait()["StatusCode"] == 0 and "Traceback" not in hub.errors
