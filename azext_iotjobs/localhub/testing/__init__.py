@@ -1,8 +1,7 @@
 """A local hub for tests: `LocalHub`, a process, and pytest fixtures, which pytest finds by itself.
 
-Everything is imported on first use: `LocalHub` needs no pytest, and a run of pytest without a hub pays nothing. There are no
-assertions for pytest to rewrite, and none to warn of where both the entry point and a conftest.py name this module:
-PYTEST_DONT_REWRITE.
+Everything is imported on first use: `LocalHub` needs no pytest, and a run of pytest without a hub pays nothing. There
+are no assertions for pytest to rewrite, so that a conftest.py may name this module too: PYTEST_DONT_REWRITE.
 """
 
 from importlib import import_module

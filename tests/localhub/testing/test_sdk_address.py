@@ -57,6 +57,6 @@ def test_who_may_not_listen_on_443_is_told_what_to_do(any_ports: None, monkeypat
     def refused(*_: object) -> None:
         raise PermissionError
 
-    monkeypatch.setattr(sdk_address.socket, "create_server", refused)
+    monkeypatch.setattr(socket, "create_server", refused)
     with pytest.raises(NoAddress, match="may not listen on. Run as root|only root may listen on: run with sudo"):
         own_address().__enter__()
