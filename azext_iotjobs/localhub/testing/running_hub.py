@@ -19,6 +19,7 @@ from azext_iotjobs.localhub.testing.simulation import HubSimulations
 API_VERSION = "2021-04-12"
 REQUEST_LIMIT_S = 330.0  # a direct method may take 300 s
 TOKEN_LIFE_S = 600
+DEVICE_TOKEN_LIFE_S = 3600
 
 
 class RunningHub(HubSimulations):
@@ -161,6 +162,15 @@ class RunningHub(HubSimulations):
             how = "x509=true"
         return f"HostName={self.device_host_name};{who};{how}"
 
+    def device_token(self, device_id: str, *, life_s: int = DEVICE_TOKEN_LIFE_S) -> str:
+        """A token by a registered device's own key, such as the password of an MQTT client.
+
+        life_s: 1 second or more; below 1 it has ended already.
+        """
+        identity = self.request("GET", f"/devices/{quote(device_id, safe='')}")
+        key = identity["authentication"]["symmetricKey"]["primaryKey"]
+        return sas_token(f"{self.device_host_name}/devices/{quote(device_id, safe='')}", key, life_s)
+
     def _simulation_settings(self) -> dict[str, Any]:
         parts = self._connection_parts()
         return {
@@ -174,13 +184,19 @@ class RunningHub(HubSimulations):
 
     def _token(self) -> str:
         parts = self._connection_parts()
-        resource, expiry = quote(self.device_host_name, safe=""), int(time.time()) + TOKEN_LIFE_S
-        mac = hmac.new(base64.b64decode(parts["SharedAccessKey"]), f"{resource}\n{expiry}".encode(), hashlib.sha256)
-        signature = quote(base64.b64encode(mac.digest()), safe="")
-        return f"SharedAccessSignature sr={resource}&sig={signature}&se={expiry}&skn={parts['SharedAccessKeyName']}"
+        token = sas_token(self.device_host_name, parts["SharedAccessKey"], TOKEN_LIFE_S)
+        return f"{token}&skn={parts['SharedAccessKeyName']}"
 
     def _connection_parts(self) -> dict[str, str]:
         return dict(part.partition("=")[::2] for part in self.connection_string.split(";"))
+
+
+def sas_token(resource: str, key: str, life_s: int) -> str:
+    """A token that allows what its key does. resource: as it is signed, without a port.  key: base64."""
+    resource, expiry = quote(resource, safe=""), int(time.time()) + life_s
+    mac = hmac.new(base64.b64decode(key), f"{resource}\n{expiry}".encode(), hashlib.sha256)
+    signature = quote(base64.b64encode(mac.digest()), safe="")
+    return f"SharedAccessSignature sr={resource}&sig={signature}&se={expiry}"
 
 
 def client_environment(info: Mapping[str, Any]) -> dict[str, str]:
