@@ -13,12 +13,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-<<<<<<< HEAD
-from azext_iotjobs.localhub.testing.faults import Fault
-=======
 from azext_iotjobs.localhub.testing.errors import LocalHubFailed, LocalHubRefused
+from azext_iotjobs.localhub.testing.faults import Fault
 from azext_iotjobs.localhub.testing.simulation import HubSimulations
->>>>>>> fixtures
 
 API_VERSION = "2021-04-12"
 REQUEST_LIMIT_S = 330.0  # a direct method may take 300 s
