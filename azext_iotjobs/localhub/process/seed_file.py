@@ -53,8 +53,10 @@ def parse_seed_text(data: bytes) -> Any:
     except yaml.MarkedYAMLError as err:
         mark = err.problem_mark or err.context_mark
         raise UnreadableSeed(f", line {mark.line + 1 if mark else '?'}: this is not YAML: {err.problem}.") from err
-    except (yaml.YAMLError, RecursionError) as err:
+    except yaml.YAMLError as err:
         raise UnreadableSeed(f": this is not YAML: {err}.") from err
+    except RecursionError as err:
+        raise UnreadableSeed(f": it is nested more than {MAX_DEPTH} levels deep.") from err
     return None if node is None else _Reader().value(node, 0)
 
 

@@ -13,34 +13,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from azext_iotjobs.localhub.testing.errors import LocalHubFailed, LocalHubRefused
 from azext_iotjobs.localhub.testing.faults import Fault
+from azext_iotjobs.localhub.testing.simulation import HubSimulations
 
 API_VERSION = "2021-04-12"
 REQUEST_LIMIT_S = 330.0  # a direct method may take 300 s
 TOKEN_LIFE_S = 600
+DEVICE_TOKEN_LIFE_S = 3600
 
 
-class LocalHubFailed(Exception):
-    """The hub's process did not start, or does not answer; the text includes what it wrote to stderr."""
-
-    def __init__(self, what: str, *, exit_code: int | None, errors: str) -> None:
-        super().__init__(f"{what} (exit code {exit_code}). It wrote:\n{errors or '(nothing)'}")
-        self.exit_code = exit_code  # None: it runs
-        self.errors = errors
-
-
-class LocalHubRefused(Exception):
-    """The hub answered with an error."""
-
-    def __init__(self, request: str, *, status: int, error_code: str | None, text: str, errors: str) -> None:
-        log = f"\nThe hub wrote:\n{errors}" if status >= 500 and errors else ""
-        super().__init__(f"{request}: {status} {error_code}: {text}{log}")
-        self.status = status
-        self.error_code = error_code  # the symbolic name, such as DeviceNotFound
-        self.text = text
-
-
-class RunningHub:
+class RunningHub(HubSimulations):
     """What tests do with a local hub. A subclass starts and ends one, and says where it is."""
 
     @property
@@ -199,12 +182,41 @@ class RunningHub:
             how = "x509=true"
         return f"HostName={self.device_host_name};{who};{how}"
 
+    def device_token(self, device_id: str, *, life_s: int = DEVICE_TOKEN_LIFE_S) -> str:
+        """A token by a registered device's own key, such as the password of an MQTT client.
+
+        life_s: 1 second or more; below 1 it has ended already.
+        """
+        identity = self.request("GET", f"/devices/{quote(device_id, safe='')}")
+        key = identity["authentication"]["symmetricKey"]["primaryKey"]
+        return sas_token(f"{self.device_host_name}/devices/{quote(device_id, safe='')}", key, life_s)
+
+    def _simulation_settings(self) -> dict[str, Any]:
+        parts = self._connection_parts()
+        return {
+            "host": self.device_host_name,
+            "httpsPort": self.https_port,
+            "mqttPort": self.mqtt_port,
+            "caFile": self.ca_certificate_path,
+            "policy": parts["SharedAccessKeyName"],
+            "key": parts["SharedAccessKey"],
+        }
+
     def _token(self) -> str:
-        parts = dict(part.partition("=")[::2] for part in self.connection_string.split(";"))
-        resource, expiry = quote(self.device_host_name, safe=""), int(time.time()) + TOKEN_LIFE_S
-        mac = hmac.new(base64.b64decode(parts["SharedAccessKey"]), f"{resource}\n{expiry}".encode(), hashlib.sha256)
-        signature = quote(base64.b64encode(mac.digest()), safe="")
-        return f"SharedAccessSignature sr={resource}&sig={signature}&se={expiry}&skn={parts['SharedAccessKeyName']}"
+        parts = self._connection_parts()
+        token = sas_token(self.device_host_name, parts["SharedAccessKey"], TOKEN_LIFE_S)
+        return f"{token}&skn={parts['SharedAccessKeyName']}"
+
+    def _connection_parts(self) -> dict[str, str]:
+        return dict(part.partition("=")[::2] for part in self.connection_string.split(";"))
+
+
+def sas_token(resource: str, key: str, life_s: int) -> str:
+    """A token that allows what its key does. resource: as it is signed, without a port.  key: base64."""
+    resource, expiry = quote(resource, safe=""), int(time.time()) + life_s
+    mac = hmac.new(base64.b64decode(key), f"{resource}\n{expiry}".encode(), hashlib.sha256)
+    signature = quote(base64.b64encode(mac.digest()), safe="")
+    return f"SharedAccessSignature sr={resource}&sig={signature}&se={expiry}"
 
 
 def client_environment(info: Mapping[str, Any]) -> dict[str, str]:
