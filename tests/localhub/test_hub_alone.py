@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from azext_iotjobs.localhub.__main__ import SCRIPT
+from azext_iotjobs.localhub.process.arguments import SCRIPT
 from tests.helpers.az import REPOSITORY
 from tests.helpers.waiting import wait_until
 
