@@ -52,7 +52,9 @@ DECIDED = {
     "localhub/__main__.py": {"SIGHUP", "add_signal_handler"},
     "localhub/process/folder.py": {"fcntl", "msvcrt"},
     "localhub/process/limits.py": {"resource"},
+    "localhub/testing/exec_command.py": {"SIGHUP", "SIGQUIT", "SIGUSR1", "/dev"},
     "localhub/testing/pipelines.py": {"start_new_session"},
+    "localhub/testing/process.py": {"start_new_session"},
     "transport/open_files.py": {"resource", "/proc", "/dev"},
 }
 
