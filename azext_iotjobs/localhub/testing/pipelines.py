@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from azext_iotjobs.localhub.testing.process import ready_line
+from azext_iotjobs.localhub.testing.process import SEED_LIMIT_S, ready_line
 from azext_iotjobs.localhub.testing.running_hub import client_environment
 
 NOT_STARTED = 1
@@ -61,7 +61,7 @@ def start(folder: Path, options: list[str]) -> dict[str, Any] | None:
             stderr=log,
             start_new_session=True,  # no signal to this step's processes is for the hub
         )
-    line = ready_line(process)
+    line = ready_line(process, SEED_LIMIT_S)
     if not line:
         process.wait()
         return None
