@@ -85,7 +85,7 @@ docs: $(STAMPS)/extension
 site: $(STAMPS)/site
 	.venv-site/bin/python docs/site/build.py build/site
 
-# The pictures of docs/pictures/, on a local hub at its usual ports: two minutes. PICTURES names those to make; without it,
+# The pictures of docs/pictures/, on a local hub at its usual ports: four minutes. PICTURES names those to make; without it,
 # all. Made again they are the same: `make pictures && git diff --exit-code docs/pictures`.
 pictures: $(STAMPS)/tests $(STAMPS)/extension
 	$(BIN)/python docs/generators/make_pictures.py $(PICTURES)

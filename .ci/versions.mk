@@ -24,7 +24,7 @@ cores: $(STAMPS)/tests $(STAMPS)/wheel $(STAMPS)/sdk $(addprefix $(STAMPS)/core-
 	@for version in $(CORES); do \
 		echo "== az $$version"; az=.venv-az-$$version/bin/az; \
 		export AZURE_EXTENSION_DIR="$(CURDIR)/.az/extensions-$$version"; rm -rf "$$AZURE_EXTENSION_DIR"; \
-		$$az extension add --source dist/iotjobs-*.whl --yes && IOTJOBS_TEST_AZ=$$az $(PYTEST) @tests/cores.txt || exit 1; \
+		$$az extension add --source dist/iotjobs-*.whl --yes && IOTJOBS_TEST_AZ=$$az $(BIN)/python -m pytest -n 2 --dist loadfile @tests/cores.txt || exit 1; \
 	done
 
 $(STAMPS)/core-%: requirements/az-%.txt

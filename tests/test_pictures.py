@@ -10,9 +10,9 @@ from pictures import make, palette
 from pictures.graph import Arrow, Box, Point, graph
 from pictures.palette import DARK, LIGHT, MIN_CONTRAST, PALETTES, Palette, contrast
 from pictures.sessions import README, SESSIONS, typed_in
-from pictures.stage import masked
 from pictures.terminal import SessionFailed, Terminal
 from pictures.window import Row, Span, Style, plain, window
+from pictures.workspace import masked
 from pyte.graphics import FG, FG_AIXTERM
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -55,7 +55,7 @@ def test_a_picture_fetches_nothing_and_runs_nothing(file: Path) -> None:
 
 @pytest.mark.parametrize("scheme", PALETTES, ids=lambda scheme: scheme.name)
 def test_every_color_of_text_stands_out_from_what_is_behind_it(scheme: Palette) -> None:
-    assert all(contrast(color, scheme.page) >= MIN_CONTRAST for color in scheme.inks().values())
+    assert all(contrast(color, scheme.page) >= MIN_CONTRAST for color in scheme.text_colors().values())
     assert all(contrast(scheme.text, fill) >= MIN_CONTRAST for fill in scheme.fills)
     assert contrast(scheme.dim, scheme.bar) >= MIN_CONTRAST
     assert contrast(LIGHT.page, DARK.page) > MIN_CONTRAST
@@ -64,7 +64,7 @@ def test_every_color_of_text_stands_out_from_what_is_behind_it(scheme: Palette) 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_a_picture_has_the_colors_of_its_scheme_only(file: Path) -> None:
     scheme = next(each for each in PALETTES if file.stem.endswith(each.name))
-    colors = {*scheme.inks().values(), *scheme.fills, scheme.page, scheme.bar, scheme.border}
+    colors = {*scheme.text_colors().values(), *scheme.fills, scheme.page, scheme.bar, scheme.border}
     assert set(re.findall(r"#[0-9a-f]{3,8}\b", file.read_text(encoding="utf-8").partition("</style>")[2])) <= colors
 
 
@@ -107,7 +107,7 @@ def test_text_keeps_its_columns_and_its_color() -> None:
 def test_every_color_of_a_terminal_is_one_of_the_palettes(color: str) -> None:
     drawn = window([(Span(0, "text", Style(color)),)], title="t", description="d", columns=20, palette=LIGHT)
     used = ElementTree.fromstring(drawn).findall(f".//{SVG}tspan")[0].get("class")
-    assert used is None or (used in LIGHT.inks() and f".{used} {{ fill" in drawn)
+    assert used is None or (used in LIGHT.text_colors() and f".{used} {{ fill" in drawn)
 
 
 def test_an_arrow_goes_from_border_to_border() -> None:

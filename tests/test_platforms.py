@@ -52,6 +52,7 @@ DECIDED = {
     "localhub/__main__.py": {"SIGHUP", "add_signal_handler"},
     "localhub/process/folder.py": {"fcntl", "msvcrt"},
     "localhub/process/limits.py": {"resource"},
+    "localhub/testing/pipelines.py": {"start_new_session"},
     "transport/open_files.py": {"resource", "/proc", "/dev"},
 }
 
@@ -206,8 +207,9 @@ def test_on_windows_two_hubs_cannot_share_a_port(monkeypatch: pytest.MonkeyPatch
 
 
 def test_an_address_that_the_machine_lacks_is_said_to_be_none_of_it_and_not_taken() -> None:
-    with pytest.raises(sockets.PortTaken, match=r"192\.0\.2\.1 is not an address of this machine\. On macOS"):
+    with pytest.raises(sockets.PortTaken, match=r"192\.0\.2\.1 is not an address of this machine\.$"):
         sockets._bound("192.0.2.1", 0, "--https-port")
+    assert " On macOS it becomes one with: sudo ifconfig lo0 alias 127.0.0.2" in sockets._how_to_add("127.0.0.2")
 
 
 def test_windows_knows_no_closed_terminal(windows: LockDouble, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,11 +56,12 @@ def to_az_error(error: Exception) -> NoReturn:
 
 
 def _part_missing(error: ModuleNotFoundError) -> ours.IotJobsError:
-    """What to say when a part of ours is gone: az removes our folder, and fills it anew, whatever runs."""
+    """The error for a module of ours that is gone: az removes our folder, and fills it again, whatever runs."""
     return ours.OldDependency(
-        f"A part of this extension is missing ({error.name}): it was removed or replaced while this command began.",
+        f"A part of this extension is missing ({error.name}): the extension was removed or replaced while this command "
+        "was starting.",
         hint=Text(
-            "Type the command again. If that does not help, add the extension anew, first: ",
+            "Run the command again. If that does not help, remove the extension and then add it again: ",
             command("extension remove", name="iotjobs"),
         ),
     )

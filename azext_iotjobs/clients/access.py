@@ -62,13 +62,12 @@ class Access:
     def role_for(self, needed: frozenset[str]) -> str:
         """The narrowest role with the action that also has what the rest of a command needs.
 
-        needed: rights, as policies have them: one that only reads is not enough for who changes the registry, nor one
-        that changes the registry alone for who also does what a service does.
+        needed: rights, as policies have them. A command that changes the registry needs more than a role that only
+        reads, and one that also calls or sends as a service does needs more than a role for the registry alone.
         """
-        roles = self.roles()
         if {REGISTRY_WRITE, SERVICE} <= needed:
             return DATA_CONTRIBUTOR
-        return next(each for each in roles if each != DATA_READER or REGISTRY_WRITE not in needed)
+        return next(each for each in self.roles() if each != DATA_READER or REGISTRY_WRITE not in needed)
 
     def policies(self, needed: frozenset[str] = frozenset()) -> list[str]:
         """The policies of a new hub that have the rights, those with the fewest others first.

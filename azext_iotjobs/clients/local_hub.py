@@ -5,7 +5,7 @@ from typing import Any
 from azext_iotjobs.clients import message_codec
 from azext_iotjobs.clients.request_parts import identity_path, path_part
 from azext_iotjobs.clients.response import document
-from azext_iotjobs.model.ids import CERTIFICATE
+from azext_iotjobs.model.ids import CERTIFICATE, FAULT
 from azext_iotjobs.model.message import HubEvent, NewC2dMessage
 from azext_iotjobs.transport.http import Request, Transport
 
@@ -63,6 +63,19 @@ class LocalHubClient:
         get = Request(method="GET", path="/_local/events", query=query, may_repeat=True)
         return [message_codec.parse_event(each) for each in document(self._transport.send(get)) or []]
 
+    def faults(self) -> Any:
+        """What is to go wrong, and how often it has."""
+        return document(self._transport.send(Request(method="GET", path=_FAULTS, may_repeat=True)))
+
+    def add_fault(self, fault: Any) -> Any:
+        """Let something go wrong. Raises BadRequest, which names what is wrong with the document."""
+        return document(self._transport.send(Request(method="POST", path=_FAULTS, body=fault, has_body=True)))
+
+    def clear_faults(self, fault_id: str | None = None) -> None:
+        """Let one fault not happen any more, or all of them. Raises NotFound."""
+        path = _FAULTS if fault_id is None else f"{_FAULTS}/{path_part(FAULT, fault_id)}"
+        document(self._transport.send(Request(method="DELETE", path=path)))
+
     def certificates(self) -> Any:
         """The CA certificates that may vouch for devices."""
         return document(self._transport.send(Request(method="GET", path=_CERTIFICATES, may_repeat=True)))
@@ -80,6 +93,7 @@ class LocalHubClient:
 
 _CERTIFICATES = "/_local/certificates"
 _SEED = "/_local/seed"
+_FAULTS = "/_local/faults"
 
 
 def _certificate(name: str) -> str:

@@ -29,6 +29,7 @@ from azext_iotjobs.localhub.rules.quota import Sku
 from azext_iotjobs.localhub.rules.seed import Seed, SeedMistake, read_seed
 
 SCRIPT = "iotjobs-local-hub"  # as pyproject.toml names it
+EXEC = "exec"  # the word before options, with which a command is run
 EXTENSION = "iotjobs"  # az installs an extension into a folder of this name
 BAD_ARGUMENTS, PORT_TAKEN, NO_DEPENDENCY, NO_FOLDER = 2, 10, 11, 12
 
@@ -38,7 +39,12 @@ logger = logging.getLogger("azext_iotjobs.localhub")
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run a hub until it is stopped; gives the exit code."""
+    """Run a hub until it is stopped, or with a command; gives the exit code."""
+    words = sys.argv[1:] if words is None else words
+    if words[:1] == [EXEC]:
+        from azext_iotjobs.localhub.testing import exec_command  # here: a hub does not need what starts hubs
+
+        return exec_command.main(words[1:])
     arguments = _parser().parse_args(words)
     _end_by_signals()
     with _data_folder(arguments.data_dir) as folder:
@@ -211,6 +217,7 @@ def _parser() -> argparse.ArgumentParser:
         prog=SCRIPT if Path(sys.argv[0]).stem == SCRIPT else "python -m azext_iotjobs.localhub",
         description="A local IoT Hub. Once it serves clients it prints one line of JSON: its name, its ports, a "
         "connection string and its CA. Ctrl-C or SIGTERM ends it.",
+        epilog="exec [OPTIONS] -- COMMAND runs a command with a hub of its own, whose exit code it gives.",
     )
     parser.add_argument("--https-port", type=int, default=8443)
     parser.add_argument("--mqtt-port", type=int, default=8883)

@@ -18,6 +18,7 @@ from azext_iotjobs.localhub.engine.configurations import ConfigurationService
 from azext_iotjobs.localhub.engine.device_service import DeviceService
 from azext_iotjobs.localhub.engine.event_log import EventLog
 from azext_iotjobs.localhub.engine.event_readers import EventReaders
+from azext_iotjobs.localhub.engine.faults import Faults
 from azext_iotjobs.localhub.engine.feedback_queue import FeedbackQueue
 from azext_iotjobs.localhub.engine.file_notifications import FileNotifications
 from azext_iotjobs.localhub.engine.file_uploads import FileUploadService
@@ -36,6 +37,7 @@ from azext_iotjobs.localhub.http.configurations import ConfigurationRoutes
 from azext_iotjobs.localhub.http.control import ControlRoutes
 from azext_iotjobs.localhub.http.digital_twins import DigitalTwinRoutes
 from azext_iotjobs.localhub.http.edge import EdgeRoutes
+from azext_iotjobs.localhub.http.faults import FaultRoutes
 from azext_iotjobs.localhub.http.files import FileRoutes
 from azext_iotjobs.localhub.http.identities import IdentityRoutes
 from azext_iotjobs.localhub.http.import_export import ImportExportRoutes
@@ -45,7 +47,7 @@ from azext_iotjobs.localhub.http.messages import MessageRoutes
 from azext_iotjobs.localhub.http.public import PublicRoutes
 from azext_iotjobs.localhub.http.queries import QueryRoutes
 from azext_iotjobs.localhub.http.quotas import QuotaRoutes
-from azext_iotjobs.localhub.http.routes import RouteHandlers
+from azext_iotjobs.localhub.http.routes import ROUTES, RouteHandlers, is_own
 from azext_iotjobs.localhub.http.seed import SeedParts, SeedRoutes
 from azext_iotjobs.localhub.http.seed_export import SeedExport
 from azext_iotjobs.localhub.http.transfer_lines import TransferLines
@@ -98,16 +100,17 @@ def assemble(
     authenticator: Authenticator,
     clock: HubClock,
     keys: Keys,
+    faults: Faults,
     stop: Callable[[], None],
 ) -> Hub:
     """A hub over one database, in the state in which the last hub on it ended.
 
-    keys: of the policies; the owner's signs continuation tokens too.  stop: ends the hub.
+    keys: of the policies; the owner's signs continuation tokens too.  faults: what is to go wrong.  stop: ends the hub.
     Raises StoreUnavailable, StoreDamaged.
     """
     database, event_log, storage = stores
     twin_rows, jobs, messages = Twins(database), Jobs(database), Messages(database)
-    authorities, links = Authorities(database), Links()
+    authorities, links = Authorities(database), Links(faults)
     selector = Selector(database, identities.presence)
     twins = TwinService(twin_rows, links, clock)
     registry = Registry(database, identities, links, clock)
@@ -143,6 +146,7 @@ def assemble(
         public=PublicRoutes(database.outages, ca_certificate(keys.certificates)),
         local_messages=LocalMessageRoutes(event_log, c2d_queue, clock),
         quotas=QuotaRoutes(config, quotas, jobs),
+        faults=FaultRoutes(faults, [(each.verb, each.path) for each in ROUTES if not is_own(each)]),
         seed=SeedRoutes(database, seed_parts, SeedExport(identities, twin_rows, authorities, configurations), clock),
     )
     return Hub(

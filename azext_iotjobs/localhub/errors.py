@@ -68,13 +68,22 @@ class HubError(Exception):
 
     fault: the kind.  text: one sentence for people; no secrets, it goes on the wire.
     info: details that only errors of direct methods have, such as the connect timeout; None elsewhere.
+    retry_after_s: in a header of its response; None: no header, as the service has it.
     """
 
-    def __init__(self, fault: Fault, text: str, *, info: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        fault: Fault,
+        text: str,
+        *,
+        info: Mapping[str, str] | None = None,
+        retry_after_s: int | None = None,
+    ) -> None:
         super().__init__(text)
         self.fault = fault
         self.text = text
         self.info = info
+        self.retry_after_s = retry_after_s
 
 
 class StoreUnavailable(Exception):

@@ -30,6 +30,7 @@ from azext_iotjobs.localhub.data_folder import (
     unusable_database,
     write_ca_copy,
 )
+from azext_iotjobs.localhub.engine.faults import Faults
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.errors import StoreDamaged, StoreUnavailable
 from azext_iotjobs.localhub.http.blobs import BlobEndpoint
@@ -74,6 +75,7 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
     Raises PortTaken, FolderUnusable.
     """
     clock, loop = HubClock(), asyncio.get_running_loop()
+    faults = Faults(clock)
     async with contextlib.AsyncExitStack() as at_end:
         at_end.callback(claim_folder(config.data_dir).release)
         if config.ready_file is not None:
@@ -94,12 +96,14 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         ports = sockets.ports
 
         host_names = HostNames(config.bind, *filter(None, ports), dns_names=config.dns_names)
-        authenticator = Authenticator(keys.policies, identities, Authorities(database), host_names, clock)
+        authenticator = Authenticator(
+            keys.policies, identities, Authorities(database), host_names, clock, faults.clock_skew
+        )
         account = StorageAccount(_blob_host(config, ports), account_key(keys.policies[OWNER]))
         storage = open_storage(config, account)
         at_end.callback(storage.close)
         stores = Stores(database, event_log, storage)
-        hub = _assemble(config, stores, identities, authenticator, clock, keys, stop)
+        hub = _assemble(config, stores, identities, authenticator, clock, keys, faults, stop)
         _apply_seed(hub, config)
 
         endpoint = EventHubEndpoint(port=ports.amqp, name=EVENT_HUB_NAME)
@@ -144,10 +148,11 @@ def _assemble(
     authenticator: Authenticator,
     clock: HubClock,
     keys: Keys,
+    faults: Faults,
     stop: asyncio.Event,
 ) -> Hub:
     try:
-        return assemble(config, stores, identities, authenticator, clock, keys, stop.set)
+        return assemble(config, stores, identities, authenticator, clock, keys, faults, stop.set)
     except (StoreUnavailable, StoreDamaged) as err:
         raise unusable_database(config, err) from err
 
@@ -185,7 +190,7 @@ async def _serve_clients(
 
     _limit_tls_buffers()
     endpoints = WebSocketEndpoint(new_connection, amqp.new_connection), BlobEndpoint(storage, clock)
-    application = make_application(hub.handlers, authenticator, clock, endpoints, hub.quotas)
+    application = make_application(hub.handlers, authenticator, clock, endpoints, hub.quotas, hub.links.faults)
     await _start_https(application, sockets.https, tls, at_end)
     await _start(new_connection, sockets.mqtt, tls, at_end)
     await _start(amqp.new_connection, sockets.amqp, tls, at_end)

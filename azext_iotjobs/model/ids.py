@@ -58,6 +58,7 @@ MODULE = _kind("module id", DEVICE.signs, 128)
 JOB = _kind("job id", "-'", 64, taken=("query",))
 LOCK_TOKEN = _kind("lock token", "-_.~=+", 256)  # a UUID so far
 CERTIFICATE = _kind("certificate name", "-_.", 64)  # of a local hub
+FAULT = _kind("fault id", "-", 20)  # of a local hub
 
 
 def can_be(kind: IdKind, text: str) -> bool:

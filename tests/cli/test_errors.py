@@ -71,7 +71,7 @@ def test_what_is_not_ours_is_left_alone() -> None:
 
 def test_a_part_of_ours_that_is_gone_is_said_and_any_other_is_left_alone() -> None:
     gone = ModuleNotFoundError("No module named 'azext_iotjobs.cli.job.wait'", name="azext_iotjobs.cli.job.wait")
-    with pytest.raises(az.ValidationError, match=r"removed or replaced while this command began") as raised:
+    with pytest.raises(az.ValidationError, match=r"removed or replaced while this command was starting") as raised:
         to_az_error(gone)
     assert "azext_iotjobs.cli.job.wait" in str(raised.value)
     with pytest.raises(ModuleNotFoundError):

@@ -16,10 +16,16 @@ ID_DESTS = {
     **dict.fromkeys("our_module_ids parent_device_id our_child_list".split(), "iot hub "),
     "our_device_ids": "iot hub device-identity ",
     "name": "iot local-hub certificate ",
+    "our_fault_id": "iot local-hub fault ",
 }
-# These select: among results in the state file, among events (with * and ?); lists of ids are checked where they are
-# read.
-SELECTING = ("iot hub fleet-job results", "iot hub device-identity export-csv", "iot hub monitor-events")
+# These select: among results in the state file, among events (with * and ?), among operations that go wrong; lists of
+# ids are checked where they are read.
+SELECTING = (
+    "iot hub fleet-job results",
+    "iot hub device-identity export-csv",
+    "iot hub monitor-events",
+    "iot local-hub fault add",
+)
 NO_ID = ("", ".", "..", "a/b", "a b", "\r\n", "🙂")
 
 

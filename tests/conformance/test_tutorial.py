@@ -1,4 +1,4 @@
-"""The apps of the tutorial on testing one's own, and their tests, as they stand there, on Microsoft's SDKs."""
+"""Apps and their tests as they stand on pages, on Microsoft's SDKs: of a tutorial, and of the page on faults."""
 
 import os
 import re
@@ -24,6 +24,7 @@ from tests.helpers.official_sdks import (
 )
 
 TUTORIAL = REPOSITORY / "docs" / "tutorials" / "test-your-app.md"
+FAULTS = REPOSITORY / "docs" / "how-to" / "faults.md"
 FILE = re.compile(r"^<!-- run: file (\S+) -->\n```\w+\n(.*?)^```", re.DOTALL | re.MULTILINE)
 TIMEOUT_S = 120.0
 pytestmark = needs_mqtt_port
@@ -32,11 +33,16 @@ pytestmark = needs_mqtt_port
 @pytest.fixture
 def app(tmp_path: Path) -> Path:
     """A folder with the tutorial's files; its hub has an address that nothing else here uses."""
-    for name, text in FILE.findall(TUTORIAL.read_text(encoding="utf-8")):
+    return with_files_of(TUTORIAL, tmp_path)
+
+
+def with_files_of(page: Path, folder: Path) -> Path:
+    """A folder with a page's files."""
+    for name, text in FILE.findall(page.read_text(encoding="utf-8")):
         own = text.replace('LocalHub("--mqtt-port"', f'LocalHub("--bind", "{own_address(8)}", "--mqtt-port"')
-        (tmp_path / name).write_text(own, encoding="utf-8")
-    assert own_address(8) in (tmp_path / "conftest.py").read_text(encoding="utf-8")
-    return tmp_path
+        (folder / name).write_text(own, encoding="utf-8")
+    assert own_address(8) in (folder / "conftest.py").read_text(encoding="utf-8")
+    return folder
 
 
 def run(words: list[str], folder: Path, **environment: str) -> str:
@@ -54,11 +60,21 @@ def token_for(hub: LocalHub) -> str:
     return sas_token(resource=login.host, key=key, expires_at=int(time.time()) + 3600, policy=login.policy)
 
 
-@needs_python_sdk
-def test_the_test_in_python_passes(app: Path) -> None:
+def run_pytest(folder: Path) -> str:
+    """Run the tests of a folder with Microsoft's SDK for Python."""
     (packages,) = (SDK_PYTHON.parents[1] / "lib").glob("python*/site-packages")
     words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    assert "1 passed" in run(words, app, PYTHONPATH=os.pathsep.join([str(packages), str(REPOSITORY)]))
+    return run(words, folder, PYTHONPATH=os.pathsep.join([str(packages), str(REPOSITORY)]))
+
+
+@needs_python_sdk
+def test_the_test_in_python_passes(app: Path) -> None:
+    assert "1 passed" in run_pytest(app)
+
+
+@needs_python_sdk
+def test_the_tests_of_the_page_on_faults_pass(tmp_path: Path) -> None:
+    assert "4 passed" in run_pytest(with_files_of(FAULTS, tmp_path))
 
 
 @needs_node

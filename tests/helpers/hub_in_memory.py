@@ -22,6 +22,7 @@ from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
 from azext_iotjobs.localhub.engine.device_service import DeviceService
 from azext_iotjobs.localhub.engine.event_log import EventLog
 from azext_iotjobs.localhub.engine.event_readers import EventReaders
+from azext_iotjobs.localhub.engine.faults import Faults
 from azext_iotjobs.localhub.engine.feedback_queue import FeedbackQueue
 from azext_iotjobs.localhub.engine.file_notifications import FileNotifications
 from azext_iotjobs.localhub.engine.links import Links
@@ -57,14 +58,16 @@ class HubInMemory:
         self.host_names = HostNames("127.0.0.1", 443, 8883, 5671, dns_names=["iothub"])
         self.database = Database(None)
         self.identities = Identities(self.database, Twins(self.database))
+        self.links = Links(Faults(self.clock))
         self.authenticator = Authenticator(
             dict.fromkeys(RIGHTS, KEY),
             self.identities,
             Authorities(self.database),
             self.host_names,
             self.clock,
+            self.links.faults.clock_skew,
         )
-        self.links, self.event_log = Links(), EventLog(self.loop)
+        self.event_log = EventLog(self.loop)
         self.event_readers = EventReaders(["alerts"])
         self.twins = TwinService(Twins(self.database), self.links, self.clock)
         self.file_notifications = FileNotifications(self.database, FileUploads(self.database), self.clock)

@@ -5,7 +5,6 @@ hub's modules, where that is possible. Tests of the start itself use `LocalHub`.
 """
 
 import json as jsonlib
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
-from azext_iotjobs.localhub.testing.process import PACKAGE_PARENT, LocalHub
+from azext_iotjobs.localhub.testing.child import module_environment
+from azext_iotjobs.localhub.testing.process import LocalHub
 from tests.helpers.any_hub import API_VERSION, REQUEST_LIMIT_S, AnyHub, sas
 from tests.helpers.warm_process import IS_POSSIBLE, WarmProcess
 
@@ -25,9 +25,7 @@ LOADED = ["tests.helpers.loaded_hub"]
 
 
 def _environment() -> dict[str, str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    environment["PYTHONPATH"] = os.pathsep.join([str(PACKAGE_PARENT), *filter(None, [environment.get("PYTHONPATH")])])
-    return environment
+    return {name: value for name, value in module_environment().items() if not name.startswith("PYTEST_")}
 
 
 ENVIRONMENT = _environment()  # as no test has changed it

@@ -5,6 +5,7 @@ It takes a package registry and a minute: `make torture`.
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,14 +16,16 @@ from pathlib import Path
 import pytest
 
 from azext_iotjobs import __version__
-from tests.helpers.az import EXTENSIONS
-from tests.helpers.official_sdks import needs_mqtt_port, own_address
+from tests.helpers.az import EXTENSIONS, REPOSITORY
+from tests.helpers.official_sdks import has_https_port, needs_mqtt_port, own_address
 from tests.helpers.short_form import IN_FULL
 
 pytestmark = pytest.mark.skipif(
     not IN_FULL, reason="it installs an environment from a package registry: make torture does"
 )
 WHEEL = EXTENSIONS / "iotjobs" / f"iotjobs-{__version__}-py3-none-any.whl"
+GUIDE = REPOSITORY / "docs" / "how-to" / "testing.md"
+FILE = re.compile(r"^<!-- run: file (\S+) -->\n```\w+\n(.*?)^```", re.DOTALL | re.MULTILINE)
 FREE_PORTS = ("--https-port", "0", "--mqtt-port", "0", "--amqp-port", "0")
 LIMIT_S = 600
 
@@ -81,7 +84,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     venv.create(folder / "environment", with_pip=True)
     programs = folder / "environment" / "bin"
     shutil.copy(WHEEL, folder)
-    words = ("install", "--quiet", f"{folder / WHEEL.name}[testing,sdk]", "azure-iot-device")
+    words = ("install", "--quiet", f"{folder / WHEEL.name}[testing,sdk]", "azure-iot-device", "pytest-xdist")
     run(folder, str(programs / "python"), "-m", "pip", *words)
     yield programs
 
@@ -108,6 +111,28 @@ def test_beside_microsofts_sdk_the_hub_the_fixtures_and_the_library_work(environ
     (tmp_path / "work" / "conftest.py").write_text('pytest_plugins = ["azext_iotjobs.localhub.testing"]\n')
     (tmp_path / "work" / "test_theirs.py").write_text(WITH_THE_SDK)
     assert "4 passed" in run(tmp_path, str(environment / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider")
+
+
+@needs_mqtt_port
+def test_the_tests_of_the_how_to_guide_pass_in_parallel(environment: Path, tmp_path: Path) -> None:
+    files = dict(FILE.findall(GUIDE.read_text(encoding="utf-8")))
+    del files["test_service.py"]  # simulated devices need a newer paho-mqtt than Microsoft's SDK has
+    (tmp_path / "work").mkdir()
+    for name, text in files.items():
+        own = text.replace("mqtt.CallbackAPIVersion.VERSION2, ", "")  # which its paho-mqtt has not
+        (tmp_path / "work" / name).write_text(own, encoding="utf-8")
+        if name == "test_thermostat.py":
+            (tmp_path / "work" / "test_another_thermostat.py").write_text(own, encoding="utf-8")
+    words = ("-m", "pytest", "-q", "-rs", "-n", "2", "-p", "no:cacheprovider")
+    said = run(tmp_path, str(environment / "python"), *words)
+    passed = "5 passed" if has_https_port else "3 passed, 2 skipped"
+    assert passed in said, said
+    assert has_https_port or "sudo sysctl net.ipv4.ip_unprivileged_port_start=443" in said
+
+
+def test_a_command_is_run_with_a_hub(environment: Path, tmp_path: Path) -> None:
+    told = run(tmp_path, str(environment / "iotjobs-local-hub"), "exec", "--", "printenv", "IOTJOBS_CONNECTION_STRING")
+    assert told.startswith("HostName=localhost:") and len(told.splitlines()) == 1
 
 
 def test_the_local_hub_runs_alone_and_leaves_nothing(environment: Path, tmp_path: Path) -> None:

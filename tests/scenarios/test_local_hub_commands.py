@@ -470,3 +470,19 @@ def test_a_hub_begins_with_a_file_and_another_with_what_it_exports(own: Az, tmp_
     assert refused.code == 1 and "devices[0].deviceId: It has to be a text" in refused.stderr
     not_started = own.run("iot local-hub start --detach --in-memory --bind 127.0.0.3", *FREE, "--seed", str(file))
     assert not_started.code == 1 and f"--seed {file}: devices[0].deviceId" in not_started.stderr
+
+
+def test_faults_are_added_listed_shown_and_cleared(own: Az) -> None:
+    start(own)
+    added = own.json("iot local-hub fault add --kind status --status 429 --times 2 --route", "get /devices/{id}")
+    assert (added["kind"], added["operation"], added["status"], added["active"]) == ("status", "request", 429, True)
+    skewed = own.json("iot local-hub fault add --kind clock-skew --skew -3600 -d pump-*")
+    assert skewed["skewSeconds"] == -3600
+    assert own.json("iot local-hub fault list") == [added, skewed] == own.json("iot local-hub show")["faults"]
+    own.run("iot local-hub fault clear --id", added["id"])
+    assert own.json("iot local-hub fault list") == [skewed]
+    refused = own.run("iot local-hub fault add --kind latency")
+    assert refused.code == 1
+    assert refused.stderr.startswith("ERROR: --delay: A fault of the kind latency needs it: a number, 0.001 to 3,600.")
+    own.run("iot local-hub fault clear")
+    assert "faults" not in own.json("iot local-hub show")

@@ -18,7 +18,7 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.local_hub import LocalHubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.connection_string import parse_connection_string
-from azext_iotjobs.model.errors import AnswerTooLate, BadValue, ConflictingChoice, HubFault, StateError
+from azext_iotjobs.model.errors import AnswerTooLate, BadValue, ConflictingChoice, HubFault, NotFound, StateError
 from azext_iotjobs.model.host_names import is_loopback
 from azext_iotjobs.model.text import Shell, Text
 
@@ -65,10 +65,12 @@ def show(our_hub_name: str | None = None, https_port: int | None = None) -> dict
     client = client_of(running)
     troubles = client.troubles()  # first: something else may listen at its port
     throttles = _throttles(client)
+    faults = _faults(client)
     return {
         **running.document,
         **({"throttles": throttles} if throttles else {}),
         **({"trouble": troubles} if troubles else {}),
+        **({"faults": faults} if faults else {}),
     }
 
 
@@ -138,6 +140,13 @@ def _throttles(client: LocalHubClient) -> Any:
     try:
         return client.quotas()["throttles"]
     except HubFault:  # its store cannot be read now: show the rest
+        return None
+
+
+def _faults(client: LocalHubClient) -> Any:
+    try:
+        return client.faults()
+    except NotFound:  # it was started by an older version, which has none
         return None
 
 

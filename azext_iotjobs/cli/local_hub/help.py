@@ -85,6 +85,46 @@ command(
     long="Jobs, messages and events are not in it.",
 )
 group(
+    "iot local-hub fault",
+    "Let something go wrong at a running local hub, to test what a program does about it.",
+    "Faults end with --times or --for, when they are cleared, with `az iot local-hub reset`, and with the hub.",
+)
+command(
+    "iot local-hub fault add",
+    "Let requests, devices or method calls go wrong.",
+    (
+        "Refuse the next three requests for twins as a throttled hub does.",
+        "az iot local-hub fault add --kind status --status 429 --times 3 --route '/twins/**'",
+    ),
+    (
+        "Drop the connection of a device, and refuse the two that it makes after that.",
+        "az iot local-hub fault add --kind drop --operation telemetry -d pump-1 --times 1\n"
+        "az iot local-hub fault add --kind connack --code 3 -d pump-1 --times 2",
+    ),
+    (
+        "Leave a tenth of all messages without an acknowledgement, for a minute.",
+        "az iot local-hub fault add --kind no-ack --percent 10 --seed 7 --for 60",
+    ),
+    (
+        "Let a method never answer.",
+        "az iot local-hub fault add --kind no-answer -d pump-1 --method-name reboot",
+    ),
+    long="The result has its id. A request or a message that is refused or dropped is not carried out; one that has no "
+    "acknowledgement or answer is.",
+)
+command(
+    "iot local-hub fault list",
+    "List the faults that were added, and how often each has happened.",
+    ("Show them as a table.", "az iot local-hub fault list -o table"),
+    long="Those that are over stay in the list until they are cleared.",
+)
+command(
+    "iot local-hub fault clear",
+    "Let a fault not happen any more, or all of them.",
+    ("Clear all.", "az iot local-hub fault clear"),
+    ("Clear one.", "az iot local-hub fault clear --fault-id 1"),
+)
+group(
     "iot local-hub certificate",
     "Manage the CAs that certify X.509 devices at a running local hub.",
     "A CA counts as verified as soon as it is added. Devices that were registered with --auth-method x509_ca sign in "

@@ -155,6 +155,46 @@ WITH_KEYS: Group = (
     ),
 )
 
+FAULT_KIND: Group = (
+    option(
+        "our_kind",
+        "--kind",
+        "What goes wrong: it takes longer (--delay), is refused (--status) or has its connection dropped; a device is "
+        "not let in (connack, --code), its messages have no acknowledgement, its methods no answer; tokens are judged "
+        "by a clock that is wrong (--skew).",
+        arg_type=get_enum_type(["latency", "status", "drop", "connack", "no-ack", "no-answer", "clock-skew"]),
+    ),
+)
+
+FAULT: Group = (
+    extra(
+        "our_operation",
+        "--operation",
+        "Where it goes wrong: request of the REST API; connect, telemetry or twin of a device; method call; token. "
+        "Default: the one that --route or --method-name belongs to, or else the first that the kind has.",
+        arg_type=get_enum_type(["request", "connect", "telemetry", "twin", "method", "token"]),
+    ),
+    extra("our_device_id", "--device-id -d", "Only for this device and its modules, or, as pump-*, all that begin so."),
+    extra(
+        "our_route",
+        "--route",
+        "Only for these requests: a verb or none, and a path, such as 'GET /twins/{id}'. {id} is any part, * any "
+        "characters of one, ** at the end all that follows.",
+    ),
+    extra("our_method_name", "--method-name --mn", "Only for calls of this method."),
+    extra("our_times", "--times", "How often it happens. Default: until it is cleared.", type=int),
+    extra("our_percent", "--percent", "Which share of the operations goes wrong, chosen at random.", type=float),
+    extra("our_seed", "--seed", "Seed of that choice, which is the same each time. Default: 0.", type=int),
+    extra("our_for", "--for", "For how many seconds from now. Default: until it is cleared.", type=float),
+    extra("our_delay", "--delay", "Of latency: how many seconds longer it takes.", type=float),
+    extra("our_status", "--status", "Of status: 429, 500, 502, 503 or 504.", type=int),
+    extra("our_retry_after", "--retry-after", "Of status: seconds in a Retry-After header. Default: none.", type=int),
+    extra("our_code", "--code", "Of connack: 3, unavailable, or 5, not authorized. Default: 3.", type=int),
+    extra("our_skew", "--skew", "Of clock-skew: how many seconds the clock is ahead; below 0: behind.", type=float),
+)
+
+FAULT_ID: Group = (option("our_fault_id", "--fault-id --id", "Which one. Default: all.", id_kind="FAULT"),)
+
 YES: Group = (option("our_yes", "--yes -y", "Do not ask for confirmation.", action="store_true"),)
 
 
@@ -166,6 +206,9 @@ SEED: Options = (WHICH_HUB, SEED_FILE)
 EXPORT: Options = (WHICH_HUB, WITH_KEYS)
 EVENTS: Options = (WHICH_HUB, HUB_EVENTS)
 SEND: Options = (WHICH_HUB, DEVICE, BODY, C2D_PROPERTIES)
+ADD_FAULT: Options = (WHICH_HUB, FAULT_KIND, FAULT)
+LIST_FAULTS: Options = (WHICH_HUB,)
+CLEAR_FAULTS: Options = (WHICH_HUB, FAULT_ID)
 CREATE_CERTIFICATE: Options = (WHICH_HUB, CA_NAME, CA_FILE)
 LIST_CERTIFICATE: Options = (WHICH_HUB,)
 DELETE_CERTIFICATE: Options = (WHICH_HUB, CA_NAME)

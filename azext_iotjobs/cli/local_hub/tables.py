@@ -22,3 +22,22 @@ def local_hubs(documents: Iterable[Any]) -> list[Row]:
         }
         for each in documents
     ]
+
+
+def faults(documents: Iterable[Any]) -> list[Row]:
+    """Faults: what goes wrong, where, how often it has."""
+    return [
+        {
+            "Id": cell(each.get("id")),
+            "Kind": cell(each.get("kind")),
+            "Operation": cell(each.get("operation")),
+            "Device": cell(each.get("device")),
+            "Where": cell(each.get("route") or each.get("method")),
+            "Times": cell(each.get("times")),
+            "Percent": cell(each.get("percent")),
+            "ForSeconds": cell(each.get("forSeconds")),
+            "Applied": cell(each.get("appliedCount")),
+            "Active": cell(each.get("active")),
+        }
+        for each in documents
+    ]

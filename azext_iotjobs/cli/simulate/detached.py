@@ -26,10 +26,10 @@ from azext_iotjobs.model.target import HubTarget
 logger = get_logger(__name__)
 
 READY_FILE = "IOTJOBS_SIMULATION_READY_FILE"  # in the environment of a process in the background
-NAP_S = 0.1
-LOOK_EVERY_S = 1.0  # at whether the hub is still there
+READY_POLL_S = 0.1
+HUB_POLL_S = 1.0
 END_LIMIT_S = 30.0
-SAY = {"WARNING": logger.warning, "ERROR": logger.error}  # how az begins lines
+LOG_AT = {"WARNING": logger.warning, "ERROR": logger.error}  # by the word that az puts before such a line
 
 
 def is_in_background() -> bool:
@@ -59,9 +59,9 @@ def check(target: HubTarget, options: SimulateOptions) -> None:
 
 
 def detach(target: HubTarget, options: SimulateOptions, device_count: int, clock: Clock) -> dict[str, Any]:
-    """Simulate in a process of its own; gives what is known of it once all devices are connected.
+    """Simulate in a process of its own; gives the result once all devices are connected.
 
-    What it says until then is said by this process too. Ctrl-C ends both.
+    What it writes until then, this process writes too. Ctrl-C ends both.
     Raises UserError as `check` does; BadValue without a log; StateError when it ends before all devices are connected.
     """
     check(target, options)
@@ -71,9 +71,9 @@ def detach(target: HubTarget, options: SimulateOptions, device_count: int, clock
     except OSError as err:
         raise BadValue(f"The simulation's log {log} cannot be written: {err.strerror}.") from err
     ready = log.with_suffix(".ready")
-    with file, open(log, "rb") as said:
+    with file, open(log, "rb") as output:
         process = _spawn(file, ready)
-        _wait_until(ready, process, said, clock)
+        _wait_until(ready, process, output, clock)
     logger.warning(
         "The simulation goes on without this command%s. To end it before: %s",
         "" if _local_hub(target) is None else ", until the hub ends",
@@ -102,38 +102,38 @@ def _spawn(log: BinaryIO, ready: Path) -> "subprocess.Popen[bytes]":
     )
 
 
-def _wait_until(ready: Path, process: "subprocess.Popen[bytes]", said: BinaryIO, clock: Clock) -> None:
-    """Wait until all devices are connected, and repeat meanwhile what the process says."""
+def _wait_until(ready: Path, process: "subprocess.Popen[bytes]", output: BinaryIO, clock: Clock) -> None:
+    """Wait until all devices are connected; meanwhile pass on what the process writes."""
     try:
         while not ready.exists() and process.poll() is None:
-            _repeat(said)
-            clock.sleep(NAP_S)
+            _pass_on(output)
+            clock.sleep(READY_POLL_S)
     except KeyboardInterrupt:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
             process.wait(END_LIMIT_S)
         raise
     finally:
-        _repeat(said)
+        _pass_on(output)
         is_ready = ready.exists()
         ready.unlink(missing_ok=True)
     if not is_ready:
         raise StateError(
             f"The simulation ended with exit code {process.returncode} before all its devices were connected.",
-            hint=f"What it said is above, and in {said.name}.",
+            hint=f"What it wrote is above, and in {output.name}.",
         )
 
 
-def _repeat(said: BinaryIO) -> None:
-    """Say the whole lines that have come, as az says such lines: the log has no colors."""
-    while (line := said.readline()).endswith(b"\n"):
+def _pass_on(output: BinaryIO) -> None:
+    """Write the whole lines that have come to stderr; warnings and errors by az's logger, which colors them."""
+    while (line := output.readline()).endswith(b"\n"):
         level, colon, text = line.decode(errors="replace").rstrip().partition(": ")
-        say = SAY.get(level)
-        if colon and say is not None:
-            say("%s", text)
+        log = LOG_AT.get(level)
+        if colon and log is not None:
+            log("%s", text)
         else:
             wrote(sys.stderr, line.decode(errors="replace"))
-    said.seek(-len(line), os.SEEK_CUR)
+    output.seek(-len(line), os.SEEK_CUR)  # the rest of the last one comes later
 
 
 def _local_hub(target: HubTarget) -> RunningHub | None:
@@ -147,17 +147,17 @@ def ends_with_hub(stop: StopFlag, target: HubTarget, clock: Clock) -> StopFlag:
 
 
 class EndsWithHub:
-    """A stop flag that looks once a second at whether the hub has ended."""
+    """A stop flag that is also set once the hub has ended, which is checked every HUB_POLL_S."""
 
     def __init__(self, stop: StopFlag, hub: RunningHub, clock: Clock) -> None:
         self._stop, self._hub, self._clock = stop, hub, clock
-        self._looked_at = clock.monotonic()
+        self._polled_at = clock.monotonic()
         self._is_over = False
 
     def is_set(self) -> bool:
         """Whether to end now."""
         now = self._clock.monotonic()
-        if now - self._looked_at >= LOOK_EVERY_S:
-            self._looked_at = now
+        if now - self._polled_at >= HUB_POLL_S:
+            self._polled_at = now
             self._is_over = self._hub.is_over
         return self._is_over or self._stop.is_set()

@@ -52,9 +52,8 @@ class Connection(asyncio.Protocol):
         self._connections = connections
         self._protocol = AmqpConnection(CONTAINER_ID, self._wake)
         self._lifetime = Lifetime(hub.loop.time())
-        self._context = ConnectionContext(
-            hub=hub, peer=Peer(authenticator, hub.clock, lambda: peer_certificates(self._transport))
-        )
+        peer = Peer(authenticator, hub.clock, lambda: peer_certificates(self._transport))
+        self._context = ConnectionContext(hub=hub, peer=peer, drop=self._drop)
         self._context.peer.on_change = self._check_time
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -260,6 +259,11 @@ class Connection(asyncio.Protocol):
         self._is_closed = True
         self._protocol.close(error)
         self._wake()
+
+    def _drop(self) -> None:
+        """End it as a network does."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def _note_closed(self, closed: events.Closed) -> None:
         if not self._is_closed and not closed.is_by_client and closed.error is not None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
 
+from azext_iotjobs.localhub.clock import HubClock
+from azext_iotjobs.localhub.engine.faults import Faults
 from azext_iotjobs.localhub.errors import (
     DEVICE_MAXIMUM_INFLIGHT_METHOD_EXCEEDED,
     DEVICE_NOT_ONLINE,
@@ -18,6 +20,7 @@ from azext_iotjobs.localhub.errors import (
     HubError,
 )
 from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.fault import InjectedFault, Kind, Operation
 from azext_iotjobs.localhub.rules.job import MAX_PAYLOAD_BYTES
 from azext_iotjobs.localhub.rules.json_values import Json, dump_json
 from azext_iotjobs.localhub.rules.methods import MAX_IN_FLIGHT, PendingCalls
@@ -69,7 +72,9 @@ Waiter = asyncio.Future[MethodResult | HubError]
 class Links:
     """Every connected device."""
 
-    def __init__(self) -> None:
+    def __init__(self, faults: Faults | None = None) -> None:
+        """faults: those that are requested for calls; None: there never are any."""
+        self.faults = Faults(HubClock()) if faults is None else faults
         self._links: dict[Address, Link] = {}
         self._pending: PendingCalls[Address, Waiter] = PendingCalls()
         self._ready_futures: dict[Address, list[asyncio.Future[None]]] = defaultdict(list)
@@ -162,6 +167,7 @@ class Links:
             raise HubError(MESSAGE_TOO_LARGE, f"The payload is larger than {MAX_PAYLOAD_BYTES} bytes.")
         loop = asyncio.get_running_loop()
         deadline = loop.time() + response_timeout_s
+        fault = await self._fault(address, name, response_timeout_s) if self.faults.active else None
         if not await self.wait_until_ready(address, connect_timeout_s):
             raise HubError(
                 DEVICE_NOT_ONLINE,
@@ -174,11 +180,12 @@ class Links:
             )
         waiter: Waiter = loop.create_future()
         rid = self._pending.add(address, waiter)
-        timed_out = HubError(GATEWAY_TIMEOUT, "Timed out waiting for the response from device.", info={})
-        timer = loop.call_at(deadline, _settle, waiter, timed_out)
+        timer = loop.call_at(deadline, _settle, waiter, _timed_out())
         try:
             if not self._links[address].call_method(rid, name, text):
                 raise HubError(DEVICE_NOT_ONLINE, "The device has not subscribed to this method.", info={})
+            if fault is not None:
+                self._disturb(fault, address, rid)
             outcome = await waiter
         finally:
             timer.cancel()
@@ -208,6 +215,28 @@ class Links:
                 waiter, HubError(DEVICE_NOT_ONLINE, "Device unavailable: it disconnected while being called.", info={})
             )
 
+    async def _fault(self, address: Address, name: str, limit_s: float) -> InjectedFault | None:
+        """Delay a call, and give the fault that happens to it once the device is called, if there is one.
+
+        limit_s: the caller waits no longer.  Raises HubError for a call that is refused, or whose time is over.
+        """
+        effect = self.faults.effect(Operation.METHOD, address.device_id, name)
+        if effect is None:
+            return None
+        await asyncio.sleep(min(effect.delay_s, limit_s))
+        if effect.fault is not None and effect.fault.kind is Kind.STATUS:
+            raise effect.fault.refusal()
+        if effect.delay_s >= limit_s:
+            raise _timed_out()
+        return effect.fault
+
+    def _disturb(self, fault: InjectedFault, address: Address, rid: str) -> None:
+        """Let a call go wrong that the device has been sent."""
+        if fault.kind is Kind.DROP:
+            self._links[address].close()
+        else:
+            self._pending.take(address, rid)  # so that nobody waits for the device's response
+
     async def _wait_for_device(self, address: Address, limit_s: float) -> None:
         # Timers, not wait_for: before Python 3.12 that loses a cancellation which comes together with the result.
         waiting = self.ready_future(address)
@@ -228,6 +257,10 @@ class Links:
 def _settle(waiter: asyncio.Future[Result], result: Result) -> None:
     if not waiter.done():
         waiter.set_result(result)
+
+
+def _timed_out() -> HubError:
+    return HubError(GATEWAY_TIMEOUT, "Timed out waiting for the response from device.", info={})
 
 
 def _duration(seconds: float) -> str:

@@ -59,9 +59,10 @@ class ControlRoutes:
         )
 
     async def reset(self, _request: HubRequest) -> HubResponse:
-        """POST /_local/reset: remove devices, twins, jobs, messages, CA certificates and what devices sent."""
+        """POST /_local/reset: remove devices, twins, jobs, messages, CA certificates, events and faults."""
         self._runner.forget([job.spec.job_id for job in self._jobs.active()])
         self._import_export.forget()
+        self._links.faults.clear()
         self._events.clear()
         self._database.empty()
         self._links.drop_all()

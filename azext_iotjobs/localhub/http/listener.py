@@ -16,6 +16,7 @@ from aiohttp import web
 from azext_iotjobs.localhub.auth.authenticator import Authenticator
 from azext_iotjobs.localhub.auth.policies import Right
 from azext_iotjobs.localhub.clock import HubClock, render
+from azext_iotjobs.localhub.engine.faults import Faults
 from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.errors import (
     GENERIC_BAD_REQUEST,
@@ -33,9 +34,10 @@ from azext_iotjobs.localhub.errors import (
 )
 from azext_iotjobs.localhub.http import websocket
 from azext_iotjobs.localhub.http.connection_limits import read_body, send
+from azext_iotjobs.localhub.http.fault_effects import let_pass
 from azext_iotjobs.localhub.http.path_ids import check_path
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
-from azext_iotjobs.localhub.http.routes import MAX_BODY_BYTES, ROUTES, Caller, Route, RouteHandlers
+from azext_iotjobs.localhub.http.routes import MAX_BODY_BYTES, ROUTES, Caller, Route, RouteHandlers, is_own
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.host_names import ClientKind
 from azext_iotjobs.localhub.rules.json_values import dump_json
@@ -66,10 +68,12 @@ def make_application(
     clock: HubClock,
     endpoints: Iterable[Endpoint],
     quotas: Quotas | None = None,
+    faults: Faults | None = None,
 ) -> web.Application:
     """The hub's HTTPS application.
 
     endpoints: what is served beside the table of routes.  quotas: None where nothing is limited.
+    faults: those that are requested; the hub's own routes have none.  None: there never are any.
     """
 
     @web.middleware
@@ -101,7 +105,9 @@ def make_application(
     application = web.Application(middlewares=[respond], client_max_size=MAX_BODY_BYTES)
     application.on_response_prepare.append(_remove_aiohttps_headers)
     for route in ROUTES:
-        application.router.add_route(route.verb, _pattern(route.path), _handler(route, handlers, authenticator, quotas))
+        in_route = None if is_own(route) else faults
+        handler = _handler(route, handlers, authenticator, quotas, in_route)
+        application.router.add_route(route.verb, _pattern(route.path), handler)
     for endpoint in endpoints:
         endpoint.register(application)
     return application
@@ -120,12 +126,18 @@ def _pattern(path: str) -> str:
     return f"/{fixed}{{slash:/?}}"
 
 
-def _handler(route: Route, handlers: RouteHandlers, authenticator: Authenticator, quotas: Quotas | None) -> Handler:
+def _handler(
+    route: Route,
+    handlers: RouteHandlers,
+    authenticator: Authenticator,
+    quotas: Quotas | None,
+    faults: Faults | None,
+) -> Handler:
     handle_request = route.handler(handlers)
 
     async def handle(request: web.Request) -> web.StreamResponse:
         _authenticate(authenticator, route.caller, request)
-        if route.caller not in (Caller.OWNER, Caller.ANYBODY) and request.query.get("api-version") not in API_VERSIONS:
+        if not is_own(route) and request.query.get("api-version") not in API_VERSIONS:
             raise HubError(INVALID_PROTOCOL_VERSION, "The api-version is missing or not supported.")
         _check_target(request)
         hub_request = HubRequest(
@@ -135,6 +147,8 @@ def _handler(route: Route, handlers: RouteHandlers, authenticator: Authenticator
             spelled={name.lower(): name for name in request.headers},
             body=await read_body(request, route.max_body_bytes),
         )
+        if faults is not None and faults.active:
+            await let_pass(faults, request)
         if quotas is not None and route.throttle is not None:
             await quotas.wait(route.throttle, route.cost(hub_request))
         return _response(await handle_request(hub_request))
@@ -209,6 +223,8 @@ def _refusal(err: HubError, tracking_id: str, clock: HubClock) -> web.Response:
     headers = {"iothub-errorcode": err.fault.name}
     if err.fault is UNAUTHORIZED:
         headers["WWW-Authenticate"] = "SharedAccessSignature"
+    if err.retry_after_s is not None:
+        headers["Retry-After"] = str(err.retry_after_s)
     inner = _inner_body(err, tracking_id, clock)
     if err.fault is MODULE_ALREADY_EXISTS_ON_DEVICE:  # the only one that is not wrapped
         body: Mapping[str, object] = inner

@@ -13,6 +13,7 @@ from azext_iotjobs.localhub.http.configurations import ConfigurationRoutes
 from azext_iotjobs.localhub.http.control import ControlRoutes
 from azext_iotjobs.localhub.http.digital_twins import DigitalTwinRoutes
 from azext_iotjobs.localhub.http.edge import EdgeRoutes
+from azext_iotjobs.localhub.http.faults import FaultRoutes
 from azext_iotjobs.localhub.http.files import FileRoutes
 from azext_iotjobs.localhub.http.identities import IdentityRoutes
 from azext_iotjobs.localhub.http.import_export import ImportExportRoutes
@@ -65,6 +66,7 @@ class RouteHandlers:
     public: PublicRoutes
     local_messages: LocalMessageRoutes
     quotas: QuotaRoutes
+    faults: FaultRoutes
     seed: SeedRoutes
 
 
@@ -79,6 +81,7 @@ FEEDBACK = "/messages/serviceBound/feedback"
 FILES, FILE_NOTIFICATIONS = "/devices/{id}/files", "/messages/serviceBound/filenotifications"
 EVENTS, BOUND = "/devices/{id}/messages/events", "/devices/{id}/messages/deviceBound"
 CERTIFICATE = "/_local/certificates/{certificate}"
+FAULT = "/_local/faults/{fault}"
 
 
 @dataclass(frozen=True)
@@ -254,6 +257,16 @@ ROUTES = (
         "create what a seed (YAML or JSON) has and the hub has not",
         max_body_bytes=MAX_SEED_BYTES,
     ),
+    _route("GET /_local/faults", LOCAL, lambda h: h.faults.list, "list the faults that were requested"),
+    _route("POST /_local/faults", LOCAL, lambda h: h.faults.add, "request a fault"),
+    _route("DELETE /_local/faults", LOCAL, lambda h: h.faults.clear, "clear all faults"),
+    _route(f"GET {FAULT}", LOCAL, lambda h: h.faults.get, "show a fault, and how often it has happened"),
+    _route(f"DELETE {FAULT}", LOCAL, lambda h: h.faults.clear_one, "clear a fault"),
     _route("POST /_local/reset", LOCAL, lambda h: h.control.reset, "remove everything but the keys"),
     _route("POST /_local/stop", LOCAL, lambda h: h.control.stop, "stop the hub"),
 )
+
+
+def is_own(route: Route) -> bool:
+    """Whether IoT Hub does not have a route: it takes no api-version, and faults do not concern it."""
+    return route.caller in (Caller.OWNER, Caller.ANYBODY)

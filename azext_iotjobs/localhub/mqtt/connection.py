@@ -7,6 +7,7 @@ expires) is one `call_later` that checks the clock again when it is due.
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from azext_iotjobs.localhub.auth.sas import auth_method
@@ -15,13 +16,14 @@ from azext_iotjobs.localhub.engine.device_backend import DeviceBackend
 from azext_iotjobs.localhub.engine.event_log import StoreError
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.errors import HubError, StoreDamaged, StoreUnavailable
-from azext_iotjobs.localhub.mqtt import codec, effects, packets, session, topics
+from azext_iotjobs.localhub.mqtt import codec, effects, faults, packets, session, topics
 from azext_iotjobs.localhub.mqtt.incoming import IncomingPackets
 from azext_iotjobs.localhub.mqtt.lifetime import CONNECT_LIMIT_S, Expired, Lifetime
-from azext_iotjobs.localhub.mqtt.replies import THROTTLES, reply, take_telemetry, take_will, throttled
+from azext_iotjobs.localhub.mqtt.replies import THROTTLES, refused, reply, take_telemetry, take_will
 from azext_iotjobs.localhub.process.disconnect_log import DisconnectLog
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.event import Sender
+from azext_iotjobs.localhub.rules.fault import InjectedFault, Kind, Operation
 from azext_iotjobs.localhub.rules.json_values import Json, dump_json
 from azext_iotjobs.localhub.rules.quota import Throttle
 from azext_iotjobs.localhub.store.messages import Message
@@ -174,9 +176,22 @@ class Connection(asyncio.Protocol):
         wait_s = self._hub.quotas.wait_s(throttle)
         if not wait_s or self._transport is None:  # what a device sent before it went need not wait
             return False
+        self._delay_by(wait_s, then)
+        return True
+
+    def _delay_by(self, wait_s: float, then: Callable[[], None]) -> None:
+        assert self._transport is not None
         self._transport.pause_reading()
         self._delay = self._loop.call_later(wait_s, self._end_delay, then)
-        return True
+
+    def _hinder(self, operation: Operation, device: Address, then: Callable[[InjectedFault | None], None]) -> None:
+        """Call `then` with the fault that happens to an operation, if there is one, after its delay."""
+        effect = self._links.faults.effect(operation, device.device_id)
+        fault = None if effect is None else effect.fault
+        if effect is None or not effect.delay_s or self._transport is None:
+            then(fault)
+        else:
+            self._delay_by(effect.delay_s, partial(then, fault))
 
     def _end_delay(self, then: Callable[[], None]) -> None:
         self._delay = None
@@ -189,16 +204,18 @@ class Connection(asyncio.Protocol):
         if not self._is_closed:
             self._check_lifetime()
 
-    def _try_to_authenticate(self, request: effects.Authenticate, *, is_counted: bool = False) -> None:
+    def _try_to_authenticate(
+        self, request: effects.Authenticate, *, is_hindered: bool = False, is_counted: bool = False
+    ) -> None:
         try:
-            self._authenticate(request, is_counted=is_counted)
+            self._authenticate(request, is_hindered=is_hindered or is_counted, is_counted=is_counted)
         except StoreUnavailable as err:
             if self._session.state is not session.State.AUTHENTICATING:  # CONNACK was sent
                 raise
             self._carry_out(self._session.defer(f"the hub could not do it: {err.text}", is_client_error=False))
 
-    def _authenticate(self, request: effects.Authenticate, *, is_counted: bool) -> None:
-        """is_counted: the hub's quotas have counted this connection already."""
+    def _authenticate(self, request: effects.Authenticate, *, is_hindered: bool, is_counted: bool) -> None:
+        """is_hindered: faults have been considered.  is_counted: the hub's quotas have counted it already."""
         try:
             certificates = peer_certificates(self._transport)
             expire_at = self._hub.authenticate(request.address, request.host, request.token, certificates)
@@ -206,6 +223,9 @@ class Connection(asyncio.Protocol):
             self._sender = self._hub.sender(request.address, method, request.model_id)
         except HubError as err:
             self._carry_out(self._session.refuse(err.text))
+            return
+        if self._links.faults.active and not is_hindered:
+            self._hinder(Operation.CONNECT, request.address, partial(self._go_on_authenticating, request))
             return
         self._lifetime.credentials_expire_at = expire_at
         if self._hub.quotas is not None and not is_counted:
@@ -229,18 +249,29 @@ class Connection(asyncio.Protocol):
         self._hub.connected(self.address, request.model_id)
         self._check_lifetime()
 
+    def _go_on_authenticating(self, request: effects.Authenticate, fault: InjectedFault | None) -> None:
+        if fault is None:
+            self._try_to_authenticate(request, is_hindered=True)
+        else:
+            self._carry_out(faults.not_let_in(self._session, fault))
+
     def _store_session(self) -> None:
         if not self._session.clean_session:
             self._hub.store_filters(self.address, self._session.filters())
 
-    def _receive(self, received: effects.Received, *, is_counted: bool = False) -> None:
-        """is_counted: the hub's quotas have counted this message already."""
+    def _receive(self, received: effects.Received, *, is_hindered: bool = False, is_counted: bool = False) -> None:
+        """is_hindered: faults have been considered.  is_counted: the hub's quotas have counted it already."""
+        if self._links.faults.active and not is_hindered and not is_counted:
+            operation = faults.OPERATIONS.get(type(received.topic))
+            if operation is not None:
+                self._hinder(operation, self.address, partial(self._go_on_receiving, received))
+                return
         throttle = None if self._hub.quotas is None or is_counted else THROTTLES.get(type(received.topic))
         try:
             if throttle and self._is_delayed(throttle, partial(self._receive, received, is_counted=True)):
                 return
         except HubError as err:
-            response = throttled(received, err)
+            response = refused(received, err)
             if response is None:
                 self._close(f"its message was refused: {err.text}")
                 return
@@ -252,6 +283,14 @@ class Connection(asyncio.Protocol):
         if response is not None:
             self._send_if_subscribed(response)
         self._carry_out(self._session.acknowledge(received.publish))
+
+    def _go_on_receiving(self, received: effects.Received, fault: InjectedFault | None) -> None:
+        if fault is None:
+            self._receive(received, is_hindered=True)
+        elif fault.kind is Kind.NO_ACK and isinstance(received.topic, topics.Telemetry):
+            self._take_telemetry(received.topic, replace(received.publish, qos=0, dup=False, packet_id=None))
+        else:
+            self._carry_out(faults.not_processed(self._session, received, fault))
 
     def _take_telemetry(self, topic: topics.Telemetry, publish: packets.Publish) -> None:
         assert self._sender is not None

@@ -52,8 +52,8 @@ def reply(hub: DeviceBackend, links: Links, address: Address, received: effects.
     return None
 
 
-def throttled(received: effects.Received, err: HubError) -> packets.Publish | None:
-    """The response to a twin request over the quota; None for a message, which MQTT 3.1.1 cannot refuse."""
+def refused(received: effects.Received, err: HubError) -> packets.Publish | None:
+    """The response to a twin request that is refused; None for a message, which MQTT 3.1.1 cannot refuse."""
     match received.topic:
         case topics.TwinGet(rid) | topics.ReportedPatch(rid):
             return _twin_publish(rid, refused_twin(err))

@@ -1,25 +1,57 @@
-"""A local hub for tests: `LocalHub`, a process, and the pytest fixtures `local_hub` and `local_hub_session`.
+"""A local hub for tests: `LocalHub`, a process, and pytest fixtures, which pytest finds by itself.
 
-In a conftest.py: `pytest_plugins = ["azext_iotjobs.localhub.testing"]`. The fixtures are imported on first use, so that
-`LocalHub` needs no pytest.
+Everything is imported on first use: `LocalHub` needs no pytest, and a run of pytest without a hub pays nothing. There
+are no assertions for pytest to rewrite, so that a conftest.py may name this module too: PYTEST_DONT_REWRITE.
 """
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from azext_iotjobs.localhub.testing.process import LocalHub, LocalHubFailed, LocalHubRefused
+if TYPE_CHECKING:
+    from azext_iotjobs.localhub.testing.errors import (
+        LocalHubFailed,
+        LocalHubNotStarted,
+        LocalHubRefused,
+        LocalHubTimeout,
+        SimulationFailed,
+    )
+    from azext_iotjobs.localhub.testing.process import LocalHub
+    from azext_iotjobs.localhub.testing.received import Telemetry
+    from azext_iotjobs.localhub.testing.simulation import Simulation
 
-__all__ = ["LocalHub", "LocalHubFailed", "LocalHubRefused", "local_hub", "local_hub_session"]
+__all__ = [
+    "LocalHub",
+    "LocalHubFailed",
+    "LocalHubNotStarted",
+    "LocalHubRefused",
+    "LocalHubTimeout",
+    "Simulation",
+    "SimulationFailed",
+    "Telemetry",
+]
 
-FIXTURES = ("local_hub", "local_hub_session")
+MODULES = {  # where each name is
+    "LocalHub": "process",
+    "LocalHubFailed": "errors",
+    "LocalHubNotStarted": "errors",
+    "LocalHubRefused": "errors",
+    "LocalHubTimeout": "errors",
+    "Simulation": "simulation",
+    "SimulationFailed": "errors",
+    "Telemetry": "received",
+    "local_hub": "fixtures",
+    "local_hub_sdk": "fixtures",
+    "local_hub_session": "fixtures",
+}
+FIXTURES = [name for name, module in MODULES.items() if module == "fixtures"]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in FIXTURES:
-        raise AttributeError(name)
-    from azext_iotjobs.localhub.testing import fixtures
-
-    return getattr(fixtures, name)
+    if name not in MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:
+    # A conftest.py that names this module as a plugin still works: pytest looks here for fixtures.
     return [*globals(), *FIXTURES]

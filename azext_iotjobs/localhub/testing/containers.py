@@ -14,7 +14,8 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 from typing_extensions import Self
 
-from azext_iotjobs.localhub.testing.running_hub import LocalHubFailed, RunningHub
+from azext_iotjobs.localhub.testing.errors import LocalHubFailed, LocalHubNotStarted
+from azext_iotjobs.localhub.testing.running_hub import RunningHub
 
 IMAGE = "iotjobs-local-hub"
 READY_LINE = '^{"hostName"'  # how what a hub prints when it is ready begins
@@ -81,6 +82,7 @@ class IoTHubContainer(DockerContainer, RunningHub):
 
     def stop(self, force: bool = True, delete_volume: bool = True) -> None:
         """End it, and remove its container, its data and its folder on this machine."""
+        self.stop_simulations()
         if self._container is not None:
             self._last_errors = self.errors
         if self._folder is not None:
@@ -92,6 +94,8 @@ class IoTHubContainer(DockerContainer, RunningHub):
     @property
     def info(self) -> dict[str, Any]:
         """What it reported when it was ready, with the names, ports and files by which this machine reaches it."""
+        if not self._info:
+            raise LocalHubNotStarted
         return self._info
 
     @property
@@ -118,7 +122,8 @@ class IoTHubContainer(DockerContainer, RunningHub):
         return None if state["Running"] else int(state["ExitCode"])
 
     def _own_folder(self) -> Path:
-        assert self._folder is not None, "this hub was not started"
+        if self._folder is None:
+            raise LocalHubNotStarted
         return Path(self._folder.name)
 
     def _stopped(self, what: str) -> LocalHubFailed:

@@ -15,11 +15,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from azext_iotjobs.localhub.testing.running_hub import API_VERSION, LocalHubFailed, LocalHubRefused, RunningHub
+from azext_iotjobs.localhub.testing.child import module_environment
+from azext_iotjobs.localhub.testing.errors import LocalHubFailed, LocalHubNotStarted, LocalHubRefused
+from azext_iotjobs.localhub.testing.running_hub import API_VERSION, RunningHub
 
 __all__ = ["API_VERSION", "LocalHub", "LocalHubFailed", "LocalHubRefused"]
 
-PACKAGE_PARENT = Path(__file__).resolve().parents[3]
 READY_LIMIT_S = 60.0  # half a second is usual; a loaded machine may need more
 SEED_LIMIT_S = 600.0  # with a seed, which may have 100,000 devices
 END_LIMIT_S = 30.0
@@ -96,7 +97,8 @@ class LocalHub(RunningHub):
         return self._end()
 
     def close(self) -> None:
-        """End it, and remove its folder."""
+        """End it, and simulated devices at it, and remove its folder."""
+        self.stop_simulations()
         if self._process is not None:
             self.stop()
         if self._folder is not None:
@@ -114,12 +116,15 @@ class LocalHub(RunningHub):
     @property
     def process(self) -> "subprocess.Popen[bytes]":
         """The hub's process, also when it has ended."""
-        assert self._process is not None, "this hub was not started"
+        if self._process is None:
+            raise LocalHubNotStarted
         return self._process
 
     @property
     def info(self) -> dict[str, Any]:
         """What it reported when it was ready: names, ports and paths."""
+        if not self._info:
+            raise LocalHubNotStarted
         return self._info
 
     @property
@@ -133,7 +138,8 @@ class LocalHub(RunningHub):
         return self.process.poll()
 
     def _own_folder(self) -> Path:
-        assert self._folder is not None, "this hub was not started"
+        if self._folder is None:
+            raise LocalHubNotStarted
         return Path(self._folder.name)
 
     def _spawn(self, ports: tuple[str, ...]) -> "subprocess.Popen[bytes]":
@@ -166,14 +172,14 @@ class LocalHub(RunningHub):
 
     def _start_process(self, words: list[str], folder: Path, log: IO[bytes]) -> "subprocess.Popen[bytes]":
         """Start the hub with these arguments. folder: where it runs; -m searches it first: it is empty."""
-        paths = [str(PACKAGE_PARENT), *filter(None, [os.environ.get("PYTHONPATH")])]
         return subprocess.Popen(
             [sys.executable, "-m", "azext_iotjobs.localhub", *words],
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            env=module_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
+            start_new_session=True,  # Ctrl-C is for those who use it; it ends when they have ended
         )
 
     def _end(self) -> int:

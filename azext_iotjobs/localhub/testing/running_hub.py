@@ -13,32 +13,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from azext_iotjobs.localhub.testing.errors import LocalHubFailed, LocalHubRefused
+from azext_iotjobs.localhub.testing.faults import Fault
+from azext_iotjobs.localhub.testing.simulation import HubSimulations
+
 API_VERSION = "2021-04-12"
 REQUEST_LIMIT_S = 330.0  # a direct method may take 300 s
 TOKEN_LIFE_S = 600
+DEVICE_TOKEN_LIFE_S = 3600
 
 
-class LocalHubFailed(Exception):
-    """The hub's process did not start, or does not answer; the text includes what it wrote to stderr."""
-
-    def __init__(self, what: str, *, exit_code: int | None, errors: str) -> None:
-        super().__init__(f"{what} (exit code {exit_code}). It wrote:\n{errors or '(nothing)'}")
-        self.exit_code = exit_code  # None: it runs
-        self.errors = errors
-
-
-class LocalHubRefused(Exception):
-    """The hub answered with an error."""
-
-    def __init__(self, request: str, *, status: int, error_code: str | None, text: str, errors: str) -> None:
-        log = f"\nThe hub wrote:\n{errors}" if status >= 500 and errors else ""
-        super().__init__(f"{request}: {status} {error_code}: {text}{log}")
-        self.status = status
-        self.error_code = error_code  # the symbolic name, such as DeviceNotFound
-        self.text = text
-
-
-class RunningHub:
+class RunningHub(HubSimulations):
     """What tests do with a local hub. A subclass starts and ends one, and says where it is."""
 
     @property
@@ -159,6 +144,25 @@ class RunningHub:
         """What the hub holds, as a seed. keys: with the keys of devices and modules."""
         return dict(self.request("GET", f"/_local/seed?keys={str(keys).lower()}"))
 
+    def fault(self, kind: str, **how: Any) -> Fault:
+        """Request a fault of the hub; it happens until it is cleared, unless `how` limits it.
+
+        kind: "latency" with delay_s; "status" with status, 429, 500, 502, 503 or 504, and retry_after_s; "drop";
+        "connack" with code, 3 or 5; "no-ack"; "no-answer"; "clock-skew" with skew_s, below 0 for a clock behind.
+        how: operation, "request", "connect", "telemetry", "twin", "method" or "token"; device, an id, or pump-* for
+        all that begin so; route, such as "GET /twins/{id}"; method; times; percent, with seed; for_s.
+        Raises LocalHubRefused for what the hub does not know.
+        """
+        return Fault(self, kind, **how)
+
+    def faults(self) -> list[dict[str, Any]]:
+        """The faults that were requested and not cleared, the oldest first; those that are over too."""
+        return list(self.request("GET", "/_local/faults"))
+
+    def clear_faults(self) -> None:
+        """Clear all of them."""
+        self.request("DELETE", "/_local/faults")
+
     def create_device(self, device_id: str, **members: Any) -> dict[str, Any]:
         """Register a device; gives its identity. members: of the identity, such as status or authentication."""
         path = f"/devices/{quote(device_id, safe='')}"
@@ -178,12 +182,41 @@ class RunningHub:
             how = "x509=true"
         return f"HostName={self.device_host_name};{who};{how}"
 
+    def device_token(self, device_id: str, *, life_s: int = DEVICE_TOKEN_LIFE_S) -> str:
+        """A token by a registered device's own key, such as the password of an MQTT client.
+
+        life_s: 1 second or more; below 1 it has ended already.
+        """
+        identity = self.request("GET", f"/devices/{quote(device_id, safe='')}")
+        key = identity["authentication"]["symmetricKey"]["primaryKey"]
+        return sas_token(f"{self.device_host_name}/devices/{quote(device_id, safe='')}", key, life_s)
+
+    def _simulation_settings(self) -> dict[str, Any]:
+        parts = self._connection_parts()
+        return {
+            "host": self.device_host_name,
+            "httpsPort": self.https_port,
+            "mqttPort": self.mqtt_port,
+            "caFile": self.ca_certificate_path,
+            "policy": parts["SharedAccessKeyName"],
+            "key": parts["SharedAccessKey"],
+        }
+
     def _token(self) -> str:
-        parts = dict(part.partition("=")[::2] for part in self.connection_string.split(";"))
-        resource, expiry = quote(self.device_host_name, safe=""), int(time.time()) + TOKEN_LIFE_S
-        mac = hmac.new(base64.b64decode(parts["SharedAccessKey"]), f"{resource}\n{expiry}".encode(), hashlib.sha256)
-        signature = quote(base64.b64encode(mac.digest()), safe="")
-        return f"SharedAccessSignature sr={resource}&sig={signature}&se={expiry}&skn={parts['SharedAccessKeyName']}"
+        parts = self._connection_parts()
+        token = sas_token(self.device_host_name, parts["SharedAccessKey"], TOKEN_LIFE_S)
+        return f"{token}&skn={parts['SharedAccessKeyName']}"
+
+    def _connection_parts(self) -> dict[str, str]:
+        return dict(part.partition("=")[::2] for part in self.connection_string.split(";"))
+
+
+def sas_token(resource: str, key: str, life_s: int) -> str:
+    """A token that allows what its key does. resource: as it is signed, without a port.  key: base64."""
+    resource, expiry = quote(resource, safe=""), int(time.time()) + life_s
+    mac = hmac.new(base64.b64decode(key), f"{resource}\n{expiry}".encode(), hashlib.sha256)
+    signature = quote(base64.b64encode(mac.digest()), safe="")
+    return f"SharedAccessSignature sr={resource}&sig={signature}&se={expiry}"
 
 
 def client_environment(info: Mapping[str, Any]) -> dict[str, str]:

@@ -8,9 +8,9 @@ from pathlib import Path
 from pictures import architecture, states
 from pictures.palette import PALETTES, Palette
 from pictures.sessions import SESSIONS
-from pictures.stage import Stage
 from pictures.terminal import SessionFailed
 from pictures.window import window
+from pictures.workspace import Workspace
 
 FOLDER = Path(__file__).parents[2] / "pictures"
 Draw = Callable[[Palette], str]
@@ -42,7 +42,11 @@ def files(name: str, draw: Draw) -> dict[str, str]:
 def of_session(name: str) -> Draw:
     """Run a session; gives what draws its picture."""
     with tempfile.TemporaryDirectory(prefix="iotjobs-pictures-", ignore_cleanup_errors=True) as folder:
-        shot = SESSIONS[name](Stage(Path(folder)))
+        screenshot = SESSIONS[name](Workspace(Path(folder)))
     return lambda palette: window(
-        shot.rows, title=shot.title, description=shot.description, columns=shot.columns, palette=palette
+        screenshot.rows,
+        title=screenshot.title,
+        description=screenshot.description,
+        columns=screenshot.columns,
+        palette=palette,
     )

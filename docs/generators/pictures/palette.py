@@ -22,7 +22,7 @@ class Palette(NamedTuple):
     cyan: str
     fills: tuple[str, ...]  # behind text of boxes
 
-    def inks(self) -> dict[str, str]:
+    def text_colors(self) -> dict[str, str]:
         """Every color of text by its name."""
         names = ("text", "dim", "red", "green", "yellow", "blue", "magenta", "cyan")
         return {name: str(getattr(self, name)) for name in names}

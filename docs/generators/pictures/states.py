@@ -53,8 +53,8 @@ DEVICES: Arrows = {
 }
 
 
-class Look(NamedTuple):
-    """How an arrow goes: see `Arrow`."""
+class Shape(NamedTuple):
+    """How an arrow is drawn: see `Arrow`."""
 
     bend: float = 0.0
     at: float = 0.5
@@ -67,7 +67,7 @@ class Panel(NamedTuple):
     text: str  # what it is that has these states
     places: Mapping[Enum, tuple[float, float, int]]  # center of its box, and which fill
     arrows: Arrows
-    looks: Mapping[tuple[Enum, Enum], Look]
+    shapes: Mapping[tuple[Enum, Enum], Shape]
     height: float
 
 
@@ -79,93 +79,89 @@ def run_arrows() -> Arrows:
     return {pair: ", ".join(words) for pair, words in events.items()}
 
 
-def panels() -> tuple[Panel, ...]:
-    """All of them, from what holds to what is held."""
-    return (
-        Panel(
-            "Run",
-            "one execution of a fleet job; the fleet job has the state of its last run",
-            {
-                RunState.PENDING: (90, 150, WAITS),
-                RunState.RUNNING: (330, 150, WORKS),
-                RunState.COMPLETED: (330, 40, DONE),
-                RunState.FAILED: (610, 40, OPEN),
-                RunState.STOPPED: (610, 150, OPEN),
-                RunState.CANCELED: (870, 150, BROKEN),
-            },
-            run_arrows(),
-            {
-                (RunState.RUNNING, RunState.STOPPED): Look(-16),
-                (RunState.STOPPED, RunState.RUNNING): Look(-16),
-                (RunState.RUNNING, RunState.FAILED): Look(-14),
-                (RunState.FAILED, RunState.RUNNING): Look(-14),
-                (RunState.PENDING, RunState.STOPPED): Look(62, 0.35),
-                (RunState.RUNNING, RunState.CANCELED): Look(62, 0.65),
-                (RunState.RUNNING, RunState.COMPLETED): Look(0, 0.6),
-                (RunState.PENDING, RunState.CANCELED): Look(112),
-            },
-            290,
-        ),
-        Panel(
-            "Batch",
-            "some devices of a run, operated together; the next begins when it has ended",
-            {
-                BatchState.PENDING: (90, 40, WAITS),
-                BatchState.RUNNING: (330, 40, WORKS),
-                BatchState.GATED: (610, 120, WAITS),
-                BatchState.COMPLETED: (870, 40, DONE),
-                BatchState.CANCELED: (330, 150, BROKEN),
-                BatchState.SKIPPED: (90, 150, BROKEN),
-            },
-            BATCHES,
-            {},
-            190,
-        ),
-        Panel(
-            "Hub job of a batch",
-            "a job of the hub that operates devices of a batch, where the driver is jobs",
-            {
-                HubJobState.PLANNED: (90, 40, WAITS),
-                HubJobState.SUBMITTING: (350, 40, WORKS),
-                HubJobState.SUBMITTED: (610, 40, WORKS),
-                HubJobState.CLOSED: (870, 40, DONE),
-            },
-            HUB_JOBS,
-            {
-                (HubJobState.PLANNED, HubJobState.SUBMITTING): Look(-16),
-                (HubJobState.SUBMITTING, HubJobState.PLANNED): Look(-16),
-                (HubJobState.PLANNED, HubJobState.CLOSED): Look(62),
-            },
-            130,
-        ),
-        Panel(
-            "Device",
-            "of a run; one that a hub job operates is in progress, too",
-            {
-                DeviceState.PENDING: (90, 150, WAITS),
-                DeviceState.CALLING: (330, 150, WORKS),
-                DeviceState.VERIFYING: (610, 150, WORKS),
-                DeviceState.COMPLETED: (870, 150, DONE),
-                DeviceState.UNCERTAIN: (90, 40, BROKEN),
-                DeviceState.WAITING: (330, 270, WAITS),
-                DeviceState.FAILED: (610, 270, BROKEN),
-            },
-            DEVICES,
-            {
-                (DeviceState.PENDING, DeviceState.CALLING): Look(-16),
-                (DeviceState.CALLING, DeviceState.PENDING): Look(-16),
-                (DeviceState.CALLING, DeviceState.COMPLETED): Look(-90),
-                (DeviceState.CALLING, DeviceState.FAILED): Look(0, 0.28),
-                (DeviceState.CALLING, DeviceState.UNCERTAIN): Look(0, 0.62),
-                (DeviceState.VERIFYING, DeviceState.PENDING): Look(72, 0.42),
-                (DeviceState.VERIFYING, DeviceState.WAITING): Look(-13, 0.3),
-                (DeviceState.WAITING, DeviceState.VERIFYING): Look(-13, 0.3),
-                (DeviceState.FAILED, DeviceState.PENDING): Look(-118, 0.45),
-            },
-            350,
-        ),
-    )
-
+RUN = Panel(
+    "Run",
+    "one execution of a fleet job; the fleet job has the state of its last run",
+    {
+        RunState.PENDING: (90, 150, WAITS),
+        RunState.RUNNING: (330, 150, WORKS),
+        RunState.COMPLETED: (330, 40, DONE),
+        RunState.FAILED: (610, 40, OPEN),
+        RunState.STOPPED: (610, 150, OPEN),
+        RunState.CANCELED: (870, 150, BROKEN),
+    },
+    run_arrows(),
+    {
+        (RunState.RUNNING, RunState.STOPPED): Shape(-16),
+        (RunState.STOPPED, RunState.RUNNING): Shape(-16),
+        (RunState.RUNNING, RunState.FAILED): Shape(-14),
+        (RunState.FAILED, RunState.RUNNING): Shape(-14),
+        (RunState.PENDING, RunState.STOPPED): Shape(62, 0.35),
+        (RunState.RUNNING, RunState.CANCELED): Shape(62, 0.65),
+        (RunState.RUNNING, RunState.COMPLETED): Shape(0, 0.6),
+        (RunState.PENDING, RunState.CANCELED): Shape(112),
+    },
+    290,
+)
+BATCH = Panel(
+    "Batch",
+    "some devices of a run, operated together; the next begins when it has ended",
+    {
+        BatchState.PENDING: (90, 40, WAITS),
+        BatchState.RUNNING: (330, 40, WORKS),
+        BatchState.GATED: (610, 120, WAITS),
+        BatchState.COMPLETED: (870, 40, DONE),
+        BatchState.CANCELED: (330, 150, BROKEN),
+        BatchState.SKIPPED: (90, 150, BROKEN),
+    },
+    BATCHES,
+    {},
+    190,
+)
+HUB_JOB = Panel(
+    "Hub job of a batch",
+    "a job of the hub that operates devices of a batch, where the driver is jobs",
+    {
+        HubJobState.PLANNED: (90, 40, WAITS),
+        HubJobState.SUBMITTING: (350, 40, WORKS),
+        HubJobState.SUBMITTED: (610, 40, WORKS),
+        HubJobState.CLOSED: (870, 40, DONE),
+    },
+    HUB_JOBS,
+    {
+        (HubJobState.PLANNED, HubJobState.SUBMITTING): Shape(-16),
+        (HubJobState.SUBMITTING, HubJobState.PLANNED): Shape(-16),
+        (HubJobState.PLANNED, HubJobState.CLOSED): Shape(62),
+    },
+    130,
+)
+DEVICE = Panel(
+    "Device",
+    "of a run; one that a hub job operates is in progress, too",
+    {
+        DeviceState.PENDING: (90, 150, WAITS),
+        DeviceState.CALLING: (330, 150, WORKS),
+        DeviceState.VERIFYING: (610, 150, WORKS),
+        DeviceState.COMPLETED: (870, 150, DONE),
+        DeviceState.UNCERTAIN: (90, 40, BROKEN),
+        DeviceState.WAITING: (330, 270, WAITS),
+        DeviceState.FAILED: (610, 270, BROKEN),
+    },
+    DEVICES,
+    {
+        (DeviceState.PENDING, DeviceState.CALLING): Shape(-16),
+        (DeviceState.CALLING, DeviceState.PENDING): Shape(-16),
+        (DeviceState.CALLING, DeviceState.COMPLETED): Shape(-90),
+        (DeviceState.CALLING, DeviceState.FAILED): Shape(0, 0.28),
+        (DeviceState.CALLING, DeviceState.UNCERTAIN): Shape(0, 0.62),
+        (DeviceState.VERIFYING, DeviceState.PENDING): Shape(72, 0.42),
+        (DeviceState.VERIFYING, DeviceState.WAITING): Shape(-13, 0.3),
+        (DeviceState.WAITING, DeviceState.VERIFYING): Shape(-13, 0.3),
+        (DeviceState.FAILED, DeviceState.PENDING): Shape(-118, 0.45),
+    },
+    350,
+)
+PANELS = (RUN, BATCH, HUB_JOB, DEVICE)  # from what holds to what is held
 
 WIDTH, TITLE, EDGE = 960.0, 46.0, 20.0
 NAMES: Mapping[Enum, str] = {DeviceState.CALLING: "in progress"}
@@ -175,7 +171,7 @@ def picture(palette: Palette) -> str:
     """All panels, one below the other."""
     parts: list[str] = []
     top = EDGE
-    for panel in panels():
+    for panel in PANELS:
         parts += _panel(panel, top, palette)
         top += TITLE + panel.height
     page = svg.element("rect", x=0.5, y=0.5, width=WIDTH - 1, height=top - 1, rx=10, class_="page")
@@ -184,7 +180,7 @@ def picture(palette: Palette) -> str:
         width=WIDTH,
         height=top,
         title="States of runs, batches, hub jobs and devices",
-        description="\n".join(line for panel in panels() for line in in_words(panel)),
+        description="\n".join(line for panel in PANELS for line in in_words(panel)),
         css=[*css(palette), ".title { font-size: 18px; font-weight: 700; text-anchor: start }", _note(palette)],
     )
 
@@ -212,7 +208,7 @@ def _panel(panel: Panel, top: float, palette: Palette) -> Iterator[str]:
         state.name: Box(name_of(state), Point(x, top + TITLE + y), fill) for state, (x, y, fill) in panel.places.items()
     }
     arrows = [
-        Arrow(before.name, after.name, label, *panel.looks.get((before, after), Look()))
+        Arrow(before.name, after.name, label, *panel.shapes.get((before, after), Shape()))
         for (before, after), label in panel.arrows.items()
     ]
     yield from graph(boxes, arrows, palette)

@@ -41,12 +41,7 @@ def text(content: str, x: float, y: float, **attributes: str | float) -> str:
 
 
 def _attribute(key: str) -> str:
-    if key == "class_":
-        return "class"
-    return key if key in CAMEL_CASE else key.replace("_", "-")
-
-
-CAMEL_CASE = ("textLength", "lengthAdjust", "viewBox", "markerWidth", "markerHeight", "refX", "refY")
+    return "class" if key == "class_" else key.replace("_", "-")
 
 
 def _shown(value: str | float) -> str:

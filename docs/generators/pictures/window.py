@@ -100,7 +100,7 @@ def _css(palette: Palette) -> list[str]:
         f"text.title {{ font: 600 13px {svg.SANS}; fill: {palette.dim} }}",
         ".bold { font-weight: 700 }",
     ]
-    return rules + [f".{name} {{ fill: {color} }}" for name, color in palette.inks().items() if name != "text"]
+    return rules + [f".{name} {{ fill: {color} }}" for name, color in palette.text_colors().items() if name != "text"]
 
 
 def _line(row: Row, y: float) -> str:

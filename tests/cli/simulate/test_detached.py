@@ -47,7 +47,7 @@ def test_it_ends_with_its_hub_and_by_ctrl_c(tmp_path: Path) -> None:
     assert not flag.is_set()
     state.unlink()
     assert not flag.is_set(), "it does not look all the time"
-    clock.sleep(detached.LOOK_EVERY_S)
+    clock.sleep(detached.HUB_POLL_S)
     assert flag.is_set()
 
     state.write_text(json.dumps(document))

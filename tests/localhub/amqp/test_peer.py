@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azext_iotjobs.localhub.amqp.peer import MAX_CLAIMS, DeviceNeed, Peer, ServiceNeed
+from azext_iotjobs.localhub.auth import sas
 from azext_iotjobs.localhub.auth.policies import Right
 from azext_iotjobs.localhub.errors import HubError
 from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.fault import read_fault
 from tests.helpers.device_certificates import Made, make
 from tests.helpers.hub_in_memory import KEY, OTHER_KEY, HubInMemory
 from tests.helpers.short_form import examples
@@ -368,3 +370,33 @@ def test_a_certificate_lets_no_other_device_in_and_no_service(hub: HubInMemory, 
     hub.add(Address("pump-y"), sign_in="selfSigned", primary_thumbprint="0" * 40, primary_key=None)
     with pytest.raises(HubError, match="thumbprint"):
         peer.require_device(Address("pump-y"))
+
+
+# --- a clock that is wrong
+
+
+def test_a_clock_that_is_behind_lets_in_what_has_expired_until_it_has_expired_by_that_clock(hub: HubInMemory) -> None:
+    hub.links.faults.add(read_fault({"kind": "clock-skew", "skewSeconds": -100, "device": "pump-1"}))
+    peer = hub.peer()
+    peer.put_token(SAS, hub.token("localhost/devices/pump-1", life_s=-60))
+    assert is_let_in(peer, DeviceNeed(PUMP))
+    assert peer.next_expiry == hub.clock.now() + timedelta(seconds=40)
+    with pytest.raises(HubError, match="expired"):
+        peer.put_token(SAS, hub.token("localhost/devices/pump@sas.2", life_s=-60))
+
+
+def test_by_a_clock_that_is_ahead_tokens_expire_early(hub: HubInMemory) -> None:
+    hub.links.faults.add(read_fault({"kind": "clock-skew", "skewSeconds": 100}))
+    peer = hub.peer()
+    with pytest.raises(HubError, match="expired"):
+        peer.put_token(SAS, hub.token("localhost/devices/pump-1", life_s=60))
+    peer.put_token(SAS, hub.token("localhost/devices/pump-1", life_s=160))
+    assert peer.next_expiry == hub.clock.now() + timedelta(seconds=60)
+
+
+def test_a_token_of_the_last_year_never_expires_by_any_clock(hub: HubInMemory) -> None:
+    hub.links.faults.add(read_fault({"kind": "clock-skew", "skewSeconds": -100}))
+    peer = hub.peer()
+    left = sas.LATEST_EXPIRY - hub.clock.now()
+    peer.put_token(SAS, hub.token("localhost/devices/pump-1", life_s=left.total_seconds()))
+    assert peer.next_expiry == sas.LATEST_EXPIRY

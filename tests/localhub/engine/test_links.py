@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from azext_iotjobs.localhub.engine.faults import Faults, ListedFault
 from azext_iotjobs.localhub.engine.links import Links, MethodResult
 from azext_iotjobs.localhub.errors import BAD_GATEWAY, HubError
 from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.fault import read_fault
 from azext_iotjobs.localhub.rules.methods import MAX_IN_FLIGHT
 from azext_iotjobs.localhub.store.messages import Message
-from tests.helpers.moved_loop import MovedLoop, run, turns
+from tests.helpers.moved_loop import HandClock, MovedLoop, run, turns
 
 PUMP = Address("pump-1")
 
@@ -368,5 +370,61 @@ def test_waiting_for_a_device_ends_when_it_listens_or_when_the_time_is_over() ->
         attached(links)
         assert await first is True
         assert await links.wait_until_ready(PUMP, 0) is True
+
+    run(main)
+
+
+def going_wrong(**document: Any) -> tuple[Links, ListedFault]:
+    faults = Faults(HandClock())
+    return Links(faults), faults.add(read_fault(document))
+
+
+def test_a_method_that_never_answers_has_reached_the_device() -> None:
+    async def main(loop: MovedLoop) -> None:
+        links, fault = going_wrong(kind="no-answer", method="reboot", times=1)
+        wire = attached(links)
+        call = invoke(links)
+        await turns()
+        links.respond(PUMP, wire.called[0][0], MethodResult(200, None))
+        await turns()
+        assert not call.done()
+        loop.advance(30)
+        assert await number(call) == 504101
+        assert fault.applied == 1
+
+    run(main)
+
+
+def test_a_late_call_counts_as_time_of_the_caller() -> None:
+    async def main(loop: MovedLoop) -> None:
+        links, _ = going_wrong(kind="latency", operation="method", delaySeconds=20)
+        wire = attached(links)
+        call = invoke(links)
+        await turns()
+        assert wire.called == []
+        loop.advance(20)
+        await turns()
+        links.respond(PUMP, wire.called[0][0], MethodResult(200, None))
+        assert await call == MethodResult(200, None)
+        links.faults.add(read_fault({"kind": "latency", "operation": "method", "delaySeconds": 10}))
+        late = invoke(links)
+        await turns()
+        loop.advance(30)
+        assert await number(late) == 504101
+        assert len(wire.called) == 1
+
+    run(main)
+
+
+def test_a_call_is_refused_with_a_status_or_ends_the_devices_connection() -> None:
+    async def main(_loop: MovedLoop) -> None:
+        links, _ = going_wrong(kind="status", status=503, method="reboot", device="pump-*", times=1)
+        wire = attached(links)
+        assert await number(invoke(links)) == 503001
+        assert wire.called == []
+        links.faults.add(read_fault({"kind": "drop", "operation": "method", "times": 1}))
+        assert await number(invoke(links)) == 404103
+        assert len(wire.called) == 1
+        assert not links.is_connected(PUMP)
 
     run(main)

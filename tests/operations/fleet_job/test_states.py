@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pictures.states import BATCHES, DEVICES, HUB_JOBS, panels, run_arrows
+from pictures.states import BATCHES, DEVICES, HUB_JOBS, PANELS, run_arrows
 
 from azext_iotjobs.fleet_job.hub_job import HubJobState
 from azext_iotjobs.fleet_job.store.sqlite.database import FILE_NAME
@@ -169,5 +169,5 @@ def test_the_picture_of_states_has_every_event_of_a_run() -> None:
 
 @pytest.mark.parametrize("states", [RunState, BatchState, HubJobState, DeviceState])
 def test_every_state_has_its_box(states: type[Enum]) -> None:
-    boxes = {state for panel in panels() for state in panel.places}
+    boxes = {state for panel in PANELS for state in panel.places}
     assert set(states) <= boxes

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from azext_iotjobs import simulator
-from azext_iotjobs.cli.input import stdin
 from azext_iotjobs.cli.input.scalars import bytes_of_file, shown, text_of
 from azext_iotjobs.cli.input.yaml_items import Item
 from azext_iotjobs.cli.input.yaml_reader import read
@@ -50,6 +49,8 @@ def behaviour_file(path: str, base: Behaviour) -> SimulationBehaviour:
     base: the behaviour that the file's rules change.
     Raises BadValue.
     """
+    from azext_iotjobs.cli.input import stdin  # here: it needs knack, and a text is read without az too
+
     if path == stdin.MARK:
         content, name = stdin.read(OPTION), "(standard input)"
     else:

@@ -177,6 +177,7 @@ class ConnectionContext:
 
     hub: HubParts
     peer: Peer
+    drop: Callable[[], None] = lambda: None  # ends the connection without a word
     shared: dict[str, Any] = field(default_factory=dict)  # what several links have together, by names of their nodes
 
 

@@ -7,16 +7,17 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from azext_iotjobs.localhub.amqp.nodes.base import AmqpLink, HubParts
+from azext_iotjobs.localhub.amqp.nodes.base import AmqpLink, ConnectionContext
 from azext_iotjobs.localhub.amqp.nodes.call_ids import CallIds
 from azext_iotjobs.localhub.amqp.nodes.twin_channel import TwinChannel
-from azext_iotjobs.localhub.amqp.peer import Peer
 from azext_iotjobs.localhub.amqp.refusals import REFUSALS, amqp_error
 from azext_iotjobs.localhub.amqp.wire.conditions import DETACH_FORCED, LINK_STOLEN
 from azext_iotjobs.localhub.amqp.wire.performatives import AmqpError
-from azext_iotjobs.localhub.errors import HubError
+from azext_iotjobs.localhub.engine.faults import Effect
+from azext_iotjobs.localhub.errors import SERVICE_UNAVAILABLE, UNAUTHORIZED, HubError
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.event import Sender
+from azext_iotjobs.localhub.rules.fault import NOT_AUTHORISED, REASON, InjectedFault, Kind, Operation
 from azext_iotjobs.localhub.rules.json_values import Json
 from azext_iotjobs.localhub.rules.quota import Throttle
 from azext_iotjobs.localhub.store.messages import Message
@@ -59,13 +60,14 @@ class MethodReceiver(Protocol):
 class DeviceLink:
     """One device's links on one connection; `engine.links.Link` for the hub."""
 
-    def __init__(self, address: Address, hub: HubParts, peer: Peer, forget: Callable[[Address], None]) -> None:
+    def __init__(self, address: Address, context: ConnectionContext, forget: Callable[[Address], None]) -> None:
         """forget: called when the device has gone."""
         self.address = address
         self.call_ids = CallIds()
         self.is_ended = False
-        self._hub = hub
-        self._peer = peer
+        self.drop = context.drop
+        self._hub = context.hub
+        self._peer = context.peer
         self._forget = forget
         self._model_id: str | None = None
         self._sender: Sender | None = None  # made with its first message
@@ -111,8 +113,19 @@ class DeviceLink:
             self._sender = self._hub.devices.sender(self.address, claim.auth_method, self._model_id)
         return self._sender
 
+    def effect(self, operation: Operation) -> Effect | None:
+        """What a fault that was requested does to an operation of the device; it is counted now. None: nothing."""
+        faults = self._hub.links.faults
+        return faults.effect(operation, self.address.device_id) if faults.active else None
+
     def _come(self) -> None:
+        effect = self.effect(Operation.CONNECT)
+        if effect is not None and effect.fault is not None:
+            if effect.fault.kind is Kind.DROP:
+                self.drop()
+            raise _not_let_in(effect.fault)
         wait_s = 0.0 if self._hub.quotas is None else self._hub.quotas.wait_s(Throttle.CONNECTIONS)
+        wait_s += 0.0 if effect is None else effect.delay_s
         if wait_s:
             self._delay = self._hub.loop.call_later(wait_s, self._end_delay)
         else:
@@ -216,16 +229,21 @@ class DeviceLink:
 class DeviceLinks:
     """The devices on one connection."""
 
-    def __init__(self, hub: HubParts, peer: Peer) -> None:
-        self._hub = hub
-        self._peer = peer
+    def __init__(self, context: ConnectionContext) -> None:
+        self._context = context
         self._by_address: dict[Address, DeviceLink] = {}
 
     def of(self, address: Address) -> DeviceLink:
         """The device's links on this connection."""
         if address not in self._by_address:
-            self._by_address[address] = DeviceLink(address, self._hub, self._peer, self._forget)
+            self._by_address[address] = DeviceLink(address, self._context, self._forget)
         return self._by_address[address]
 
     def _forget(self, address: Address) -> None:
         self._by_address.pop(address, None)
+
+
+def _not_let_in(fault: InjectedFault) -> HubError:
+    """What stands for a CONNACK with its code."""
+    kind = UNAUTHORIZED if fault.code == NOT_AUTHORISED else SERVICE_UNAVAILABLE
+    return HubError(kind, f"The device is not let in: {REASON}.")

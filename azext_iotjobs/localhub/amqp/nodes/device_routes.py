@@ -29,7 +29,7 @@ _Row = tuple[
 
 
 def _device(context: ConnectionContext, match: Match) -> DeviceLink:
-    devices: DeviceLinks = context.shared.setdefault("devices", DeviceLinks(context.hub, context.peer))
+    devices: DeviceLinks = context.shared.setdefault("devices", DeviceLinks(context))
     return devices.of(match.address)
 
 

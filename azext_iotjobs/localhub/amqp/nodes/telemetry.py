@@ -12,6 +12,7 @@ from azext_iotjobs.localhub.engine.device_service import DeviceService
 from azext_iotjobs.localhub.engine.event_log import StoreError
 from azext_iotjobs.localhub.errors import HubError, StoreDamaged, StoreUnavailable
 from azext_iotjobs.localhub.rules.event import DeviceMessage
+from azext_iotjobs.localhub.rules.fault import InjectedFault, Kind, Operation
 from azext_iotjobs.localhub.rules.quota import Throttle
 
 MAX_BYTES = 256 * 1024  # of a message, and of a batch, as it is encoded [IoT Hub quotas]
@@ -35,15 +36,21 @@ class Telemetry:
     def receive(self, delivery: Delivery) -> None:
         """Take a message, or all of a batch. Raises DecodeError, also when one of a batch is wrong."""
         messages = read_telemetry(delivery.message_format, delivery.payload)
-        if self._devices.quotas is None:
-            self._take(delivery, messages)
+        effect = self._device.effect(Operation.TELEMETRY)
+        if effect is None and self._devices.quotas is None and not self._work.is_waiting:
+            self._take(delivery, messages, None)
             return
-        take, refuse = partial(self._take, delivery, messages), partial(self._refuse, delivery)
-        self._work.add(Work(Throttle.SENDS, take, refuse, cost=len(messages)))
+        delay_s, fault = effect or (0.0, None)
+        take, refuse = partial(self._take, delivery, messages, fault), partial(self._refuse, delivery)
+        self._work.add(Work(Throttle.SENDS, take, refuse, cost=len(messages), delay_s=delay_s))
 
-    def _take(self, delivery: Delivery, messages: list[DeviceMessage]) -> None:
+    def _take(self, delivery: Delivery, messages: list[DeviceMessage], fault: InjectedFault | None) -> None:
+        if fault is not None and fault.kind is Kind.DROP:
+            self._device.drop()
+            return
+        end = partial(self._end, delivery) if fault is None else _leave_open
         try:
-            self._devices.telemetry(self._device.sender(), messages, partial(self._end, delivery))
+            self._devices.telemetry(self._device.sender(), messages, end)
         except (HubError, StoreUnavailable, StoreDamaged) as err:
             self._refuse(delivery, err)
 
@@ -61,6 +68,10 @@ class Telemetry:
         """The device sends nothing more on this link."""
         self._work.end(is_dropped=self._device.is_ended)
         self._device.remove(self)
+
+
+def _leave_open(_error: StoreError | None) -> None:
+    """Tell the device nothing."""
 
 
 class ModuleInputs:

@@ -20,10 +20,11 @@ class Work:
     do: Callable[[], None]
     refuse: Callable[[HubError], None]
     cost: int = 1
+    delay_s: float = 0.0  # that was requested for it, beside what the quotas want
 
 
 class ThrottledWork:
-    """The work of one link. Without quotas everything is done at once."""
+    """The work of one link. Without quotas and delays everything is done at once."""
 
     __slots__ = ("_loop", "_quotas", "_timer", "_waiting")
 
@@ -32,6 +33,11 @@ class ThrottledWork:
         self._quotas = quotas
         self._waiting: deque[Work] | None = None  # most links never wait
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something waits, so that what comes has to wait too."""
+        return bool(self._waiting)
 
     def add(self, work: Work) -> None:
         """Do it now, or when the quotas allow it and everything before it is done; or refuse it."""
@@ -48,9 +54,9 @@ class ThrottledWork:
     def _wait_s(self, work: Work) -> float | None:
         """How long the quotas have it wait; None: it was refused."""
         if self._quotas is None or work.throttle is None:
-            return 0
+            return work.delay_s
         try:
-            return self._quotas.wait_s(work.throttle, work.cost)
+            return self._quotas.wait_s(work.throttle, work.cost) + work.delay_s
         except HubError as err:
             work.refuse(err)
             return None

@@ -14,6 +14,7 @@ from azext_iotjobs.localhub.amqp.wire.performatives import Accepted, DeliverySta
 from azext_iotjobs.localhub.engine.device_requests import TwinResponse, patch_reported, read_twin, refused_twin
 from azext_iotjobs.localhub.engine.device_service import DeviceService
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, GENERIC_BAD_REQUEST, HubError
+from azext_iotjobs.localhub.rules.fault import Kind, Operation
 from azext_iotjobs.localhub.rules.quota import Throttle
 
 REPORTED, DESIRED_NEWS = "/properties/reported", "/notifications/twin/properties/desired"
@@ -46,13 +47,22 @@ class TwinRequests:
             raise HubError(ARGUMENT_INVALID, "The request has no correlation id.")
         operation, resource = (str(message.annotations.get(name) or "") for name in ("operation", "resource"))
         respond = partial(self._respond, delivery, correlation_id)
-        self._work.add(
-            Work(
-                _THROTTLES.get(operation),
-                do=lambda: respond(self._process(operation, resource, body)),
-                refuse=lambda err: respond(refused_twin(err)),
-            )
-        )
+        delay_s, fault = (self._device.effect(Operation.TWIN) if operation in _THROTTLES else None) or (0.0, None)
+
+        def process() -> None:
+            if fault is None:
+                respond(self._process(operation, resource, body))
+            elif fault.kind is Kind.STATUS:
+                respond(refused_twin(fault.refusal()))
+            elif fault.kind is Kind.DROP:
+                self._device.drop()
+            else:  # there is no answer
+                self.link.settle(delivery, Accepted())
+
+        def refuse(err: HubError) -> None:
+            respond(refused_twin(err))
+
+        self._work.add(Work(_THROTTLES.get(operation), process, refuse, delay_s=delay_s))
 
     def _process(self, operation: str, resource: str, body: bytes) -> TwinResponse:
         if operation == "GET":

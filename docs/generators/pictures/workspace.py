@@ -15,7 +15,7 @@ from pictures.window import Row
 DOTS = "…"
 
 
-class Shot(NamedTuple):
+class Screenshot(NamedTuple):
     """What a picture shows."""
 
     rows: list[Row]
@@ -24,7 +24,7 @@ class Shot(NamedTuple):
     columns: int = COLUMNS
 
 
-class Stage:
+class Workspace:
     """A folder, and terminals in it."""
 
     def __init__(self, folder: Path) -> None:

@@ -1,0 +1,28 @@
+"""What faults that were requested do to requests: a delay, an error in the service's form, a connection that ends."""
+
+import asyncio
+
+from aiohttp import web
+
+from azext_iotjobs.localhub.engine.faults import Faults
+from azext_iotjobs.localhub.rules.fault import REASON, Kind, Operation
+
+
+async def let_pass(faults: Faults, request: web.Request) -> None:
+    """Return when nothing hinders a request, after a delay perhaps.
+
+    Raises HubError for one that is refused, ConnectionError for one whose connection was ended.
+    """
+    name = f"{request.method} {request.path}"
+    effect = faults.effect(Operation.REQUEST, request.match_info.get("id"), name)
+    if effect is None:
+        return
+    if effect.delay_s:
+        await asyncio.sleep(effect.delay_s)
+    if effect.fault is None:
+        return
+    if effect.fault.kind is Kind.DROP:
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionError(REASON)
+    raise effect.fault.refusal()

@@ -1,0 +1,36 @@
+"""What may go wrong with a local hub of a test."""
+
+
+class LocalHubNotStarted(Exception):
+    """Something was asked of a hub that was not started."""
+
+    def __init__(self) -> None:
+        super().__init__("This hub was not started: call start(), or use it as `with LocalHub() as hub:`.")
+
+
+class LocalHubFailed(Exception):
+    """The hub's process did not start, or does not answer; the text includes what it wrote to stderr."""
+
+    def __init__(self, what: str, *, exit_code: int | None, errors: str) -> None:
+        super().__init__(f"{what} (exit code {exit_code}). It wrote:\n{errors or '(nothing)'}")
+        self.exit_code = exit_code  # None: it runs
+        self.errors = errors
+
+
+class LocalHubRefused(Exception):
+    """The hub answered with an error."""
+
+    def __init__(self, request: str, *, status: int, error_code: str | None, text: str, errors: str) -> None:
+        log = f"\nThe hub wrote:\n{errors}" if status >= 500 and errors else ""
+        super().__init__(f"{request}: {status} {error_code}: {text}{log}")
+        self.status = status
+        self.error_code = error_code  # the symbolic name, such as DeviceNotFound
+        self.text = text
+
+
+class LocalHubTimeout(Exception):
+    """What was waited for did not happen in time; the text shows what was there instead."""
+
+
+class SimulationFailed(Exception):
+    """Simulated devices did not start, or have ended; the text includes what their process wrote to stderr."""

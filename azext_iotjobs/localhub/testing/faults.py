@@ -1,0 +1,49 @@
+"""A fault that was requested of a hub, for tests of what a program does about it. Standard library only."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from azext_iotjobs.localhub.testing.running_hub import RunningHub
+
+MEMBERS = {  # of the hub's document, where Python calls them otherwise
+    "delay_s": "delaySeconds",
+    "for_s": "forSeconds",
+    "retry_after_s": "retryAfterSeconds",
+    "skew_s": "skewSeconds",
+}
+
+
+class Fault:
+    """One fault. In a `with` statement it is cleared at the end."""
+
+    def __init__(self, hub: "RunningHub", kind: str, **how: Any) -> None:
+        """Request it; `RunningHub.fault` says what there is. Raises LocalHubRefused, which names what is allowed."""
+        named = {MEMBERS.get(name, name): value for name, value in how.items()}
+        self._hub = hub
+        self._path = f"/_local/faults/{hub.request('POST', '/_local/faults', {'kind': kind, **named})['id']}"
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """It as the hub has it now. Raises LocalHubRefused once it is cleared."""
+        return dict(self._hub.request("GET", self._path))
+
+    @property
+    def count(self) -> int:
+        """How often it has happened."""
+        return int(self.document["appliedCount"])
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it may still happen: its times are not used up, and its time is not over."""
+        return bool(self.document["active"])
+
+    def clear(self) -> None:
+        """Let it not happen any more; the hub forgets it. Nothing to do when that was so already."""
+        if any(each["id"] == self._path.rpartition("/")[2] for each in self._hub.faults()):
+            self._hub.request("DELETE", self._path)
+
+    def __enter__(self) -> "Fault":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.clear()

@@ -1,0 +1,133 @@
+"""What tests ask of a hub by name: messages, twins, methods, certificates. Each is a REST call or a few."""
+
+import base64
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from azext_iotjobs.localhub.testing.received import Telemetry, telemetry
+
+TELEMETRY = "Telemetry"  # the source of events that devices send themselves
+SOURCE = "iothub-message-source"
+MAX_EVENTS = 100  # that the hub gives at once
+
+
+class HubRequests:
+    """Something that makes requests to a hub."""
+
+    def request(self, method: str, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None) -> Any:
+        """One REST call with iothubowner's key; gives the document of the response."""
+        raise NotImplementedError
+
+
+class HubOperations(HubRequests):
+    """Requests that tests need often. All raise LocalHubRefused, such as for an unknown device."""
+
+    def reset(self) -> None:
+        """Remove all devices, twins, jobs, messages and events; the hub, its ports and its keys stay."""
+        self.request("POST", "/_local/reset")
+
+    def send(self, device_id: str, body: Any = b"", **properties: Any) -> str:
+        """Send a message to a device; gives its id.
+
+        body: bytes; a text, sent as UTF-8; any other JSON value, sent as such with its content type.
+        properties: of the application; what is no text is sent as one.
+        """
+        path = f"/_local/devices/{quote(device_id, safe='')}/messages"
+        document = {**_message(body), "properties": {name: str(value) for name, value in properties.items()}}
+        return str(self.request("POST", path, document)["messageId"])
+
+    def events(self, device_id: str | None = None, *, after: int = 0) -> list[Telemetry]:
+        """What devices have sent, oldest first: of the newest 1,000 messages.
+
+        device_id: and its modules; None: all devices.  after: the number of a message; those after it.
+        """
+        found: list[Telemetry] = []
+        while page := self._events_page(after):
+            after = page[-1]["number"]
+            found += telemetry_in(page, device_id)
+            if len(page) < MAX_EVENTS:
+                break
+        return found
+
+    def twin(self, device_id: str, module_id: str | None = None) -> dict[str, Any]:
+        """The twin of a device, or of a module on it."""
+        return dict(self.request("GET", _twin_path(device_id, module_id)))
+
+    def patch_twin(
+        self,
+        device_id: str,
+        module_id: str | None = None,
+        *,
+        tags: Mapping[str, Any] | None = None,
+        desired: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Merge into a twin; gives the twin. tags, desired: what changes; a member that is None is removed."""
+        patch: dict[str, Any] = {} if tags is None else {"tags": tags}
+        if desired is not None:
+            patch["properties"] = {"desired": desired}
+        return dict(self.request("PATCH", _twin_path(device_id, module_id), patch))
+
+    def call(
+        self,
+        device_id: str,
+        method: str,
+        payload: Any = None,
+        *,
+        module_id: str | None = None,
+        timeout_s: int = 30,
+        connect_timeout_s: int = 10,
+    ) -> dict[str, Any]:
+        """Call a direct method; gives `status` and `payload` of the device's response.
+
+        payload: a JSON value.  timeout_s: how long the device may take to respond, 5 to 300 s.
+        connect_timeout_s: how long a device that is not connected is waited for, 0 to 300 s.
+        Raises LocalHubRefused, 404 DeviceNotOnline, or 504 when there is no response.
+        """
+        document = {
+            "methodName": method,
+            "payload": payload,
+            "responseTimeoutInSeconds": timeout_s,
+            "connectTimeoutInSeconds": connect_timeout_s,
+        }
+        return dict(self.request("POST", f"{_twin_path(device_id, module_id)}/methods", document))
+
+    def add_ca(self, name: str, certificate: str | Path) -> dict[str, Any]:
+        """Add a CA, so that devices of the type `certificateAuthority` may have certificates that it signed.
+
+        name: 1 to 64 characters; a CA of that name is replaced.  certificate: PEM, or a file with it.
+        """
+        pem = certificate.read_text("ascii") if isinstance(certificate, Path) else certificate
+        return dict(self.request("PUT", f"/_local/certificates/{quote(name, safe='')}", {"certificate": pem}))
+
+    def _events_page(self, after: int, wait_s: int = 0) -> list[dict[str, Any]]:
+        return list(self.request("GET", f"/_local/events?after={after}&wait={wait_s}"))
+
+
+def telemetry_in(documents: list[dict[str, Any]], device_id: str | None) -> list[Telemetry]:
+    """The messages of a device, or of all, among events."""
+    return [
+        telemetry(each)
+        for each in documents
+        if device_id in (None, each["deviceId"]) and each["systemProperties"].get(SOURCE, TELEMETRY) == TELEMETRY
+    ]
+
+
+def _message(body: Any) -> dict[str, str]:
+    if isinstance(body, bytes):
+        return {"body": base64.b64encode(body).decode()}
+    if isinstance(body, str):
+        return {"body": base64.b64encode(body.encode()).decode(), "contentEncoding": "utf-8"}
+    content = json.dumps(body).encode()
+    return {
+        "body": base64.b64encode(content).decode(),
+        "contentType": "application/json",
+        "contentEncoding": "utf-8",
+    }
+
+
+def _twin_path(device_id: str, module_id: str | None) -> str:
+    path = f"/twins/{quote(device_id, safe='')}"
+    return path if module_id is None else f"{path}/modules/{quote(module_id, safe='')}"
