@@ -150,11 +150,14 @@ async def _serve(serve: Serve, config: LocalHubConfig, *, end_with_stdin: bool, 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(LoopExceptionHandler())
+
+    def end(*_: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and the process is about to
+            loop.call_soon_threadsafe(stop.set)
+
+    # Not handlers of the loop: once it has ended, a signal would end the process before what is temporary is removed.
     for number in _stop_signals():
-        if sys.platform == "win32":
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
-        else:
-            loop.add_signal_handler(number, stop.set)
+        signal.signal(number, end)
     if end_with_stdin:
         threading.Thread(target=_wait_for_stdin, args=(loop, stop), daemon=True).start()
 

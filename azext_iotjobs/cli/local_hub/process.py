@@ -21,6 +21,7 @@ from azext_iotjobs.transport.own_import import own_folders
 PACKAGE_FOLDER = Path(__file__).resolve().parents[3]
 LOG, CA = "hub.log", "ca.pem"  # in the data folder
 READY_LIMIT_S = 30.0  # it is ready in under 2 s; a busy machine may need more
+SEED_LIMIT_S = 600.0  # with a seed, which may have 100,000 devices
 END_LIMIT_S = 30.0
 BAD_ARGUMENTS = 2  # the hub's exit code for a value that it refuses
 
@@ -78,7 +79,7 @@ def start(options: HubOptions, *, log_level: str, in_background: bool) -> Starte
     process = _spawn(_command_line(options, log_level, in_background), in_background)
     # From stderr, not from the log, which stays empty while the disk is full.
     errors = _ErrorReader(process.stderr) if process.stderr else None
-    line = _ready_line(process)
+    line = _ready_line(process, READY_LIMIT_S if options.seed is None else SEED_LIMIT_S)
     if line:
         has_new_ca = ca_before not in (None, _content(data_path / CA))
         return StartedHub(document=json.loads(line), has_new_ca=has_new_ca, process=process)
@@ -192,9 +193,9 @@ def _wait_for_end(process: "subprocess.Popen[bytes]") -> int:
         return process.wait()
 
 
-def _ready_line(process: "subprocess.Popen[bytes]") -> bytes:
+def _ready_line(process: "subprocess.Popen[bytes]", limit_s: float) -> bytes:
     """The one line that the hub prints when it is ready; b"" when it ended instead, or was too slow and killed."""
-    late = threading.Timer(READY_LIMIT_S, process.kill)
+    late = threading.Timer(limit_s, process.kill)
     late.start()
     try:
         assert process.stdout is not None
