@@ -216,8 +216,10 @@ def _parser() -> argparse.ArgumentParser:
         "connection string and its CA. Ctrl-C or SIGTERM ends it.",
         epilog="exec [OPTIONS] -- COMMAND runs a command with a hub of its own, whose exit code it gives.",
     )
-    parser.add_argument("--https-port", type=int, default=8443)
-    parser.add_argument("--mqtt-port", type=int, default=8883)
+    parser.add_argument(
+        "--https-port", type=int, default=8443, help="HTTPS and WebSocket; 0: any free one; default: 8443"
+    )
+    parser.add_argument("--mqtt-port", type=int, default=8883, help="MQTT; 0: any free one; default: 8883")
     parser.add_argument("--amqp-port", type=int, help="default: 5671, or any free one where that is taken")
     parser.add_argument("--amqp-plain-port", type=int, help="AMQP without TLS; default: none")
     parser.add_argument(
@@ -304,9 +306,14 @@ def _add_process(parser: argparse.ArgumentParser) -> None:
         help="stop when standard input ends, as with the parent process",
     )
     parser.add_argument("--log-file", type=Path, help="log file; default: log to stderr only")
-    parser.add_argument("--log-level", choices=list(LEVELS), default="warning")
+    parser.add_argument("--log-level", choices=list(LEVELS), default="warning", help="default: warning")
     parser.add_argument("--verbose", action="store_true", help="the same as --log-level debug")
-    parser.add_argument("--detached", action="store_true", help="close stderr once the hub is ready")
+    parser.add_argument(
+        "--detached",
+        action="store_true",
+        help="close stderr once the hub is ready, for a program that starts it and then ends; it does not go into the "
+        "background by itself",
+    )
 
 
 def _end(code: int, text: str) -> int:
