@@ -216,9 +216,7 @@ def _parser() -> argparse.ArgumentParser:
         "connection string and its CA. Ctrl-C or SIGTERM ends it.",
         epilog="exec [OPTIONS] -- COMMAND runs a command with a hub of its own, whose exit code it gives.",
     )
-    parser.add_argument(
-        "--https-port", type=int, default=8443, help="HTTPS and WebSocket; 0: any free one; default: 8443"
-    )
+    parser.add_argument("--https-port", type=int, default=8443, help="HTTPS, WebSocket; 0: any free one; default: 8443")
     parser.add_argument("--mqtt-port", type=int, default=8883, help="MQTT; 0: any free one; default: 8883")
     parser.add_argument("--amqp-port", type=int, help="default: 5671, or any free one where that is taken")
     parser.add_argument("--amqp-plain-port", type=int, help="AMQP without TLS; default: none")
