@@ -68,6 +68,7 @@ def test_groups_jobs_and_scheduled_jobs_are_imported_and_run(place: FleetJobs) -
 
     planned = place.run("import", *words, "--dry-run", "-o", "table")
     assert planned.code == 4 and "is not imported: it changes the device template" in planned.stderr
+    assert "Nothing was saved, because of --dry-run" in planned.stderr
     assert not place.folder.exists(), "nothing is made, and so nothing is saved"
     assert "device group Thermostats" in planned.stdout and "properties.desired" not in planned.stderr
 

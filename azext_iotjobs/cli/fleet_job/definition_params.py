@@ -9,7 +9,15 @@ from azext_iotjobs.cli.fleet_job import completers
 from azext_iotjobs.cli.fleet_job.gate_params import GATES
 from azext_iotjobs.cli.input.options import Group, extra
 from azext_iotjobs.cli.input.row_params import RUN_ERROR_CLASSES
-from azext_iotjobs.cli.input.shared_params import JSON_FORMS, device_ids, devices_file, exclude, verification
+from azext_iotjobs.cli.input.shared_params import (
+    JSON_FORMS,
+    PATCH_FORMS,
+    TAG_FORMS,
+    device_ids,
+    devices_file,
+    exclude,
+    verification,
+)
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS
 
 # Headings in the help.
@@ -61,18 +69,18 @@ ACTION: Group = (
     extra(
         "our_twin_patch",
         "--twin-patch --patch",
-        f"What to merge into each twin (tags, properties.desired): {JSON_FORMS}.",
+        f"What to merge into each twin (tags, properties.desired): {PATCH_FORMS}.",
         group=ON_ACTION,
         nargs="+",
     ),
     extra(
         "our_desired",
         "--desired",
-        "Desired properties alone, in place of --twin-patch: `light=5`, or in the other forms.",
+        f"Desired properties alone, in place of --twin-patch: {JSON_FORMS}.",
         group=ON_ACTION,
         nargs="+",
     ),
-    extra("our_tags", "--tags", "Tags alone, or with --desired.", group=ON_ACTION, nargs="+"),
+    extra("our_tags", "--tags", f"Tags alone, or with --desired: {TAG_FORMS}.", group=ON_ACTION, nargs="+"),
     extra("our_method_name", "--method-name --mn", "Name of the direct method that is called.", group=ON_ACTION),
     extra(
         "our_method_payload",
@@ -270,7 +278,8 @@ WHEN_ONLINE: Group = (
         "when_online",
         "--when-online",
         "How long a device that is offline may take to connect, 10s to 30d, such as 7d. It does not fail and holds up "
-        "neither its batch nor the run; it is operated when it connects. `none`: it fails.",
+        "neither its batch nor the run; it is operated when it connects. `none`: it fails; the default "
+        "of a new fleet job.",
         group=ON_DELIVERY,
     ),
 )

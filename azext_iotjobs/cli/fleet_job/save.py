@@ -50,6 +50,7 @@ def create(
         from azext_iotjobs.cli.fleet_job.dry_run import show_plan
 
         return show_plan(cmd, client, hub, _unsaved(fleet_job_id, host_of(hub), new))
+    client.store.definitions.check_unused(fleet_job_id)  # before the hub is asked anything
     if run:
         running.check()
     planning.check_verification(hub, new)  # a typo in it or in a gate would leave a fleet job that has to be changed

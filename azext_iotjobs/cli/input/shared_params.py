@@ -14,7 +14,10 @@ SUCCESS_STATUS = "200-399"
 ID_LIST = "with commas between them; one that holds a comma stands in double quotes."
 
 # What input/json_option.py reads; an option of this kind has nargs="+", for the pairs.
-JSON_FORMS = "JSON, `@file`, `-` for standard input, or pairs such as `delay=5 options.mode=fast`"
+_FORMS = "JSON, `@file`, `-` for standard input, or pairs such as"
+JSON_FORMS = f"{_FORMS} `delay=5 options.mode=fast`"
+TAG_FORMS = f"{_FORMS} `site=north place.floor=2`"
+PATCH_FORMS = f"{_FORMS} `tags.site=north properties.desired.delay=5`"
 
 
 _edit_number = itertools.count()

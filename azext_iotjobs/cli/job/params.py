@@ -8,8 +8,8 @@ from azext_iotjobs.cli.input.shared_params import (
     AUTH_TYPE,
     GUARDS,
     HUB,
-    JSON_FORMS,
     OUTCOME,
+    PATCH_FORMS,
     SELECTION,
     SUCCESS,
     exclude,
@@ -74,7 +74,7 @@ def action(timeout_s: int | None) -> Group:
         extra(
             "our_twin_patch",
             "--twin-patch --patch",
-            f"What to merge into each twin (tags, properties.desired): {JSON_FORMS}.",
+            f"What to merge into each twin (tags, properties.desired): {PATCH_FORMS}.",
             nargs="+",
         ),
         extra(

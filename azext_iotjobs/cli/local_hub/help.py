@@ -13,7 +13,8 @@ command(
     "Start a local hub, and print its connection string.",
     ("Start in the background.", "az iot local-hub start --detach"),
     (
-        "Start a second one beside it, which forgets everything when it ends.",
+        "Start a second one beside it, which forgets everything when it ends. Other commands reach it with "
+        "-n 127.0.0.2.",
         "az iot local-hub start --bind 127.0.0.2 --data-dir hub-2 --in-memory --detach",
     ),
     (

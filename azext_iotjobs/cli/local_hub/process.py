@@ -13,9 +13,10 @@ from typing import IO, Any
 
 from azure.cli.core._environment import get_config_dir
 
-from azext_iotjobs.cli.hub_access.running_hubs import state_folder
+from azext_iotjobs.cli.hub_access.running_hubs import running_hubs, state_folder
 from azext_iotjobs.cli.output.own_session import own_session
 from azext_iotjobs.model.errors import BadValue, StateError
+from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.transport.own_import import own_folders
 
 PACKAGE_FOLDER = Path(__file__).resolve().parents[3]
@@ -71,6 +72,7 @@ def start(options: HubOptions, *, log_level: str, in_background: bool) -> Starte
     Raises BadValue or StateError with the hub's own error when it does not start.
     """
     data_path = options.data_path
+    _check_not_in_use(data_path)
     try:
         data_path.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as err:
@@ -108,6 +110,21 @@ def wait_for_end(hub: StartedHub) -> None:
         raise StateError(
             f"The local hub ended with code {code}; see its errors above, or {hub.document.get('logFile')}."
         )
+
+
+def _check_not_in_use(folder: Path) -> None:
+    """Raise StateError when a hub of this user runs in the folder already."""
+    for running in running_hubs():
+        if Path(str(running.document.get("dataDirectory"))).resolve() == folder.resolve():
+            raise StateError(
+                f"A local hub runs in the data folder {folder} already, at {running.selector}.",
+                hint=Text(
+                    f"Use it: give -n {running.selector} to the commands. Or stop it: ",
+                    command("iot local-hub stop", hub=running.selector),
+                    " For a second hub beside it, give another --data-dir, and --bind 127.0.0.2 or other ports: ",
+                    command("iot local-hub start", "--bind", "127.0.0.2", "--data-dir", "hub-2"),
+                ),
+            )
 
 
 def _command_line(options: HubOptions, log_level: str, in_background: bool) -> list[str]:

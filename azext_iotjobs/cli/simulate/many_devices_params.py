@@ -4,7 +4,7 @@ They are extras: the fields of SimulateOptions in `options.py` have their names.
 """
 
 from azext_iotjobs.cli.input.options import Group, extra
-from azext_iotjobs.cli.input.shared_params import JSON_FORMS, device_ids, exclude
+from azext_iotjobs.cli.input.shared_params import TAG_FORMS, device_ids, exclude
 
 ON_DEVICES = "Many Devices"  # headings in the help
 ON_MONITORING = "Monitoring"
@@ -57,7 +57,7 @@ WHICH_DEVICES: Group = (
     extra(
         "our_tags",
         "--tags",
-        f"With --create: further tags of the devices that are registered: {JSON_FORMS}.",
+        f"With --create: further tags of the devices that are registered: {TAG_FORMS}.",
         group=ON_DEVICES,
         nargs="+",
     ),

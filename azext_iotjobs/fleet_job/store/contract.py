@@ -96,6 +96,9 @@ class Definitions(Protocol):
         host: of its hub, canonical.  at: aware UTC.  by: who saves it, for people.  origin: None: it is not a copy.
         """
 
+    def check_unused(self, fleet_job_id: str) -> None:
+        """Raise ConflictingChoice when the id is taken."""
+
     def get(self, fleet_job_id: str, version: int | None = None) -> FleetJob:
         """A fleet job, in its newest version or another one. Raises NotFound."""
 

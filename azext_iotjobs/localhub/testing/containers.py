@@ -1,4 +1,4 @@
-"""A local hub in a container, for tests: a class for Testcontainers. The only module that imports testcontainers.
+"""A local hub in a container, for tests: a class for Testcontainers. Only this module imports testcontainers.
 
 Strategy: it is the image of the Dockerfile, which prints what a client needs once it serves clients. What is given here
 is what clients on this machine need: the ports that the container engine has published, and copies of the CA's files.
@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from docker.errors import DockerException
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 from typing_extensions import Self
 
-from azext_iotjobs.localhub.testing.errors import LocalHubFailed, LocalHubNotStarted
+from azext_iotjobs.localhub.testing.errors import LocalHubFailed, LocalHubNotStarted, NoContainerEngine
 from azext_iotjobs.localhub.testing.running_hub import RunningHub
 
 IMAGE = "iotjobs-local-hub"
@@ -47,8 +48,12 @@ class IoTHubContainer(DockerContainer, RunningHub):
         same_ports: whether ports 443, 8883 and 5671 of this machine lead to it, as SDKs of devices on this machine
             need; else any free ones do, so that several hubs can run at once.
         more: for testcontainers' DockerContainer, such as network.
+        Raises LocalHubFailed where no container engine is reached.
         """
-        super().__init__(image, **more)
+        try:
+            super().__init__(image, **more)
+        except DockerException as err:
+            raise NoContainerEngine(str(err)) from None
         self._container: Any = None
         self.dns_name = dns_name
         self.with_env("DNS_NAMES", dns_name).with_network_aliases(dns_name).with_command(list(options))

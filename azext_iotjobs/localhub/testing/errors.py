@@ -17,6 +17,19 @@ class LocalHubFailed(Exception):
         self.errors = errors
 
 
+class NoContainerEngine(LocalHubFailed):
+    """There is no container engine that answers, so that no hub can be started in a container."""
+
+    def __init__(self, reason: str) -> None:
+        Exception.__init__(
+            self,
+            f"No container engine is reached: {reason}. Does `docker version` show a server here? Start Docker or "
+            "Podman, or set DOCKER_HOST to where it listens. LocalHub, a hub in a process, needs none.",
+        )
+        self.exit_code = None
+        self.errors = ""
+
+
 class LocalHubRefused(Exception):
     """The hub answered with an error."""
 

@@ -27,6 +27,7 @@ from azext_iotjobs.cli.fleet_job.progress import Progress, ended_line, how_far
 from azext_iotjobs.cli.fleet_job.run_foreground import judge, start, warn_of_unused
 from azext_iotjobs.cli.fleet_job.run_options import RunOptions
 from azext_iotjobs.cli.fleet_job.stop import _until_ended
+from azext_iotjobs.cli.output import hints
 from azext_iotjobs.cli.output.device_row_line import HEARTBEAT_S
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.store.holder import this_process
@@ -145,6 +146,23 @@ def test_a_gate_that_cannot_be_is_refused_before_the_fleet_job_is_saved(
     with pytest.raises(BadValue, match="there is no program 'no-such-program'"):
         save.create(CMD, where, "a", run=True, **typed)
     assert not where.store.definitions.list_all()
+    where.store.close()
+
+
+def test_an_id_that_is_taken_is_refused_before_the_hub_is_asked_with_both_ways_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = HubClient.open(HubTarget(host="hub.invalid"), SasKey(policy="owner", key="a2V5"), SystemClock())
+    monkeypatch.setattr(FleetJobContext, "hub", lambda _: nowhere)
+    monkeypatch.setattr(hints, "_typed", hints.Typed("iot hub fleet-job create", state_dir="kept here"))
+    where = context_of(tmp_path)
+    definitions.create(where.store, "a", "hub.invalid", a_job().definition, by="me", at=NOW)
+    with pytest.raises(ConflictingChoice, match="A fleet job a already exists") as raised:
+        save.create(CMD, where, "a", our_method_name="reboot", our_query_condition="tags.site = 'north'")
+    assert hints.commands_in(raised.value.hint or "") == [
+        'az iot hub fleet-job update -j a --state-dir "kept here"',
+        'az iot hub fleet-job delete -j a --yes --state-dir "kept here"',
+    ]
     where.store.close()
 
 

@@ -3,6 +3,7 @@
 IOTJOBS_TEST_IMAGE: an image that is there, instead of one that is built here.
 """
 
+import gc
 import os
 import shutil
 import ssl
@@ -50,6 +51,16 @@ def engine() -> Iterator[Any]:
     client = docker.from_env()
     yield client
     client.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # docker leaves its socket open
+def test_without_a_container_engine_the_error_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from azext_iotjobs.localhub.testing.containers import IoTHubContainer
+
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no-engine.sock")
+    with pytest.raises(LocalHubFailed, match="No container engine is reached: .* Does `docker version` show"):
+        IoTHubContainer()
+    gc.collect()  # here, where the socket that is left open may be warned of
 
 
 @pytest.fixture(scope="module")

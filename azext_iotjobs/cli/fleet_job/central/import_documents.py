@@ -60,6 +60,8 @@ def import_documents(
     _warn_of_groups_without_devices(steps)
     if any(each.effect is Effect.REFUSED for each in steps):
         leave_with(cmd, PART_DONE, exit_zero=False)
+    if dry_run:
+        logger.warning("Nothing was saved, because of --dry-run: this is what an import would do.")
     more = {"dryRun": True} if dry_run else {}
     return [{**_document(each), **more} for each in steps]
 

@@ -29,14 +29,18 @@ class DefinitionStore:
     ) -> FleetJob:
         """Store a new fleet job, version 1. Raises ConflictingChoice when the id is taken."""
         with self._database.transaction():
-            if self._row_of(fleet_job_id) is not None:
-                raise _taken(fleet_job_id)
+            self.check_unused(fleet_job_id)
             self._database.change(
                 "INSERT INTO fleet_job (id, host, version, created_at, created_by, origin) VALUES (?, ?, 1, ?, ?, ?)",
                 (fleet_job_id, host, at.timestamp(), text(by), render_origin(origin)),
             )
             self._add_version(fleet_job_id, 1, definition, at, by)
         return self.get(fleet_job_id)
+
+    def check_unused(self, fleet_job_id: str) -> None:
+        """Raise ConflictingChoice when the id is taken."""
+        if self._row_of(fleet_job_id) is not None:
+            raise _taken(fleet_job_id)
 
     def get(self, fleet_job_id: str, version: int | None = None) -> FleetJob:
         """A fleet job, in its newest version or another one. Raises NotFound."""
@@ -92,5 +96,10 @@ class DefinitionStore:
 def _taken(fleet_job_id: str) -> ConflictingChoice:
     return ConflictingChoice(
         f"A fleet job {fleet_job_id} already exists.",
-        hint=Text("Give another id, or change it: ", command("iot hub fleet-job update", fleet_job_id=fleet_job_id)),
+        hint=Text(
+            "Give another id, or change it: ",
+            command("iot hub fleet-job update", fleet_job_id=fleet_job_id),
+            " Or delete it first: ",
+            command("iot hub fleet-job delete", fleet_job_id=fleet_job_id, yes=True),
+        ),
     )
