@@ -28,8 +28,8 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _add_addresses(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--https-port", type=int, default=8443)
-    parser.add_argument("--mqtt-port", type=int, default=8883)
+    parser.add_argument("--https-port", type=int, default=8443, help="HTTPS, WebSocket; 0: any free one; default: 8443")
+    parser.add_argument("--mqtt-port", type=int, default=8883, help="MQTT; 0: any free one; default: 8883")
     parser.add_argument("--amqp-port", type=int, help="default: 5671, or any free one where that is taken")
     parser.add_argument("--amqp-plain-port", type=int, help="AMQP without TLS; default: none")
     parser.add_argument(
@@ -115,6 +115,11 @@ def _add_process(parser: argparse.ArgumentParser) -> None:
         help="stop when standard input ends, as with the parent process",
     )
     parser.add_argument("--log-file", type=Path, help="log file; default: log to stderr only")
-    parser.add_argument("--log-level", choices=list(LEVELS), default="warning")
+    parser.add_argument("--log-level", choices=list(LEVELS), default="warning", help="default: warning")
     parser.add_argument("--verbose", action="store_true", help="the same as --log-level debug")
-    parser.add_argument("--detached", action="store_true", help="close stderr once the hub is ready")
+    parser.add_argument(
+        "--detached",
+        action="store_true",
+        help="close stderr once the hub is ready, for a program that starts it and then ends; it does not go into the "
+        "background by itself",
+    )
