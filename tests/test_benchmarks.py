@@ -63,6 +63,12 @@ def test_the_benchmark_of_cli() -> None:
     assert sum("  goal 1.10: " in each for each in lines) == 3, "ours is judged, by command"
 
 
+def test_the_benchmark_of_fixtures() -> None:
+    lines = output_of("fixtures", "--short")
+    for what in ("started and ready", "reset", "closed"):
+        assert number(rf"^{what} +median ([\d.]+) s, best ", lines) > 0
+
+
 @needs_proc
 def test_the_benchmark_of_hub() -> None:
     lines = output_of("hub", "--short")

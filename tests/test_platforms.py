@@ -49,10 +49,13 @@ DECIDED = {
     "cli/simulate/created_devices_log.py": {"fcntl", "msvcrt"},
     "fleet_job/store/holder.py": {"kill", "/proc"},
     "operations/fleet_job/gate_command.py": {"SIGKILL", "killpg", "start_new_session"},
-    "localhub/__main__.py": {"SIGHUP", "add_signal_handler"},
+    "localhub/__main__.py": {"SIGHUP"},
+    "localhub/process/private_files.py": {"fchmod"},
     "localhub/process/folder.py": {"fcntl", "msvcrt"},
     "localhub/process/limits.py": {"resource"},
+    "localhub/testing/exec_command.py": {"SIGHUP", "SIGQUIT", "SIGUSR1", "/dev"},
     "localhub/testing/pipelines.py": {"start_new_session"},
+    "localhub/testing/process.py": {"start_new_session"},
     "transport/open_files.py": {"resource", "/proc", "/dev"},
 }
 

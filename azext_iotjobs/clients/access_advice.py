@@ -4,7 +4,7 @@ Commands name what the door may know, such as who is signed in, as facts: below 
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from azext_iotjobs.clients.access import ACTION_PREFIX, DATA_CONTRIBUTOR, POLICIES, access_of
@@ -15,6 +15,7 @@ from azext_iotjobs.model.target import SasKey, SasToken
 from azext_iotjobs.model.text import Fact, Field, Part, Text, command
 from azext_iotjobs.transport.http import SentRequest
 
+NO_TIME = timedelta(0)
 CLOCK_LIMIT_S = 300.0  # the service's documents name clocks that differ by more as a cause of 401
 NETWORK = "A network rule of the hub (IP filter, private endpoint, no public access) may keep this machine out."
 ACCOUNT = Fact("the account that is signed in")
@@ -43,14 +44,12 @@ def not_let_in(sent: SentRequest | None, date: str | None) -> Advice:
     ahead_s = 0.0 if hub_at is None else (sent.answered_at - hub_at).total_seconds()
     clock = f" This machine's clock is {duration(abs(ahead_s))} {'ahead of' if ahead_s > 0 else 'behind'} the hub's."
     credential, differs = sent.credential, abs(ahead_s) > CLOCK_LIMIT_S
-    if isinstance(credential, SasToken):
-        past_s = ((hub_at or sent.answered_at) - credential.expires_at).total_seconds()
-        if past_s >= 0:
-            whose = "this machine's" if hub_at is None else "the hub's"
-            return Advice(
-                f"The SAS token ended {duration(past_s)} ago by {whose} clock.{clock if differs else ''}",
-                "Make a new one, or give the policy's key, with which a new token is made whenever one is needed.",
-            )
+    if isinstance(credential, SasToken) and (past := (hub_at or sent.answered_at) - credential.expires_at) >= NO_TIME:
+        whose = "this machine's" if hub_at is None else "the hub's"
+        return Advice(
+            f"The SAS token expired {duration(past.total_seconds())} ago by {whose} clock.{clock if differs else ''}",
+            "Make a new one, or give the policy's key, with which a new token is made whenever one is needed.",
+        )
     if differs:
         return Advice(clock.strip(), "Set this machine's clock: the hub checks tokens by its own.")
     match credential:
@@ -115,7 +114,7 @@ def _policy(name: str, sent: SentRequest) -> Advice:
 
 
 def _key_of(policy: str, sent: SentRequest) -> tuple[Part, ...]:
-    """How a policy's key is found, and how it is done without: a local hub's key lies on this machine."""
+    """How a policy's key is found, and how to do without it: a local hub's key is on this machine."""
     show = command("iot hub connection-string show", policy_name=policy, hub=sent.hub or HUB_NAME)
     without = "Or give no key" if _is_local(sent) else "Or sign in to az and give no key"
     return show, f". {without}, only ", Field("hub"), " with the hub's name."
@@ -143,7 +142,7 @@ def _role(sent: SentRequest) -> Text:
         roles = " or ".join(access.roles())
         reason = f"{sent.method} {sent.path} needs {ACTION_PREFIX}{access.action}, which {roles} has"
     return Text(
-        f"{reason}; Owner and Contributor do not. Whoever may assign roles on the hub assigns one to ",
+        f"{reason}; Owner and Contributor do not. Somebody who may assign roles on the hub can assign one to ",
         ACCOUNT,
         ": ",
         command("role assignment create", role=role, assignee=ASSIGNEE, scope=HUB_ID),

@@ -9,6 +9,8 @@ from azext_iotjobs.model.ids import CERTIFICATE, FAULT
 from azext_iotjobs.model.message import HubEvent, NewC2dMessage
 from azext_iotjobs.transport.http import Request, Transport
 
+SEED_TIMEOUT_S = 600.0  # 100,000 devices take a slow machine more than a minute
+
 
 class LocalHubClient:
     """One method, one endpoint."""
@@ -41,12 +43,13 @@ class LocalHubClient:
     def seed(self, content: bytes) -> Any:
         """Create what a seed has and the hub has not. Raises BadRequest, which names what is wrong in it."""
         post = Request(method="POST", path=_SEED, headers={"Content-Type": "application/yaml"}, content=content)
-        return document(self._transport.send(post))
+        return document(self._transport.send(post._replace(timeout_s=SEED_TIMEOUT_S)))
 
     def export(self, *, with_keys: bool) -> Any:
         """What the hub holds, as a seed."""
         query = {"keys": "true" if with_keys else "false"}
-        return document(self._transport.send(Request(method="GET", path=_SEED, query=query, may_repeat=True)))
+        get = Request(method="GET", path=_SEED, query=query, may_repeat=True, timeout_s=SEED_TIMEOUT_S)
+        return document(self._transport.send(get))
 
     def send(self, device_id: str, message: NewC2dMessage) -> Any:
         """Send a message to a device; gives its id and number. Raises NotFound, Forbidden when its queue is full."""

@@ -34,6 +34,7 @@ from azext_iotjobs.localhub.tls.certificates import (
     all_files,
     ca_certificate,
     ensure_certificates,
+    is_of_local_hub,
 )
 from azext_iotjobs.localhub.tls.context import HubContext
 
@@ -75,19 +76,14 @@ def write_ca_copy(config: LocalHubConfig, keys: Keys) -> None:
     if path is None:
         return
     try:
-        if path.exists() and not _is_one_certificate(path):
+        if path.exists() and not is_of_local_hub(path):
             raise FolderUnusable(
-                f"--ca-file {path}: this file is there, and it is not one certificate. It would be replaced: give "
-                "another name, or remove it."
+                f"--ca-file {path}: this is there, and it is not the certificate of a local hub's CA. It would be "
+                "replaced: give another name, or remove it."
             )
         write_public(path, ca_certificate(keys.certificates))
     except OSError as err:
         raise FolderUnusable(f"--ca-file {path} cannot be written: {err.strerror}.") from err
-
-
-def _is_one_certificate(path: Path) -> bool:
-    text = path.read_bytes()
-    return text.startswith(b"-----BEGIN CERTIFICATE-----") and text.count(b"-----BEGIN") == 1
 
 
 def open_storage(config: LocalHubConfig, account: StorageAccount) -> Storage:

@@ -134,9 +134,9 @@ def test_a_clock_that_is_right_or_unknown_is_not_blamed() -> None:
 @pytest.mark.parametrize(
     ("ended_s", "ahead_s", "has_date", "said"),
     [
-        (90, 0, True, "ended 90 s ago by the hub's clock."),
-        (7200, 600, True, "ended 2 h ago by the hub's clock. This machine's clock is 10 min ahead of the hub's."),
-        (0, 3000, False, "ended 50 min ago by this machine's clock."),
+        (90, 0, True, "expired 90 s ago by the hub's clock."),
+        (7200, 600, True, "expired 2 h ago by the hub's clock. This machine's clock is 10 min ahead of the hub's."),
+        (0, 3000, False, "expired 50 min ago by this machine's clock."),
     ],
 )
 def test_a_token_that_has_ended_says_by_how_much_and_by_whose_clock(

@@ -12,6 +12,7 @@ On the lines before a block, about that block alone:
     <!-- run: background until TEXT -->    its last command lasts; what follows is typed once it has written TEXT
     <!-- run: until TEXT -->               what follows is typed once it has written TEXT, as a command with & does
     <!-- run: exit 4 -->                   its last command's exit code; `# exit code 4` beside a command says it too
+    <!-- run: exit 4 of 3 -->              the exit code of its third command
     <!-- run: file NAME -->                it is a file of the page's folder, with this name, from here on
     <!-- run: shows -->                    the block before has shown this, line by line; … stands for anything
     <!-- run: needs PROGRAM -->            it is not run where this program is not installed
@@ -46,7 +47,8 @@ class Block:
     terminal: int = 1
     lasts: bool = False  # its last command
     until: str | None = None  # what is waited for before what follows
-    exit_code: int | None = None  # of its last command; None: as the block says
+    exit_code: int | None = None  # of one command; None: as the block says
+    exit_of: int | None = None  # which command, from 1; None: the last
     file: str | None = None  # its name, where it is one
     shows: bool = False  # it is what the block before has shown
     needs: str | None = None  # a program
@@ -160,8 +162,8 @@ def _marked(block: Block, typed: str, where: str) -> Block:
         return replace(block, not_run=rest)
     if word == "terminal" and rest.isdecimal():
         return replace(block, terminal=int(rest))
-    if word == "exit" and rest.isdecimal():
-        return replace(block, exit_code=int(rest))
+    if word == "exit" and (codes := re.fullmatch(r"(\d+)(?: of (\d+))?", rest)):
+        return replace(block, exit_code=int(codes[1]), exit_of=int(codes[2]) if codes[2] else None)
     if word == "file" and re.fullmatch(r"[\w./-]+", rest):
         return replace(block, file=rest)
     if typed == "shows":

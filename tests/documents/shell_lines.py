@@ -33,7 +33,10 @@ def commands_of(block: Block) -> Iterator[Command]:
     if lines:
         raise BadPage(f"line {block.line}: bash waits for more after: {lines[0]}")
     if found and block.exit_code is not None:
-        found[-1] = found[-1]._replace(exit_code=block.exit_code)
+        which = (block.exit_of or len(found)) - 1
+        if which >= len(found):
+            raise BadPage(f"line {block.line}: there is no command {block.exit_of} here")
+        found[which] = found[which]._replace(exit_code=block.exit_code)
     yield from found
 
 

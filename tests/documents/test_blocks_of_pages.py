@@ -24,7 +24,7 @@ NOT_RUN = {
     "it needs a CI service": 2,
     "it needs a container engine": 6,  # tests/localhub/testing/test_containers.py has one where there is one
     "it installs into an environment": 18,  # tests/release and tests/scenarios/test_installing_by_url.py do it
-    "tests/conformance does with Microsoft's SDKs": 2,
+    "tests/conformance does with Microsoft's SDKs": 3,
     "the tests of this project": 2,
 }
 

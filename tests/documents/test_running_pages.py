@@ -37,6 +37,7 @@ def test_a_page_that_says_what_is_so_is_gone_through(machine: Machine) -> None:
             "page.md:2: true  # exit code 4: some failed\n\nended with 0, not 4",
         ),
         ("<!-- run: exit 2 -->\n" + shell("false"), "ended with 1, not 2"),
+        ("<!-- run: exit 1 of 1 -->\n" + shell("true", "false"), "true\n\nended with 0, not 1"),
         (shell("false | cat"), "ended with 1"),
         (shell("nosuchprogram"), "nosuchprogram: command not found"),
         ("```python\nprint(1 / 0)\n```\n", "ZeroDivisionError"),
@@ -100,6 +101,11 @@ def test_a_block_that_is_a_file_is_there_for_the_next_one(machine: Machine) -> N
 def test_a_block_that_is_not_whole_is_found(machine: Machine) -> None:
     with pytest.raises(BadPage, match="bash waits for more after: echo 'a"):
         gone_through(shell("echo 'a"), machine)
+
+
+def test_an_exit_code_of_a_command_that_is_not_there_is_found(machine: Machine) -> None:
+    with pytest.raises(BadPage, match="there is no command 3 here"):
+        gone_through("<!-- run: exit 1 of 3 -->\n" + shell("false", "true"), machine)
 
 
 def test_what_the_block_before_has_not_shown_is_found(machine: Machine) -> None:

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from azext_iotjobs.localhub.__main__ import SCRIPT
+from azext_iotjobs.localhub.process.arguments import SCRIPT
 from tests.helpers.az import REPOSITORY
+from tests.helpers.device_certificates import make
 from tests.helpers.waiting import wait_until
 
 MODULE = "azext_iotjobs.localhub"
 FREE_PORTS = ("--https-port", "0", "--mqtt-port", "0", "--amqp-port", "0")
 BAD_ARGUMENTS, NO_DEPENDENCY, NO_FOLDER = 2, 11, 12
+COMPANY_ROOT = make("root", ca=True).pem
 
 
 def start(temporary: Path, *words: str) -> "subprocess.Popen[str]":
@@ -67,6 +69,29 @@ def test_ctrl_c_before_it_is_ready_leaves_no_folder_and_no_traceback(tmp_path: P
     _, stderr = hub.communicate(timeout=60)
     assert (hub.returncode, stderr) == (0, "")
     assert list(tmp_path.iterdir()) == []
+
+
+ENDED = """
+import asyncio, os, signal, sys
+from azext_iotjobs.localhub import __main__ as hub
+
+async def serve(config, report_ready, stop):
+    os.kill(os.getpid(), signal.SIGTERM)
+    await stop.wait()
+
+asyncio.run(hub._serve(serve, None, end_with_stdin=False, detached=False))
+for number in hub._stop_signals():
+    os.kill(os.getpid(), number)
+sys.exit(7)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its signals are others")
+def test_signals_while_it_ends_do_not_end_it_before_it_has_removed_its_folder(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    words = [sys.executable, "-c", ENDED]
+    ran = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stderr) == (7, "")
 
 
 def test_events_are_not_kept_without_a_data_folder(tmp_path: Path) -> None:
@@ -122,8 +147,9 @@ def test_a_dependency_that_is_missing_is_said_to_who_installed_it_with_az_or_pip
     ("content", "said"),
     [
         (None, "cannot be written: No such file or directory."),
-        ("secret", "this file is there, and it is not one certificate."),
-        ("-----BEGIN CERTIFICATE-----\n" * 2, "this file is there, and it is not one certificate."),
+        ("secret", "this is there, and it is not the certificate of a local hub's CA."),
+        ("-----BEGIN CERTIFICATE-----\n" * 2, "this is there, and it is not the certificate of a local hub's CA."),
+        (COMPANY_ROOT, "this is there, and it is not the certificate of a local hub's CA."),
     ],
 )
 def test_the_ca_is_copied_to_where_nothing_is_lost(tmp_path: Path, content: str | None, said: str) -> None:
@@ -134,3 +160,11 @@ def test_the_ca_is_copied_to_where_nothing_is_lost(tmp_path: Path, content: str 
     code, error = refused(tmp_path, *FREE_PORTS, "--ca-file", str(path))
     assert (code, said in error) == (NO_FOLDER, True), error
     assert (path.read_text() if path.exists() else None) == content
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipes")
+def test_a_pipe_is_no_file_to_write_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    os.mkfifo(pipe := tmp_path / "pipe")
+    assert refused(tmp_path, *FREE_PORTS, "--ca-file", str(pipe))[0] == NO_FOLDER
+    assert refused(tmp_path, *FREE_PORTS, "--ready-file", str(pipe))[0] == BAD_ARGUMENTS
+    assert pipe.is_fifo()

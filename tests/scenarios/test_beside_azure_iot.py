@@ -1,6 +1,7 @@
 """With Microsoft's azure-iot extension installed too, ours answers, with our own validators and our own paho-mqtt."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -115,8 +116,8 @@ def test_every_command_of_both_is_answered_by_ours(both_hub: ScenarioHub, tmp_pa
     assert az.run("iot hub device-identity delete", *hub, "-d", "d1").code == 0
     ended = az.run("iot hub monitor-events", *hub, "-d", "d1", "--timeout", "1", environment={"PYTHONVERBOSE": "1"})
     assert ended.code == 7
-    folders = {each: str(both_hub.az.extensions / each / "azure" / "eventhub") for each in ("azure-iot", "iotjobs")}
-    assert [name for name, folder in folders.items() if folder in ended.stderr] == ["iotjobs"]
+    loaded = re.findall(r"/(azure-iot|iotjobs)/azure/eventhub/_pyamqp/__init__\.py", ended.stderr)
+    assert loaded and loaded[-1] == "iotjobs"  # the stand-in has loaded its own before
     assert az.json("iot local-hub show")["hostName"] == both_hub.name
     assert az.run("iot local-hub reset --yes").code == 0
 

@@ -2,7 +2,7 @@
 # Installs the local hub into an environment of its own, and starts it for the later steps of this job.
 #
 # HUB_PYTHON, HUB_PACKAGE, HUB_OPTIONS: the action's inputs. The rest are variables of the runner.
-set -euo pipefail
+set -euf -o pipefail
 
 environment="$RUNNER_TEMP/iotjobs-local-hub"
 repository="$(cd "$GITHUB_ACTION_PATH/../../.." && pwd)"

@@ -196,8 +196,8 @@ def _refusal(status: int, document: Any, what: str) -> HubAnswer:
             hub_code=code,
             hint=Text(
                 "To look up a hub and its key, you need the role Contributor on it. A data role is enough with "
-                f"--auth-type login and the hub's whole host name. {WITHOUT_LOOK_UP} Whoever may assign roles on the "
-                "hub assigns one to ",
+                f"--auth-type login and the hub's whole host name. {WITHOUT_LOOK_UP} Somebody who may assign "
+                "roles on the hub can assign one to ",
                 ACCOUNT,
                 ": ",
                 command("role assignment create", role=DATA_CONTRIBUTOR, assignee=ASSIGNEE, scope=HUB_ID),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from azext_iotjobs.cli.output.hints import know
 from azext_iotjobs.clients.access_advice import ACCOUNT, ASSIGNEE
 from azext_iotjobs.model.entra import AUDIENCE, US_GOVERNMENT_AUDIENCE, AadLogin, BearerToken
+from azext_iotjobs.model.text import printable
 from azext_iotjobs.transport.masking import masked
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class AzLogin:
             return assignee_of(self.user(), token)
 
         know(ASSIGNEE, lambda: assignee().arguments)
-        know(ACCOUNT, lambda: (assignee().name,))
+        know(ACCOUNT, lambda: (printable(assignee().name),))
 
     def is_hub_of_cloud(self, host: str) -> bool:
         """Whether a host name can only be that of a hub in this cloud."""

@@ -151,18 +151,25 @@ def _from_name(hub: str, typed: HubArguments, context: ResolveContext) -> Chosen
                 f"--auth-type login: {hub} is a local hub, which does not support Microsoft Entra.",
                 hint="Leave --auth-type out: its key is found automatically.",
             )
-        from azext_iotjobs.model.connection_string import parse_connection_string
-
-        running = running_hubs.pick(https_port=port, host=host)
-        key = parse_connection_string(running.connection_string).sas_key()
-        return ChosenHub(target=running.target_as(host), credential=key)
+        return _running_here(host, port)
     if "." not in host and port is not None:
         raise BadValue(f"--hub-name {hub}: a bare name has no port.", hint="Give the name, or the whole host name.")
     if typed.auth != "login" and context.from_environment and context.from_environment.strip():
         login = _service_login(context.from_environment, ENVIRONMENT_VARIABLE)
         if same_hub(hub, login):
             return ChosenHub(target=_target(login), credential=login.credential())
-    https_port = HTTPS_PORT if port is None else port
+    return _in_azure(host, HTTPS_PORT if port is None else port, typed, context)
+
+
+def _running_here(host: str, port: int | None) -> ChosenHub:
+    from azext_iotjobs.model.connection_string import parse_connection_string
+
+    running = running_hubs.pick(https_port=port, host=host)
+    key = parse_connection_string(running.connection_string).sas_key()
+    return ChosenHub(target=running.target_as(host), credential=key)
+
+
+def _in_azure(host: str, https_port: int, typed: HubArguments, context: ResolveContext) -> ChosenHub:
     _tell_hub(host, None)
     if (typed.auth or _checked(context.configured_auth)) == "login":
         azure = context.azure()

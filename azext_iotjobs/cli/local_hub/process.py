@@ -22,8 +22,10 @@ from azext_iotjobs.transport.own_import import own_folders
 PACKAGE_FOLDER = Path(__file__).resolve().parents[3]
 LOG, CA = "hub.log", "ca.pem"  # in the data folder
 READY_LIMIT_S = 30.0  # it is ready in under 2 s; a busy machine may need more
+SEED_LIMIT_S = 600.0  # with a seed, which may have 100,000 devices
 END_LIMIT_S = 30.0
 BAD_ARGUMENTS = 2  # the hub's exit code for a value that it refuses
+FOLDER_UNUSABLE = 12  # and for a data folder, which another one uses or cannot be written
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +73,6 @@ def start(options: HubOptions, *, log_level: str, in_background: bool) -> Starte
     Raises BadValue or StateError with the hub's own error when it does not start.
     """
     data_path = options.data_path
-    _check_not_in_use(data_path)
     try:
         data_path.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as err:
@@ -80,11 +81,13 @@ def start(options: HubOptions, *, log_level: str, in_background: bool) -> Starte
     process = _spawn(_command_line(options, log_level, in_background), in_background)
     # From stderr, not from the log, which stays empty while the disk is full.
     errors = _ErrorReader(process.stderr) if process.stderr else None
-    line = _ready_line(process)
+    line = _ready_line(process, READY_LIMIT_S if options.seed is None else SEED_LIMIT_S)
     if line:
         has_new_ca = ca_before not in (None, _content(data_path / CA))
         return StartedHub(document=json.loads(line), has_new_ca=has_new_ca, process=process)
     code = _wait_for_end(process)
+    if code == FOLDER_UNUSABLE:
+        _check_not_in_use(data_path)
     raise _refusal(code, errors.last_line() or f"it ended with code {code} and no error." if errors else None)
 
 
@@ -209,9 +212,9 @@ def _wait_for_end(process: "subprocess.Popen[bytes]") -> int:
         return process.wait()
 
 
-def _ready_line(process: "subprocess.Popen[bytes]") -> bytes:
+def _ready_line(process: "subprocess.Popen[bytes]", limit_s: float) -> bytes:
     """The one line that the hub prints when it is ready; b"" when it ended instead, or was too slow and killed."""
-    late = threading.Timer(READY_LIMIT_S, process.kill)
+    late = threading.Timer(limit_s, process.kill)
     late.start()
     try:
         assert process.stdout is not None

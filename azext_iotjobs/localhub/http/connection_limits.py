@@ -9,7 +9,7 @@ import logging
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
-from azext_iotjobs.localhub.errors import GENERIC_BAD_REQUEST, HubError
+from azext_iotjobs.localhub.errors import GENERIC_BAD_REQUEST, MESSAGE_TOO_LARGE, HubError
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +33,13 @@ def make_runner(application: web.Application) -> web.AppRunner:
     )
 
 
-async def read_body(request: web.Request) -> bytes:
-    """A request's body. Raises HubError 400 for one that ends early or whose chunks are malformed."""
+async def read_body(request: web.Request, max_bytes: int) -> bytes:
+    """A request's body. Raises HubError 400 for one that ends early or whose chunks are malformed, 413 if too large."""
     limit = None if request.content.is_eof() else _abort_after(BODY_LIMIT_S, request)  # else it arrived with the head
     try:
-        return await request.read()
+        return await request.clone(client_max_size=max_bytes).read()
+    except web.HTTPRequestEntityTooLarge as err:
+        raise HubError(MESSAGE_TOO_LARGE, f"A request may have at most {max_bytes} bytes here.") from err
     except (web.RequestPayloadError, HttpProcessingError, ConnectionError) as err:
         raise HubError(GENERIC_BAD_REQUEST, "The body cannot be read.") from err
     finally:

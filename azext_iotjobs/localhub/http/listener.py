@@ -21,7 +21,6 @@ from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.errors import (
     GENERIC_BAD_REQUEST,
     INVALID_PROTOCOL_VERSION,
-    MESSAGE_TOO_LARGE,
     MODULE_ALREADY_EXISTS_ON_DEVICE,
     NOT_FOUND,
     SERVER_ERROR,
@@ -38,7 +37,7 @@ from azext_iotjobs.localhub.http.connection_limits import read_body, send
 from azext_iotjobs.localhub.http.fault_effects import let_pass
 from azext_iotjobs.localhub.http.path_ids import check_path
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
-from azext_iotjobs.localhub.http.routes import ROUTES, Caller, Route, RouteHandlers, is_own
+from azext_iotjobs.localhub.http.routes import MAX_BODY_BYTES, ROUTES, Caller, Route, RouteHandlers, is_own
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.host_names import ClientKind
 from azext_iotjobs.localhub.rules.json_values import dump_json
@@ -46,7 +45,6 @@ from azext_iotjobs.localhub.tls.context import peer_certificates
 
 logger = logging.getLogger(__name__)
 
-MAX_BODY_BYTES = 1024 * 1024  # a job with a method payload of 128 KB and a full condition is far below
 # Those that clients are known to send; the service publishes no full list.
 API_VERSIONS = frozenset(
     "2016-09-30-preview 2016-11-14 2018-06-30 2019-10-01 2020-03-13 2020-05-31-preview 2020-09-30 2021-04-12 "
@@ -85,9 +83,6 @@ def make_application(
             response = await handler(request)
         except HubError as err:
             response = _refusal(err, tracking_id, clock)
-        except web.HTTPRequestEntityTooLarge:
-            text = f"A request may have at most {MAX_BODY_BYTES} bytes."
-            response = _refusal(HubError(MESSAGE_TOO_LARGE, text), tracking_id, clock)
         except web.HTTPException as err:
             response = _refusal(_routing_error(authenticator, request, err), tracking_id, clock)
         except ConnectionError:  # the client is gone, in the middle of a WebSocket handshake
@@ -150,7 +145,7 @@ def _handler(
             query=request.query,
             headers={name.lower(): value for name, value in request.headers.items()},
             spelled={name.lower(): name for name in request.headers},
-            body=await read_body(request),
+            body=await read_body(request, route.max_body_bytes),
         )
         if faults is not None and faults.active:
             await let_pass(faults, request)

@@ -26,7 +26,10 @@ from azext_iotjobs.localhub.http.quotas import QuotaRoutes
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
 from azext_iotjobs.localhub.http.seed import SeedRoutes
 from azext_iotjobs.localhub.http.twins import TwinRoutes
+from azext_iotjobs.localhub.process.seed_file import MAX_BYTES as MAX_SEED_BYTES
 from azext_iotjobs.localhub.rules.quota import Throttle
+
+MAX_BODY_BYTES = 1024 * 1024  # a job with a method payload of 128 KB and a full condition is far below
 
 
 class Caller(Enum):
@@ -92,6 +95,7 @@ class Route:
     handler: Find
     what: str  # for people
     cost: Cost = costs.one  # counted by its throttle
+    max_body_bytes: int = MAX_BODY_BYTES
 
 
 class Access(NamedTuple):
@@ -114,9 +118,16 @@ LOCAL, LOCAL_SEND = Access(Caller.OWNER, None), Access(Caller.OWNER, Throttle.ME
 PUBLIC = Access(Caller.ANYBODY, None)
 
 
-def _route(target: str, access: Access, handler: Find, what: str, cost: Cost = costs.one) -> Route:
+def _route(
+    target: str,
+    access: Access,
+    handler: Find,
+    what: str,
+    cost: Cost = costs.one,
+    max_body_bytes: int = MAX_BODY_BYTES,
+) -> Route:
     verb, path = target.split()
-    return Route(verb, path, access.caller, access.throttle, handler, what, cost)
+    return Route(verb, path, access.caller, access.throttle, handler, what, cost, max_body_bytes)
 
 
 ROUTES = (
@@ -240,7 +251,11 @@ ROUTES = (
     _route(f"DELETE {CERTIFICATE}", LOCAL, lambda h: h.certificates.delete, "remove a CA"),
     _route("GET /_local/seed", LOCAL, lambda h: h.seed.get, "what the hub holds, as a seed; `keys=true`: with keys"),
     _route(
-        "POST /_local/seed", LOCAL, lambda h: h.seed.post, "create what a seed (YAML or JSON) has and the hub has not"
+        "POST /_local/seed",
+        LOCAL,
+        lambda h: h.seed.post,
+        "create what a seed (YAML or JSON) has and the hub has not",
+        max_body_bytes=MAX_SEED_BYTES,
     ),
     _route("GET /_local/faults", LOCAL, lambda h: h.faults.list, "list the faults that were requested"),
     _route("POST /_local/faults", LOCAL, lambda h: h.faults.add, "request a fault"),

@@ -1,5 +1,6 @@
 """/_local/seed: what a hub is to begin with, and the same of what it holds. Only for callers with iothubowner's key."""
 
+import asyncio
 import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -51,7 +52,9 @@ class SeedRoutes:
     async def post(self, request: HubRequest) -> HubResponse:
         """POST /_local/seed: YAML or JSON."""
         try:
-            created, existing = self.apply(read_seed(parse_seed_text(request.body)))
+            # In a thread, so that a large one does not keep others waiting while it is read.
+            seed = await asyncio.to_thread(_read, request.body)
+            created, existing = self.apply(seed)
         except UnreadableSeed as err:
             raise HubError(ARGUMENT_INVALID, f"The seed{err}") from err
         except SeedMistake as err:
@@ -63,7 +66,7 @@ class SeedRoutes:
         keys = request.query.get("keys", "false")
         if keys not in ("true", "false"):
             raise HubError(ARGUMENT_INVALID, "keys is true or false.")
-        return HubResponse(document=self._export.document(with_keys=keys == "true"))
+        return HubResponse(document=await self._export.document(with_keys=keys == "true"))
 
     def apply(self, seed: Seed) -> SeedCount:
         """Create what a seed has and the hub has not; nothing that is there is changed.
@@ -129,6 +132,10 @@ class SeedRoutes:
         tags, desired = (as_patch(each, {}) or None for each in service_parts(dict(identity.document)))
         twin = patch_by_service(new_twin(now), tags=tags, desired=desired, now_text=now)
         return patch_by_device(twin, identity.reported, now) if identity.reported else twin
+
+
+def _read(body: bytes) -> Seed:
+    return read_seed(parse_seed_text(body))
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """What a hub holds, as a seed from which another one can begin: devices, modules, CA certificates, configurations."""
 
+import asyncio
 import ssl
 from collections.abc import Iterator
 from typing import Any
@@ -29,14 +30,19 @@ class SeedExport:
         self._authorities = authorities
         self._configurations = configurations
 
-    def document(self, *, with_keys: bool) -> Document:
-        """The seed. with_keys: also the keys of devices and modules; without them a hub makes new ones."""
+    async def document(self, *, with_keys: bool) -> Document:
+        """The seed. with_keys: also the keys of devices and modules; without them a hub makes new ones.
+
+        It says what the hub holds at the beginning, but for twins, which change meanwhile: others do not wait for it.
+        """
         found = list(self._all())
         parents: dict[str | None, str] = {
             each.device_scope: each.device_id for each in found if each.is_edge and each.device_scope
         }
         devices: dict[str, Document] = {}
-        for identity in found:
+        for number, identity in enumerate(found):
+            if number % ROWS_AT_ONCE == 0:
+                await asyncio.sleep(0)
             if identity.module_id is None:
                 devices[identity.device_id] = self._device(identity, parents, with_keys=with_keys)
             elif identity.module_id not in SYSTEM_MODULES and identity.device_id in devices:

@@ -52,6 +52,8 @@ def write_ready_file(path: Path, document: dict[str, Any]) -> Callable[[], None]
 
 
 def _is_of_a_hub(path: Path) -> bool:
+    if not path.is_file():  # a pipe, or a device: it might never be read to its end
+        return False
     try:
         document = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):

@@ -10,11 +10,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-MAX_BYTES = 20 * 1024 * 1024
+from azext_iotjobs.localhub.rules.json_values import LONE_SURROGATE
+
+MAX_BYTES = 64 * 1024 * 1024  # what a hub of as many devices as a seed may have exports, with keys, fits into half
 MAX_VALUES = 2_000_000  # aliases can make a small file a huge document
 MAX_DEPTH = 40
 TAGS = tuple(f"tag:yaml.org,2002:{each}" for each in ("map", "seq", "str"))  # what has no tag has one of these
 NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,300})(?:\.\d+)?(?:[eE][+-]?\d+)?")  # of JSON
+ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # two of them are one character
 WORDS = {"null": None, "true": True, "false": False, "~": None, "": None}
 
 
@@ -41,8 +44,10 @@ def parse_seed_text(data: bytes) -> Any:
     """The document that YAML or JSON describes. Raises UnreadableSeed, whose text begins with `, line N: `."""
     import yaml
 
-    # Without resolvers it is left to `_scalar` what a scalar without quotes is.
-    loader = type("PlainLoader", (yaml.SafeLoader,), {"yaml_implicit_resolvers": {}})
+    # libyaml, where PyYAML has it, is ten times as fast. Without resolvers it is left to `_scalar` what a scalar
+    # without quotes is.
+    fastest = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    loader = type("PlainLoader", (fastest,), {"yaml_implicit_resolvers": {}})
     try:
         text = data.decode("utf-8-sig")
         if text.lstrip()[:1] in ("{", "[") and (value := _json_value(text)) is not None:
@@ -53,19 +58,22 @@ def parse_seed_text(data: bytes) -> Any:
     except yaml.MarkedYAMLError as err:
         mark = err.problem_mark or err.context_mark
         raise UnreadableSeed(f", line {mark.line + 1 if mark else '?'}: this is not YAML: {err.problem}.") from err
-    except yaml.YAMLError as err:
-        raise UnreadableSeed(f": this is not YAML: {err}.") from err
     except RecursionError as err:
         raise UnreadableSeed(f": it is nested more than {MAX_DEPTH} levels deep.") from err
+    except yaml.YAMLError as err:
+        raise UnreadableSeed(f": this is not YAML: {' '.join(str(err).split())}.") from err
     return None if node is None else _Reader().value(node, 0)
 
 
 def _json_value(text: str) -> Any:
     """What JSON describes; None for what is not JSON, or has a name twice: as YAML, it is read or its mistake found."""
     try:
-        return json.loads(text, object_pairs_hook=_members_once, parse_constant=_no_constant)
+        value = json.loads(text, object_pairs_hook=_members_once, parse_constant=_no_constant, parse_float=_float)
     except (ValueError, RecursionError):
         return None
+    if ESCAPED_SURROGATE.search(text) and LONE_SURROGATE.search(json.dumps(value, ensure_ascii=False)):
+        raise UnreadableSeed(": a text in it is not valid Unicode: there is half of a character, \\ud800 to \\udfff.")
+    return value
 
 
 def _members_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -73,6 +81,12 @@ def _members_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) < len(pairs):
         raise ValueError("a name is there twice")
     return members
+
+
+def _float(text: str) -> float | str:
+    """A number; one that is too large is a text, as it is in YAML."""
+    value = float(text)
+    return text if math.isinf(value) else value
 
 
 def _no_constant(word: str) -> Any:
@@ -104,6 +118,7 @@ class _Reader:
         for key, inner in node.value:
             if key.id != "scalar":
                 raise _mistake(key, "a name has to be a text.")
+            _check_unicode(key)
             if key.value in members:
                 raise _mistake(key, f"{key.value[:60]!a} is there twice.")
             members[key.value] = self.value(inner, depth + 1)
@@ -113,14 +128,19 @@ class _Reader:
 def _scalar(node: Any) -> Any:
     """A scalar as JSON would have it: what is quoted is a text, and what is no number and no word of JSON is too."""
     text: str = node.value
-    if node.style is not None:
+    _check_unicode(node)
+    if node.style:  # None or "" without quotes, by who has read it
         return text
     if text.lower() in WORDS:
         return WORDS[text.lower()]
     if not NUMBER.fullmatch(text):
         return text
-    value = json.loads(text)
-    return text if value in (math.inf, -math.inf) else value
+    return json.loads(text, parse_float=_float)
+
+
+def _check_unicode(node: Any) -> None:
+    if LONE_SURROGATE.search(node.value):
+        raise _mistake(node, "a text is not valid Unicode: there is half of a character, \\ud800 to \\udfff.")
 
 
 def _mistake(node: Any, text: str) -> UnreadableSeed:

@@ -7,11 +7,13 @@ The document has the service's own names. Ours are `parentDeviceId`, which stand
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 Json = Any
 
 MAX_DEVICES = 100_000
+MAX_ID_SHOWN, MAX_IN_CIRCLE = 130, 10  # characters of an id, and ids, in an error
 RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}")
 TWIN: dict[str, Any] = {"tags": {}, "properties": {"desired": {}, "reported": {}}}
 ANY: dict[str, Any] = {}  # members whose names are free; what they hold is checked where it is applied
@@ -90,11 +92,10 @@ def read_seed(document: Json) -> Seed:
     if document is None:
         raise SeedMistake("", f"It is empty. It may have {_listed(SEED)}.")
     _check(document, SEED, "")
-    devices = [each for path, item in _items(document, "devices") for each in _devices(path, item)]
+    described = (each for path, item in _items(document, "devices") for each in _devices(path, item))
+    devices = list(islice(described, MAX_DEVICES + 1))  # ranges can describe more than there is memory for
     if len(devices) > MAX_DEVICES:
-        raise SeedMistake(
-            "devices", f"{len(devices):,} devices are more than the {MAX_DEVICES:,} that a seed may have."
-        )
+        raise SeedMistake("devices", f"There are more than the {MAX_DEVICES:,} that a seed may have.")
     _check_unique(devices, "device")
     return Seed(
         devices=tuple(_parents_first(devices)),
@@ -186,7 +187,8 @@ def _check_unique(items: "list[SeedIdentity] | list[SeedPart] | tuple[SeedIdenti
     for each in items:
         if each.identifier in seen:
             raise SeedMistake(
-                each.path, f"The {what} {each.identifier!a} is there twice; also at {seen[each.identifier]}."
+                each.path,
+                f"The {what} {each.identifier[:MAX_ID_SHOWN]!a} is there twice; also at {seen[each.identifier]}.",
             )
         seen[each.identifier] = each.path
 
@@ -199,12 +201,21 @@ def _parents_first(devices: list[SeedIdentity]) -> Iterator[SeedIdentity]:
         current: SeedIdentity | None = left.get(device.identifier)
         while current is not None:
             if current.identifier in chain:
-                circle = " -> ".join([*chain, current.identifier])
-                raise SeedMistake(f"{current.path}.parentDeviceId", f"Devices are each other's parents: {circle}.")
+                raise SeedMistake(
+                    f"{current.path}.parentDeviceId",
+                    f"Devices are each other's parents: {_circle([*chain, current.identifier])}.",
+                )
             chain[current.identifier] = current
             current = left.get(current.parent) if current.parent is not None else None
         for each in reversed(chain.values()):
             yield left.pop(each.identifier)
+
+
+def _circle(ids: list[str]) -> str:
+    shown = [f"{each[:MAX_ID_SHOWN]!a}" for each in ids]
+    if len(shown) > MAX_IN_CIRCLE:
+        shown[MAX_IN_CIRCLE - 1 : -1] = ["…"]
+    return " -> ".join(shown)
 
 
 def _member(path: str, name: str) -> str:

@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import re
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from azext_iotjobs.localhub.testing.process import ready_line
+from azext_iotjobs.localhub.testing.process import SEED_LIMIT_S, ready_line
 from azext_iotjobs.localhub.testing.running_hub import client_environment
 
 NOT_STARTED = 1
@@ -61,7 +62,7 @@ def start(folder: Path, options: list[str]) -> dict[str, Any] | None:
             stderr=log,
             start_new_session=True,  # no signal to this step's processes is for the hub
         )
-    line = ready_line(process)
+    line = ready_line(process, SEED_LIMIT_S)
     if not line:
         process.wait()
         return None
@@ -87,9 +88,9 @@ def secrets_of(document: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def tell_github(values: Variables, secrets: list[str]) -> None:
+def tell_github(values: Variables, to_mask: list[str]) -> None:
     """Tell the runner of GitHub Actions. Source: GitHub "Workflow commands", add-mask and GITHUB_ENV."""
-    for secret in secrets:
+    for secret in to_mask:
         sys.stdout.write(f"::add-mask::{secret.replace('%', '%25')}\n")
     outputs = {name: values[variable] for name, variable in GITHUB_OUTPUTS.items()}
     for file, content in (("GITHUB_ENV", values), ("GITHUB_OUTPUT", outputs)):
@@ -97,22 +98,23 @@ def tell_github(values: Variables, secrets: list[str]) -> None:
             lines.writelines(_lines(content))
 
 
-def tell_azure(values: Variables, secrets: list[str]) -> None:
+def tell_azure(values: Variables, to_mask: list[str]) -> None:
     """Tell the agent of Azure Pipelines. Source: Azure Pipelines "Logging commands", SetSecret and SetVariable.
 
     The variables are not secret themselves: steps would not get them without naming each.
     """
-    for secret in secrets:
+    for secret in to_mask:
         sys.stdout.write(f"##vso[task.setsecret]{secret.replace('%', '%AZP25')}\n")
     for name, value in values.items():
-        sys.stdout.write(f"##vso[task.setvariable variable={name}]{value.replace('%', '%AZP25')}\n")
+        one_line = value.replace("%", "%AZP25").replace("\r", "%0D").replace("\n", "%0A")
+        sys.stdout.write(f"##vso[task.setvariable variable={name}]{one_line}\n")
 
 
 def _lines(values: Variables) -> Iterator[str]:
+    """As GITHUB_ENV takes values of any number of lines: up to a line that none of them can hold."""
     for name, value in values.items():
-        if "\n" in value:
-            raise ValueError(f"{name} has more than one line: {value!r}")
-        yield f"{name}={value}\n"
+        end = secrets.token_hex(16)
+        yield f"{name}<<{end}\n{value}\n{end}\n" if "\n" in value or "\r" in value else f"{name}={value}\n"
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -22,6 +22,7 @@ from azext_iotjobs.localhub.testing.running_hub import API_VERSION, RunningHub
 __all__ = ["API_VERSION", "LocalHub", "LocalHubFailed", "LocalHubRefused"]
 
 READY_LIMIT_S = 60.0  # half a second is usual; a loaded machine may need more
+SEED_LIMIT_S = 600.0  # with a seed, which may have 100,000 devices
 END_LIMIT_S = 30.0
 LOG = "hub.log"
 ALL_PORTS = (  # an option, and where the hub reports its value
@@ -72,7 +73,8 @@ class LocalHub(RunningHub):
         self._process = self._spawn(
             tuple(word for option, member in self._ports for word in (option, str(self._info.get(member, 0))))
         )
-        line = ready_line(self._process)
+        has_seed = self._seed is not None or "--seed" in self._options
+        line = ready_line(self._process, SEED_LIMIT_S if has_seed else READY_LIMIT_S)
         if not line:
             code = self._end()
             self.close()
@@ -191,10 +193,10 @@ class LocalHub(RunningHub):
         return code
 
 
-def ready_line(process: "subprocess.Popen[bytes]") -> bytes:
+def ready_line(process: "subprocess.Popen[bytes]", limit_s: float) -> bytes:
     """The line that a hub prints when it is ready; b"" when it ended instead, or was killed because it was late."""
     assert process.stdout is not None
-    late = threading.Timer(READY_LIMIT_S, process.kill)
+    late = threading.Timer(limit_s, process.kill)
     late.start()
     try:
         with process.stdout:

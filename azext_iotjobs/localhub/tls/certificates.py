@@ -25,6 +25,7 @@ RENEW_BEFORE = timedelta(days=30)
 ADDRESSES = ("127.0.0.1", "::1")
 FACTS = "certificates.json"
 MAIN_NAME = "localhost"
+CA_NAME = "iotjobs local hub CA"
 NO_CHECK_TIME = 0x200000  # OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which `ssl` has no name for
 
 logger = logging.getLogger(__name__)
@@ -106,6 +107,18 @@ def ca_certificate(files: Certificates) -> bytes:
     return "".join(map(ssl.DER_cert_to_PEM_cert, context.get_ca_certs(binary_form=True))).encode()
 
 
+def is_of_local_hub(path: Path) -> bool:
+    """Whether a file holds the certificate of a local hub's CA, and nothing else. Raises OSError."""
+    if not path.is_file() or path.read_bytes().count(b"-----BEGIN") != 1:
+        return False
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(path)
+    except ssl.SSLError:
+        return False
+    return any((("commonName", CA_NAME),) in each["subject"] for each in context.get_ca_certs())
+
+
 def all_files(folder: Path) -> tuple[Path, ...]:
     """Every file that must be removed to have new certificates created."""
     return (*_files(folder).own_files, folder / FACTS)
@@ -125,7 +138,7 @@ def _make(files: Certificates, covered: Covered, now: datetime, ends: datetime, 
     from azext_iotjobs.localhub.tls import issue
 
     if new_ca:
-        ca = issue.make_ca(covered.ca_names, now, ends)
+        ca = issue.make_ca(CA_NAME, covered.ca_names, now, ends)
         write_private(files.ca_key_file, ca.key)
         write_private(files.ca_file, ca.certificate)
     else:

@@ -39,10 +39,10 @@ class Pair:
         return "Pair(…)"
 
 
-def make_ca(dns_names: Sequence[str], now: datetime, ends: datetime) -> Pair:
+def make_ca(common_name: str, dns_names: Sequence[str], now: datetime, ends: datetime) -> Pair:
     """A new CA, valid until `ends`. dns_names: what it may certify beside the names and addresses of this machine."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "iotjobs local hub CA")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     builder = (
         _builder(key, name, now, ends)
         .issuer_name(name)

@@ -143,7 +143,7 @@ def test_of_a_hub_that_was_looked_up_the_line_is_complete() -> None:
         *("--role", "IoT Hub Data Reader", "--assignee-object-id", OID, "--assignee-principal-type", "User"),
         *("--scope", hub_path("my-hub")),
     ]
-    assert "assigns one to ann@contoso.com:" in hint
+    assert "can assign one to ann@contoso.com:" in hint
     assert "Microsoft.Devices/IotHubs/twins/read" in hint
 
 

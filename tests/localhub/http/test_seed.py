@@ -1,6 +1,7 @@
 """A hub begins with a seed, and writes one: as a file, over REST, and what of it is refused."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +160,7 @@ def test_keys_is_true_or_false(other: LocalHub) -> None:
     ("written", "said"),
     [
         (None, "none.yaml cannot be read: No such file"),
-        ("devices: [", "line 1: this is not YAML"),
+        ("devices: [", ": this is not YAML: "),
         ("devices:\n  - deviceId: 5", "devices[0].deviceId: It has to be a text, and is a number"),
         ("devices:\n  - deviceId: a\n    tags: {a.b: 1}", "devices[0]: A key in tags"),
     ],
@@ -182,3 +183,30 @@ def test_a_seed_is_put_into_a_folder_once_and_what_changed_since_stays(tmp_path:
     with HubProcess(tmp_path / "hub", "--seed", str(file)) as hub:
         assert hub.ok("GET", "/devices/a")["authentication"]["symmetricKey"]["primaryKey"] == key
         assert hub.ok("GET", "/twins/a")["tags"] == {"site": "south"}
+
+
+def test_a_seed_may_be_larger_than_other_requests(other: LocalHub) -> None:
+    large = {"devices": [{"deviceId": f"pump-{each}", "tags": {"note": "x" * 3000}} for each in range(500)]}
+    assert other.seed(large) == {"created": {"devices": 500}, "existing": {}}
+    assert other.seed(other.export(keys=True)) == {"created": {}, "existing": {"devices": 500}}
+
+
+@pytest.mark.parametrize("where", ["deviceId", "parentDeviceId", "statusReason"])
+def test_half_of_a_character_is_a_mistake_like_others(other: LocalHub, where: str) -> None:
+    with pytest.raises(LocalHubRefused, match="not valid Unicode") as caught:
+        other.seed({"devices": [{"deviceId": "a", where: "\ud800"}]})
+    assert caught.value.status == 400
+
+
+def test_others_are_answered_while_a_seed_is_read(tmp_path: Path) -> None:
+    laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9)
+    )
+    with HubProcess(tmp_path) as hub, ThreadPoolExecutor(1) as threads:
+        reading = threads.submit(hub.request, "POST", "/_local/seed", body=laughs.encode())
+        answers = 0
+        while not reading.done():
+            hub.local.request("GET", "/_local/health")
+            answers += 1
+        assert "more than 2,000,000 values" in reading.result().text
+    assert answers > 3

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from azext_iotjobs.localhub.process.private_files import make_private_folder
+from azext_iotjobs.localhub.process.private_files import make_private_folder, write_private, write_public
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
@@ -22,3 +22,15 @@ def test_a_file_in_the_way_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OSError):
         make_private_folder(tmp_path / "a" / "b")
     assert (tmp_path / "a").read_text() == "a file"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+def test_who_may_read_a_file_does_not_depend_on_the_umask(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        write_private(tmp_path / "key", b"")
+        write_public(tmp_path / "ca.pem", b"")
+    finally:
+        os.umask(before)
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("key", "ca.pem")] == [0o600, 0o644]

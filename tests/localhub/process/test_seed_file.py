@@ -55,6 +55,20 @@ def test_aliases_and_a_mark_at_the_beginning_are_read() -> None:
     assert parse_seed_text("\ufeffa: &x {b: 1}\nc: *x".encode()) == {"a": {"b": 1}, "c": {"b": 1}}
 
 
+def test_a_number_of_json_that_is_too_large_is_a_text_too() -> None:
+    assert parse_seed_text(b'{"a": 1e999, "b": -1e999}') == {"a": "1e999", "b": "-1e999"}
+
+
+def test_without_libyaml_a_seed_is_read_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("yaml.CSafeLoader", raising=False)
+    assert parse_seed_text(b"a: [1, yes]") == {"a": [1, "yes"]}
+    with pytest.raises(UnreadableSeed, match="^: it is nested more than 40 levels deep"):
+        parse_seed_text(b"[" * 600)
+    for written in ('a: 1\nb: "\\ud800"', 'a: 1\n"\\ud800": 1'):
+        with pytest.raises(UnreadableSeed, match="^, line 2: a text is not valid Unicode"):
+            parse_seed_text(written.encode())
+
+
 def test_nothing_is_none() -> None:
     assert parse_seed_text(b"") is None and parse_seed_text(b"# a comment\n") is None
 
@@ -62,17 +76,20 @@ def test_nothing_is_none() -> None:
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ("a: [1,\nb: 2", ", line 2: this is not YAML"),
+        ("a: [1,\nb: 2", ": this is not YAML: "),
         ("a: 1\na: 2", ", line 2: 'a' is there twice."),
         ("a:\n  ? [1]\n  : 2", ", line 2: a name has to be a text."),
         ("a: &a\n  b: *a", "nested more than 40 levels deep, or refers to itself"),
         ("- " * 60 + "1", "nested more than 40 levels"),
-        ("[" * 600, ": it is nested more than 40 levels deep."),
+        ("[" * 5000, ": this is not YAML: "),
         ('{"a": 1,\n "a": 2}', ", line 2: 'a' is there twice."),
         ("a: 1\n---\nb: 2", "is not YAML"),
         ("a: !!int '1'", "the tag 'int' is not read; leave it out."),
         ("a: !secret 1", "the tag '!secret' is not read"),
         ("a: \x01", "is not YAML"),
+        ('{"a": "\\ud800"}', ": a text in it is not valid Unicode"),
+        ('{"\\udfff": 1}', ": a text in it is not valid Unicode"),
+        ('a: 1\nb: "\\ud800"', ", line 2: "),
     ],
 )
 def test_what_cannot_be_read_says_where(written: str, said: str) -> None:

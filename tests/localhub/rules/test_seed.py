@@ -99,10 +99,10 @@ KEY = "MDEyMzQ1Njc4OWFiY2RlZg=="
             "The module 'm' is there twice",
         ),
         ({"devices": [{"deviceId": "a", "parentDeviceId": 5}]}, "devices[0].parentDeviceId: It has to be a text"),
-        ({"devices": [{"deviceId": "a", "parentDeviceId": "a"}]}, "Devices are each other's parents: a -> a."),
+        ({"devices": [{"deviceId": "a", "parentDeviceId": "a"}]}, "Devices are each other's parents: 'a' -> 'a'."),
         ({"devices": [{"deviceId": "a-{3..1}"}]}, "{3..1} has to go from a number to the same or a higher one"),
         ({"devices": [{"deviceId": "a-{1..999999999}"}]}, f"with at most {MAX_DEVICES:,} devices"),
-        ({"devices": [{"deviceId": f"{x}-{{1..60000}}"} for x in "ab"]}, "devices: 120,000 devices are more than"),
+        ({"devices": [{"deviceId": f"{x}-{{1..60000}}"} for x in "ab"]}, "devices: There are more than"),
         ({"certificates": [{"certificate": "x"}]}, "certificates[0].name: It is missing."),
         ({"configurations": [{"id": "a", "priorty": 1}]}, "configurations[0].priorty: This is not known here."),
     ],
@@ -117,3 +117,20 @@ def test_a_mistake_says_where_it_is_and_what_may_be_there(document: Any, said: s
 def test_keys_are_not_in_the_repr() -> None:
     authentication = {"symmetricKey": {"primaryKey": KEY, "secondaryKey": KEY}}
     assert KEY not in repr(read_seed({"devices": [{"deviceId": "a", "authentication": authentication}]}))
+
+
+def test_ranges_that_are_more_than_a_seed_may_have_are_not_counted_out() -> None:
+    devices = [{"deviceId": f"{each}-{{1..{MAX_DEVICES}}}"} for each in range(10_000)]  # they would fill any memory
+    with pytest.raises(SeedMistake, match=f"devices: There are more than the {MAX_DEVICES:,} that a seed may have."):
+        read_seed({"devices": devices})
+
+
+def test_an_error_shows_ids_in_one_line_and_not_all_of_a_long_circle() -> None:
+    names = [f"\n::error::{number}\x1b[2J" for number in range(100)]
+    devices = [
+        {"deviceId": each, "parentDeviceId": after} for each, after in zip(names, [*names[1:], names[0]], strict=True)
+    ]
+    with pytest.raises(SeedMistake, match="each other's parents") as caught:
+        read_seed({"devices": devices})
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 500
+    assert str(caught.value).endswith(r" -> … -> '\n::error::0\x1b[2J'.")

@@ -180,9 +180,26 @@ def test_keys_and_signatures_are_masked_each_once() -> None:
     assert pipelines.secrets_of(document) == ["a%+/=", "b=", "c%2F"]
 
 
-def test_a_value_of_several_lines_is_refused(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_value_of_several_lines_is_one_value_and_sets_nothing_else(
+    job: Job, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("GITHUB_ENV", str(job.folder / "env"))
     monkeypatch.setenv("GITHUB_OUTPUT", str(job.folder / "output"))
     values = dict.fromkeys(pipelines.GITHUB_OUTPUTS.values(), "x")
-    with pytest.raises(ValueError, match="NO_PROXY has more than one line"):
-        pipelines.tell_github({**values, "NO_PROXY": "a\nPATH=b"}, [])
+    pipelines.tell_github({**values, "NO_PROXY": "a\nPATH=b"}, [])
+    *_, first, line, other, last = (job.folder / "env").read_text().splitlines()
+    name, end = first.split("<<")
+    assert (name, line, other, last) == ("NO_PROXY", "a", "PATH=b", end) and len(end) == 32
+    pipelines.tell_azure({"NO_PROXY": "a%\r\n##vso[task.setvariable variable=PATH]b"}, [])
+    assert capsys.readouterr().out == (
+        "##vso[task.setvariable variable=NO_PROXY]a%AZP25%0D%0A##vso[task.setvariable variable=PATH]b\n"
+    )
+
+
+def test_options_of_the_scripts_are_not_names_of_files() -> None:
+    scripts = [
+        REPOSITORY / ".github/actions/local-hub/start.sh",
+        REPOSITORY / "container/azure-pipelines/local-hub.yml",
+    ]
+    for script in scripts:
+        assert "set -euf -o pipefail\n" in script.read_text(encoding="utf-8"), f"{script}: * in $HUB_OPTIONS"
