@@ -25,6 +25,7 @@ READY_LIMIT_S = 30.0  # it is ready in under 2 s; a busy machine may need more
 SEED_LIMIT_S = 600.0  # with a seed, which may have 100,000 devices
 END_LIMIT_S = 30.0
 BAD_ARGUMENTS = 2  # the hub's exit code for a value that it refuses
+FOLDER_UNUSABLE = 12  # and for a data folder, which another one uses or cannot be written
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +73,6 @@ def start(options: HubOptions, *, log_level: str, in_background: bool) -> Starte
     Raises BadValue or StateError with the hub's own error when it does not start.
     """
     data_path = options.data_path
-    _check_not_in_use(data_path)
     try:
         data_path.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as err:
@@ -86,6 +86,8 @@ def start(options: HubOptions, *, log_level: str, in_background: bool) -> Starte
         has_new_ca = ca_before not in (None, _content(data_path / CA))
         return StartedHub(document=json.loads(line), has_new_ca=has_new_ca, process=process)
     code = _wait_for_end(process)
+    if code == FOLDER_UNUSABLE:
+        _check_not_in_use(data_path)
     raise _refusal(code, errors.last_line() or f"it ended with code {code} and no error." if errors else None)
 
 

@@ -30,9 +30,8 @@ def test_a_hub_that_runs_in_the_folder_already_is_named_with_what_to_do(
 ) -> None:
     document = {"bind": "127.0.0.1", "httpsPort": 8443, "dataDirectory": str(tmp_path)}
     monkeypatch.setattr(process, "running_hubs", lambda: [RunningHub(document, tmp_path / "8443.json")])
-    options = process.HubOptions(data_dir=str(tmp_path), https_port=8444)
     with pytest.raises(StateError, match=r"runs in the data folder .* already, at localhost:8443\.") as raised:
-        process.start(options, log_level="warning", in_background=True)
+        process._check_not_in_use(tmp_path)
     assert "-n localhost:8443" in str(raised.value.hint)
     assert commands_in(raised.value.hint or "") == [
         "az iot local-hub stop -n localhost:8443",
