@@ -25,11 +25,13 @@ NUMBER_SIGN_PATTERN ORANGE ORANGE_PCT OTHER_PARAMETERS QUO_PATTERN RED RED_PCT W
 # What is not asked of us: CONTRIBUTING has the reasons.
 NOT_FLAKE8 = "E203"  # the formatter's spaces in slices
 NOT_PYLINT = """
-disallowed-name global-statement import-error inconsistent-return-statements invalid-field-call match-class-bind-self
-no-member no-name-in-module not-an-iterable protected-access redefined-builtin redefined-outer-name
-stop-iteration-return too-few-public-methods too-many-instance-attributes too-many-positional-arguments
-too-many-public-methods too-many-return-statements undefined-all-variable unidiomatic-typecheck unused-argument
-unused-import consider-using-with
+abstract-method assignment-from-no-return broad-exception-caught consider-using-dict-items consider-using-with
+contextmanager-generator-missing-cleanup disallowed-name global-statement import-error inconsistent-return-statements
+invalid-field-call match-class-bind-self no-member no-name-in-module not-an-iterable protected-access
+redefined-builtin redefined-outer-name signature-differs stop-iteration-return superfluous-parens
+too-few-public-methods too-many-instance-attributes too-many-locals too-many-positional-arguments
+too-many-public-methods too-many-return-statements undefined-all-variable unidiomatic-typecheck unnecessary-negation
+unused-argument unused-import
 """.split()
 
 

@@ -30,7 +30,8 @@ def if_match(etag: str) -> dict[str, str]:
     etag: as a document shows it, or * for any.  Raises BadValue for what no header carries.
     """
     check_etag(etag)
-    return {"If-Match": "*" if etag == "*" else '"{}"'.format(etag.strip('"'))}
+    bare = etag.strip('"')
+    return {"If-Match": "*" if etag == "*" else f'"{bare}"'}
 
 
 def _under_device(device_id: str, module_id: str | None) -> str:
