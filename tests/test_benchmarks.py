@@ -128,14 +128,6 @@ def test_the_benchmark_of_configurations() -> None:
 
 
 @needs_proc
-def test_the_benchmark_of_fixtures() -> None:
-    lines = output_of("fixtures", "--short")
-    for what in ("started and ready", "reset", "closed"):
-        assert number(rf"^{what} +median [\d.]+ s, best ([\d.]+) s$", lines) > 0
-    assert number(r"^CPU of a hub, from start to end +([\d.]+) s$", lines) > 0
-
-
-@needs_proc
 def test_the_benchmark_of_verification() -> None:
     lines = output_of("verification", "--short")
     counts = [each for each in lines if each.endswith(" not in time")]
