@@ -16,6 +16,8 @@ from tests.helpers.waiting import wait_until
 def own_hub(az: Az, tmp_path: Path) -> Iterator[ScenarioHub]:
     """A hub that a test may end."""
     yield from running_hub(az, tmp_path / "hub")
+    for file in az.config_dir.glob("iotjobs/simulated/*.jsonl"):  # what it has created is gone with the hub
+        file.unlink()
 
 
 def is_running(pid: int) -> bool:
