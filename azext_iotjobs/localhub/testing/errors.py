@@ -12,8 +12,9 @@ class LocalHubFailed(Exception):
     """The hub's process did not start, or does not answer; the text includes what it wrote to stderr."""
 
     def __init__(self, what: str, *, exit_code: int | None, errors: str) -> None:
-        super().__init__(f"{what} (exit code {exit_code}). It wrote:\n{errors or '(nothing)'}")
-        self.exit_code = exit_code  # None: it runs
+        has_run = exit_code is not None or errors
+        super().__init__(f"{what} (exit code {exit_code}). It wrote:\n{errors or '(nothing)'}" if has_run else what)
+        self.exit_code = exit_code  # None: it runs, or never has
         self.errors = errors
 
 
@@ -21,13 +22,12 @@ class NoContainerEngine(LocalHubFailed):
     """There is no container engine that answers, so that no hub can be started in a container."""
 
     def __init__(self, reason: str) -> None:
-        Exception.__init__(
-            self,
+        super().__init__(
             f"No container engine is reached: {reason}. Does `docker version` show a server here? Start Docker or "
             "Podman, or set DOCKER_HOST to where it listens. LocalHub, a hub in a process, needs none.",
+            exit_code=None,
+            errors="",
         )
-        self.exit_code = None
-        self.errors = ""
 
 
 class LocalHubRefused(Exception):
