@@ -15,7 +15,7 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 from typing_extensions import Self
 
-from azext_iotjobs.localhub.testing.errors import LocalHubFailed, LocalHubNotStarted, NoContainerEngine
+from azext_iotjobs.localhub.testing.errors import LocalHubFailed, NoContainerEngine
 from azext_iotjobs.localhub.testing.running_hub import RunningHub
 
 IMAGE = "iotjobs-local-hub"
@@ -97,13 +97,6 @@ class IoTHubContainer(DockerContainer, RunningHub):
         self._container = None
 
     @property
-    def info(self) -> dict[str, Any]:
-        """What it reported when it was ready, with the names, ports and files by which this machine reaches it."""
-        if not self._info:
-            raise LocalHubNotStarted
-        return self._info
-
-    @property
     def errors(self) -> str:
         """What it wrote to stderr since its start."""
         if self._container is None:
@@ -125,11 +118,6 @@ class IoTHubContainer(DockerContainer, RunningHub):
         container.reload()
         state = container.attrs["State"]
         return None if state["Running"] else int(state["ExitCode"])
-
-    def _own_folder(self) -> Path:
-        if self._folder is None:
-            raise LocalHubNotStarted
-        return Path(self._folder.name)
 
     def _stopped(self, what: str) -> LocalHubFailed:
         """End it; gives the error that says what was wrong."""

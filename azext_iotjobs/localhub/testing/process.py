@@ -121,13 +121,6 @@ class LocalHub(RunningHub):
         return self._process
 
     @property
-    def info(self) -> dict[str, Any]:
-        """What it reported when it was ready: names, ports and paths."""
-        if not self._info:
-            raise LocalHubNotStarted
-        return self._info
-
-    @property
     def errors(self) -> str:
         """What it wrote to stderr since its start."""
         if self._folder is None:
@@ -136,11 +129,6 @@ class LocalHub(RunningHub):
 
     def _exit_code(self) -> int | None:
         return self.process.poll()
-
-    def _own_folder(self) -> Path:
-        if self._folder is None:
-            raise LocalHubNotStarted
-        return Path(self._folder.name)
 
     def _spawn(self, ports: tuple[str, ...]) -> "subprocess.Popen[bytes]":
         own = self._own_folder()

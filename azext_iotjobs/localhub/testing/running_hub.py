@@ -7,13 +7,14 @@ import http.client
 import json
 import os
 import ssl
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from azext_iotjobs.localhub.testing.errors import LocalHubFailed, LocalHubRefused
+from azext_iotjobs.localhub.testing.errors import LocalHubFailed, LocalHubNotStarted, LocalHubRefused
 from azext_iotjobs.localhub.testing.faults import Fault
 from azext_iotjobs.localhub.testing.simulation import HubSimulations
 
@@ -26,10 +27,15 @@ DEVICE_TOKEN_LIFE_S = 3600
 class RunningHub(HubSimulations):
     """What tests do with a local hub. A subclass starts and ends one, and says where it is."""
 
+    _info: dict[str, Any]  # empty before its start
+    _folder: "tempfile.TemporaryDirectory[str] | None"  # on this machine, this hub's alone
+
     @property
     def info(self) -> dict[str, Any]:
         """What the hub reported when it was ready: names, ports and paths, as they are on this side."""
-        raise NotImplementedError
+        if not self._info:
+            raise LocalHubNotStarted
+        return self._info
 
     @property
     def errors(self) -> str:
@@ -41,8 +47,9 @@ class RunningHub(HubSimulations):
         raise NotImplementedError
 
     def _own_folder(self) -> Path:
-        """A folder on this machine that is this hub's alone."""
-        raise NotImplementedError
+        if self._folder is None:
+            raise LocalHubNotStarted
+        return Path(self._folder.name)
 
     @property
     def host_name(self) -> str:
