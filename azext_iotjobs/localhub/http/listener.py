@@ -7,6 +7,7 @@ everything that a client sees of an error is made here.
 import json
 import logging
 import re
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Protocol
@@ -17,6 +18,8 @@ from azext_iotjobs.localhub.auth.authenticator import Authenticator
 from azext_iotjobs.localhub.auth.policies import Right
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.faults import Faults
+from azext_iotjobs.localhub.engine.links import Links
+from azext_iotjobs.localhub.engine.observations import Connections, Observations
 from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.errors import (
     GENERIC_BAD_REQUEST,
@@ -40,7 +43,9 @@ from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
 from azext_iotjobs.localhub.http.routes import MAX_BODY_BYTES, ROUTES, Caller, Route, RouteHandlers, is_own
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.host_names import ClientKind
+from azext_iotjobs.localhub.rules.identity import is_id
 from azext_iotjobs.localhub.rules.json_values import dump_json
+from azext_iotjobs.localhub.rules.observation import Client, ClientProtocol, RequestEntry, cut
 from azext_iotjobs.localhub.tls.context import peer_certificates
 
 logger = logging.getLogger(__name__)
@@ -50,6 +55,9 @@ API_VERSIONS = frozenset(
     "2016-09-30-preview 2016-11-14 2018-06-30 2019-10-01 2020-03-13 2020-05-31-preview 2020-09-30 2021-04-12 "
     "2024-03-31".split()
 )
+OWN_PATHS = "/_local/"  # their requests are not in the log, which they read
+CALLER = "caller"  # of a request: who was let in
+ERROR_CODE = "iothub-errorcode"
 METHOD_NOT_ALLOWED = Fault(405, 405000, "GenericMethodNotAllowed")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -68,17 +76,20 @@ def make_application(
     clock: HubClock,
     endpoints: Iterable[Endpoint],
     quotas: Quotas | None = None,
-    faults: Faults | None = None,
+    links: Links | None = None,
 ) -> web.Application:
     """The hub's HTTPS application.
 
     endpoints: what is served beside the table of routes.  quotas: None where nothing is limited.
-    faults: those that are requested; the hub's own routes have none.  None: there never are any.
+    links: with the faults that are requested, which the hub's own routes have not, and with what is observed; None:
+    there never is a fault.
     """
+    links = links or Links()
+    observations = links.observations
 
     @web.middleware
     async def respond(request: web.Request, handler: Handler) -> web.StreamResponse:
-        tracking_id = uuid.uuid4().hex
+        tracking_id, began_s = uuid.uuid4().hex, time.monotonic()
         try:
             response = await handler(request)
         except HubError as err:
@@ -99,14 +110,15 @@ def make_application(
             )
         response.headers["x-ms-request-id"] = tracking_id
         logger.debug("%s %a: %d", request.method, request.path, response.status)
+        if not request.path.startswith(OWN_PATHS):
+            _note(observations, request, response, time.monotonic() - began_s)
         await send(request, response)
         return response
 
     application = web.Application(middlewares=[respond], client_max_size=MAX_BODY_BYTES)
     application.on_response_prepare.append(_remove_aiohttps_headers)
     for route in ROUTES:
-        in_route = None if is_own(route) else faults
-        handler = _handler(route, handlers, authenticator, quotas, in_route)
+        handler = _handler(route, handlers, authenticator, quotas, links)
         application.router.add_route(route.verb, _pattern(route.path), handler)
     for endpoint in endpoints:
         endpoint.register(application)
@@ -131,12 +143,13 @@ def _handler(
     handlers: RouteHandlers,
     authenticator: Authenticator,
     quotas: Quotas | None,
-    faults: Faults | None,
+    links: Links,
 ) -> Handler:
-    handle_request = route.handler(handlers)
+    handle_request, connections = route.handler(handlers), links.observations.connections
+    faults: Faults | None = None if is_own(route) else links.faults
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        _authenticate(authenticator, route.caller, request)
+        request[CALLER] = _authenticate(authenticator, route.caller, request, connections)
         if not is_own(route) and request.query.get("api-version") not in API_VERSIONS:
             raise HubError(INVALID_PROTOCOL_VERSION, "The api-version is missing or not supported.")
         _check_target(request)
@@ -146,6 +159,7 @@ def _handler(
             headers={name.lower(): value for name, value in request.headers.items()},
             spelled={name.lower(): name for name in request.headers},
             body=await read_body(request, route.max_body_bytes),
+            is_gone=lambda: request.transport is None or request.transport.is_closing(),
         )
         if faults is not None and faults.active:
             await let_pass(faults, request)
@@ -164,17 +178,45 @@ def _check_target(request: web.Request) -> None:
     check_path(request.match_info)
 
 
-def _authenticate(authenticator: Authenticator, caller: Right | Caller, request: web.Request) -> None:
+def _authenticate(
+    authenticator: Authenticator, caller: Right | Caller, request: web.Request, connections: Connections
+) -> str | None:
+    """Let a request in; gives who it is of: a policy, or a device; None for anybody. Raises HubError 401."""
     token = request.headers.get("Authorization")
     if caller is Caller.DEVICE:
-        certificates = peer_certificates(request.transport)
-        authenticator.authenticate_device(Address(request.match_info["id"]), None, token or "", certificates)
-        authenticator.check_client(request.host, ClientKind.DEVICE)
-    elif caller is Caller.OWNER:
-        authenticator.authenticate_service(token, request.path, Right.REGISTRY_WRITE, owner_only=True)
-    elif caller is not Caller.ANYBODY:
-        authenticator.authenticate_service(token, request.path, caller)
-        authenticator.check_client(request.host, ClientKind.SERVICE)
+        address = Address(request.match_info["id"])
+        try:
+            certificates = peer_certificates(request.transport)
+            authenticator.authenticate_device(address, None, token or "", certificates)
+            authenticator.check_client(request.host, ClientKind.DEVICE)
+        except HubError as err:
+            connections.refused(Client(ClientProtocol.HTTPS, address=_known(address)), err.text)
+            raise
+        return f"device {address.device_id}"
+    if caller is Caller.OWNER:
+        return authenticator.authenticate_service(token, request.path, Right.REGISTRY_WRITE, owner_only=True)
+    if caller is Caller.ANYBODY:
+        return None
+    policy = authenticator.authenticate_service(token, request.path, caller)
+    authenticator.check_client(request.host, ClientKind.SERVICE)
+    return policy
+
+
+def _note(observations: Observations, request: web.Request, response: web.StreamResponse, duration_s: float) -> None:
+    """Add a request to the log."""
+    device_id, module_id = request.match_info.get("id"), request.match_info.get("module")
+    address = None if device_id is None else _known(Address(device_id, module_id))
+    observations.requests.add(
+        RequestEntry(
+            *(observations.clock.now(), request.method, cut(request.path), request.get(CALLER), address),
+            *(response.status, response.headers.get(ERROR_CODE), duration_s),
+        )
+    )
+
+
+def _known(address: Address) -> Address | None:
+    """A device or module that a path names; None where its ids are none."""
+    return address if is_id(address.device_id) and is_id(address.module_id or address.device_id) else None
 
 
 def _response(response: HubResponse) -> web.Response:
@@ -220,7 +262,7 @@ def _routing_error(authenticator: Authenticator, request: web.Request, err: web.
 
 
 def _refusal(err: HubError, tracking_id: str, clock: HubClock) -> web.Response:
-    headers = {"iothub-errorcode": err.fault.name}
+    headers = {ERROR_CODE: err.fault.name}
     if err.fault is UNAUTHORIZED:
         headers["WWW-Authenticate"] = "SharedAccessSignature"
     if err.retry_after_s is not None:

@@ -1,6 +1,6 @@
 """Requests and responses as handlers see them, and readers for members of JSON documents."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
@@ -21,6 +21,7 @@ class HubRequest:
     headers: Mapping[str, str]
     body: bytes
     spelled: Mapping[str, str] = field(default_factory=dict)  # header names in lower case -> as the client wrote them
+    is_gone: Callable[[], bool] = lambda: False  # whether nobody waits for the response any more
 
     def document(self) -> dict[str, Any]:
         """The body, which must be a JSON object. Raises HubError 400."""

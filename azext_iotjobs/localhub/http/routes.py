@@ -20,6 +20,7 @@ from azext_iotjobs.localhub.http.import_export import ImportExportRoutes
 from azext_iotjobs.localhub.http.jobs import JobRoutes
 from azext_iotjobs.localhub.http.local_messages import LocalMessageRoutes
 from azext_iotjobs.localhub.http.messages import MessageRoutes
+from azext_iotjobs.localhub.http.observations import ObservationRoutes
 from azext_iotjobs.localhub.http.public import PublicRoutes
 from azext_iotjobs.localhub.http.queries import QueryRoutes
 from azext_iotjobs.localhub.http.quotas import QuotaRoutes
@@ -68,6 +69,7 @@ class RouteHandlers:
     quotas: QuotaRoutes
     faults: FaultRoutes
     seed: SeedRoutes
+    observations: ObservationRoutes
 
 
 Find = Callable[[RouteHandlers], Callable[[HubRequest], Awaitable[HubResponse]]]
@@ -82,6 +84,7 @@ FILES, FILE_NOTIFICATIONS = "/devices/{id}/files", "/messages/serviceBound/filen
 EVENTS, BOUND = "/devices/{id}/messages/events", "/devices/{id}/messages/deviceBound"
 CERTIFICATE = "/_local/certificates/{certificate}"
 FAULT = "/_local/faults/{fault}"
+LOG = "`device`, `module`, `after`, `wait`, `limit`"
 
 
 @dataclass(frozen=True)
@@ -257,6 +260,10 @@ ROUTES = (
         "create what a seed (YAML or JSON) has and the hub has not",
         max_body_bytes=MAX_SEED_BYTES,
     ),
+    _route("GET /_local/connections", LOCAL, lambda h: h.observations.connections, f"connected, refused, ended; {LOG}"),
+    _route("GET /_local/calls", LOCAL, lambda h: h.observations.calls, f"method calls; {LOG}"),
+    _route("GET /_local/reported", LOCAL, lambda h: h.observations.reported, f"changes of reported properties; {LOG}"),
+    _route("GET /_local/requests", LOCAL, lambda h: h.observations.requests, f"HTTPS requests; {LOG}"),
     _route("GET /_local/faults", LOCAL, lambda h: h.faults.list, "list the faults that were requested"),
     _route("POST /_local/faults", LOCAL, lambda h: h.faults.add, "request a fault"),
     _route("DELETE /_local/faults", LOCAL, lambda h: h.faults.clear, "clear all faults"),
