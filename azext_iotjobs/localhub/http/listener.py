@@ -19,7 +19,6 @@ from azext_iotjobs.localhub.auth.policies import Right
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.faults import Faults
 from azext_iotjobs.localhub.engine.links import Links
-from azext_iotjobs.localhub.engine.observations import Connections, Observations
 from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.errors import (
     GENERIC_BAD_REQUEST,
@@ -36,17 +35,15 @@ from azext_iotjobs.localhub.errors import (
     StoreUnavailable,
 )
 from azext_iotjobs.localhub.http import websocket
+from azext_iotjobs.localhub.http.callers import CALLER, authenticate
 from azext_iotjobs.localhub.http.connection_limits import read_body, send
 from azext_iotjobs.localhub.http.fault_effects import let_pass
+from azext_iotjobs.localhub.http.own_request import read_own_request
 from azext_iotjobs.localhub.http.path_ids import check_path
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
-from azext_iotjobs.localhub.http.routes import MAX_BODY_BYTES, ROUTES, Caller, Route, RouteHandlers, is_own
-from azext_iotjobs.localhub.rules.address import Address
-from azext_iotjobs.localhub.rules.host_names import ClientKind
-from azext_iotjobs.localhub.rules.identity import is_id
+from azext_iotjobs.localhub.http.request_log import ERROR_CODE, note_request
+from azext_iotjobs.localhub.http.routes import MAX_BODY_BYTES, ROUTES, Route, RouteHandlers
 from azext_iotjobs.localhub.rules.json_values import dump_json
-from azext_iotjobs.localhub.rules.observation import Client, ClientProtocol, RequestEntry, cut
-from azext_iotjobs.localhub.tls.context import peer_certificates
 
 logger = logging.getLogger(__name__)
 
@@ -55,9 +52,6 @@ API_VERSIONS = frozenset(
     "2016-09-30-preview 2016-11-14 2018-06-30 2019-10-01 2020-03-13 2020-05-31-preview 2020-09-30 2021-04-12 "
     "2024-03-31".split()
 )
-OWN_PATHS = "/_local/"  # their requests are not in the log, which they read
-CALLER = "caller"  # of a request: who was let in
-ERROR_CODE = "iothub-errorcode"
 METHOD_NOT_ALLOWED = Fault(405, 405000, "GenericMethodNotAllowed")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -110,8 +104,7 @@ def make_application(
             )
         response.headers["x-ms-request-id"] = tracking_id
         logger.debug("%s %a: %d", request.method, request.path, response.status)
-        if not request.path.startswith(OWN_PATHS):
-            _note(observations, request, response, time.monotonic() - began_s)
+        note_request(observations, request, response, time.monotonic() - began_s)
         await send(request, response)
         return response
 
@@ -146,11 +139,13 @@ def _handler(
     links: Links,
 ) -> Handler:
     handle_request, connections = route.handler(handlers), links.observations.connections
-    faults: Faults | None = None if is_own(route) else links.faults
+    faults: Faults | None = None if route.is_own else links.faults
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        request[CALLER] = _authenticate(authenticator, route.caller, request, connections)
-        if not is_own(route) and request.query.get("api-version") not in API_VERSIONS:
+        caller = authenticate(authenticator, route.caller, request, connections)
+        if caller is not None:
+            request[CALLER] = caller
+        if not route.is_own and request.query.get("api-version") not in API_VERSIONS:
             raise HubError(INVALID_PROTOCOL_VERSION, "The api-version is missing or not supported.")
         _check_target(request)
         hub_request = HubRequest(
@@ -161,6 +156,8 @@ def _handler(
             body=await read_body(request, route.max_body_bytes),
             is_gone=lambda: request.transport is None or request.transport.is_closing(),
         )
+        if route.form is not None:
+            hub_request = read_own_request(hub_request, route.form)
         if faults is not None and faults.active:
             await let_pass(faults, request)
         if quotas is not None and route.throttle is not None:
@@ -176,47 +173,6 @@ def _check_target(request: web.Request) -> None:
     if "#" in request.raw_path:
         raise HubError(GENERIC_BAD_REQUEST, "The path holds a #, which must be percent-encoded: %23.")
     check_path(request.match_info)
-
-
-def _authenticate(
-    authenticator: Authenticator, caller: Right | Caller, request: web.Request, connections: Connections
-) -> str | None:
-    """Let a request in; gives who it is of: a policy, or a device; None for anybody. Raises HubError 401."""
-    token = request.headers.get("Authorization")
-    if caller is Caller.DEVICE:
-        address = Address(request.match_info["id"])
-        try:
-            certificates = peer_certificates(request.transport)
-            authenticator.authenticate_device(address, None, token or "", certificates)
-            authenticator.check_client(request.host, ClientKind.DEVICE)
-        except HubError as err:
-            connections.refused(Client(ClientProtocol.HTTPS, address=_known(address)), err.text)
-            raise
-        return f"device {address.device_id}"
-    if caller is Caller.OWNER:
-        return authenticator.authenticate_service(token, request.path, Right.REGISTRY_WRITE, owner_only=True)
-    if caller is Caller.ANYBODY:
-        return None
-    policy = authenticator.authenticate_service(token, request.path, caller)
-    authenticator.check_client(request.host, ClientKind.SERVICE)
-    return policy
-
-
-def _note(observations: Observations, request: web.Request, response: web.StreamResponse, duration_s: float) -> None:
-    """Add a request to the log."""
-    device_id, module_id = request.match_info.get("id"), request.match_info.get("module")
-    address = None if device_id is None else _known(Address(device_id, module_id))
-    observations.requests.add(
-        RequestEntry(
-            *(observations.clock.now(), request.method, cut(request.path), request.get(CALLER), address),
-            *(response.status, response.headers.get(ERROR_CODE), duration_s),
-        )
-    )
-
-
-def _known(address: Address) -> Address | None:
-    """A device or module that a path names; None where its ids are none."""
-    return address if is_id(address.device_id) and is_id(address.module_id or address.device_id) else None
 
 
 def _response(response: HubResponse) -> web.Response:

@@ -4,37 +4,102 @@ Each has a list of entries, which count up by `number`, and answers at once, or 
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from azext_iotjobs.localhub.clock import render
-from azext_iotjobs.localhub.engine.observation_log import ObservationLog, Page, Wanted
+from azext_iotjobs.localhub.engine.observation_log import MAX_ENTRIES, ObservationLog, Page, Wanted
 from azext_iotjobs.localhub.engine.observations import Observations
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
 from azext_iotjobs.localhub.http.documents import section_document
+from azext_iotjobs.localhub.http.own_request import Answer, OwnForm
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.observation import (
     CallEntry,
     CallState,
+    ClientProtocol,
+    ConnectionChange,
     ConnectionEntry,
     Entry,
     ReportedEntry,
     RequestEntry,
 )
-from azext_iotjobs.localhub.rules.own_document import DocumentMistake, Member, read_members
+from azext_iotjobs.localhub.rules.own_document import Member
 
 MAX_WAIT_S = 30  # shorter than clients' time limits
 MAX_LIMIT, USUAL_LIMIT = 1000, 100
-MAX_NUMBER = 2**53 - 1  # what any client's JSON can hold
+MAX_NUMBER = 2**53 - 1  # that every client's numbers hold
 CHECK_INTERVAL_S = 1.0  # how soon it is noticed that a client that waits is gone
-PARAMETERS = {
-    "device": Member(kind=str, least=1, most=128),
-    "module": Member(kind=str, least=1, most=128),
-    "after": Member(kind=int, least=0, most=MAX_NUMBER),
-    "wait": Member(kind=float, least=0, most=MAX_WAIT_S),
-    "limit": Member(kind=int, least=1, most=MAX_LIMIT),
+ID = Member(kind=str, least=1, most=128)
+QUERY = {
+    "device": replace(ID, what="entries of this device and its modules"),
+    "module": replace(ID, what="entries of this module of the device alone"),
+    "after": Member(kind=int, least=0, most=MAX_NUMBER, default=0, what="entries after this number"),
+    "wait": Member(kind=float, least=0, most=MAX_WAIT_S, default=0, what="seconds to wait for the first entry"),
+    "limit": Member(kind=int, least=1, most=MAX_LIMIT, default=USUAL_LIMIT, what="how many entries at most"),
 }
+WHEN = {
+    "number": Member(kind=int, is_required=True, what="counts this log's entries"),
+    "time": Member(kind=str, is_required=True, text_format="date-time"),
+}
+WHO = {"deviceId": Member(kind=str), "moduleId": Member(kind=str, what="of a module")}
+
+
+def _form(name: str, what: str, **members: Member) -> OwnForm:
+    entry = Member(kind=dict, members={**WHEN, **WHO, **members})
+    page = {
+        name: Member(kind=list, is_required=True, each=entry),
+        "nextAfter": Member(kind=int, is_required=True, what="`after` of a request that goes on"),
+        "last": Member(kind=int, is_required=True, what="the number of the newest entry, whosever it is"),
+        "droppedCount": Member(
+            kind=int, is_required=True, what="entries after `after`, whosever they were, that are kept no longer"
+        ),
+    }
+    text = f"{what}, the oldest first; none when `wait` has passed. The newest {MAX_ENTRIES:,} are kept."
+    return OwnForm(query=QUERY, answers={200: Answer(what=text, document=Member(kind=dict, members=page))})
+
+
+CONNECTIONS = _form(
+    "connections",
+    "Connections that were made, refused and ended",
+    change=Member(kind=str, is_required=True, one_of=tuple(each.value for each in ConnectionChange)),
+    protocol=Member(kind=str, is_required=True, one_of=tuple(each.value for each in ClientProtocol)),
+    client=Member(kind=str, what="what the client calls itself: MQTT's client id, AMQP's user or container"),
+    reason=Member(kind=str, what="why it was refused, or has ended"),
+)
+CALLS = _form(
+    "calls",
+    "Method calls, each when its device has been sent it and when it has ended",
+    callId=Member(kind=int, is_required=True, what="the same in both entries of a call"),
+    methodName=Member(kind=str, is_required=True),
+    payload=Member(kind=object, is_required=True, may_be_null=True, what="of the call"),
+    origin=Member(kind=str, is_required=True, one_of=("https", "job"), what="who calls"),
+    jobId=Member(kind=str, what="of a job"),
+    state=Member(kind=str, is_required=True, one_of=tuple(each.value for each in CallState)),
+    status=Member(kind=int, what="of the device's response"),
+    response=Member(kind=object, may_be_null=True, what="the payload of the device's response"),
+    durationSeconds=Member(kind=float, what="of a call that has ended"),
+    errorCode=Member(kind=str, what="of a call that has failed, such as DeviceNotOnline"),
+    reason=Member(kind=str, what="why it has failed"),
+)
+REPORTED = _form(
+    "reported",
+    "Changes of reported properties",
+    patch=Member(kind=dict, is_required=True, what="what the device sent"),
+    reported=Member(kind=dict, is_required=True, what="all of them after that, as in the twin"),
+)
+REQUESTS = _form(
+    "requests",
+    "HTTPS requests that were answered",
+    verb=Member(kind=str, is_required=True),
+    path=Member(kind=str, is_required=True, what="decoded, without the query"),
+    caller=Member(kind=str, what="the policy, or `device` and its id, that was let in"),
+    status=Member(kind=int, is_required=True),
+    errorCode=Member(kind=str, what="such as DeviceNotFound"),
+    durationSeconds=Member(kind=float, is_required=True, what="until the response was there"),
+)
 T = TypeVar("T", bound=Entry)
 Document = dict[str, Any]
 
@@ -65,56 +130,34 @@ class ObservationRoutes:
 async def _respond(
     request: HubRequest, name: str, log: ObservationLog[T], document: Callable[[T], Document]
 ) -> HubResponse:
-    query = _read(request.query)
-    wanted, after = Wanted(query.get("device"), query.get("module")), query.get("after", 0)
+    parameters = request.parameters
+    wanted, after = Wanted(parameters.get("device"), parameters.get("module")), parameters["after"]
+    if wanted.module_id is not None and wanted.device_id is None:
+        raise HubError(ARGUMENT_INVALID, "module: Give device too, on which the module is.")
     if after > log.last:
         raise HubError(
             ARGUMENT_INVALID,
             f"after: {after} is more than {log.last}, the number of the newest entry. A hub that is started again "
             "counts from 1 again: begin with after=0.",
         )
-    page = await _page(request, log, after, wanted, query)
+    page = await _page(request, log, wanted)
     entries = [{"number": number, **document(entry)} for number, entry in page.entries]
     return HubResponse(
         document={name: entries, "nextAfter": page.next_after, "last": log.last, "droppedCount": page.dropped}
     )
 
 
-async def _page(
-    request: HubRequest, log: ObservationLog[T], after: int, wanted: Wanted, query: Mapping[str, Any]
-) -> Page[T]:
+async def _page(request: HubRequest, log: ObservationLog[T], wanted: Wanted) -> Page[T]:
     """The entries, once there is one or the time is over."""
     loop = asyncio.get_running_loop()
-    ends_at = loop.time() + query.get("wait", 0.0)
+    after, limit = request.parameters["after"], request.parameters["limit"]
+    ends_at = loop.time() + request.parameters["wait"]
     while True:
-        page = log.read(after, query.get("limit", USUAL_LIMIT), wanted)
+        page = log.read(after, limit, wanted)
         left_s = ends_at - loop.time()
         if page.entries or left_s <= 0 or log.is_closed or request.is_gone():
             return page
         await log.wait(wanted, min(left_s, CHECK_INTERVAL_S))
-
-
-def _read(query: Mapping[str, str]) -> dict[str, Any]:
-    """The parameters. Raises HubError 400."""
-    given = {name: text for name, text in query.items() if name != "api-version"}
-    try:
-        found = read_members({name: _value(name, text) for name, text in given.items()}, PARAMETERS)
-    except DocumentMistake as err:
-        raise HubError(ARGUMENT_INVALID, str(err).replace("such member", "such parameter")) from err
-    if "module" in found and "device" not in found:
-        raise HubError(ARGUMENT_INVALID, "module: Give device too, on which the module is.")
-    return found
-
-
-def _value(name: str, text: str) -> Any:
-    """A parameter's value: a number where one is expected and the text is one."""
-    member = PARAMETERS.get(name)
-    if member is None or member.kind is str or not text.isascii() or len(text) > len(str(MAX_NUMBER)):
-        return text
-    if text.isdecimal():
-        return int(text)
-    whole, _, fraction = text.partition(".")
-    return float(text) if member.kind is float and whole.isdecimal() and fraction.isdecimal() else text
 
 
 def _connection_document(entry: ConnectionEntry) -> Document:

@@ -22,6 +22,9 @@ class HubRequest:
     body: bytes
     spelled: Mapping[str, str] = field(default_factory=dict)  # header names in lower case -> as the client wrote them
     is_gone: Callable[[], bool] = lambda: False  # whether nobody waits for the response any more
+    # Of the hub's own routes, read by their forms:
+    parameters: Mapping[str, Any] = field(default_factory=dict)  # of the query
+    members: Mapping[str, Any] = field(default_factory=dict)  # of the body
 
     def document(self) -> dict[str, Any]:
         """The body, which must be a JSON object. Raises HubError 400."""
