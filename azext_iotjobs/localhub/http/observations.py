@@ -16,6 +16,7 @@ from azext_iotjobs.localhub.http.documents import section_document
 from azext_iotjobs.localhub.http.own_request import Answer, OwnForm
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
 from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.identity import is_id
 from azext_iotjobs.localhub.rules.observation import (
     CallEntry,
     CallState,
@@ -130,10 +131,7 @@ class ObservationRoutes:
 async def _respond(
     request: HubRequest, name: str, log: ObservationLog[T], document: Callable[[T], Document]
 ) -> HubResponse:
-    parameters = request.parameters
-    wanted, after = Wanted(parameters.get("device"), parameters.get("module")), parameters["after"]
-    if wanted.module_id is not None and wanted.device_id is None:
-        raise HubError(ARGUMENT_INVALID, "module: Give device too, on which the module is.")
+    wanted, after = _wanted(request), request.parameters["after"]
     if after > log.last:
         raise HubError(
             ARGUMENT_INVALID,
@@ -145,6 +143,17 @@ async def _respond(
     return HubResponse(
         document={name: entries, "nextAfter": page.next_after, "last": log.last, "droppedCount": page.dropped}
     )
+
+
+def _wanted(request: HubRequest) -> Wanted:
+    """Whose entries are requested. Raises HubError 400 for what is no id, and for a module without its device."""
+    found = Wanted(request.parameters.get("device"), request.parameters.get("module"))
+    for name, text in (("device", found.device_id), ("module", found.module_id)):
+        if text is not None and not is_id(text):
+            raise HubError(ARGUMENT_INVALID, f"{name}: {ascii(text)} is not allowed. It is the id of a {name}.")
+    if found.module_id is not None and found.device_id is None:
+        raise HubError(ARGUMENT_INVALID, "module: Give device too, on which the module is.")
+    return found
 
 
 async def _page(request: HubRequest, log: ObservationLog[T], wanted: Wanted) -> Page[T]:
