@@ -181,7 +181,9 @@ class Connection(asyncio.Protocol):
                     dispatch.open_link(
                         self._context, link, Direction.OUT if isinstance(link, OutLink) else Direction.IN
                     )
-            case events.LinkDetached(link):
+            case events.LinkDetached(link, error):
+                if self._protocol.state is not State.OPEN:
+                    self._will_close(error)
                 self._end_link(link)
             case events.SaslReceived():
                 self._sign_in(event)
@@ -258,10 +260,15 @@ class Connection(asyncio.Protocol):
         """End it. client_error: what the client did wrong, if that is the reason, for the log."""
         if client_error is not None:
             self._note(client_error)
-        self._context.peer.will_end(str(error.description))
+        self._will_close(error)
         self._is_closed = True
         self._protocol.close(error)
         self._wake()
+
+    def _will_close(self, error: AmqpError | None) -> None:
+        """The connection is closed, or about to be; error: None when the client closes it and says no more."""
+        reason = "it closed the connection" if error is None else error.description or error.condition
+        self._context.peer.will_end(str(reason))
 
     def _drop(self) -> None:
         """End it as a network does."""
@@ -271,7 +278,7 @@ class Connection(asyncio.Protocol):
     def _note_closed(self, closed: events.Closed) -> None:
         if not self._is_closed and not closed.is_by_client and closed.error is not None:
             self._note(str(closed.error.description))
-        self._context.peer.will_end("it closed the connection")
+        self._will_close(closed.error)
         self._is_closed = True
         self._stop_timer()
         if self._transport is not None:

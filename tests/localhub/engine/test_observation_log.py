@@ -101,8 +101,8 @@ def test_a_reader_that_goes_on_sees_each_entry_once(steps: list[Any], limit: int
         if data.draw(st.booleans()):
             page = log.read(after, limit, Wanted("pump-1"))
             seen, after = seen + [number for number, _ in page.entries], page.next_after
-    while page := log.read(after, limit, Wanted("pump-1")).entries:
-        seen, after = seen + [number for number, _ in page], page[-1][0]
+    while rest := log.read(after, limit, Wanted("pump-1")).entries:
+        seen, after = seen + [number for number, _ in rest], rest[-1][0]
     assert seen == expected
 
 
