@@ -87,6 +87,14 @@ def test_the_tables_of_the_local_hub_are_its_own() -> None:
     assert "| GET | `/twins/{id}` | service connect |" in made.REFERENCE.read_text(encoding="utf-8")
 
 
+def test_what_is_said_of_the_local_hubs_own_rest_is_what_its_routes_take() -> None:
+    schema, made, contents = (generator(each) for each in ("local_rest_schema", "local_rest_page", "contents"))
+    assert schema.PATH.read_text(encoding="utf-8") == schema.text(), "run: make docs"
+    page = contents.page(made.page(schema.document()))
+    assert made.PATH.read_text(encoding="utf-8") == page, "run: make docs"
+    assert "| `wait` | integer, 0 to 30; `0` where absent | seconds to wait for the first event |" in page
+
+
 def test_the_page_of_compatibility_is_what_comparing_produces() -> None:
     written = (REPOSITORY / "docs" / "reference" / "compatibility.md").read_text(encoding="utf-8")
     assert written == generator("compatibility").page(our_arguments()), "run: make docs"
