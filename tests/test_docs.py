@@ -1,6 +1,7 @@
 """Help and documents say what is so."""
 
 import copy
+import inspect
 import re
 from collections.abc import Callable
 from fnmatch import fnmatch
@@ -93,6 +94,23 @@ def test_what_is_said_of_the_local_hubs_own_rest_is_what_its_routes_take() -> No
     page = contents.page(made.page(schema.document()))
     assert made.PATH.read_text(encoding="utf-8") == page, "run: make docs"
     assert "| `wait` | integer, 0 to 30; `0` where absent | seconds to wait for the first event |" in page
+
+
+def test_the_reference_of_the_test_kit_is_made_of_its_signatures_and_each_parameter_is_described() -> None:
+    made, contents = generator("testing_reference"), generator("contents")
+    undescribed, without_range, without_unit = set(), set(), set()
+    for function_name, function in made.functions():
+        parameters = inspect.signature(function).parameters
+        for name, said in made.described(function).items():
+            where, is_number = (
+                f"{function_name}({name})",
+                re.search(r"\b(int|float)\b", str(parameters[name].annotation)),
+            )
+            undescribed |= set() if said else {where}
+            without_range |= set() if not is_number or re.search(r"\d", said) else {where}
+            without_unit |= set() if not name.endswith("_s") or re.search(r"\bs\b|second", said) else {where}
+    assert (undescribed, without_range, without_unit) == (set(), set(), set())
+    assert made.PATH.read_text(encoding="utf-8") == contents.page(made.page()), "run: make docs"
 
 
 def test_the_page_of_compatibility_is_what_comparing_produces() -> None:
