@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from azext_iotjobs.localhub.process.config import LocalHubConfig
+from azext_iotjobs.localhub.process.sockets import Ports
+from azext_iotjobs.localhub.process.state_file import Credentials, describe
 from tests.helpers.surface import generator, our_arguments
 
 REPOSITORY = Path(__file__).parents[1]
@@ -111,6 +114,17 @@ def test_the_reference_of_the_test_kit_is_made_of_its_signatures_and_each_parame
             without_unit |= set() if not name.endswith("_s") or re.search(r"\bs\b|second", said) else {where}
     assert (undescribed, without_range, without_unit) == (set(), set(), set())
     assert made.PATH.read_text(encoding="utf-8") == contents.page(made.page()), "run: make docs"
+
+
+def test_the_ready_line_is_documented_whole() -> None:
+    credentials = Credentials(
+        policy="p", key="k", service_key="s", ca_file=Path("ca"), bundle_file=Path("bundle"), container_uri="https://h"
+    )
+    config = LocalHubConfig(data_dir=Path("hub"))
+    document = describe(config, Ports(https=1, mqtt=2, amqp=3, amqp_plain=None), credentials, "at").document
+    section = (REPOSITORY / "docs" / "reference" / "local-hub.md").read_text("utf-8").partition("## The ready line")[2]
+    rows = re.findall(r"^\| (`.+?) \|", section, re.MULTILINE)
+    assert sorted(name for row in rows for name in re.findall(r"`(\w+)`", row)) == sorted(document)
 
 
 def test_the_page_of_compatibility_is_what_comparing_produces() -> None:

@@ -148,7 +148,8 @@ def _fields(kind: type) -> Iterator[str]:
 
 
 def _signature(name: str, function: Any) -> str:
-    parts, is_keyword = [], False
+    parts: list[str] = []
+    is_keyword = False
     for each in _parameters(function).values():
         if each.kind is each.KEYWORD_ONLY and not is_keyword:
             parts += [] if any(part.startswith("*") for part in parts) else ["*"]
