@@ -69,7 +69,10 @@ class HubObservations(HubOperations):
     def reported_changes(
         self, device_id: str | None = None, *, module_id: str | None = None, after: int = 0
     ) -> list[ReportedChange]:
-        """Changes of reported properties, the oldest first. device_id, module_id, after: as of `connections`."""
+        """Changes of reported properties, the oldest first.
+
+        device_id, module_id, after: as of `connections`.
+        """
         return list(self._all(REPORTED, device_id, module_id, after))
 
     def requests(
