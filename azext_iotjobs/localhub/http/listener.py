@@ -107,13 +107,13 @@ def make_application(
     for route in ROUTES:
         in_route = None if is_own(route) else faults
         handler = _handler(route, handlers, authenticator, quotas, in_route)
-        application.router.add_route(route.verb, _pattern(route.path), handler)
+        application.router.add_route(route.verb, route_pattern(route.path), handler)
     for endpoint in endpoints:
         endpoint.register(application)
     return application
 
 
-def _pattern(path: str) -> str:
+def route_pattern(path: str) -> str:
     """A pattern that matches a path in upper and lower case, as the service does, and with a slash at its end.
 
     Microsoft's Node.js SDK lists devices at "/devices/".

@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.localhub.testing import LocalHub, LocalHubFailed, LocalHubRefused, running_hub
-from tests.helpers.hub_process import WarmHub
 
 
 @pytest.fixture(scope="module")
 def one_hub() -> Iterator[LocalHub]:
-    with WarmHub() as hub:
+    with LocalHub() as hub:
         for device in ("pump-1", "pump-2", "fan-1"):
             hub.create_device(device)
         yield hub
@@ -175,7 +174,7 @@ def test_a_parameter_and_an_unknown_fault_are_refused(hub: LocalHub) -> None:
 
 
 def test_reset_clears_faults(hub: LocalHub) -> None:
-    with WarmHub() as other:
+    with LocalHub() as other:
         add(other, "status", status=500)
         other.request("POST", "/_local/reset")
         assert other.request("GET", "/_local/faults") == []
