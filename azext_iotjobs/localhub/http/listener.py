@@ -147,8 +147,7 @@ def _handler(
             spelled={name.lower(): name for name in request.headers},
             body=await read_body(request, route.max_body_bytes),
         )
-        if faults is not None and faults.active:
-            await let_pass(faults, request)
+        await let_pass(faults, request, request.match_info.get("id"))
         if quotas is not None and route.throttle is not None:
             await quotas.wait(route.throttle, route.cost(hub_request))
         return _response(await handle_request(hub_request))
