@@ -22,7 +22,7 @@ class BlobError(Exception):
     """A request that the storage account refuses."""
 
     def __init__(self, status: int, code: str, text: str, *, retry_after_s: int | None = None) -> None:
-        """status: of HTTP.  code: the account's word.  text: for people.  retry_after_s: a header; None: it has none."""
+        """status: of HTTP.  code: the account's word.  text: for people.  retry_after_s: of a header; None: none."""
         super().__init__(text)
         self.status = status
         self.code = code

@@ -5,9 +5,9 @@ processes show it. Each message on the socket is JSON: `{"load": FILE}`, a file 
 process to be, with the numbers of its stdin, stdout, stderr attached, and of a pipe for its id and its exit code. The
 program ends when the other side of the socket is closed.
 
-A forked process leads a session of its own. Ending takes as long as a short command where Python takes all apart that is
-loaded: a process that ends as it means to ends at once. Others, such as those that an exception ends, take Python's own
-way.
+A forked process leads a session of its own. Ending takes as long as a short command where Python takes all apart that
+is loaded: a process that ends as it means to ends at once. Others, such as those that an exception ends, take Python's
+own way.
 """
 
 import atexit
