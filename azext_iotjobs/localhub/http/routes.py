@@ -276,7 +276,7 @@ ROUTES = (
         "GET /_local/events",
         LOCAL,
         lambda h: h.local_messages.events,
-        "what devices sent, `after`, `wait`",
+        "what devices sent",
         local_messages.EVENTS,
     ),
     _own(
@@ -295,7 +295,7 @@ ROUTES = (
         certificates.PUT,
     ),
     _own(f"DELETE {CERTIFICATE}", LOCAL, lambda h: h.certificates.delete, "remove a CA", certificates.DELETE),
-    _own("GET /_local/seed", LOCAL, lambda h: h.seed.get, "what the hub holds, as a seed; `keys`: with keys", seed.GET),
+    _own("GET /_local/seed", LOCAL, lambda h: h.seed.get, "what the hub holds, as a seed", seed.GET),
     _own(
         "POST /_local/seed",
         LOCAL,
