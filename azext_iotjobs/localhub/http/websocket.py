@@ -17,6 +17,7 @@ from aiohttp import WSMsgType, web
 from azext_iotjobs.localhub.engine.faults import Faults
 from azext_iotjobs.localhub.errors import GENERIC_BAD_REQUEST, HubError
 from azext_iotjobs.localhub.http.fault_effects import let_pass
+from azext_iotjobs.localhub.rules.observation import IS_WEBSOCKET
 
 PATH, EVENT_HUBS_PATH = "/$iothub/websocket", "/$servicebus/websocket"
 MQTT, AMQP = "mqtt", "AMQPWSB10"  # subprotocols
@@ -153,7 +154,9 @@ class _WebSocketTransport(asyncio.Transport):
         self.may_read.set()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """As the underlying transport."""
+        """As the underlying transport, and that this is a WebSocket."""
+        if name == IS_WEBSOCKET:
+            return True
         return self._transport.get_extra_info(name, default)
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
