@@ -187,7 +187,10 @@ async def _serve_clients(
         return Connection(hub.devices, hub.links, clock, loop)
 
     _limit_tls_buffers()
-    endpoints = WebSocketEndpoint(new_connection, amqp.new_connection), BlobEndpoint(storage, clock)
+    endpoints = (
+        WebSocketEndpoint(new_connection, amqp.new_connection, hub.links.faults),
+        BlobEndpoint(storage, clock, hub.links.faults),
+    )
     application = make_application(hub.handlers, authenticator, clock, endpoints, hub.quotas, hub.links)
     await _start_https(application, sockets.https, tls, at_end)
     await _start(new_connection, sockets.mqtt, tls, at_end)

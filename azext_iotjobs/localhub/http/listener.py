@@ -112,13 +112,13 @@ def make_application(
     application.on_response_prepare.append(_remove_aiohttps_headers)
     for route in ROUTES:
         handler = _handler(route, handlers, authenticator, quotas, links)
-        application.router.add_route(route.verb, _pattern(route.path), handler)
+        application.router.add_route(route.verb, route_pattern(route.path), handler)
     for endpoint in endpoints:
         endpoint.register(application)
     return application
 
 
-def _pattern(path: str) -> str:
+def route_pattern(path: str) -> str:
     """A pattern that matches a path in upper and lower case, as the service does, and with a slash at its end.
 
     Microsoft's Node.js SDK lists devices at "/devices/".
@@ -158,8 +158,7 @@ def _handler(
         )
         if route.form is not None:
             hub_request = read_own_request(hub_request, route.form)
-        if faults is not None and faults.active:
-            await let_pass(faults, request)
+        await let_pass(faults, request, request.match_info.get("id"))
         if quotas is not None and route.throttle is not None:
             await quotas.wait(route.throttle, route.cost(hub_request))
         return _response(await handle_request(hub_request))

@@ -157,7 +157,8 @@ class HubWaits(HubObservations):
 
         They are looked at as they are, and after each change meanwhile.
 
-        match: of the properties with `$version` and `$metadata`.  timeout_s: more than 0, at most 3,600 s.
+        match: of the properties with `$version` and `$metadata`.
+        timeout_s: more than 0, at most 3,600 s.
         Raises LocalHubTimeout, which shows what is and was reported; LocalHubRefused for an unknown device.
         """
         who = (device_id, module_id)
