@@ -7,6 +7,7 @@ import base64
 import binascii
 import uuid
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from azext_iotjobs.localhub.clock import HubClock
@@ -123,9 +124,16 @@ class LocalMessageRoutes:
             content_encoding=members.get("contentEncoding"),
             properties=members["properties"],
             ack=Ack(members["ack"]),
-            expires_at=expiry(None if expires is None else instant(expires, "expiryTimeUtc"), now),
+            expires_at=_expiry(expires, now),
             has_expiry=expires is not None,
         )
+
+
+def _expiry(text: str | None, now: datetime) -> datetime:
+    try:
+        return expiry(None if text is None else instant(text, "expiryTimeUtc"), now)
+    except HubError as err:
+        raise HubError(ARGUMENT_INVALID, f"expiryTimeUtc: {err.text}") from err
 
 
 def _bytes(text: str) -> bytes:
