@@ -125,7 +125,7 @@ def refused_bodies(hub: KeptConnection, route: Route, members: dict[str, Member]
 KNOWN = sorted({name for route in OWN if route.form for name in (*route.form.query, *(route.form.body or ()))})
 NAMES = st.one_of(st.sampled_from([*KNOWN, "Wait", "wait ", "", "\ud800"]), st.text(max_size=8))
 VALUES = st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=8), st.lists(st.none(), max_size=2))
-TEXTS = st.one_of(st.sampled_from(["", "0", "-1", "1.5", "true", "9" * 5000, "x"]), st.text(max_size=8))
+TEXTS = st.one_of(st.sampled_from(["", "0", "-1", "1.5", "true", "9" * 2000, "x"]), st.text(max_size=8))
 
 
 def test_whatever_the_parameters_are_the_answer_is_400_unless_all_are_known(hub: KeptConnection) -> None:
