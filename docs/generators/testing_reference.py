@@ -154,7 +154,7 @@ def _signature(name: str, function: Any) -> str:
         if each.kind is each.KEYWORD_ONLY and not is_keyword:
             parts += [] if any(part.startswith("*") for part in parts) else ["*"]
             is_keyword = True
-        parts.append(_shown(each) + ("" if each.default is each.empty else f"={each.default!r}"))
+        parts.append(_shown(each) + ("" if each.default is each.empty else f"={_value(each.default)}"))
     return f"`{name}({', '.join(parts)})`"
 
 
@@ -166,7 +166,12 @@ def _shown(parameter: inspect.Parameter) -> str:
 def _default(parameter: inspect.Parameter) -> str:
     if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
         return "none"
-    return "**required**" if parameter.default is parameter.empty else f"`{parameter.default!r}`"
+    return "**required**" if parameter.default is parameter.empty else f"`{_value(parameter.default)}`"
+
+
+def _value(default: Any) -> str:
+    """A default as it is written; a function by its name."""
+    return default.__name__ if inspect.isfunction(default) else repr(default)
 
 
 def _sentence(text: str) -> str:
