@@ -2,7 +2,7 @@
 
 from azext_iotjobs.localhub.http.routes import ROUTES
 from azext_iotjobs.localhub.rules.own_document import Member, read_members
-from tests.helpers.hub_process import LocalHub
+from azext_iotjobs.localhub.testing import LocalHub
 from tests.helpers.surface import generator
 
 made = generator("local_rest_examples")
