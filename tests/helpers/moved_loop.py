@@ -33,8 +33,9 @@ class HandClock(HubClock):
 
     def __init__(self) -> None:
         self.at = datetime(2026, 5, 1, 8, tzinfo=timezone.utc)
+        super().__init__()
 
-    def now(self) -> datetime:
+    def machine_now(self) -> datetime:
         """The instant it stands at."""
         return self.at
 

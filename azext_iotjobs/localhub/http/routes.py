@@ -9,6 +9,7 @@ from azext_iotjobs.localhub.auth.policies import Right
 from azext_iotjobs.localhub.http import costs
 from azext_iotjobs.localhub.http.bulk import BulkRoutes
 from azext_iotjobs.localhub.http.certificates import CertificateRoutes
+from azext_iotjobs.localhub.http.clock import ClockRoutes
 from azext_iotjobs.localhub.http.configurations import ConfigurationRoutes
 from azext_iotjobs.localhub.http.control import ControlRoutes
 from azext_iotjobs.localhub.http.digital_twins import DigitalTwinRoutes
@@ -67,6 +68,7 @@ class RouteHandlers:
     local_messages: LocalMessageRoutes
     quotas: QuotaRoutes
     faults: FaultRoutes
+    clock: ClockRoutes
     seed: SeedRoutes
 
 
@@ -262,6 +264,8 @@ ROUTES = (
     _route("DELETE /_local/faults", LOCAL, lambda h: h.faults.clear, "clear all faults"),
     _route(f"GET {FAULT}", LOCAL, lambda h: h.faults.get, "show a fault, and how often it has happened"),
     _route(f"DELETE {FAULT}", LOCAL, lambda h: h.faults.clear_one, "clear a fault"),
+    _route("GET /_local/clock", LOCAL, lambda h: h.clock.get, "the hub's time, and how far it is ahead"),
+    _route("POST /_local/clock", LOCAL, lambda h: h.clock.advance, "move the clock ahead: `advance`, such as `2h`"),
     _route("POST /_local/reset", LOCAL, lambda h: h.control.reset, "remove everything but the keys"),
     _route("POST /_local/stop", LOCAL, lambda h: h.control.stop, "stop the hub"),
 )

@@ -245,6 +245,7 @@ class Connection(asyncio.Protocol):
         elif stored != self._session.filters():
             self._store_session()
         self._is_attached = True
+        self._clock.subscribe(self._check_lifetime)
         self._links.attach(self)
         self._hub.connected(self.address, request.model_id)
         self._check_lifetime()
@@ -352,6 +353,7 @@ class Connection(asyncio.Protocol):
             logger.debug("connection of %r ends: %s", self._session.client_id, reason)
         if not self._is_attached:
             return
+        self._clock.unsubscribe(self._check_lifetime)
         if self._links.detach(self):
             self._hub.disconnected(self.address)
         self._publish_will()
@@ -375,7 +377,7 @@ class Connection(asyncio.Protocol):
         if self._delay is not None:
             return
         try:
-            left_s = self._lifetime.left_s(self._session.keep_alive_s, self._loop.time(), self._clock.now())
+            left_s = self._lifetime.left_s(self._session.keep_alive_s, self._loop.time(), self._clock.session_now())
         except Expired as err:
             self._close(err.reason, at_once=err.is_silent)
         else:

@@ -34,8 +34,9 @@ class HandClock(HubClock):
 
     def __init__(self) -> None:
         self.at = START
+        super().__init__()
 
-    def now(self) -> datetime:
+    def machine_now(self) -> datetime:
         return self.at
 
 
