@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from azext_iotjobs.localhub.testing.clock import HubTime
 from azext_iotjobs.localhub.testing.errors import LocalHubRefused, LocalHubTimeout
-from azext_iotjobs.localhub.testing.operations import HubOperations, telemetry_in
+from azext_iotjobs.localhub.testing.operations import telemetry_in
 from azext_iotjobs.localhub.testing.received import Match, Telemetry, matches, shown, shown_match
 
 DEFAULT_LIMIT_S = 10.0
@@ -16,7 +17,7 @@ SHOWN_MESSAGES = 10
 THROTTLED = 429
 
 
-class HubWaits(HubOperations):
+class HubWaits(HubTime):
     """Wait for devices. `match` is a predicate, an equal value, or a part of the object that is waited for."""
 
     def wait_for_telemetry(
