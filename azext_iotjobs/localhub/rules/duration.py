@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
-_FORM = re.compile(rf"(\d{{1,12}}(?:\.\d{{1,12}})?)\s*({'|'.join(UNITS)})?")
+_FORM = re.compile(rf"(\d{{1,12}}(?:\.\d{{1,12}})?)\s*({'|'.join(UNITS)})?", re.ASCII)
 
 
 def read_duration(text: str) -> timedelta | None:
