@@ -5,12 +5,24 @@ from typing import Any
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.clock_service import MAX_AHEAD, ClockService, TooFarAhead
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
-from azext_iotjobs.localhub.http.faults import check_query
+from azext_iotjobs.localhub.http.own_request import Answer, OwnForm
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
 from azext_iotjobs.localhub.rules.duration import read_duration
-from azext_iotjobs.localhub.rules.own_document import DocumentMistake, Member, read_members
+from azext_iotjobs.localhub.rules.own_document import Member
 
-MEMBERS = {"advance": Member(kind=str, is_required=True, least=1, most=40)}
+CLOCK = Member(
+    kind=dict,
+    members={
+        "now": Member(kind=str, is_required=True, text_format="date-time", what="the hub's time"),
+        "offsetSeconds": Member(kind=float, is_required=True, what="how far it is ahead of the machine's"),
+        "timeScale": Member(kind=float, is_required=True, what="seconds of the hub in one of the machine"),
+    },
+)
+SHOW = OwnForm(answers={200: Answer(what="The clock.", document=CLOCK)})
+ADVANCE = OwnForm(
+    body={"advance": Member(kind=str, is_required=True, least=1, most=40, what="above 0, such as 30s, 5m, 2h or 7d")},
+    answers={200: Answer(what="The clock, as it is then.", document=CLOCK)},
+)
 
 
 class ClockRoutes:
@@ -19,18 +31,13 @@ class ClockRoutes:
     def __init__(self, service: ClockService) -> None:
         self._service = service
 
-    async def get(self, request: HubRequest) -> HubResponse:
+    async def get(self, _request: HubRequest) -> HubResponse:
         """GET /_local/clock"""
-        check_query(request)
         return HubResponse(document=_document(self._service.clock))
 
     async def advance(self, request: HubRequest) -> HubResponse:
-        """POST /_local/clock: the response is the clock as it is then."""
-        check_query(request)
-        try:
-            text = read_members(request.value(), MEMBERS)["advance"]
-        except DocumentMistake as err:
-            raise HubError(ARGUMENT_INVALID, str(err)) from err
+        """POST /_local/clock: what is due by then is done now."""
+        text = request.members["advance"]
         by = read_duration(text)
         if not by:
             raise HubError(
