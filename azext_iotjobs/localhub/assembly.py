@@ -28,6 +28,7 @@ from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.quotas import Quotas, make_quotas
 from azext_iotjobs.localhub.engine.registry import Registry
 from azext_iotjobs.localhub.engine.selector import Selector
+from azext_iotjobs.localhub.engine.snapshots import SnapshotParts, Snapshots
 from azext_iotjobs.localhub.engine.transfer_runs import Codecs
 from azext_iotjobs.localhub.engine.twin_service import TwinService
 from azext_iotjobs.localhub.http.bulk import BulkRoutes
@@ -50,6 +51,7 @@ from azext_iotjobs.localhub.http.quotas import QuotaRoutes
 from azext_iotjobs.localhub.http.routes import ROUTES, RouteHandlers, is_own
 from azext_iotjobs.localhub.http.seed import SeedParts, SeedRoutes
 from azext_iotjobs.localhub.http.seed_export import SeedExport
+from azext_iotjobs.localhub.http.snapshots import SnapshotRoutes
 from azext_iotjobs.localhub.http.transfer_lines import TransferLines
 from azext_iotjobs.localhub.http.twins import TwinRoutes
 from azext_iotjobs.localhub.process.config import LocalHubConfig
@@ -83,6 +85,7 @@ class Hub:
     file_notifications: FileNotifications
     import_export: ImportExport
     configuration_rounds: ConfigurationRounds
+    snapshots: Snapshots
 
 
 class Stores(NamedTuple):
@@ -125,6 +128,9 @@ def assemble(
     bulk = BulkRoutes(database, registry, identities, twins, clock)
     codecs = Codecs(devices=TransferLines(bulk, twin_rows), configurations=ConfigurationLines(configurations))
     import_export = ImportExport(database, TransferJobs(database), identities, storage, codecs, clock)
+    forget = identities.presence.forget_all, c2d_queue.forget, rounds.restart, import_export.restart, faults.clear
+    snapshot_parts = SnapshotParts(database, event_log, identities, links, job_runner, forget)
+    snapshots = Snapshots(snapshot_parts, clock, config.data_dir, is_on_disk=not config.in_memory, stop=stop)
     identities.disconnect_all(render(clock.now()))
     c2d_queue.recover()
     certificates = CertificateRoutes(authorities, clock)
@@ -148,6 +154,7 @@ def assemble(
         quotas=QuotaRoutes(config, quotas, jobs),
         faults=FaultRoutes(faults, [(each.verb, each.path) for each in ROUTES if not is_own(each)]),
         seed=SeedRoutes(database, seed_parts, SeedExport(identities, twin_rows, authorities, configurations), clock),
+        snapshots=SnapshotRoutes(snapshots),
     )
     return Hub(
         quotas=quotas,
@@ -161,6 +168,7 @@ def assemble(
         file_notifications=file_notifications,
         import_export=import_export,
         configuration_rounds=rounds,
+        snapshots=snapshots,
     )
 
 

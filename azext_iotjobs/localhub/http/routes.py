@@ -25,11 +25,14 @@ from azext_iotjobs.localhub.http.queries import QueryRoutes
 from azext_iotjobs.localhub.http.quotas import QuotaRoutes
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
 from azext_iotjobs.localhub.http.seed import SeedRoutes
+from azext_iotjobs.localhub.http.snapshots import SnapshotRoutes
 from azext_iotjobs.localhub.http.twins import TwinRoutes
 from azext_iotjobs.localhub.process.seed_file import MAX_BYTES as MAX_SEED_BYTES
 from azext_iotjobs.localhub.rules.quota import Throttle
 
 MAX_BODY_BYTES = 1024 * 1024  # a job with a method payload of 128 KB and a full condition is far below
+
+MAX_SNAPSHOT_BYTES = 1024 * 1024 * 1024  # events on disk may take half of it
 
 
 class Caller(Enum):
@@ -68,6 +71,7 @@ class RouteHandlers:
     quotas: QuotaRoutes
     faults: FaultRoutes
     seed: SeedRoutes
+    snapshots: SnapshotRoutes
 
 
 Find = Callable[[RouteHandlers], Callable[[HubRequest], Awaitable[HubResponse]]]
@@ -256,6 +260,14 @@ ROUTES = (
         lambda h: h.seed.post,
         "create what a seed (YAML or JSON) has and the hub has not",
         max_body_bytes=MAX_SEED_BYTES,
+    ),
+    _route("GET /_local/snapshot", LOCAL, lambda h: h.snapshots.get, "all that the hub holds, as a file"),
+    _route(
+        "PUT /_local/snapshot",
+        LOCAL,
+        lambda h: h.snapshots.put,
+        "bring the hub back to such a file",
+        max_body_bytes=MAX_SNAPSHOT_BYTES,
     ),
     _route("GET /_local/faults", LOCAL, lambda h: h.faults.list, "list the faults that were requested"),
     _route("POST /_local/faults", LOCAL, lambda h: h.faults.add, "request a fault"),

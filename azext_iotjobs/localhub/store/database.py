@@ -10,7 +10,7 @@ when it writes. WAL and NORMAL: what was acknowledged survives any end of the pr
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,7 @@ class Database:
         """
         self.outages = Outages() if outages is None else outages
         self.migrations = migrations
+        self.generation = 0  # how often everything in it was replaced
         self._name = "The database in memory" if path is None else str(path)
         self._is_unavailable = False
         self._depth = 0
@@ -184,9 +185,35 @@ class Database:
             for table in tables:
                 self.change(f"DELETE FROM {table['name']}")
 
+    def copy_to(self, path: Path) -> None:
+        """Write all of it, as it is now, into a database of its own. Raises StoreUnavailable, StoreDamaged."""
+        with self._other(path) as copy:
+            copy.execute("PRAGMA synchronous=OFF")  # one that a power cut ends is not used
+            self._connection.backup(copy)
+
+    def replace_by(self, path: Path) -> None:
+        """Have what another database of this format holds instead of everything: all of it or nothing.
+
+        Raises StoreUnavailable, StoreDamaged.
+        """
+        with self._other(path) as other:
+            other.backup(self._connection)
+        self.generation += 1
+        self._note_success()
+
     def close(self) -> None:
         """Close; the write-ahead log is merged into the file."""
         self._connection.close()
+
+    @contextmanager
+    def _other(self, path: Path) -> Iterator[sqlite3.Connection]:
+        """Another database, to copy from or to. Raises StoreUnavailable, StoreDamaged."""
+        assert not self._depth, "a copy is made between transactions"
+        try:
+            with closing(sqlite3.connect(path)) as other:
+                yield other
+        except sqlite3.Error as err:
+            raise self._translated(err) from err
 
     def _execute(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
         try:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from azext_iotjobs.localhub.testing.process import LocalHub
     from azext_iotjobs.localhub.testing.received import Telemetry
     from azext_iotjobs.localhub.testing.simulation import Simulation
+    from azext_iotjobs.localhub.testing.snapshots import Snapshot
 
 __all__ = [
     "LocalHub",
@@ -27,6 +28,7 @@ __all__ = [
     "LocalHubTimeout",
     "Simulation",
     "SimulationFailed",
+    "Snapshot",
     "Telemetry",
 ]
 
@@ -38,6 +40,7 @@ MODULES = {  # where each name is
     "LocalHubTimeout": "errors",
     "Simulation": "simulation",
     "SimulationFailed": "errors",
+    "Snapshot": "snapshots",
     "Telemetry": "received",
     "local_hub": "fixtures",
     "local_hub_sdk": "fixtures",
