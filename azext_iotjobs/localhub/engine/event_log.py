@@ -210,7 +210,7 @@ class EventLog:
             self._rows.replace_by(path)
             self._begin_with(self._rows, SHOWN_EVENTS)
             return
-        with closing(Database(path, migrations=EVENT_MIGRATIONS)) as database:
+        with closing(Database(path, migrations=EVENT_MIGRATIONS, is_copy=True)) as database:
             self._begin_with(EventRows(database), KEPT_EVENTS)
         # Older ones, of a hub that stores them on disk, are too many.
         firsts = map(self._newest.first_in, range(len(self._extents)))

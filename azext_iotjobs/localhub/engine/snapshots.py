@@ -3,7 +3,7 @@
 Strategy: a snapshot is checked, and brought to this version's formats, before anything changes. Then everything happens
 in one turn of the event loop: connections end, and the database has other content in one transaction of SQLite's. A
 request is served before that or after it. Events have a database of their own, so that a hub on disk first writes down
-what it is about to do: when this process is killed halfway, the next start (`data_folder.complete_restore`) completes it.
+what it is about to do: when it is killed halfway, its next start completes that (`data_folder.complete_restore`).
 
 Not in a snapshot: the policies' keys and certificates, which are the hub's own, files of blobs, and faults.
 """
@@ -137,7 +137,7 @@ class Snapshots:
 def _prepare(content: bytes, folder: Path, clock: HubClock) -> None:
     """Put the parts of a snapshot into a folder, as a hub that has just started has them. Raises NotASnapshot."""
     unpack(content, folder)
-    with closing(Database(folder / HUB)) as database:
+    with closing(Database(folder / HUB, is_copy=True)) as database:
         identities = Identities(database, Twins(database))
         identities.disconnect_all(render(clock.now()))
         C2dQueue(database, Messages(database), identities, Links(), clock).recover()

@@ -60,7 +60,7 @@ def write_events(path: Path, extents: Sequence[Extent], events: Iterable[DeviceE
 
     Raises StoreUnavailable, StoreDamaged.
     """
-    with closing(Database(path, migrations=MIGRATIONS)) as database:
+    with closing(Database(path, migrations=MIGRATIONS, is_copy=True)) as database:
         rows = EventRows(database)
         rows.prepare(len(extents))
         with database.transaction():

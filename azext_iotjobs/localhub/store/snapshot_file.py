@@ -61,7 +61,7 @@ def unpack(content: bytes, folder: Path) -> None:
 
 def partition_count(folder: Path) -> int:
     """In how many partitions the events of a snapshot are, whose parts are in a folder."""
-    with closing(Database(folder / EVENTS, migrations=EVENT_MIGRATIONS)) as database:
+    with closing(Database(folder / EVENTS, migrations=EVENT_MIGRATIONS, is_copy=True)) as database:
         return len(EventRows(database).extents())
 
 
@@ -83,7 +83,7 @@ def _part(archive: zipfile.ZipFile, name: str) -> bytes:
 
 def _check_part(path: Path, migrations: Sequence[Sequence[str]]) -> None:
     try:
-        with closing(Database(path, migrations=migrations)) as database:
+        with closing(Database(path, migrations=migrations, is_copy=True)) as database:
             check_integrity(database, QUICK)
     except NewerDatabase as err:
         raise NotASnapshot(f"A newer version of the local hub made the snapshot: {path.name}: {err}.") from err
