@@ -49,7 +49,8 @@ class LocalHub(RunningHub):
 
         options: as in `python -m azext_iotjobs.localhub --help`; without ports among them, free ones are used.
         data_dir: where devices, twins and jobs are stored; None: in memory.
-        sku, units: the tier whose quotas apply, "F1", "S1", "S2" or "S3"; None: nothing is limited.
+        sku: the tier whose quotas apply, "F1", "S1", "S2" or "S3"; None: nothing is limited.
+        units: of the tier, 1 to 200; of S3 1 to 10, of F1 1.
         amqp_plain: whether it has a port for AMQP without TLS too, for Event Hubs clients.
         seed: what it begins with, a file of YAML or JSON or such a document; None: nothing.
         """

@@ -25,7 +25,7 @@ class HubWaits(HubOperations):
         """Wait for a message of a device, or of a module on it, whose body matches; one may be there already.
 
         match: of the body.  timeout_s: more than 0, at most 3,600 s.
-        after: the number of a message, such as the last one's; earlier ones do not count.
+        after: only messages after this number, such as the last one's; 0: all.
         Raises LocalHubTimeout, which shows what the device has sent.
         """
         ends_at = _end_of(timeout_s)
@@ -64,8 +64,9 @@ class HubWaits(HubOperations):
     ) -> dict[str, Any]:
         """Wait until the reported properties of a device, or of a module on it, match; gives them.
 
-        match: of the properties with `$version` and `$metadata`.  timeout_s: more than 0, at most 3,600 s.
         A state is waited for: values that are replaced at once may be missed.
+
+        match: of the properties with `$version` and `$metadata`.  timeout_s: more than 0, at most 3,600 s.
         Raises LocalHubTimeout, which shows what is reported; LocalHubRefused for an unknown device.
         """
         twin = self._wait_for_twin(
