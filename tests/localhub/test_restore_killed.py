@@ -11,7 +11,6 @@ import pytest
 
 from azext_iotjobs.localhub.engine.snapshots import PARTS_FOLDER, RESTORING
 from azext_iotjobs.localhub.testing import LocalHub, LocalHubFailed, Snapshot
-from tests.helpers.hub_process import WarmHub
 from tests.helpers.short_form import IN_FULL
 from tests.helpers.snapshot_contents import dump, parts
 
@@ -27,8 +26,8 @@ class States(NamedTuple):
     new: Snapshot
 
 
-def open_hub(folder: Path) -> WarmHub:
-    return WarmHub("--keep-events", data_dir=folder)
+def open_hub(folder: Path) -> LocalHub:
+    return LocalHub("--keep-events", data_dir=folder)
 
 
 def fill(hub: LocalHub, name: str) -> Snapshot:

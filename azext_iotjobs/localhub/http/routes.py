@@ -12,6 +12,7 @@ from azext_iotjobs.localhub.http import (
     costs,
     faults,
     local_messages,
+    observations,
     public,
     quotas,
     seed,
@@ -30,6 +31,7 @@ from azext_iotjobs.localhub.http.import_export import ImportExportRoutes
 from azext_iotjobs.localhub.http.jobs import JobRoutes
 from azext_iotjobs.localhub.http.local_messages import LocalMessageRoutes
 from azext_iotjobs.localhub.http.messages import MessageRoutes
+from azext_iotjobs.localhub.http.observations import ObservationRoutes
 from azext_iotjobs.localhub.http.own_request import OwnForm
 from azext_iotjobs.localhub.http.public import PublicRoutes
 from azext_iotjobs.localhub.http.queries import QueryRoutes
@@ -82,6 +84,7 @@ class RouteHandlers:
     faults: FaultRoutes
     seed: SeedRoutes
     snapshots: SnapshotRoutes
+    observations: ObservationRoutes
 
 
 Find = Callable[[RouteHandlers], Callable[[HubRequest], Awaitable[HubResponse]]]
@@ -96,6 +99,7 @@ FILES, FILE_NOTIFICATIONS = "/devices/{id}/files", "/messages/serviceBound/filen
 EVENTS, BOUND = "/devices/{id}/messages/events", "/devices/{id}/messages/deviceBound"
 CERTIFICATE = "/_local/certificates/{certificate}"
 FAULT = "/_local/faults/{fault}"
+LOG = "`device`, `module`, `after`, `wait`, `limit`"
 
 
 @dataclass(frozen=True)
@@ -325,6 +329,28 @@ ROUTES = (
         "bring the hub back to such a file",
         snapshots.PUT,
         max_body_bytes=MAX_SNAPSHOT_BYTES,
+    ),
+    _own(
+        "GET /_local/connections",
+        LOCAL,
+        lambda h: h.observations.connections,
+        f"connections that were made, refused and ended; {LOG}",
+        observations.CONNECTIONS,
+    ),
+    _own("GET /_local/calls", LOCAL, lambda h: h.observations.calls, f"method calls; {LOG}", observations.CALLS),
+    _own(
+        "GET /_local/reported",
+        LOCAL,
+        lambda h: h.observations.reported,
+        f"changes of reported properties; {LOG}",
+        observations.REPORTED,
+    ),
+    _own(
+        "GET /_local/requests",
+        LOCAL,
+        lambda h: h.observations.requests,
+        f"HTTPS requests, but those to `/_local`; {LOG}",
+        observations.REQUESTS,
     ),
     _own("GET /_local/faults", LOCAL, lambda h: h.faults.list, "list the faults that were requested", faults.LIST),
     _own("POST /_local/faults", LOCAL, lambda h: h.faults.add, "request a fault", faults.ADD),

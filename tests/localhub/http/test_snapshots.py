@@ -13,7 +13,7 @@ import pytest
 
 from azext_iotjobs.localhub.testing import LocalHub, LocalHubRefused, Snapshot
 from tests.helpers.device_certificates import make
-from tests.helpers.hub_process import HubProcess, WarmHub
+from tests.helpers.hub_process import HubProcess
 from tests.helpers.mqtt_device import MqttDevice
 from tests.helpers.snapshot_contents import ABOUT, about, changed_by, dump, parts, with_parts
 from tests.helpers.waiting import wait_until
@@ -24,7 +24,7 @@ EVENTS = "/_local/events"
 
 @pytest.fixture(scope="module")
 def hub() -> Iterator[LocalHub]:
-    with WarmHub() as hub:
+    with LocalHub() as hub:
         yield hub
 
 
@@ -108,7 +108,7 @@ def test_another_hub_that_stores_on_disk_takes_it_and_keeps_it(full: Snapshot, t
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
     with pytest.raises(FileExistsError):
         full.save(file)
-    with WarmHub("--keep-events", data_dir=tmp_path / "hub") as other:
+    with LocalHub("--keep-events", data_dir=tmp_path / "hub") as other:
         own = other.connection_string
         other.restore(file)
         other.stop()
