@@ -1,6 +1,8 @@
 """A hub that is killed while it is brought back to a snapshot: its next start has the old state or the new one."""
 
+import os
 import shutil
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -102,5 +104,6 @@ def kill_when(is_there: Callable[[], bool], hub: LocalHub, snapshot: Snapshot) -
     restoring.start()
     while restoring.is_alive() and not is_there():
         pass
-    hub.kill()
+    os.kill(hub.process.pid, signal.SIGKILL)
     restoring.join()
+    hub.kill()
