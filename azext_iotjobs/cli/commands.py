@@ -317,6 +317,8 @@ GROUPS = (
         Command("seed:export", "export", "EXPORT"),
         Command("messages:events", "events", "EVENTS"),
         Command("messages:send", "send", "SEND"),
+        Command("clock:show", "clock show", "SHOW_CLOCK"),
+        Command("clock:advance", "clock advance", "ADVANCE_CLOCK"),
         Command("faults:add", "fault add", "ADD_FAULT", view="faults"),
         Command("faults:list_faults", "fault list", "LIST_FAULTS", view="faults"),
         Command("faults:clear", "fault clear", "CLEAR_FAULTS"),

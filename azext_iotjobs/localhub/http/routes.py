@@ -8,6 +8,7 @@ from typing import NamedTuple
 from azext_iotjobs.localhub.auth.policies import Right
 from azext_iotjobs.localhub.http import (
     certificates,
+    clock,
     control,
     costs,
     faults,
@@ -19,6 +20,7 @@ from azext_iotjobs.localhub.http import (
 )
 from azext_iotjobs.localhub.http.bulk import BulkRoutes
 from azext_iotjobs.localhub.http.certificates import CertificateRoutes
+from azext_iotjobs.localhub.http.clock import ClockRoutes
 from azext_iotjobs.localhub.http.configurations import ConfigurationRoutes
 from azext_iotjobs.localhub.http.control import ControlRoutes
 from azext_iotjobs.localhub.http.digital_twins import DigitalTwinRoutes
@@ -79,6 +81,7 @@ class RouteHandlers:
     local_messages: LocalMessageRoutes
     quotas: QuotaRoutes
     faults: FaultRoutes
+    clock: ClockRoutes
     seed: SeedRoutes
     observations: ObservationRoutes
 
@@ -343,6 +346,8 @@ ROUTES = (
     _own("DELETE /_local/faults", LOCAL, lambda h: h.faults.clear, "clear all faults", faults.CLEAR),
     _own(f"GET {FAULT}", LOCAL, lambda h: h.faults.get, "show a fault, and how often it has happened", faults.GET),
     _own(f"DELETE {FAULT}", LOCAL, lambda h: h.faults.clear_one, "clear a fault", faults.CLEAR_ONE),
+    _own("GET /_local/clock", LOCAL, lambda h: h.clock.get, "the hub's time, and how far it is ahead", clock.SHOW),
+    _own("POST /_local/clock", LOCAL, lambda h: h.clock.advance, "move the clock ahead by a duration", clock.ADVANCE),
     _own("POST /_local/reset", LOCAL, lambda h: h.control.reset, "remove everything but the keys", control.RESET),
     _own("POST /_local/stop", LOCAL, lambda h: h.control.stop, "stop the hub", control.STOP),
 )
