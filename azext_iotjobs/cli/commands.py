@@ -320,6 +320,8 @@ GROUPS = (
         Command("snapshots:restore", "snapshot restore", "RESTORE_SNAPSHOT"),
         Command("messages:events", "events", "EVENTS"),
         Command("messages:send", "send", "SEND"),
+        Command("clock:show", "clock show", "SHOW_CLOCK"),
+        Command("clock:advance", "clock advance", "ADVANCE_CLOCK"),
         Command("faults:add", "fault add", "ADD_FAULT", view="faults"),
         Command("faults:list_faults", "fault list", "LIST_FAULTS", view="faults"),
         Command("faults:clear", "fault clear", "CLEAR_FAULTS"),

@@ -86,6 +86,15 @@ class LocalHubClient:
         path = _FAULTS if fault_id is None else f"{_FAULTS}/{path_part(FAULT, fault_id)}"
         document(self._transport.send(Request(method="DELETE", path=path)))
 
+    def clock(self) -> Any:
+        """The hub's time, and how far it is ahead of the machine's."""
+        return document(self._transport.send(Request(method="GET", path=_CLOCK, may_repeat=True)))
+
+    def advance_clock(self, by_s: float) -> Any:
+        """Move the hub's clock ahead, by more than 0 seconds; gives what it shows then. Raises BadRequest."""
+        body = {"advance": f"{by_s:.6f}s"}
+        return document(self._transport.send(Request(method="POST", path=_CLOCK, body=body, has_body=True)))
+
     def certificates(self) -> Any:
         """The CA certificates that may vouch for devices."""
         return document(self._transport.send(Request(method="GET", path=_CERTIFICATES, may_repeat=True)))
@@ -105,6 +114,7 @@ _CERTIFICATES = "/_local/certificates"
 _SEED = "/_local/seed"
 _FAULTS = "/_local/faults"
 _SNAPSHOT = "/_local/snapshot"
+_CLOCK = "/_local/clock"
 
 
 def _certificate(name: str) -> str:

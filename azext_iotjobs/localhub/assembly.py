@@ -12,7 +12,8 @@ from azext_iotjobs.localhub.blobs.storage import Storage
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.data_folder import Keys
 from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
-from azext_iotjobs.localhub.engine.configuration_rounds import INTERVAL_S, ConfigurationRounds
+from azext_iotjobs.localhub.engine.clock_service import ClockService
+from azext_iotjobs.localhub.engine.configuration_rounds import ConfigurationRounds
 from azext_iotjobs.localhub.engine.configuration_targets import TargetEvaluator
 from azext_iotjobs.localhub.engine.configurations import ConfigurationService
 from azext_iotjobs.localhub.engine.device_service import DeviceService
@@ -34,6 +35,7 @@ from azext_iotjobs.localhub.engine.transfer_runs import Codecs
 from azext_iotjobs.localhub.engine.twin_service import TwinService
 from azext_iotjobs.localhub.http.bulk import BulkRoutes
 from azext_iotjobs.localhub.http.certificates import CertificateRoutes
+from azext_iotjobs.localhub.http.clock import ClockRoutes
 from azext_iotjobs.localhub.http.configuration_lines import ConfigurationLines
 from azext_iotjobs.localhub.http.configurations import ConfigurationRoutes
 from azext_iotjobs.localhub.http.control import ControlRoutes
@@ -89,6 +91,7 @@ class Hub:
     import_export: ImportExport
     configuration_rounds: ConfigurationRounds
     snapshots: Snapshots
+    clock_service: ClockService
 
 
 class Stores(NamedTuple):
@@ -121,7 +124,7 @@ def assemble(
     twins = TwinService(twin_rows, links, clock)
     registry = Registry(database, identities, links, clock)
     c2d_queue = C2dQueue(database, messages, identities, links, clock)
-    quotas = make_quotas(config.sku, config.units, clock, config.time_scale)
+    quotas = make_quotas(config.sku, config.units, clock)
     job_runner = JobRunner(database, jobs, selector, twins, links, clock, quotas)
     evaluator = TargetEvaluator(database, Configurations(database), twin_rows, twins, registry)
     rounds, configurations = _configurations(config, database, selector, evaluator, clock)
@@ -132,7 +135,9 @@ def assemble(
     codecs = Codecs(devices=TransferLines(bulk, twin_rows), configurations=ConfigurationLines(configurations))
     import_export = ImportExport(database, TransferJobs(database), identities, storage, codecs, clock)
     restarted = c2d_queue.forget, rounds.restart, import_export.restart
-    forget = identities.presence.forget_all, *restarted, faults.clear, links.observations.clear
+    clock_service = ClockService(database, clock)
+    cleared = faults.clear, links.observations.clear
+    forget = identities.presence.forget_all, *restarted, *cleared, clock_service.restart
     snapshot_parts = SnapshotParts(database, event_log, identities, links, job_runner, forget)
     snapshots = Snapshots(snapshot_parts, clock, config.data_dir, is_on_disk=not config.in_memory, stop=stop)
     identities.disconnect_all(render(clock.now()))
@@ -152,10 +157,13 @@ def assemble(
         files=FileRoutes(uploads, file_notifications, storage.account.port_suffix),
         import_export=ImportExportRoutes(import_export, storage, authenticator.is_own_host, clock),
         certificates=certificates,
-        control=ControlRoutes(database, identities, jobs, event_log, links, job_runner, import_export, stop),
+        control=ControlRoutes(
+            database, identities, jobs, event_log, links, job_runner, import_export, clock_service, stop
+        ),
         public=PublicRoutes(database.outages, ca_certificate(keys.certificates)),
         local_messages=LocalMessageRoutes(event_log, c2d_queue, clock),
         quotas=QuotaRoutes(config, quotas, jobs),
+        clock=ClockRoutes(clock_service),
         faults=FaultRoutes(faults, routes_with_faults()),
         seed=SeedRoutes(database, seed_parts, SeedExport(identities, twin_rows, authorities, configurations), clock),
         snapshots=SnapshotRoutes(snapshots),
@@ -174,14 +182,15 @@ def assemble(
         import_export=import_export,
         configuration_rounds=rounds,
         snapshots=snapshots,
+        clock_service=clock_service,
     )
 
 
 def _configurations(
     config: LocalHubConfig, database: Database, selector: Selector, evaluator: TargetEvaluator, clock: HubClock
 ) -> tuple[ConfigurationRounds, ConfigurationService]:
-    rows, interval_s = Configurations(database), INTERVAL_S / config.time_scale
-    rounds = ConfigurationRounds(database, rows, selector, evaluator, clock, interval_s=interval_s)
+    rows = Configurations(database)
+    rounds = ConfigurationRounds(database, rows, selector, evaluator, clock)
     return rounds, ConfigurationService(database, rows, clock, max_configurations(config.sku), rounds.wake)
 
 

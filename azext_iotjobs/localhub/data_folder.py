@@ -24,6 +24,7 @@ from azext_iotjobs.localhub.process.outages import Outages
 from azext_iotjobs.localhub.process.private_files import write_private, write_public
 from azext_iotjobs.localhub.rules.blob_sas import StorageAccount
 from azext_iotjobs.localhub.rules.event import DEFAULT_PARTITIONS
+from azext_iotjobs.localhub.store.clock_offset import ClockOffset
 from azext_iotjobs.localhub.store.database import Database, NewerDatabase
 from azext_iotjobs.localhub.store.events import MIGRATIONS as EVENT_MIGRATIONS
 from azext_iotjobs.localhub.store.events import EventRows
@@ -55,7 +56,7 @@ class Keys(NamedTuple):
 def open_keys(config: LocalHubConfig, clock: HubClock, identities: Identities) -> Keys:
     """The certificates and the policies' keys, made when there are none. Raises FolderUnusable."""
     try:
-        certificates = ensure_certificates(config.data_dir, config.bind, config.dns_names, clock.now())
+        certificates = ensure_certificates(config.data_dir, config.bind, config.dns_names, clock.machine_now())
         tls = HubContext(certificates, wants_client_certificate=identities.any_with_certificate)
     except CertificatesUnusable as err:
         files = " ".join(shlex.quote(str(each)) for each in all_files(config.data_dir))
@@ -126,6 +127,14 @@ def complete_restore(config: LocalHubConfig) -> None:
             f"The last hub ended while it was brought back to a snapshot, {path}, and that cannot be completed: "
             f"{str(err).rstrip('.')}. To start without it: rm -f {shlex.quote(str(path))}"
         ) from err
+
+
+def read_clock_offset(config: LocalHubConfig, database: Database) -> timedelta:
+    """How far the clock of the last hub on the same data was ahead. Raises FolderUnusable."""
+    try:
+        return ClockOffset(database).load()
+    except (StoreUnavailable, StoreDamaged) as err:
+        raise unusable_database(config, err) from err
 
 
 def open_event_log(

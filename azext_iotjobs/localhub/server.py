@@ -29,6 +29,7 @@ from azext_iotjobs.localhub.data_folder import (
     open_event_log,
     open_keys,
     open_storage,
+    read_clock_offset,
     unusable_database,
     write_ca_copy,
 )
@@ -64,7 +65,7 @@ from azext_iotjobs.localhub.tls.context import HubContext
 logger = logging.getLogger(__name__)
 
 HANDSHAKE_LIMIT_S = 30.0
-URI_LIFE = timedelta(days=365)  # of the signature that is shown; a start makes another
+URI_LIFE = timedelta(days=20 * 365)  # of the signature that is shown: longer than the clock may be moved
 TLS_READ_BYTES = 4 * 1024
 TLS_CLOSE_LIMIT_S = 1.0  # how long a device that no longer answers delays the hub's end
 
@@ -75,7 +76,7 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
     on_ready: called once, when clients are served.
     Raises PortTaken, FolderUnusable.
     """
-    clock, loop = HubClock(), asyncio.get_running_loop()
+    clock, loop = HubClock(scale=config.time_scale), asyncio.get_running_loop()
     faults = Faults(clock)
     async with contextlib.AsyncExitStack() as at_end:
         at_end.callback(claim_folder(config.data_dir).release)
@@ -85,6 +86,7 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         complete_restore(config)
         database = open_database(config, outages)
         at_end.callback(database.close)
+        clock.resume(read_clock_offset(config, database))
         event_database, event_log = open_event_log(config, outages, loop, clock.now())
         if event_database is not None:
             at_end.callback(event_database.close)
@@ -106,6 +108,7 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         at_end.callback(storage.close)
         stores = Stores(database, event_log, storage)
         hub = _assemble(config, stores, identities, authenticator, clock, keys, faults, stop)
+        at_end.callback(hub.clock_service.end)
         _apply_seed(hub, config)
 
         endpoint = EventHubEndpoint(port=ports.amqp, name=EVENT_HUB_NAME)
@@ -119,6 +122,7 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
             hub.file_notifications.run(),
             hub.import_export.run(),
             hub.configuration_rounds.run(),
+            hub.clock_service.run(),
             identities.presence.run(),
             event_log.run(clock, outages),
         )

@@ -68,7 +68,8 @@ command(
     "Remove all devices, jobs, messages, events and CAs of a running local hub.",
     ("Do not ask for confirmation.", "az iot local-hub reset --yes"),
     ("Set aside the damaged database of a hub that does not start.", "az iot local-hub reset --data-dir hub-2 --yes"),
-    long="The keys of its policies, its own server certificate and the files in its upload folder are kept.",
+    long="The keys of its policies, its own server certificate and the files in its upload folder are kept. Its clock "
+    "is set back to the machine's time.",
 )
 command(
     "iot local-hub seed",
@@ -123,6 +124,25 @@ command(
     long="All that the hub holds is replaced, and its faults are cleared. Devices are disconnected, and connect again. "
     "A file that is damaged, or that a newer version made, is refused, and nothing changes. A hub that is killed "
     "meanwhile has the old state or the new one when it starts.",
+)
+group(
+    "iot local-hub clock",
+    "See and move the time by which a running local hub's rules work.",
+    "Start and end of jobs, expiry and locks of messages, throttles, retention, rounds of configurations, and how long "
+    "connections with a token last. Tokens themselves are judged by the machine's clock, by which clients make them.",
+)
+command(
+    "iot local-hub clock show",
+    "Show a local hub's time, and how far it is ahead of this machine's.",
+    ("Read its time, such as for the start of a job.", "az iot local-hub clock show --query now -o tsv"),
+)
+command(
+    "iot local-hub clock advance",
+    "Move a local hub's clock ahead; what is due by then happens now.",
+    ("Let two hours pass.", "az iot local-hub clock advance --by 2h"),
+    ("The same for the one at an address of its own.", "az iot local-hub clock advance -n 127.0.0.2:8443 --by 2h"),
+    long="The result is the clock as it is then. It does not go back but by `az iot local-hub reset`, which removes "
+    "all that has a time. A hub that does not run --in-memory starts again with its clock as far ahead.",
 )
 group(
     "iot local-hub fault",

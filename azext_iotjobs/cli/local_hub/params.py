@@ -115,6 +115,14 @@ HUB_START: Group = (
         "units", "--units", "Units of that tier: 1 in F1, up to 200 in S1 and S2, up to 10 in S3.", type=int, default=1
     ),
     extra(
+        "time_scale",
+        "--time-scale",
+        "How many seconds of the hub's clock pass in one second, up to 1000: with 60, what would take an hour takes a "
+        "minute.",
+        type=float,
+        default=1.0,
+    ),
+    extra(
         "keep_events",
         "--keep-events",
         "Store on disk what devices send, for this many days, 1 to 7, so that consumers continue where they were after "
@@ -153,6 +161,10 @@ WITH_KEYS: Group = (
         "With the keys of devices and modules. Without it, a hub that begins with the export makes new ones.",
         action="store_true",
     ),
+)
+
+MOVE: Group = (
+    option("our_by", "--by", "How far: seconds, or with a unit, such as 30s, 5m, 2h or 7d; at most 3650d in all."),
 )
 
 FAULT_KIND: Group = (
@@ -238,6 +250,8 @@ CREATE_SNAPSHOT: Options = (WHICH_HUB, SNAPSHOT_FILE, OVERWRITE)
 RESTORE_SNAPSHOT: Options = (WHICH_HUB, SNAPSHOT_FILE, YES)
 EVENTS: Options = (WHICH_HUB, HUB_EVENTS)
 SEND: Options = (WHICH_HUB, DEVICE, BODY, C2D_PROPERTIES)
+SHOW_CLOCK: Options = (WHICH_HUB,)
+ADVANCE_CLOCK: Options = (WHICH_HUB, MOVE)
 ADD_FAULT: Options = (WHICH_HUB, FAULT_KIND, FAULT)
 LIST_FAULTS: Options = (WHICH_HUB,)
 CLEAR_FAULTS: Options = (WHICH_HUB, FAULT_ID)

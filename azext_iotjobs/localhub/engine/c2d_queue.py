@@ -18,7 +18,7 @@ from azext_iotjobs.localhub.errors import (
     StoreDamaged,
     StoreUnavailable,
 )
-from azext_iotjobs.localhub.process.background import run_repeatedly
+from azext_iotjobs.localhub.process.background import run_by_clock
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.c2d_message import MAX_DELIVERIES, MAX_QUEUED, MessageOutcome, NewMessage, is_reported
 from azext_iotjobs.localhub.store.database import Database
@@ -60,7 +60,7 @@ class C2dQueue:
 
     async def run(self) -> None:
         """Handle expired messages and locks, until cancelled."""
-        await run_repeatedly("the queue of messages to devices", self._step, self._database.outages)
+        await run_by_clock("the queue of messages to devices", self._step, self._database.outages, self._clock)
 
     def _step(self) -> float:
         self._do_postponed()

@@ -18,7 +18,7 @@ from typing import Any
 
 from azext_iotjobs.localhub.clock import EPOCH, HubClock
 from azext_iotjobs.localhub.errors import StoreDamaged, StoreUnavailable
-from azext_iotjobs.localhub.process.background import run_repeatedly
+from azext_iotjobs.localhub.process.background import run_by_clock
 from azext_iotjobs.localhub.process.outages import Outages
 from azext_iotjobs.localhub.rules.event import (
     DEFAULT_PARTITIONS,
@@ -191,6 +191,7 @@ class EventLog:
             self._rows.clear()
         self._newest.clear()
         self._extents = [Extent(extent.end, extent.end) for extent in self._extents]
+        self._last_at = EPOCH  # with what it was, its order is gone: the clock may have been set back
 
     def copy_to(self, path: Path) -> None:
         """Write all that can be read into a database of its own. Raises StoreUnavailable, StoreDamaged."""
@@ -245,7 +246,7 @@ class EventLog:
 
     async def run(self, clock: HubClock, outages: Outages) -> None:
         """Remove events whose time is over, until cancelled."""
-        await run_repeatedly("the retention of events", lambda: self.remove_old(clock.now()), outages)
+        await run_by_clock("the retention of events", lambda: self.remove_old(clock.now()), outages, clock)
 
     def remove_old(self, now: datetime) -> float:
         """Remove some of the events whose time is over; gives after how many seconds to go on."""

@@ -16,7 +16,7 @@ from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.engine.selector import Selector
 from azext_iotjobs.localhub.engine.twin_service import TwinService
 from azext_iotjobs.localhub.errors import HubError, QueryError, StoreDamaged, StoreUnavailable
-from azext_iotjobs.localhub.process.background import Backoff, run_repeatedly
+from azext_iotjobs.localhub.process.background import Backoff, run_by_clock
 from azext_iotjobs.localhub.rules.job import HISTORY, DeviceStatus, JobStatus, Step, decide
 from azext_iotjobs.localhub.rules.quota import Throttle
 from azext_iotjobs.localhub.store.database import Database
@@ -87,7 +87,7 @@ class JobRunner:
     async def run(self) -> None:
         """Run jobs until cancelled."""
         try:
-            await run_repeatedly("the job runner", self._step_all, self._database.outages, self._changed)
+            await run_by_clock("the job runner", self._step_all, self._database.outages, self._clock, self._changed)
         finally:
             for task in self._running.values():
                 task.cancel()

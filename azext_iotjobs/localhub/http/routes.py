@@ -8,6 +8,7 @@ from typing import NamedTuple
 from azext_iotjobs.localhub.auth.policies import Right
 from azext_iotjobs.localhub.http import (
     certificates,
+    clock,
     control,
     costs,
     faults,
@@ -20,6 +21,7 @@ from azext_iotjobs.localhub.http import (
 )
 from azext_iotjobs.localhub.http.bulk import BulkRoutes
 from azext_iotjobs.localhub.http.certificates import CertificateRoutes
+from azext_iotjobs.localhub.http.clock import ClockRoutes
 from azext_iotjobs.localhub.http.configurations import ConfigurationRoutes
 from azext_iotjobs.localhub.http.control import ControlRoutes
 from azext_iotjobs.localhub.http.digital_twins import DigitalTwinRoutes
@@ -82,6 +84,7 @@ class RouteHandlers:
     local_messages: LocalMessageRoutes
     quotas: QuotaRoutes
     faults: FaultRoutes
+    clock: ClockRoutes
     seed: SeedRoutes
     snapshots: SnapshotRoutes
     observations: ObservationRoutes
@@ -99,7 +102,6 @@ FILES, FILE_NOTIFICATIONS = "/devices/{id}/files", "/messages/serviceBound/filen
 EVENTS, BOUND = "/devices/{id}/messages/events", "/devices/{id}/messages/deviceBound"
 CERTIFICATE = "/_local/certificates/{certificate}"
 FAULT = "/_local/faults/{fault}"
-LOG = "`device`, `module`, `after`, `wait`, `limit`"
 
 
 @dataclass(frozen=True)
@@ -334,22 +336,22 @@ ROUTES = (
         "GET /_local/connections",
         LOCAL,
         lambda h: h.observations.connections,
-        f"connections that were made, refused and ended; {LOG}",
+        "connections that were made, refused and ended",
         observations.CONNECTIONS,
     ),
-    _own("GET /_local/calls", LOCAL, lambda h: h.observations.calls, f"method calls; {LOG}", observations.CALLS),
+    _own("GET /_local/calls", LOCAL, lambda h: h.observations.calls, "method calls", observations.CALLS),
     _own(
         "GET /_local/reported",
         LOCAL,
         lambda h: h.observations.reported,
-        f"changes of reported properties; {LOG}",
+        "changes of reported properties",
         observations.REPORTED,
     ),
     _own(
         "GET /_local/requests",
         LOCAL,
         lambda h: h.observations.requests,
-        f"HTTPS requests, but those to `/_local`; {LOG}",
+        "HTTPS requests, but those to `/_local`",
         observations.REQUESTS,
     ),
     _own("GET /_local/faults", LOCAL, lambda h: h.faults.list, "list the faults that were requested", faults.LIST),
@@ -357,6 +359,8 @@ ROUTES = (
     _own("DELETE /_local/faults", LOCAL, lambda h: h.faults.clear, "clear all faults", faults.CLEAR),
     _own(f"GET {FAULT}", LOCAL, lambda h: h.faults.get, "show a fault, and how often it has happened", faults.GET),
     _own(f"DELETE {FAULT}", LOCAL, lambda h: h.faults.clear_one, "clear a fault", faults.CLEAR_ONE),
+    _own("GET /_local/clock", LOCAL, lambda h: h.clock.get, "the hub's time, and how far it is ahead", clock.SHOW),
+    _own("POST /_local/clock", LOCAL, lambda h: h.clock.advance, "move the clock ahead by a duration", clock.ADVANCE),
     _own("POST /_local/reset", LOCAL, lambda h: h.control.reset, "remove everything but the keys", control.RESET),
     _own("POST /_local/stop", LOCAL, lambda h: h.control.stop, "stop the hub", control.STOP),
 )

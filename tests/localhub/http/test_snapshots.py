@@ -101,6 +101,16 @@ def test_faults_are_cleared(hub: LocalHub, full: Snapshot) -> None:
         assert hub.twin("pump-1")["deviceId"] == "pump-1" and hub.faults() == []
 
 
+def test_the_clock_is_as_far_ahead_as_it_was(hub: LocalHub, full: Snapshot) -> None:
+    with hub.snapshot():
+        hub.advance("2h")
+        ahead = hub.snapshot()
+    assert abs((hub.now() - datetime.now(timezone.utc)).total_seconds()) < 600
+    hub.restore(ahead)
+    assert 6600 < (hub.now() - datetime.now(timezone.utc)).total_seconds() < 7800
+    hub.restore(full)
+
+
 def test_another_hub_that_stores_on_disk_takes_it_and_keeps_it(full: Snapshot, tmp_path: Path) -> None:
     file = tmp_path / "full.snapshot"
     full.save(file)
