@@ -174,8 +174,10 @@ class RunningHub(HubSimulations):
     def restore(self, snapshot: Snapshot | Path | str) -> None:
         """Bring the hub to a snapshot, of this hub or of another one, or to the file of one.
 
-        Devices are disconnected, and connect again. Raises LocalHubRefused for a file that is not a snapshot, is
-        damaged or was made by a newer version; then nothing has changed.
+        Devices are disconnected, and connect again.
+        snapshot: one, or the path of one's file.
+        Raises LocalHubRefused for a file that is not a snapshot, is damaged or was made by a newer version; then
+        nothing has changed.
         """
         content = snapshot.content if isinstance(snapshot, Snapshot) else Path(snapshot).read_bytes()
         self._exchange("PUT", SNAPSHOT_PATH, content, {"Content-Type": SNAPSHOT_TYPE})

@@ -28,7 +28,7 @@ class Snapshot:
     def save(self, path: Path | str) -> None:
         """Write it to a new file, which only its owner can read, for a later run: `hub.restore(path)`.
 
-        Raises FileExistsError; nothing is replaced.
+        path: of the file, which is not there yet.  Raises FileExistsError.
         """
         try:
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
