@@ -113,8 +113,8 @@ class LocalHubClient:
 _CERTIFICATES = "/_local/certificates"
 _SEED = "/_local/seed"
 _FAULTS = "/_local/faults"
-_SNAPSHOT = "/_local/snapshot"
 _CLOCK = "/_local/clock"
+_SNAPSHOT = "/_local/snapshot"
 
 
 def _certificate(name: str) -> str:

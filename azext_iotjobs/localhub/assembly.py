@@ -90,8 +90,8 @@ class Hub:
     file_notifications: FileNotifications
     import_export: ImportExport
     configuration_rounds: ConfigurationRounds
-    snapshots: Snapshots
     clock_service: ClockService
+    snapshots: Snapshots
 
 
 class Stores(NamedTuple):
@@ -134,10 +134,9 @@ def assemble(
     bulk = BulkRoutes(database, registry, identities, twins, clock)
     codecs = Codecs(devices=TransferLines(bulk, twin_rows), configurations=ConfigurationLines(configurations))
     import_export = ImportExport(database, TransferJobs(database), identities, storage, codecs, clock)
-    restarted = c2d_queue.forget, rounds.restart, import_export.restart
     clock_service = ClockService(database, clock)
-    cleared = faults.clear, links.observations.clear
-    forget = identities.presence.forget_all, *restarted, *cleared, clock_service.restart
+    restarted = clock_service.reload, c2d_queue.forget, rounds.restart, import_export.restart
+    forget = identities.presence.forget_all, *restarted, faults.clear, links.observations.clear
     snapshot_parts = SnapshotParts(database, event_log, identities, links, job_runner, forget)
     snapshots = Snapshots(snapshot_parts, clock, config.data_dir, is_on_disk=not config.in_memory, stop=stop)
     identities.disconnect_all(render(clock.now()))
@@ -181,8 +180,8 @@ def assemble(
         file_notifications=file_notifications,
         import_export=import_export,
         configuration_rounds=rounds,
-        snapshots=snapshots,
         clock_service=clock_service,
+        snapshots=snapshots,
     )
 
 

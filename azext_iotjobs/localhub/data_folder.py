@@ -108,6 +108,14 @@ def open_database(config: LocalHubConfig, outages: Outages) -> Database:
         raise unusable_database(config, err) from err
 
 
+def read_clock_offset(config: LocalHubConfig, database: Database) -> timedelta:
+    """How far the clock of the last hub on the same data was ahead. Raises FolderUnusable."""
+    try:
+        return ClockOffset(database).load()
+    except (StoreUnavailable, StoreDamaged) as err:
+        raise unusable_database(config, err) from err
+
+
 def complete_restore(config: LocalHubConfig) -> None:
     """Bring the hub back to a snapshot, if the last hub was killed while it did that. Raises FolderUnusable."""
     remove_parts(config.data_dir)
@@ -127,14 +135,6 @@ def complete_restore(config: LocalHubConfig) -> None:
             f"The last hub ended while it was brought back to a snapshot, {path}, and that cannot be completed: "
             f"{str(err).rstrip('.')}. To start without it: rm -f {shlex.quote(str(path))}"
         ) from err
-
-
-def read_clock_offset(config: LocalHubConfig, database: Database) -> timedelta:
-    """How far the clock of the last hub on the same data was ahead. Raises FolderUnusable."""
-    try:
-        return ClockOffset(database).load()
-    except (StoreUnavailable, StoreDamaged) as err:
-        raise unusable_database(config, err) from err
 
 
 def open_event_log(

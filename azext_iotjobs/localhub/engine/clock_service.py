@@ -40,15 +40,8 @@ class ClockService:
         self._stored.save(self._offset_ahead() + by)
         self.clock.move(by)
 
-    def reset(self) -> None:
-        """The hub's data are gone, how far the clock was ahead among them: it is the machine's again."""
-        self.clock.set_back()
-
-    def restart(self) -> None:
-        """The hub's data are others now: the clock is as far ahead as they say.
-
-        Raises StoreUnavailable, StoreDamaged.
-        """
+    def reload(self) -> None:
+        """The hub's data are others, or gone: the clock is as far ahead as they say. Raises as `ClockOffset.load`."""
         self.clock.set_to(self._stored.load())
 
     async def run(self) -> None:
