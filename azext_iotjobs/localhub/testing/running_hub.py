@@ -175,8 +175,8 @@ class RunningHub(HubSimulations):
         """Bring the hub to a snapshot. Devices are disconnected, and connect again.
 
         snapshot: of this hub or of another one, or the file of one.
-        Raises LocalHubRefused for a file that is not a snapshot, is
-        damaged or was made by a newer version; then nothing has changed.
+        Raises LocalHubRefused for a file that is not a snapshot, is damaged or was made by a newer version; then
+        nothing has changed.
         """
         content = snapshot.content if isinstance(snapshot, Snapshot) else Path(snapshot).read_bytes()
         self._exchange("PUT", SNAPSHOT_PATH, content, {"Content-Type": SNAPSHOT_TYPE})
