@@ -96,7 +96,7 @@ class ControlRoutes:
         )
 
     async def reset(self, _request: HubRequest) -> HubResponse:
-        """POST /_local/reset: remove devices, twins, jobs, messages, CA certificates, events and faults.
+        """POST /_local/reset: remove devices, twins, jobs, messages, CA certificates, events, faults and logs.
 
         The clock, which nothing needs ahead any more, is set back to the machine's time.
         """
@@ -106,6 +106,7 @@ class ControlRoutes:
         self._events.clear()
         self._database.empty()
         self._links.drop_all()
+        self._links.observations.clear()  # after that: the ends of connections are noted
         self._clock_service.reset()
         return HubResponse(status=204)
 

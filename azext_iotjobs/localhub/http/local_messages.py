@@ -7,6 +7,7 @@ import base64
 import binascii
 import uuid
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from azext_iotjobs.localhub.clock import HubClock
@@ -25,15 +26,19 @@ MAX_WAIT_S = 30  # shorter than clients' time limits
 MAX_NUMBER = 2**53 - 1  # that every client's numbers hold
 
 TEXTS = Member(kind=str)
-EVENT = {
-    "number": Member(kind=int, is_required=True, what="counts the hub's events"),
-    "deviceId": Member(kind=str, is_required=True),
-    "moduleId": Member(kind=str, what="of an event of a module"),
-    "enqueuedTime": Member(kind=str, is_required=True, text_format="date-time"),
-    "systemProperties": Member(kind=dict, is_required=True, each=TEXTS, what="such as contentType"),
-    "properties": Member(kind=dict, is_required=True, each=TEXTS, what="of the application"),
-    "body": Member(kind=str, is_required=True, text_format="byte", what="base64"),
-}
+EVENT = Member(
+    kind=dict,
+    title="Event",
+    members={
+        "number": Member(kind=int, is_required=True, what="counts the hub's events"),
+        "deviceId": Member(kind=str, is_required=True),
+        "moduleId": Member(kind=str, what="of an event of a module"),
+        "enqueuedTime": Member(kind=str, is_required=True, text_format="date-time"),
+        "systemProperties": Member(kind=dict, is_required=True, each=TEXTS, what="such as contentType"),
+        "properties": Member(kind=dict, is_required=True, each=TEXTS, what="of the application"),
+        "body": Member(kind=str, is_required=True, text_format="byte"),
+    },
+)
 EVENTS = OwnForm(
     query={
         "after": Member(kind=int, least=0, most=MAX_NUMBER, default=0, what="events after this number"),
@@ -42,18 +47,18 @@ EVENTS = OwnForm(
     answers={
         200: Answer(
             what=f"The events, the oldest first, {MAX_EVENTS} at most; none when `wait` has passed.",
-            document=Member(kind=list, each=Member(kind=dict, members=EVENT)),
+            document=Member(kind=list, each=EVENT),
         )
     },
 )
 MESSAGE = {
-    "body": Member(kind=str, default="", text_format="byte", what="base64"),
+    "body": Member(kind=str, default="", text_format="byte"),
     "messageId": Member(kind=str, least=1, most=MAX_ID_CHARACTERS, what="the hub makes one where it is absent"),
     "correlationId": Member(kind=str),
     "userId": Member(kind=str),
     "contentType": Member(kind=str, what="such as application/json"),
     "contentEncoding": Member(kind=str, what="such as utf-8"),
-    "properties": Member(kind=dict, each=TEXTS, default={}, what="of the application"),
+    "properties": Member(kind=dict, each=TEXTS, what="of the application"),
     "ack": Member(
         kind=str,
         one_of=tuple(each.value for each in Ack),
@@ -117,11 +122,19 @@ class LocalMessageRoutes:
             user_id=members.get("userId"),
             content_type=members.get("contentType"),
             content_encoding=members.get("contentEncoding"),
-            properties=members["properties"],
+            properties=members.get("properties", {}),
             ack=Ack(members["ack"]),
-            expires_at=expiry(None if expires is None else instant(expires, "expiryTimeUtc"), now),
+            expires_at=_expiry(expires, now),
             has_expiry=expires is not None,
         )
+
+
+def _expiry(text: str | None, now: datetime) -> datetime:
+    given = None if text is None else instant(text, "expiryTimeUtc")
+    try:
+        return expiry(given, now)
+    except HubError as err:
+        raise HubError(ARGUMENT_INVALID, f"expiryTimeUtc: {err.text}") from err
 
 
 def _bytes(text: str) -> bytes:

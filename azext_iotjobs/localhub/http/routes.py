@@ -13,6 +13,7 @@ from azext_iotjobs.localhub.http import (
     costs,
     faults,
     local_messages,
+    observations,
     public,
     quotas,
     seed,
@@ -31,6 +32,7 @@ from azext_iotjobs.localhub.http.import_export import ImportExportRoutes
 from azext_iotjobs.localhub.http.jobs import JobRoutes
 from azext_iotjobs.localhub.http.local_messages import LocalMessageRoutes
 from azext_iotjobs.localhub.http.messages import MessageRoutes
+from azext_iotjobs.localhub.http.observations import ObservationRoutes
 from azext_iotjobs.localhub.http.own_request import OwnForm
 from azext_iotjobs.localhub.http.public import PublicRoutes
 from azext_iotjobs.localhub.http.queries import QueryRoutes
@@ -81,6 +83,7 @@ class RouteHandlers:
     faults: FaultRoutes
     clock: ClockRoutes
     seed: SeedRoutes
+    observations: ObservationRoutes
 
 
 Find = Callable[[RouteHandlers], Callable[[HubRequest], Awaitable[HubResponse]]]
@@ -288,7 +291,7 @@ ROUTES = (
         "GET /_local/events",
         LOCAL,
         lambda h: h.local_messages.events,
-        "what devices sent, `after`, `wait`",
+        "what devices sent",
         local_messages.EVENTS,
     ),
     _own(
@@ -307,7 +310,7 @@ ROUTES = (
         certificates.PUT,
     ),
     _own(f"DELETE {CERTIFICATE}", LOCAL, lambda h: h.certificates.delete, "remove a CA", certificates.DELETE),
-    _own("GET /_local/seed", LOCAL, lambda h: h.seed.get, "what the hub holds, as a seed; `keys`: with keys", seed.GET),
+    _own("GET /_local/seed", LOCAL, lambda h: h.seed.get, "what the hub holds, as a seed", seed.GET),
     _own(
         "POST /_local/seed",
         LOCAL,
@@ -315,6 +318,28 @@ ROUTES = (
         "create what a seed (YAML or JSON) has and the hub has not",
         seed.POST,
         max_body_bytes=MAX_SEED_BYTES,
+    ),
+    _own(
+        "GET /_local/connections",
+        LOCAL,
+        lambda h: h.observations.connections,
+        "connections that were made, refused and ended",
+        observations.CONNECTIONS,
+    ),
+    _own("GET /_local/calls", LOCAL, lambda h: h.observations.calls, "method calls", observations.CALLS),
+    _own(
+        "GET /_local/reported",
+        LOCAL,
+        lambda h: h.observations.reported,
+        "changes of reported properties",
+        observations.REPORTED,
+    ),
+    _own(
+        "GET /_local/requests",
+        LOCAL,
+        lambda h: h.observations.requests,
+        "HTTPS requests, but those to `/_local`",
+        observations.REQUESTS,
     ),
     _own("GET /_local/faults", LOCAL, lambda h: h.faults.list, "list the faults that were requested", faults.LIST),
     _own("POST /_local/faults", LOCAL, lambda h: h.faults.add, "request a fault", faults.ADD),

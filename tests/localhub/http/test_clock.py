@@ -11,7 +11,6 @@ import pytest
 
 from azext_iotjobs.localhub.clock import parse, render
 from azext_iotjobs.localhub.testing import LocalHub, LocalHubRefused
-from tests.helpers.hub_process import WarmHub
 from tests.helpers.waiting import wait_until
 
 HOUR = timedelta(hours=1)
@@ -20,7 +19,7 @@ DEVICE_BOUND = "/devices/pump-1/messages/deviceBound"
 
 @pytest.fixture(scope="module")
 def one_hub() -> Iterator[LocalHub]:
-    with WarmHub() as hub:
+    with LocalHub() as hub:
         yield hub
 
 
@@ -152,7 +151,7 @@ def test_a_fault_for_a_time_is_over_and_a_reset_sets_the_clock_back_for_new_even
 
 
 def test_a_hub_at_a_scale_does_in_a_second_what_takes_an_hour() -> None:
-    with WarmHub("--time-scale", "1000", "--sku", "S1") as hub:
+    with LocalHub("--time-scale", "1000", "--sku", "S1") as hub:
         hub.create_device("pump-1")
         shown = hub.request("GET", "/_local/clock")
         assert shown["timeScale"] == 1000 and shown["offsetSeconds"] > 0

@@ -7,7 +7,6 @@ import pytest
 
 from azext_iotjobs.localhub.clock import render
 from azext_iotjobs.localhub.testing import LocalHub, LocalHubRefused
-from tests.helpers.hub_process import WarmHub
 from tests.helpers.waiting import wait_until
 
 HOUR = timedelta(hours=1)
@@ -18,7 +17,7 @@ def offset(hub: LocalHub) -> float:
 
 
 def test_a_job_of_tomorrow_reaches_a_device_whose_token_is_used_up_by_then() -> None:
-    with WarmHub() as hub, hub.simulate("pump-1"):
+    with LocalHub() as hub, hub.simulate("pump-1"):
         method = {"methodName": "reboot", "payload": None, "responseTimeoutInSeconds": 30}
         job = {"jobId": "tomorrow", "type": "scheduleDeviceMethod", "cloudToDeviceMethod": method}
         when = {"startTime": render(hub.now() + 24 * HOUR), "maxExecutionTimeInSeconds": 3600}
@@ -33,7 +32,7 @@ def test_a_job_of_tomorrow_reaches_a_device_whose_token_is_used_up_by_then() -> 
 
 
 def test_time_is_moved_by_what_people_write_or_a_timedelta_and_only_ahead() -> None:
-    with WarmHub() as hub:
+    with LocalHub() as hub:
         before = datetime.now(timezone.utc)
         assert hub.advance("2h") - before >= 2 * HOUR
         assert hub.advance(timedelta(minutes=1, microseconds=1)) >= before + 2 * HOUR
@@ -46,7 +45,7 @@ def test_time_is_moved_by_what_people_write_or_a_timedelta_and_only_ahead() -> N
 
 
 def test_the_clock_stays_ahead_with_the_data_also_after_a_crash(tmp_path: Path) -> None:
-    hub = WarmHub(data_dir=tmp_path)
+    hub = LocalHub(data_dir=tmp_path)
     with hub:
         hub.advance("2h")
         hub.create_device("pump-1")
@@ -61,7 +60,7 @@ def test_the_clock_stays_ahead_with_the_data_also_after_a_crash(tmp_path: Path) 
         hub.stop()
         hub.start()
         assert offset(hub) == 0
-    with WarmHub("--time-scale", "100", data_dir=tmp_path) as faster:
+    with LocalHub("--time-scale", "100", data_dir=tmp_path) as faster:
         wait_until("it is ahead", lambda: offset(faster) > 10)
         at = faster.now()
         faster.kill()
