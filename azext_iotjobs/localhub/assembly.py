@@ -30,6 +30,7 @@ from azext_iotjobs.localhub.engine.observations import Observations
 from azext_iotjobs.localhub.engine.quotas import Quotas, make_quotas
 from azext_iotjobs.localhub.engine.registry import Registry
 from azext_iotjobs.localhub.engine.selector import Selector
+from azext_iotjobs.localhub.engine.snapshots import SnapshotParts, Snapshots
 from azext_iotjobs.localhub.engine.transfer_runs import Codecs
 from azext_iotjobs.localhub.engine.twin_service import TwinService
 from azext_iotjobs.localhub.http.bulk import BulkRoutes
@@ -55,6 +56,7 @@ from azext_iotjobs.localhub.http.routes import RouteHandlers
 from azext_iotjobs.localhub.http.routes_with_faults import routes_with_faults
 from azext_iotjobs.localhub.http.seed import SeedParts, SeedRoutes
 from azext_iotjobs.localhub.http.seed_export import SeedExport
+from azext_iotjobs.localhub.http.snapshots import SnapshotRoutes
 from azext_iotjobs.localhub.http.transfer_lines import TransferLines
 from azext_iotjobs.localhub.http.twins import TwinRoutes
 from azext_iotjobs.localhub.process.config import LocalHubConfig
@@ -89,6 +91,7 @@ class Hub:
     import_export: ImportExport
     configuration_rounds: ConfigurationRounds
     clock_service: ClockService
+    snapshots: Snapshots
 
 
 class Stores(NamedTuple):
@@ -131,9 +134,13 @@ def assemble(
     bulk = BulkRoutes(database, registry, identities, twins, clock)
     codecs = Codecs(devices=TransferLines(bulk, twin_rows), configurations=ConfigurationLines(configurations))
     import_export = ImportExport(database, TransferJobs(database), identities, storage, codecs, clock)
+    clock_service = ClockService(database, clock)
+    restarted = clock_service.reload, c2d_queue.forget, rounds.restart, import_export.restart
+    forget = identities.presence.forget_all, *restarted, faults.clear, links.observations.clear
+    snapshot_parts = SnapshotParts(database, event_log, identities, links, job_runner, forget)
+    snapshots = Snapshots(snapshot_parts, clock, config.data_dir, is_on_disk=not config.in_memory, stop=stop)
     identities.disconnect_all(render(clock.now()))
     c2d_queue.recover()
-    clock_service = ClockService(database, clock)
     certificates = CertificateRoutes(authorities, clock)
     seed_parts = SeedParts(registry, identities, certificates, configurations)
     handlers = RouteHandlers(
@@ -158,6 +165,7 @@ def assemble(
         clock=ClockRoutes(clock_service),
         faults=FaultRoutes(faults, routes_with_faults()),
         seed=SeedRoutes(database, seed_parts, SeedExport(identities, twin_rows, authorities, configurations), clock),
+        snapshots=SnapshotRoutes(snapshots),
         observations=ObservationRoutes(links.observations),
     )
     return Hub(
@@ -173,6 +181,7 @@ def assemble(
         import_export=import_export,
         configuration_rounds=rounds,
         clock_service=clock_service,
+        snapshots=snapshots,
     )
 
 

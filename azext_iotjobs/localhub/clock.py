@@ -59,9 +59,9 @@ class HubClock:
         self._moved += by
         self._tell()
 
-    def set_back(self) -> None:
-        """Set it to the machine's time: for a hub that has lost all that has a time. Sessions live no longer."""
-        self.resume(NO_TIME)
+    def set_to(self, offset: timedelta) -> None:
+        """Be so far ahead of the machine: for a hub that has other data now. Sessions live no longer for that."""
+        self.resume(offset)
         self._tell()
 
     def session_now(self) -> datetime:

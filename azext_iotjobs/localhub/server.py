@@ -10,6 +10,7 @@ import sys
 from asyncio import sslproto
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -23,6 +24,7 @@ from azext_iotjobs.localhub.blobs.storage import REGISTRY, Storage
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.data_folder import (
     Keys,
+    complete_restore,
     open_database,
     open_event_log,
     open_keys,
@@ -81,6 +83,7 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         if config.ready_file is not None:
             remove_old_ready_file(config.ready_file)
         outages = Outages(is_serving=False)
+        complete_restore(config)
         database = open_database(config, outages)
         at_end.callback(database.close)
         clock.resume(read_clock_offset(config, database))
@@ -186,6 +189,7 @@ async def _serve_clients(
     clock, loop = parts.clock, parts.loop
     tls.on_failed_handshake = hub.links.observations.connections.note_failed_handshake
     amqp = AmqpListener(parts, authenticator)
+    hub.snapshots.close_more = partial(amqp.close_connections, "The hub is brought back to a snapshot.")
 
     def new_connection() -> Connection:
         return Connection(hub.devices, hub.links, clock, loop)

@@ -60,7 +60,7 @@ def test_who_waits_is_told_of_each_move_until_he_no_longer_wants_to_be() -> None
     clock.subscribe(lambda: told.append(f"{clock.offset}"))
     clock.move(HOUR)
     clock.move(HOUR)
-    clock.set_back()
+    clock.set_to(NO_TIME)
     assert told == ["once", "1:00:00", "2:00:00", "0:00:00"]
     clock.unsubscribe(once)
 
@@ -83,7 +83,7 @@ def test_a_scale_does_not_shorten_sessions_and_a_clock_set_back_does_not_prolong
     clock.advance(60)
     assert ends_at - clock.session_now() == timedelta(minutes=59)
     clock.move(timedelta(minutes=30))
-    clock.set_back()
+    clock.set_to(NO_TIME)
     assert (clock.offset, ends_at - clock.session_now()) == (NO_TIME, timedelta(minutes=29))
 
 

@@ -103,9 +103,9 @@ class Connection(asyncio.Protocol):
 
     # --- for the hub
 
-    def close(self) -> None:
-        """The hub ends."""
-        self._close(AmqpError(CONNECTION_FORCED, "The hub ends."))
+    def close(self, reason: str) -> None:
+        """The hub ends it. reason: for the client."""
+        self._close(AmqpError(CONNECTION_FORCED, reason))
 
     # --- turns
 

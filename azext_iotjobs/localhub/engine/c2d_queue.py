@@ -53,6 +53,11 @@ class C2dQueue:
         for message in self._messages.held():
             self._requeue(message)
 
+    def forget(self) -> None:
+        """No connection holds messages: the rows are others now."""
+        for noted in (self._holders, self._to_release, self._to_deliver):
+            noted.clear()
+
     async def run(self) -> None:
         """Handle expired messages and locks, until cancelled."""
         await run_by_clock("the queue of messages to devices", self._step, self._database.outages, self._clock)

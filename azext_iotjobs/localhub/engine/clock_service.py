@@ -40,9 +40,9 @@ class ClockService:
         self._stored.save(self._offset_ahead() + by)
         self.clock.move(by)
 
-    def reset(self) -> None:
-        """The hub's data are gone, how far the clock was ahead among them: it is the machine's again."""
-        self.clock.set_back()
+    def reload(self) -> None:
+        """The hub's data are others, or gone: the clock is as far ahead as they say. Raises as `ClockOffset.load`."""
+        self.clock.set_to(self._stored.load())
 
     async def run(self) -> None:
         """Store how far a clock at a scale is ahead, until cancelled."""

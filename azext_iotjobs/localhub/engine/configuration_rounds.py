@@ -87,6 +87,11 @@ class ConfigurationRounds:
         self._has_changed = self._is_stale = True
         self._wake.set()
 
+    def restart(self) -> None:
+        """Configurations and twins are others now: a round begins now."""
+        self._round = None
+        self.wake()
+
     async def run(self) -> None:
         """Do the rounds until cancelled."""
         await run_by_clock("the round of configurations", self._step, self._database.outages, self._clock, self._wake)

@@ -88,6 +88,11 @@ class ImportExport:
         """The rows of all jobs are about to be removed."""
         self._close_run()
 
+    def restart(self) -> None:
+        """The rows are others now: one that is live goes on from there."""
+        self._close_run()
+        self._changed.set()
+
     def _step(self) -> float:
         self._jobs.forget_before(self._clock.now() - HISTORY)
         job = self._jobs.live()

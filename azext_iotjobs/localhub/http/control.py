@@ -107,7 +107,7 @@ class ControlRoutes:
         self._database.empty()
         self._links.drop_all()
         self._links.observations.clear()  # after that: the ends of connections are noted
-        self._clock_service.reset()
+        self._clock_service.reload()
         return HubResponse(status=204)
 
     async def stop(self, _request: HubRequest) -> HubResponse:

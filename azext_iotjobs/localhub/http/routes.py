@@ -17,6 +17,7 @@ from azext_iotjobs.localhub.http import (
     public,
     quotas,
     seed,
+    snapshots,
 )
 from azext_iotjobs.localhub.http.bulk import BulkRoutes
 from azext_iotjobs.localhub.http.certificates import CertificateRoutes
@@ -39,11 +40,13 @@ from azext_iotjobs.localhub.http.queries import QueryRoutes
 from azext_iotjobs.localhub.http.quotas import QuotaRoutes
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
 from azext_iotjobs.localhub.http.seed import SeedRoutes
+from azext_iotjobs.localhub.http.snapshots import SnapshotRoutes
 from azext_iotjobs.localhub.http.twins import TwinRoutes
 from azext_iotjobs.localhub.process.seed_file import MAX_BYTES as MAX_SEED_BYTES
 from azext_iotjobs.localhub.rules.quota import Throttle
 
 MAX_BODY_BYTES = 1024 * 1024  # a job with a method payload of 128 KB and a full condition is far below
+MAX_SNAPSHOT_BYTES = 1024 * 1024 * 1024  # events on disk may take half of it
 
 
 class Caller(Enum):
@@ -83,6 +86,7 @@ class RouteHandlers:
     faults: FaultRoutes
     clock: ClockRoutes
     seed: SeedRoutes
+    snapshots: SnapshotRoutes
     observations: ObservationRoutes
 
 
@@ -318,6 +322,15 @@ ROUTES = (
         "create what a seed (YAML or JSON) has and the hub has not",
         seed.POST,
         max_body_bytes=MAX_SEED_BYTES,
+    ),
+    _own("GET /_local/snapshot", LOCAL, lambda h: h.snapshots.get, "all that the hub holds, as a file", snapshots.GET),
+    _own(
+        "PUT /_local/snapshot",
+        LOCAL,
+        lambda h: h.snapshots.put,
+        "bring the hub back to such a file",
+        snapshots.PUT,
+        max_body_bytes=MAX_SNAPSHOT_BYTES,
     ),
     _own(
         "GET /_local/connections",

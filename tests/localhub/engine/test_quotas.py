@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from azext_iotjobs.localhub.clock import NO_TIME
 from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.errors import THROTTLING_BACKLOG_TIMEOUT, HubError
 from azext_iotjobs.localhub.rules.quota import Quota, Throttle
@@ -35,7 +36,7 @@ def test_a_clock_that_is_set_back_grants_nothing_and_takes_nothing() -> None:
     quotas = made(clock)
     clock.move(timedelta(hours=1))
     assert [quotas.wait_s(QUERIES) for _ in range(2)] == [0, 10]
-    clock.set_back()
+    clock.set_to(NO_TIME)
     assert quotas.wait_s(QUERIES) == 20
 
 
