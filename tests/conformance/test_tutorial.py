@@ -1,4 +1,7 @@
-"""Apps and their tests as they stand on pages, on Microsoft's SDKs: of a tutorial, and of the page on faults."""
+"""Apps and their tests as they stand on pages, on Microsoft's SDKs.
+
+Of three apps some tests run in short; all of them in an environment of their own too, in tests/release.
+"""
 
 import os
 import re
@@ -17,16 +20,20 @@ from tests.helpers.official_sdks import (
     NODE_MODULES,
     REPOSITORY,
     SDK_PYTHON,
+    needs_https_port,
     needs_mqtt_port,
     needs_node,
     needs_python_sdk,
     own_address,
 )
+from tests.helpers.short_form import IN_FULL
 
 TUTORIAL = REPOSITORY / "docs" / "tutorials" / "test-your-app.md"
 FAULTS = REPOSITORY / "docs" / "how-to" / "faults.md"
+APPS = REPOSITORY / "docs" / "how-to" / "testing-examples.md"
+PLUGINS = ("-p", "xdist.plugin", "-p", "azext_iotjobs.localhub.testing.fixtures")  # found where they are installed
 FILE = re.compile(r"^<!-- run: file (\S+) -->\n```\w+\n(.*?)^```", re.DOTALL | re.MULTILINE)
-TIMEOUT_S = 120.0
+TIMEOUT_S = 300.0
 pytestmark = needs_mqtt_port
 
 
@@ -60,11 +67,11 @@ def token_for(hub: LocalHub) -> str:
     return sas_token(resource=login.host, key=key, expires_at=int(time.time()) + 3600, policy=login.policy)
 
 
-def run_pytest(folder: Path) -> str:
+def run_pytest(folder: Path, *options: str, **environment: str) -> str:
     """Run the tests of a folder with Microsoft's SDK for Python."""
     (packages,) = (SDK_PYTHON.parents[1] / "lib").glob("python*/site-packages")
-    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    return run(words, folder, PYTHONPATH=os.pathsep.join([str(packages), str(REPOSITORY)]))
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
+    return run(words, folder, PYTHONPATH=os.pathsep.join([str(packages), str(REPOSITORY)]), **environment)
 
 
 @needs_python_sdk
@@ -75,6 +82,17 @@ def test_the_test_in_python_passes(app: Path) -> None:
 @needs_python_sdk
 def test_the_tests_of_the_page_on_faults_pass(tmp_path: Path) -> None:
     assert "4 passed" in run_pytest(with_files_of(FAULTS, tmp_path))
+
+
+@needs_python_sdk
+@needs_node
+@needs_https_port
+def test_the_tests_of_three_apps_pass_in_parallel(tmp_path: Path) -> None:
+    for name, text in FILE.findall(APPS.read_text(encoding="utf-8")):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    which, count = ("", 14) if IN_FULL else ("reported_again or trouble or unavailable", 4)
+    variables = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "NODE_PATH": str(NODE_MODULES)}
+    assert f"{count} passed" in run_pytest(tmp_path, *PLUGINS, "-n", "2", "-k", which, **variables)
 
 
 @needs_node
