@@ -77,7 +77,7 @@ class HubObservations(HubOperations):
     ) -> list[dict[str, Any]]:
         """HTTPS requests that were answered, but for the hub's own routes below `/_local`: the hub's documents of them.
 
-        device_id: with it in their path; and module_id, after: as of `connections`.
+        device_id, module_id: in the path; None: any, or none.  after: as of `connections`.
         """
         return list(self._all(REQUESTS, device_id, module_id, after))
 

@@ -29,9 +29,17 @@ Who = tuple[str, str | None]  # a device, or a module on it
 Change = TypeVar("Change", ConnectionChange, MethodCall, ReportedChange)
 
 
-def anything(_value: Any) -> bool:
-    """What matches whatever there is."""
-    return True
+class Anything:
+    """A match of whatever there is."""
+
+    def __call__(self, _value: Any) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        return "ANYTHING"
+
+
+ANYTHING = Anything()
 
 
 class HubWaits(HubObservations):
@@ -66,7 +74,7 @@ class HubWaits(HubObservations):
         self,
         device_id: str,
         method: str | None = None,
-        match: Match = anything,
+        match: Match = ANYTHING,
         timeout_s: float = DEFAULT_LIMIT_S,
         *,
         module_id: str | None = None,
@@ -91,7 +99,7 @@ class HubWaits(HubObservations):
                 return each
             others.append(each)
         what = "No call" if method is None else f"No call of {method!r}"
-        payload = "" if match is anything else f" with a payload that matches {shown_match(match)}"
+        payload = "" if match is ANYTHING else f" with a payload that matches {shown_match(match)}"
         seen = _listed("It was called:", latest(others)) or "It was not called."
         raise LocalHubTimeout(
             f"{what} of {device_id!r}{payload} within {timeout_s:g} s. {seen} {self._state_of(device_id, module_id)}"
@@ -128,6 +136,7 @@ class HubWaits(HubObservations):
         """Wait until a device, or a module on it, is connected; gives its twin.
 
         One that connects meanwhile counts, also when it has gone again at once.
+
         timeout_s: more than 0, at most 3,600 s.
         Raises LocalHubTimeout, which shows its connections; LocalHubRefused for an unknown device.
         """
@@ -146,7 +155,9 @@ class HubWaits(HubObservations):
     ) -> dict[str, Any]:
         """Wait until the reported properties of a device, or of a module on it, match; gives them.
 
-        match: of the properties with `$version` and `$metadata`, as they are and after each change meanwhile.
+        They are looked at as they are, and after each change meanwhile.
+
+        match: of the properties with `$version` and `$metadata`.
         timeout_s: more than 0, at most 3,600 s.
         Raises LocalHubTimeout, which shows what is and was reported; LocalHubRefused for an unknown device.
         """
