@@ -95,7 +95,6 @@ FILES, FILE_NOTIFICATIONS = "/devices/{id}/files", "/messages/serviceBound/filen
 EVENTS, BOUND = "/devices/{id}/messages/events", "/devices/{id}/messages/deviceBound"
 CERTIFICATE = "/_local/certificates/{certificate}"
 FAULT = "/_local/faults/{fault}"
-LOG = "`device`, `module`, `after`, `wait`, `limit`"
 
 
 @dataclass(frozen=True)
@@ -321,22 +320,22 @@ ROUTES = (
         "GET /_local/connections",
         LOCAL,
         lambda h: h.observations.connections,
-        f"connections that were made, refused and ended; {LOG}",
+        "connections that were made, refused and ended",
         observations.CONNECTIONS,
     ),
-    _own("GET /_local/calls", LOCAL, lambda h: h.observations.calls, f"method calls; {LOG}", observations.CALLS),
+    _own("GET /_local/calls", LOCAL, lambda h: h.observations.calls, "method calls", observations.CALLS),
     _own(
         "GET /_local/reported",
         LOCAL,
         lambda h: h.observations.reported,
-        f"changes of reported properties; {LOG}",
+        "changes of reported properties",
         observations.REPORTED,
     ),
     _own(
         "GET /_local/requests",
         LOCAL,
         lambda h: h.observations.requests,
-        f"HTTPS requests, but those to `/_local`; {LOG}",
+        "HTTPS requests, but those to `/_local`",
         observations.REQUESTS,
     ),
     _own("GET /_local/faults", LOCAL, lambda h: h.faults.list, "list the faults that were requested", faults.LIST),
