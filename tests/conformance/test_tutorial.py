@@ -7,16 +7,11 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from azext_iotjobs.localhub.testing import LocalHub
-from azext_iotjobs.model.connection_string import parse_connection_string
-from azext_iotjobs.transport.auth import sas_token
 from tests.helpers.official_sdks import (
-    ADDRESS,
     NODE_MODULES,
     REPOSITORY,
     SDK_PYTHON,
@@ -60,13 +55,6 @@ def run(words: list[str], folder: Path, **environment: str) -> str:
     return done.stdout
 
 
-def token_for(hub: LocalHub) -> str:
-    """What `az iot hub generate-sas-token` gives for an hour."""
-    login = parse_connection_string(hub.connection_string)
-    key = str(login.key)
-    return sas_token(resource=login.host, key=key, expires_at=int(time.time()) + 3600, policy=login.policy)
-
-
 def run_pytest(folder: Path, *options: str, **environment: str) -> str:
     """Run the tests of a folder with Microsoft's SDK for Python."""
     (packages,) = (SDK_PYTHON.parents[1] / "lib").glob("python*/site-packages")
@@ -96,12 +84,7 @@ def test_the_tests_of_three_apps_pass_in_parallel(tmp_path: Path) -> None:
 
 
 @needs_node
-def test_the_test_in_node_passes(app: Path, hub: LocalHub) -> None:
-    hub.create_device("thermostat-2")
-    known = {
-        "HUB": f"https://{ADDRESS}:{hub.https_port}",
-        "TOKEN": token_for(hub),
-        "DEVICE": hub.device_connection_string("thermostat-2"),
-        "NODE_PATH": str(NODE_MODULES),
-    }
-    assert "# pass 1" in run(["node", "--test"], app, **{**hub.environment(), **known})
+def test_the_test_in_node_passes(app: Path) -> None:
+    started = [sys.executable, "-m", "azext_iotjobs.localhub", "exec", "--bind", own_address(8), "--mqtt-port", "8883"]
+    variables = {"NODE_PATH": str(NODE_MODULES), "PYTHONPATH": str(REPOSITORY)}
+    assert "# pass 1" in run([*started, "--", "node", "--test"], app, **variables)
