@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
+from azext_iotjobs.localhub.testing.clock import HubTime
 from azext_iotjobs.localhub.testing.observed import (
     ConnectionChange,
     Document,
@@ -15,7 +16,6 @@ from azext_iotjobs.localhub.testing.observed import (
     method_call,
     reported_change,
 )
-from azext_iotjobs.localhub.testing.operations import HubOperations
 
 MAX_ENTRIES = 1000  # that the hub gives at once
 LONGEST_POLL_S = 30.0  # that the hub waits for an entry
@@ -46,7 +46,7 @@ class Page(Generic[T]):
     is_last: bool  # whether there were no more
 
 
-class HubObservations(HubOperations):
+class HubObservations(HubTime):
     """What the hub has noted: of each kind the newest 2,000 entries since its start, or the last reset."""
 
     def connections(

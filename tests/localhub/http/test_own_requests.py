@@ -100,7 +100,9 @@ def test_what_a_route_does_not_know_it_refuses_and_does_nothing(hub: KeptConnect
             if isinstance(value, (str, int, float)) and not (member.kind is str and not isinstance(value, str)):
                 assert f";{name}: " in refused(hub, route, query=[(name, str(value))])
         assert f";{name}: It is there twice." in refused(hub, route, query=[(name, "1"), (name, "1")])
-    if route.form.body is None:
+    if route.form.file_type is not None:
+        assert "This is not a snapshot" in refused(hub, route, body={"valve": 1})
+    elif route.form.body is None:
         assert route.verb == "HEAD" or ";The body must be empty." in refused(hub, route, body={"valve": 1})
     else:
         refused_bodies(hub, route, dict(route.form.body), is_in_words=route.form.body_types == (JSON,))
