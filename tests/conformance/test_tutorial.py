@@ -78,7 +78,9 @@ def test_the_tests_of_the_page_on_faults_pass(tmp_path: Path) -> None:
 def test_the_tests_of_three_apps_pass_in_parallel(tmp_path: Path) -> None:
     for name, text in FILE.findall(APPS.read_text(encoding="utf-8")):
         (tmp_path / name).write_text(text, encoding="utf-8")
-    processes, which, count = ("2", "", 17) if IN_FULL else ("0", "reported_again or 503 or unavailable or scheduled", 5)
+    processes, which, count = (
+        ("2", "", 17) if IN_FULL else ("0", "reported_again or 503 or unavailable or scheduled", 5)
+    )
     variables = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "NODE_PATH": str(NODE_MODULES)}
     assert f"{count} passed" in run_pytest(tmp_path, *PLUGINS, "-n", processes, "-k", which, **variables)
 
