@@ -1,8 +1,8 @@
 """Live updates: a stream of server-sent events for each tab, of the topics that its page watches.
 
 Strategy: an event is the whole document of a topic, and its id names, for each topic, a digest of the document that was
-sent last. A stream that is resumed sends what has changed since, whether the console was restarted or the machine slept:
-nothing has to be remembered. A topic is read once, however many tabs watch it, and not at all when none does.
+sent last. A stream that is resumed sends what has changed since, whether the console was restarted or the machine
+slept: nothing has to be remembered. A topic is read once, however many tabs watch it, and not at all when none does.
 """
 
 import asyncio

@@ -149,7 +149,7 @@ def situation(store: FleetJobStore, fleet_job_id: str, now: datetime) -> Situati
 async def act(request: web.Request) -> web.Response:
     """POST /api/fleet-jobs/{id}/actions/{action} {"reason": …}: do it; {"id": …} names a new fleet job."""
     parts = parts_of(request)
-    body = await body_of(request, reason=str)
+    reason = _reason((await body_of(request, reason=str)).get("reason", ""))
     name, fleet_job_id = request.match_info["action"], request.match_info["id"]
     action = ACTIONS.get(name)
     if action is None:
@@ -157,7 +157,7 @@ async def act(request: web.Request) -> web.Response:
     await parts.workers.store(lambda store: _check_host(store, parts.context, fleet_job_id))
     if action.record is None:
         return await _by_command(parts, name, action, fleet_job_id)
-    reason, record = _reason(body.get("reason", "")), action.record
+    record = action.record
     await parts.workers.store(lambda store: record(store, store.runs.get(fleet_job_id), reason, parts.clock))
     return web.json_response({"id": fleet_job_id})
 

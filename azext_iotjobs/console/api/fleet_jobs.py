@@ -34,7 +34,7 @@ async def read_list(parts: Parts, _argument: str) -> Document:
         found = definitions.list_saved(store, definitions.ListFilter())
         return [_short(each, parts.context, now) for each in found if parts.context.has_host(each.job.host)]
 
-    return {"jobs": await parts.workers.store(work)}
+    return {"jobs": await parts.workers.store(work), "line": parts.context.spelling.command("iot hub fleet-job list")}
 
 
 async def read_one(parts: Parts, argument: str) -> Document:

@@ -26,7 +26,8 @@ async def read_list(parts: Parts, _argument: str) -> Document:
     def work(client: HubClient) -> list[Job]:
         return list(islice(client.jobs.query(), MAX_JOBS))
 
-    return {"jobs": [_short(each) for each in await parts.workers.hub(work)]}
+    jobs = [_short(each) for each in await parts.workers.hub(work)]
+    return {"jobs": jobs, "line": parts.context.spelling.command("iot hub job list")}
 
 
 async def read_one(parts: Parts, argument: str) -> Document:

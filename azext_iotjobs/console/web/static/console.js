@@ -176,6 +176,14 @@ document.addEventListener('alpine:init', () => {
     },
   }));
 
+  // Widths and places in percent. A style attribute, which `:style` may write, is against the page's policy.
+  for (const name of ['width', 'left']) {
+    Alpine.directive(name, (element, { expression }, { evaluateLater, effect }) => {
+      const evaluate = evaluateLater(expression);
+      effect(() => evaluate((percent) => { element.style[name] = `${percent || 0}%`; }));
+    });
+  }
+
   // A command that does the same as the page, with a button that copies it.
   Alpine.data('commandLine', () => ({
     said: '',

@@ -4,7 +4,7 @@
 document.addEventListener('alpine:init', () => {
   const STATUSES = ['pending', 'in-progress', 'verifying', 'waiting', 'completed', 'failed', 'uncertain'];
 
-  const width = (part, total) => ({ width: `${total ? Math.min(100, (100 * part) / total) : 0}%` });
+  const width = (part, total) => (total ? Math.min(100, (100 * part) / total) : 0);
 
   const busyOf = (progress) => progress.inProgress + progress.verifying + progress.waiting;
 
@@ -23,7 +23,7 @@ document.addEventListener('alpine:init', () => {
     return {
       batch: batch.batch,
       title: `${batch.batch}${kind}`,
-      width: { width: `${Math.max(12, (100 * batch.devices) / longest)}%` },
+      width: Math.max(12, (100 * batch.devices) / longest),
       text: `${batch.status}: ${progressText(progress, progress.total)}`,
       widths: {
         completed: width(progress.completed, total),
@@ -32,7 +32,7 @@ document.addEventListener('alpine:init', () => {
         busy: width(busyOf(progress), total),
       },
       hasLimit: threshold !== null && threshold.allowed <= total,
-      limit: threshold === null ? {} : { left: `${Math.min(100, (100 * threshold.allowed) / total)}%` },
+      limit: threshold === null ? 0 : width(threshold.allowed, total),
       limitText: threshold === null ? '' : `At most ${threshold.allowed} failures (${threshold.share})`,
     };
   }

@@ -6,10 +6,12 @@ document.addEventListener('alpine:init', () => {
   const DAY_MS = 86_400_000;
   const ACTIVE = ['running', 'pending', 'queued', 'enqueued', 'scheduled'];
 
-  const share = (part, total) => ({ width: `${total ? (100 * part) / total : 0}%` });
+  const NONE = { completed: 0, failed: 0, uncertain: 0, busy: 0 };
+
+  const share = (part, total) => (total ? (100 * part) / total : 0);
 
   function progressOf(progress) {
-    if (!progress) return { total: null, failed: null, widths: {}, progressText: '' };
+    if (!progress) return { total: null, failed: null, widths: NONE, progressText: '' };
     const uncertain = progress.uncertain || 0;
     const busy = progress.inProgress + (progress.verifying || 0) + (progress.waiting || 0);
     const texts = [`${Console.count(progress.completed)} of ${Console.count(progress.total)} completed`];
@@ -67,6 +69,7 @@ document.addEventListener('alpine:init', () => {
 
   Alpine.data('jobs', () => ({
     found: { 'fleet-jobs': null, 'hub-jobs': null },
+    lines: [],
     problems: [],
     failed: {},
     text: '',
@@ -84,6 +87,7 @@ document.addEventListener('alpine:init', () => {
     take(found, topic) {
       this.failed[topic] = found.error ? [found.error.message, found.error.hint].filter(Boolean).join(' ') : null;
       this.problems = Object.values(this.failed).filter(Boolean);
+      if (found.line && !this.lines.includes(found.line)) this.lines = [...this.lines, found.line].sort();
       const row = topic === 'fleet-jobs' ? fleetRow : hubRow;
       if (!found.error) {
         this.found[topic] = found.jobs.map(row).map((each) => ({ ...each, startedText: Console.instant(each.started) }));
@@ -109,6 +113,9 @@ document.addEventListener('alpine:init', () => {
     },
     get page() {
       return this.shown.slice(0, this.limit);
+    },
+    get hasLines() {
+      return this.lines.length > 0;
     },
     get hasMore() {
       return this.shown.length > this.limit;
