@@ -47,7 +47,7 @@ from azext_iotjobs.localhub.http.messages import MessageRoutes
 from azext_iotjobs.localhub.http.public import PublicRoutes
 from azext_iotjobs.localhub.http.queries import QueryRoutes
 from azext_iotjobs.localhub.http.quotas import QuotaRoutes
-from azext_iotjobs.localhub.http.routes import ROUTES, RouteHandlers, is_own
+from azext_iotjobs.localhub.http.routes import ROUTES, RouteHandlers
 from azext_iotjobs.localhub.http.seed import SeedParts, SeedRoutes
 from azext_iotjobs.localhub.http.seed_export import SeedExport
 from azext_iotjobs.localhub.http.transfer_lines import TransferLines
@@ -146,7 +146,7 @@ def assemble(
         public=PublicRoutes(database.outages, ca_certificate(keys.certificates)),
         local_messages=LocalMessageRoutes(event_log, c2d_queue, clock),
         quotas=QuotaRoutes(config, quotas, jobs),
-        faults=FaultRoutes(faults, [(each.verb, each.path) for each in ROUTES if not is_own(each)]),
+        faults=FaultRoutes(faults, [(each.verb, each.path) for each in ROUTES if not each.is_own]),
         seed=SeedRoutes(database, seed_parts, SeedExport(identities, twin_rows, authorities, configurations), clock),
     )
     return Hub(

@@ -5,10 +5,31 @@ from typing import Any
 
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, NOT_FOUND, HubError
+from azext_iotjobs.localhub.http.own_request import DONE, Answer, OwnForm
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse, member
+from azext_iotjobs.localhub.rules.own_document import Member
 from azext_iotjobs.localhub.store.authorities import Authorities, AuthorityRow
 
 MAX_CERTIFICATES = 25  # IoT Hub quotas
+
+CERTIFICATE = Member(
+    kind=dict,
+    members={
+        "name": Member(kind=str, is_required=True),
+        "subject": Member(kind=str, is_required=True),
+        "thumbprint": Member(kind=str, is_required=True, what="SHA-1, in hexadecimal digits"),
+        "expiresAt": Member(kind=str, is_required=True, text_format="date-time"),
+        "createdAt": Member(kind=str, is_required=True, text_format="date-time"),
+        "updatedAt": Member(kind=str, is_required=True, text_format="date-time"),
+    },
+)
+LIST = OwnForm(answers={200: Answer(what="The CAs.", document=Member(kind=list, each=CERTIFICATE))})
+PUT = OwnForm(
+    body={"certificate": Member(kind=str, is_required=True, what="PEM, of a CA that is valid at present")},
+    answers={200: Answer(what="The CA, as it is listed.", document=CERTIFICATE)},
+)
+NO_SUCH = Answer(what="There is none of this name.")
+DELETE = OwnForm(answers={204: DONE, 404: NO_SUCH})
 
 
 class CertificateRoutes:
@@ -25,7 +46,7 @@ class CertificateRoutes:
     async def put(self, request: HubRequest) -> HubResponse:
         """PUT /_local/certificates/{certificate}: adds one, or replaces the one of that name."""
         name = request.path["certificate"]
-        return HubResponse(document=_document(self._save(name, request.document(), self._authorities.get(name))))
+        return HubResponse(document=_document(self._save(name, request.members, self._authorities.get(name))))
 
     def add(self, name: str, document: Mapping[str, Any]) -> bool:
         """Add a certificate unless there is one of that name; gives whether it was added. Raises HubError 400."""

@@ -8,10 +8,44 @@ from azext_iotjobs.localhub.engine.event_log import EventLog
 from azext_iotjobs.localhub.engine.import_export import ImportExport
 from azext_iotjobs.localhub.engine.job_runner import JobRunner
 from azext_iotjobs.localhub.engine.links import Links
+from azext_iotjobs.localhub.http.own_request import DONE, Answer, OwnForm
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
+from azext_iotjobs.localhub.rules.own_document import Member
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import Identities
 from azext_iotjobs.localhub.store.jobs import Jobs
+
+STATE = OwnForm(
+    answers={
+        200: Answer(
+            what="The hub's state.",
+            document=Member(
+                kind=dict,
+                members={
+                    "pid": Member(kind=int, is_required=True, what="its process id"),
+                    "deviceCount": Member(kind=int, is_required=True),
+                    "connectedDeviceCount": Member(kind=int, is_required=True),
+                    "activeJobCount": Member(kind=int, is_required=True),
+                },
+            ),
+        )
+    }
+)
+TROUBLE = {
+    "what": Member(kind=str, is_required=True, what="what does not work"),
+    "reason": Member(kind=str, is_required=True),
+    "since": Member(kind=str, is_required=True, text_format="date-time"),
+}
+TROUBLES = OwnForm(
+    answers={
+        200: Answer(
+            what="What does not work, such as writing to a disk that is full; mostly nothing.",
+            document=Member(kind=list, each=Member(kind=dict, members=TROUBLE)),
+        )
+    }
+)
+RESET = OwnForm(answers={204: DONE})
+STOP = OwnForm(answers={204: Answer(what="The hub ends.")})
 
 
 class ControlRoutes:

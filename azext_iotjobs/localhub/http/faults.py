@@ -1,14 +1,39 @@
 """/_local/faults: what is to go wrong, for those who test what they do about it. Only with iothubowner's key."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from azext_iotjobs.localhub.clock import render
 from azext_iotjobs.localhub.engine.faults import MAX_LISTED, Faults, ListedFault, TooManyFaults
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, NOT_FOUND, HubError
+from azext_iotjobs.localhub.http.own_request import DONE, Answer, OwnForm
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
-from azext_iotjobs.localhub.rules.fault import InjectedFault, Kind, Operation, may_concern, read_fault
-from azext_iotjobs.localhub.rules.own_document import DocumentMistake
+from azext_iotjobs.localhub.rules.fault import MEMBERS, InjectedFault, Kind, Operation, may_concern, read_fault
+from azext_iotjobs.localhub.rules.own_document import DocumentMistake, Member
+
+FAULT = Member(
+    kind=dict,
+    members={
+        "id": Member(kind=str, is_required=True),
+        **{name: replace(member, is_required=name in ("kind", "operation")) for name, member in MEMBERS.items()},
+        "createdTime": Member(kind=str, is_required=True, text_format="date-time"),
+        "appliedCount": Member(kind=int, is_required=True, what="how often it has happened"),
+        "active": Member(kind=bool, is_required=True, what="whether it can happen still"),
+    },
+)
+NO_SUCH = Answer(what="There is no such fault, or it was cleared.")
+ADD = OwnForm(body=MEMBERS, answers={201: Answer(what="The fault, as it is listed.", document=FAULT)})
+LIST = OwnForm(
+    answers={
+        200: Answer(
+            what="The faults, the oldest first; those that are over too.", document=Member(kind=list, each=FAULT)
+        )
+    }
+)
+GET = OwnForm(answers={200: Answer(what="The fault.", document=FAULT), 404: NO_SUCH})
+CLEAR = OwnForm(answers={204: DONE})
+CLEAR_ONE = OwnForm(answers={204: DONE, 404: NO_SUCH})
 
 
 class FaultRoutes:
@@ -21,9 +46,8 @@ class FaultRoutes:
 
     async def add(self, request: HubRequest) -> HubResponse:
         """POST /_local/faults"""
-        check_query(request)
         try:
-            fault = read_fault(request.value())
+            fault = read_fault(request.members)
             self._check_route(fault)
         except DocumentMistake as err:
             raise HubError(ARGUMENT_INVALID, str(err)) from err
@@ -33,27 +57,23 @@ class FaultRoutes:
             raise HubError(ARGUMENT_INVALID, f"There are {MAX_LISTED:,} faults already: clear some.") from None
         return HubResponse(document=fault_document(listed, is_active=True), status=201)
 
-    async def list(self, request: HubRequest) -> HubResponse:
+    async def list(self, _request: HubRequest) -> HubResponse:
         """GET /_local/faults"""
-        check_query(request)
         active = self._faults.current()
         return HubResponse(document=[fault_document(each, is_active=each in active) for each in self._faults.all()])
 
     async def get(self, request: HubRequest) -> HubResponse:
         """GET /_local/faults/{fault}"""
-        check_query(request)
         listed = self._find(request)
         return HubResponse(document=fault_document(listed, is_active=listed in self._faults.current()))
 
-    async def clear(self, request: HubRequest) -> HubResponse:
+    async def clear(self, _request: HubRequest) -> HubResponse:
         """DELETE /_local/faults"""
-        check_query(request)
         self._faults.clear()
         return HubResponse(status=204)
 
     async def clear_one(self, request: HubRequest) -> HubResponse:
         """DELETE /_local/faults/{fault}"""
-        check_query(request)
         self._faults.clear(self._find(request).fault_id)
         return HubResponse(status=204)
 
@@ -72,13 +92,6 @@ class FaultRoutes:
             f"{fault.route[:80]!a} is none of the hub's routes that can go wrong. A route is a verb or none, and a "
             "path, such as GET /twins/{id}: {id} is any part, * any characters of one, ** at the end all that follows.",
         )
-
-
-def check_query(request: HubRequest) -> None:
-    """Raise HubError 400 for a parameter; the api-version does not matter."""
-    for name in request.query:
-        if name != "api-version":
-            raise HubError(ARGUMENT_INVALID, f"{name[:40]!a}: There is no such parameter here.")
 
 
 def fault_document(listed: ListedFault, *, is_active: bool) -> dict[str, Any]:

@@ -35,9 +35,10 @@ from azext_iotjobs.localhub.errors import (
 from azext_iotjobs.localhub.http import websocket
 from azext_iotjobs.localhub.http.connection_limits import read_body, send
 from azext_iotjobs.localhub.http.fault_effects import let_pass
+from azext_iotjobs.localhub.http.own_request import read_own_request
 from azext_iotjobs.localhub.http.path_ids import check_path
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
-from azext_iotjobs.localhub.http.routes import MAX_BODY_BYTES, ROUTES, Caller, Route, RouteHandlers, is_own
+from azext_iotjobs.localhub.http.routes import MAX_BODY_BYTES, ROUTES, Caller, Route, RouteHandlers
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.host_names import ClientKind
 from azext_iotjobs.localhub.rules.json_values import dump_json
@@ -105,7 +106,7 @@ def make_application(
     application = web.Application(middlewares=[respond], client_max_size=MAX_BODY_BYTES)
     application.on_response_prepare.append(_remove_aiohttps_headers)
     for route in ROUTES:
-        in_route = None if is_own(route) else faults
+        in_route = None if route.is_own else faults
         handler = _handler(route, handlers, authenticator, quotas, in_route)
         application.router.add_route(route.verb, _pattern(route.path), handler)
     for endpoint in endpoints:
@@ -137,7 +138,7 @@ def _handler(
 
     async def handle(request: web.Request) -> web.StreamResponse:
         _authenticate(authenticator, route.caller, request)
-        if not is_own(route) and request.query.get("api-version") not in API_VERSIONS:
+        if not route.is_own and request.query.get("api-version") not in API_VERSIONS:
             raise HubError(INVALID_PROTOCOL_VERSION, "The api-version is missing or not supported.")
         _check_target(request)
         hub_request = HubRequest(
@@ -147,6 +148,8 @@ def _handler(
             spelled={name.lower(): name for name in request.headers},
             body=await read_body(request, route.max_body_bytes),
         )
+        if route.form is not None:
+            hub_request = read_own_request(hub_request, route.form)
         if faults is not None and faults.active:
             await let_pass(faults, request)
         if quotas is not None and route.throttle is not None:

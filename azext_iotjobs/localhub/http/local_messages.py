@@ -6,6 +6,7 @@ Only for callers with iothubowner's key.
 import base64
 import binascii
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from azext_iotjobs.localhub.clock import HubClock
@@ -13,12 +14,74 @@ from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
 from azext_iotjobs.localhub.engine.event_log import EventLog
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
 from azext_iotjobs.localhub.http.documents import event_document
-from azext_iotjobs.localhub.http.request import HubRequest, HubResponse, instant, member, whole_number
+from azext_iotjobs.localhub.http.own_request import Answer, OwnForm
+from azext_iotjobs.localhub.http.request import HubRequest, HubResponse, instant
 from azext_iotjobs.localhub.rules.address import Address
-from azext_iotjobs.localhub.rules.c2d_message import Ack, NewMessage, expiry, read_ack
+from azext_iotjobs.localhub.rules.c2d_message import MAX_ID_CHARACTERS, Ack, NewMessage, expiry
+from azext_iotjobs.localhub.rules.own_document import Member
 
 MAX_EVENTS = 100
 MAX_WAIT_S = 30  # shorter than clients' time limits
+MAX_NUMBER = 2**53 - 1  # that every client's numbers hold
+
+TEXTS = Member(kind=str)
+EVENT = {
+    "number": Member(kind=int, is_required=True, what="counts the hub's events"),
+    "deviceId": Member(kind=str, is_required=True),
+    "moduleId": Member(kind=str, what="of an event of a module"),
+    "enqueuedTime": Member(kind=str, is_required=True, text_format="date-time"),
+    "systemProperties": Member(kind=dict, is_required=True, each=TEXTS, what="such as contentType"),
+    "properties": Member(kind=dict, is_required=True, each=TEXTS, what="of the application"),
+    "body": Member(kind=str, is_required=True, text_format="byte", what="base64"),
+}
+EVENTS = OwnForm(
+    query={
+        "after": Member(kind=int, least=0, most=MAX_NUMBER, default=0, what="events after this number"),
+        "wait": Member(kind=int, least=0, most=MAX_WAIT_S, default=0, what="seconds to wait for the first event"),
+    },
+    answers={
+        200: Answer(
+            what=f"The events, the oldest first, {MAX_EVENTS} at most; none when `wait` has passed.",
+            document=Member(kind=list, each=Member(kind=dict, members=EVENT)),
+        )
+    },
+)
+MESSAGE = {
+    "body": Member(kind=str, default="", text_format="byte", what="base64"),
+    "messageId": Member(kind=str, least=1, most=MAX_ID_CHARACTERS, what="the hub makes one where it is absent"),
+    "correlationId": Member(kind=str),
+    "userId": Member(kind=str),
+    "contentType": Member(kind=str, what="such as application/json"),
+    "contentEncoding": Member(kind=str, what="such as utf-8"),
+    "properties": Member(kind=dict, each=TEXTS, default={}, what="of the application"),
+    "ack": Member(
+        kind=str,
+        one_of=tuple(each.value for each in Ack),
+        default=Ack.NONE.value,
+        what="which feedback the hub sends on what becomes of it",
+    ),
+    "expiryTimeUtc": Member(
+        kind=str, text_format="date-time", what="within the next two days; in one hour where it is absent"
+    ),
+}
+SEND = OwnForm(
+    body=MESSAGE,
+    answers={
+        201: Answer(
+            what="The message is in the device's queue.",
+            document=Member(
+                kind=dict,
+                members={
+                    "messageId": Member(kind=str, is_required=True),
+                    "sequenceNumber": Member(kind=int, is_required=True),
+                },
+            ),
+        ),
+        403: Answer(what="The device's queue is full."),
+        404: Answer(what="There is no such device."),
+        413: Answer(what="The message has more than 64 KiB."),
+    },
+)
 
 
 class LocalMessageRoutes:
@@ -31,7 +94,7 @@ class LocalMessageRoutes:
 
     async def events(self, request: HubRequest) -> HubResponse:
         """GET /_local/events?after=&wait=: what devices sent; waits up to `wait` seconds for the first."""
-        after, wait_s = _number(request, "after"), min(_number(request, "wait"), MAX_WAIT_S)
+        after, wait_s = request.parameters["after"], request.parameters["wait"]
         found = self._events.after(after, MAX_EVENTS)
         if not found and wait_s:
             await self._events.next(wait_s)
@@ -40,40 +103,29 @@ class LocalMessageRoutes:
 
     async def send(self, request: HubRequest) -> HubResponse:
         """POST /_local/devices/{id}/messages: queue a message for a device."""
-        message = self._message(request.document())
+        message = self._message(request.members)
         number = self._c2d_queue.send(Address(request.path["id"]), message)
         return HubResponse(document={"messageId": message.message_id, "sequenceNumber": number}, status=201)
 
-    def _message(self, document: dict[str, Any]) -> NewMessage:
-        expires = member(document, "expiryTimeUtc", str)
+    def _message(self, members: Mapping[str, Any]) -> NewMessage:
+        expires = members.get("expiryTimeUtc")
         now = self._clock.now()
         return NewMessage(
-            body=_body(document),
-            message_id=member(document, "messageId", str) or str(uuid.uuid4()),
-            correlation_id=member(document, "correlationId", str),
-            user_id=member(document, "userId", str),
-            content_type=member(document, "contentType", str),
-            content_encoding=member(document, "contentEncoding", str),
-            properties=_properties(document),
-            ack=read_ack(str(member(document, "ack", str, Ack.NONE.value))),
+            body=_bytes(members["body"]),
+            message_id=members.get("messageId") or str(uuid.uuid4()),
+            correlation_id=members.get("correlationId"),
+            user_id=members.get("userId"),
+            content_type=members.get("contentType"),
+            content_encoding=members.get("contentEncoding"),
+            properties=members["properties"],
+            ack=Ack(members["ack"]),
             expires_at=expiry(None if expires is None else instant(expires, "expiryTimeUtc"), now),
             has_expiry=expires is not None,
         )
 
 
-def _number(request: HubRequest, name: str) -> int:
-    return whole_number(request.query.get(name, "")) or 0
-
-
-def _body(document: dict[str, Any]) -> bytes:
+def _bytes(text: str) -> bytes:
     try:
-        return base64.b64decode(member(document, "body", str, ""), validate=True)
+        return base64.b64decode(text, validate=True)
     except (ValueError, binascii.Error):
-        raise HubError(ARGUMENT_INVALID, "body must be base64.") from None
-
-
-def _properties(document: dict[str, Any]) -> dict[str, str]:
-    properties: dict[str, Any] = member(document, "properties", dict, {})
-    if not all(isinstance(value, str) for value in properties.values()):
-        raise HubError(ARGUMENT_INVALID, "properties must be texts.")
-    return properties
+        raise HubError(ARGUMENT_INVALID, "body: It must be base64.") from None

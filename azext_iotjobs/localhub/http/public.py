@@ -1,9 +1,24 @@
 """/_local/health and /_local/ca.pem: what anybody may read, without a key. Nothing secret, and no name of anything."""
 
+from azext_iotjobs.localhub.http.own_request import Answer, OwnForm
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
 from azext_iotjobs.localhub.process.outages import Outages
+from azext_iotjobs.localhub.rules.own_document import Member
 
 PEM_TYPE = "application/x-pem-file"
+
+
+def _health(status: str) -> Member:
+    return Member(kind=dict, members={"status": Member(kind=str, is_required=True, one_of=(status,))})
+
+
+HEALTH = OwnForm(
+    answers={
+        200: Answer(what="Everything works.", document=_health("up")),
+        503: Answer(what="Something does not work; `/_local/troubles` says what.", document=_health("trouble")),
+    }
+)
+CA = OwnForm(answers={200: Answer(what="PEM.", media_type=PEM_TYPE)})
 
 
 class PublicRoutes:

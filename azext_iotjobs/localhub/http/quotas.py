@@ -3,10 +3,34 @@
 from typing import Any
 
 from azext_iotjobs.localhub.engine.quotas import Quotas
+from azext_iotjobs.localhub.http.own_request import Answer, OwnForm
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
 from azext_iotjobs.localhub.process.config import LocalHubConfig
+from azext_iotjobs.localhub.rules.own_document import Member
 from azext_iotjobs.localhub.rules.quota import Meter, Sku, Throttle
 from azext_iotjobs.localhub.store.jobs import Jobs
+
+COUNT = Member(kind=int, is_required=True)
+JOBS = {"count": COUNT, "limit": COUNT}
+THROTTLE = {
+    "name": Member(kind=str, is_required=True, one_of=tuple(each.value for each in Throttle)),
+    "perSecond": Member(kind=float, is_required=True),
+    "burst": Member(kind=float, is_required=True, what="how much is let through at once"),
+    "counted": Member(kind=int, is_required=True, what="operations since the hub's start"),
+    "passed": Member(kind=int, is_required=True, what="those that were let through at once"),
+    "delayed": Member(kind=int, is_required=True, what="those that had to wait"),
+    "refused": Member(kind=int, is_required=True),
+}
+QUOTAS = {
+    "sku": Member(kind=str, is_required=True, one_of=tuple(each.value for each in Sku)),
+    "units": Member(kind=int, is_required=True, may_be_null=True, what="null of a hub without limits"),
+    "timeScale": Member(kind=float, is_required=True, what="how many times as fast quotas recover"),
+    "activeJobs": Member(kind=dict, is_required=True, members=JOBS),
+    "throttles": Member(kind=list, is_required=True, each=Member(kind=dict, members=THROTTLE)),
+}
+SHOW = OwnForm(
+    answers={200: Answer(what="The tier, and its use.", document=Member(kind=dict, members=QUOTAS))},
+)
 
 
 class QuotaRoutes:

@@ -21,6 +21,9 @@ class HubRequest:
     headers: Mapping[str, str]
     body: bytes
     spelled: Mapping[str, str] = field(default_factory=dict)  # header names in lower case -> as the client wrote them
+    # Of the hub's own routes, read by their forms:
+    parameters: Mapping[str, Any] = field(default_factory=dict)  # of the query
+    members: Mapping[str, Any] = field(default_factory=dict)  # of the body
 
     def document(self) -> dict[str, Any]:
         """The body, which must be a JSON object. Raises HubError 400."""

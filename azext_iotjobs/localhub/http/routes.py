@@ -6,7 +6,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from azext_iotjobs.localhub.auth.policies import Right
-from azext_iotjobs.localhub.http import costs
+from azext_iotjobs.localhub.http import certificates, control, costs, faults, local_messages, public, quotas, seed
 from azext_iotjobs.localhub.http.bulk import BulkRoutes
 from azext_iotjobs.localhub.http.certificates import CertificateRoutes
 from azext_iotjobs.localhub.http.configurations import ConfigurationRoutes
@@ -20,6 +20,7 @@ from azext_iotjobs.localhub.http.import_export import ImportExportRoutes
 from azext_iotjobs.localhub.http.jobs import JobRoutes
 from azext_iotjobs.localhub.http.local_messages import LocalMessageRoutes
 from azext_iotjobs.localhub.http.messages import MessageRoutes
+from azext_iotjobs.localhub.http.own_request import OwnForm
 from azext_iotjobs.localhub.http.public import PublicRoutes
 from azext_iotjobs.localhub.http.queries import QueryRoutes
 from azext_iotjobs.localhub.http.quotas import QuotaRoutes
@@ -96,6 +97,16 @@ class Route:
     what: str  # for people
     cost: Cost = costs.one  # counted by its throttle
     max_body_bytes: int = MAX_BODY_BYTES
+    form: OwnForm | None = None  # of the hub's own routes: what a request may have
+
+    def __post_init__(self) -> None:
+        if self.is_own != (self.form is not None):
+            raise ValueError(f"{self.verb} {self.path}: the hub's own routes have a form, and only they")
+
+    @property
+    def is_own(self) -> bool:
+        """Whether IoT Hub does not have it: it takes no api-version, and faults do not concern it."""
+        return self.caller in (Caller.OWNER, Caller.ANYBODY)
 
 
 class Access(NamedTuple):
@@ -128,6 +139,13 @@ def _route(
 ) -> Route:
     verb, path = target.split()
     return Route(verb, path, access.caller, access.throttle, handler, what, cost, max_body_bytes)
+
+
+def _own(
+    target: str, access: Access, handler: Find, what: str, form: OwnForm, max_body_bytes: int = MAX_BODY_BYTES
+) -> Route:
+    verb, path = target.split()
+    return Route(verb, path, *access, handler, what, max_body_bytes=max_body_bytes, form=form)
 
 
 ROUTES = (
@@ -235,38 +253,62 @@ ROUTES = (
     _route(
         f"POST {FILE_NOTIFICATIONS}/{{token}}/abandon", MESSAGES, lambda h: h.files.abandon, "abandon a notification"
     ),
-    _route(
-        "GET /_local/health", PUBLIC, lambda h: h.public.health, "200 `up`; 503 `trouble` while something does not work"
+    _own(
+        "GET /_local/health",
+        PUBLIC,
+        lambda h: h.public.health,
+        "200 `up`; 503 `trouble` while something does not work",
+        public.HEALTH,
     ),
-    _route("HEAD /_local/health", PUBLIC, lambda h: h.public.health, "the same without the body"),
-    _route("GET /_local/ca.pem", PUBLIC, lambda h: h.public.ca_certificate, "the hub's CA certificate"),
-    _route("HEAD /_local/ca.pem", PUBLIC, lambda h: h.public.ca_certificate, "the same without the body"),
-    _route("GET /_local/state", LOCAL, lambda h: h.control.state, "process id; numbers of devices and active jobs"),
-    _route("GET /_local/troubles", LOCAL, lambda h: h.control.outages, "what does not work at present"),
-    _route("GET /_local/quotas", LOCAL, lambda h: h.quotas.get, "the tier's quotas and their use"),
-    _route("GET /_local/events", LOCAL, lambda h: h.local_messages.events, "what devices sent, `after`, `wait`"),
-    _route("POST /_local/devices/{id}/messages", LOCAL_SEND, lambda h: h.local_messages.send, "send a message"),
-    _route("GET /_local/certificates", LOCAL, lambda h: h.certificates.list, "list CA certificates"),
-    _route(f"PUT {CERTIFICATE}", LOCAL, lambda h: h.certificates.put, "add a CA that signs devices' certificates"),
-    _route(f"DELETE {CERTIFICATE}", LOCAL, lambda h: h.certificates.delete, "remove a CA"),
-    _route("GET /_local/seed", LOCAL, lambda h: h.seed.get, "what the hub holds, as a seed; `keys=true`: with keys"),
-    _route(
+    _own("HEAD /_local/health", PUBLIC, lambda h: h.public.health, "the same without the body", public.HEALTH),
+    _own("GET /_local/ca.pem", PUBLIC, lambda h: h.public.ca_certificate, "the hub's CA certificate", public.CA),
+    _own("HEAD /_local/ca.pem", PUBLIC, lambda h: h.public.ca_certificate, "the same without the body", public.CA),
+    _own(
+        "GET /_local/state",
+        LOCAL,
+        lambda h: h.control.state,
+        "process id; numbers of devices and active jobs",
+        control.STATE,
+    ),
+    _own("GET /_local/troubles", LOCAL, lambda h: h.control.outages, "what does not work at present", control.TROUBLES),
+    _own("GET /_local/quotas", LOCAL, lambda h: h.quotas.get, "the tier's quotas and their use", quotas.SHOW),
+    _own(
+        "GET /_local/events",
+        LOCAL,
+        lambda h: h.local_messages.events,
+        "what devices sent, `after`, `wait`",
+        local_messages.EVENTS,
+    ),
+    _own(
+        "POST /_local/devices/{id}/messages",
+        LOCAL_SEND,
+        lambda h: h.local_messages.send,
+        "send a message",
+        local_messages.SEND,
+    ),
+    _own("GET /_local/certificates", LOCAL, lambda h: h.certificates.list, "list CA certificates", certificates.LIST),
+    _own(
+        f"PUT {CERTIFICATE}",
+        LOCAL,
+        lambda h: h.certificates.put,
+        "add a CA that signs devices' certificates",
+        certificates.PUT,
+    ),
+    _own(f"DELETE {CERTIFICATE}", LOCAL, lambda h: h.certificates.delete, "remove a CA", certificates.DELETE),
+    _own("GET /_local/seed", LOCAL, lambda h: h.seed.get, "what the hub holds, as a seed; `keys`: with keys", seed.GET),
+    _own(
         "POST /_local/seed",
         LOCAL,
         lambda h: h.seed.post,
         "create what a seed (YAML or JSON) has and the hub has not",
+        seed.POST,
         max_body_bytes=MAX_SEED_BYTES,
     ),
-    _route("GET /_local/faults", LOCAL, lambda h: h.faults.list, "list the faults that were requested"),
-    _route("POST /_local/faults", LOCAL, lambda h: h.faults.add, "request a fault"),
-    _route("DELETE /_local/faults", LOCAL, lambda h: h.faults.clear, "clear all faults"),
-    _route(f"GET {FAULT}", LOCAL, lambda h: h.faults.get, "show a fault, and how often it has happened"),
-    _route(f"DELETE {FAULT}", LOCAL, lambda h: h.faults.clear_one, "clear a fault"),
-    _route("POST /_local/reset", LOCAL, lambda h: h.control.reset, "remove everything but the keys"),
-    _route("POST /_local/stop", LOCAL, lambda h: h.control.stop, "stop the hub"),
+    _own("GET /_local/faults", LOCAL, lambda h: h.faults.list, "list the faults that were requested", faults.LIST),
+    _own("POST /_local/faults", LOCAL, lambda h: h.faults.add, "request a fault", faults.ADD),
+    _own("DELETE /_local/faults", LOCAL, lambda h: h.faults.clear, "clear all faults", faults.CLEAR),
+    _own(f"GET {FAULT}", LOCAL, lambda h: h.faults.get, "show a fault, and how often it has happened", faults.GET),
+    _own(f"DELETE {FAULT}", LOCAL, lambda h: h.faults.clear_one, "clear a fault", faults.CLEAR_ONE),
+    _own("POST /_local/reset", LOCAL, lambda h: h.control.reset, "remove everything but the keys", control.RESET),
+    _own("POST /_local/stop", LOCAL, lambda h: h.control.stop, "stop the hub", control.STOP),
 )
-
-
-def is_own(route: Route) -> bool:
-    """Whether IoT Hub does not have a route: it takes no api-version, and faults do not concern it."""
-    return route.caller in (Caller.OWNER, Caller.ANYBODY)

@@ -12,16 +12,45 @@ from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
 from azext_iotjobs.localhub.http.certificates import CertificateRoutes
 from azext_iotjobs.localhub.http.configurations import configuration_spec
 from azext_iotjobs.localhub.http.identity_documents import identity_spec
+from azext_iotjobs.localhub.http.own_request import JSON, Answer, OwnForm
 from azext_iotjobs.localhub.http.path_ids import check_path
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
 from azext_iotjobs.localhub.http.seed_export import SeedExport
 from azext_iotjobs.localhub.http.twins import service_parts
 from azext_iotjobs.localhub.process.seed_file import UnreadableSeed, parse_seed_text
 from azext_iotjobs.localhub.rules.address import Address
-from azext_iotjobs.localhub.rules.seed import Seed, SeedIdentity, SeedMistake, SeedPart, read_seed
+from azext_iotjobs.localhub.rules.own_document import Member
+from azext_iotjobs.localhub.rules.seed import SEED, Seed, SeedIdentity, SeedMistake, SeedPart, read_seed
 from azext_iotjobs.localhub.rules.twin import TwinState, as_patch, new_twin, patch_by_device, patch_by_service
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import Identities
+
+
+def _described(shape: Any) -> Member:
+    """What a seed's shape says: lists and objects have theirs, {} has any names, None stands for any value."""
+    if isinstance(shape, list):
+        return Member(kind=list, each=_described(shape[0]))
+    if shape is None:
+        return Member(kind=object)
+    members = {name: _described(inner) for name, inner in shape.items()}
+    return Member(kind=dict, members=members or None)
+
+
+COUNTS = Member(kind=dict, is_required=True, each=Member(kind=int), what="by kind, such as devices")
+POST = OwnForm(
+    body=_described(SEED).members,
+    body_types=(JSON, "application/yaml"),
+    answers={
+        200: Answer(
+            what="How much was created, and how much was there already.",
+            document=Member(kind=dict, members={"created": COUNTS, "existing": COUNTS}),
+        )
+    },
+)
+GET = OwnForm(
+    query={"keys": Member(kind=bool, default=False, what="with the keys of devices and modules")},
+    answers={200: Answer(what="What the hub holds.", document=_described(SEED))},
+)
 
 
 class SeedCount(NamedTuple):
@@ -63,10 +92,7 @@ class SeedRoutes:
 
     async def get(self, request: HubRequest) -> HubResponse:
         """GET /_local/seed?keys=true|false"""
-        keys = request.query.get("keys", "false")
-        if keys not in ("true", "false"):
-            raise HubError(ARGUMENT_INVALID, "keys is true or false.")
-        return HubResponse(document=await self._export.document(with_keys=keys == "true"))
+        return HubResponse(document=await self._export.document(with_keys=request.parameters["keys"]))
 
     def apply(self, seed: Seed) -> SeedCount:
         """Create what a seed has and the hub has not; nothing that is there is changed.

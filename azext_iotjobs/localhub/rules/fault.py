@@ -5,15 +5,14 @@ method, and limited: to a number of times, to a share, to a time.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from typing import Any
 
 from azext_iotjobs.localhub import errors
-from azext_iotjobs.localhub.rules.own_document import DocumentMistake, Member, read_members
-
-Json = Any
+from azext_iotjobs.localhub.rules.own_document import DocumentMistake, Member
 
 MAX_DELAY_S = 3600.0
 MAX_SKEW_S = 366 * 86_400.0  # a year
@@ -63,20 +62,27 @@ OPERATIONS = {
     Kind.CLOCK_SKEW: (Operation.TOKEN,),
 }
 MEMBERS = {
-    "kind": Member(kind=str, is_required=True, one_of=tuple(each.value for each in Kind)),
-    "operation": Member(kind=str, one_of=tuple(each.value for each in Operation)),
-    "device": Member(kind=str, least=1, most=128),
-    "route": Member(kind=str, least=1, most=500),
-    "method": Member(kind=str, least=1, most=128),
-    "times": Member(kind=int, least=1, most=1_000_000),
-    "percent": Member(kind=float, least=0.001, most=100),
-    "seed": Member(kind=int, least=0, most=2**53),
-    "forSeconds": Member(kind=float, least=0.001, most=MAX_DURATION_S),
-    "delaySeconds": Member(kind=float, least=0.001, most=MAX_DELAY_S),
-    "status": Member(kind=int, one_of=tuple(STATUSES)),
-    "retryAfterSeconds": Member(kind=int, least=0, most=3600),
-    "code": Member(kind=int, one_of=(DEFERRED, NOT_AUTHORISED)),
-    "skewSeconds": Member(kind=float, least=-MAX_SKEW_S, most=MAX_SKEW_S),
+    "kind": Member(kind=str, is_required=True, one_of=tuple(each.value for each in Kind), what="what goes wrong"),
+    "operation": Member(
+        kind=str, one_of=tuple(each.value for each in Operation), what="where; the first that the kind has"
+    ),
+    "device": Member(kind=str, least=1, most=128, what="an id, or pump-* for all that begin so; modules too"),
+    "route": Member(kind=str, least=1, most=500, what="of requests, such as GET /twins/{id}; without a verb: any"),
+    "method": Member(kind=str, least=1, most=128, what="of calls, the method's name"),
+    "times": Member(kind=int, least=1, most=1_000_000, what="only the first so many"),
+    "percent": Member(kind=float, least=0.001, most=100, what="only this share, drawn at random"),
+    "seed": Member(kind=int, least=0, most=2**53, what="of the numbers that are drawn; 0 where it is absent"),
+    "forSeconds": Member(kind=float, least=0.001, most=MAX_DURATION_S, what="only so long, in seconds"),
+    "delaySeconds": Member(kind=float, least=0.001, most=MAX_DELAY_S, what="of latency, which needs it: seconds"),
+    "status": Member(kind=int, one_of=tuple(STATUSES), what="of status, which needs it"),
+    "retryAfterSeconds": Member(kind=int, least=0, most=3600, what="of status, to a request: a header, in seconds"),
+    "code": Member(kind=int, one_of=(DEFERRED, NOT_AUTHORISED), what="of connack; 3 where it is absent"),
+    "skewSeconds": Member(
+        kind=float,
+        least=-MAX_SKEW_S,
+        most=MAX_SKEW_S,
+        what="of clock-skew, which needs it: seconds by which the hub's clock is ahead; below 0: behind",
+    ),
 }
 # Members that belong to one kind, and whether that kind needs them.
 KIND_MEMBERS = {
@@ -141,9 +147,8 @@ class InjectedFault:
         return errors.HubError(STATUSES[self.status], text, info=info, retry_after_s=self.retry_after_s)
 
 
-def read_fault(document: Json) -> InjectedFault:
-    """What a document requests. Raises DocumentMistake."""
-    found = read_members(document, MEMBERS)
+def read_fault(found: Mapping[str, Any]) -> InjectedFault:
+    """What a document requests. found: its members, each allowed by MEMBERS.  Raises DocumentMistake."""
     kind = Kind(found["kind"])
     _check_kind_members(kind, found)
     operation = _operation(kind, found)
@@ -168,7 +173,7 @@ def read_fault(document: Json) -> InjectedFault:
     )
 
 
-def _check_kind_members(kind: Kind, found: dict[str, Any]) -> None:
+def _check_kind_members(kind: Kind, found: Mapping[str, Any]) -> None:
     for name, (owner, is_needed) in KIND_MEMBERS.items():
         if name in found and kind is not owner:
             raise DocumentMistake(name, f"It belongs to faults of the kind {owner.value}, and this is {kind.value}.")
@@ -176,7 +181,7 @@ def _check_kind_members(kind: Kind, found: dict[str, Any]) -> None:
             raise DocumentMistake(name, f"A fault of the kind {kind.value} needs it: {MEMBERS[name].allowed}.")
 
 
-def _operation(kind: Kind, found: dict[str, Any]) -> Operation:
+def _operation(kind: Kind, found: Mapping[str, Any]) -> Operation:
     """The operation that is named, or follows from what it is narrowed to. Raises DocumentMistake."""
     allowed = OPERATIONS[kind]
     implied = [operation for name, operation in SELECTORS.items() if name in found]

@@ -1,6 +1,10 @@
-"""Documents of the hub's own REST, read strictly: a table says which members there are, and nothing else is. Pure."""
+"""What the hub's own REST takes, read strictly: tables say which members and parameters there are. Pure.
 
-from collections.abc import Mapping
+The tables also make the documents about it: docs/generators/local_rest.py.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +13,16 @@ from azext_iotjobs.localhub.rules.json_values import LONE_SURROGATE
 Json = Any
 
 SHOWN = 60  # characters of what was seen, in an error
-_KINDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+_KINDS: Mapping[type, str] = {
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    dict: "a JSON object",
+    list: "an array",
+    object: "any JSON",
+}
+_WHOLE, _NUMBER = re.compile(r"-?[0-9]{1,18}"), re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 
 
 class DocumentMistake(Exception):
@@ -22,60 +35,132 @@ class DocumentMistake(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """What one member may be. A float takes whole numbers too; null is as if the member were absent."""
+    """What one value may be. A float takes whole numbers too; null is as if a member were absent."""
 
-    kind: type[str] | type[int] | type[float] | type[bool]
-    is_required: bool = False
+    kind: type  # str, int, float, bool, dict, list; object: any JSON
+    what: str = ""  # for people, with its unit; what `allowed` says is not repeated
+    is_required: bool = False  # of an answer's: it is always there
+    may_be_null: bool = False  # of an answer's
+    default: Json = None  # of one that is absent
     one_of: tuple[str | int, ...] = ()
-    least: float | None = None  # of a number; of a text, how many characters
+    least: float | None = None  # of a number; of a text, how many characters; of an array, how many items
     most: float | None = None
+    text_format: str | None = None  # of a text, by OpenAPI's word: "byte" for base64, "date-time"
+    members: "Mapping[str, Member] | None" = None  # of an object that has no others; None: any names
+    each: "Member | None" = None  # of the values of an object with any names; of an array's items
 
     @property
     def allowed(self) -> str:
         """What it may be, for people."""
         if self.one_of:
             return " or ".join(filter(None, [", ".join(map(str, self.one_of[:-1])), str(self.one_of[-1])]))
-        limits = (
-            f"{_number(self.least)} to {_number(self.most)}" if self.least is not None and self.most is not None else ""
-        )
-        if self.kind is str:
-            return f"{_KINDS[str]} of {limits} characters" if limits else _KINDS[str]
+        limits = self._limits()
+        if self.kind in (str, list):
+            return (
+                f"{_KINDS[self.kind]} of {limits} {'characters' if self.kind is str else 'items'}"
+                if limits
+                else _KINDS[self.kind]
+            )
         return f"{_KINDS[self.kind]}, {limits}" if limits else _KINDS[self.kind]
 
     def holds(self, value: Json) -> bool:
-        """Whether a value is allowed."""
+        """Whether a value is allowed; what is inside an object or an array is not looked at."""
         kinds = (int, float) if self.kind is float else (self.kind,)
-        if not isinstance(value, kinds) or (isinstance(value, bool) and self.kind is not bool):
+        if not isinstance(value, kinds) or (isinstance(value, bool) and self.kind not in (bool, object)):
             return False
         if self.one_of:
             return value in self.one_of
         if isinstance(value, str):
             return self._is_within(len(value)) and not LONE_SURROGATE.search(value)
-        return self._is_within(value)
+        if isinstance(value, list):
+            return self._is_within(len(value))
+        return not isinstance(value, (int, float)) or self._is_within(value)
+
+    def _limits(self) -> str:
+        if self.least is None:
+            return "" if self.most is None else f"at most {_number(self.most)}"
+        return (
+            f"at least {_number(self.least)}" if self.most is None else f"{_number(self.least)} to {_number(self.most)}"
+        )
 
     def _is_within(self, number: float) -> bool:
         return (self.least is None or number >= self.least) and (self.most is None or number <= self.most)
 
 
-def read_members(document: Json, members: Mapping[str, Member]) -> dict[str, Any]:
-    """The members of an object that are there and not null.
+def read_members(document: Json, members: Mapping[str, Member], path: str = "") -> dict[str, Any]:
+    """The members of an object that are there and not null, and the defaults of others.
 
-    members: every name that there may be.  Raises DocumentMistake for an unknown name, a wrong value, and for a
-    required member that is missing.
+    members: every name that there may be.  path: where the object is; empty for the whole.
+    Raises DocumentMistake for an unknown name, a wrong value, and for a required member that is missing.
     """
     if not isinstance(document, dict):
-        raise DocumentMistake("", f"It must be a JSON object. It may have {', '.join(members)}.")
+        raise DocumentMistake(path, f"It must be a JSON object. It may have {', '.join(members)}.")
     for name in document:
         if name not in members:
-            raise DocumentMistake(_shown(name), f"There is no such member. There may be {', '.join(members)}.")
+            raise DocumentMistake(_joined(path, _shown(name)), _no_such("member", members))
     found = {name: value for name, value in document.items() if value is not None}
+    return _checked(found, members, path)
+
+
+def read_parameters(given: Iterable[tuple[str, str]], members: Mapping[str, Member]) -> dict[str, Any]:
+    """The parameters of a request's query, and the defaults of others.
+
+    given: names and texts, in the request's order.  members: every name that there may be.
+    Raises DocumentMistake for an unknown name, one that is there twice, a wrong value, and a required one that is not.
+    """
+    found: dict[str, Any] = {}
+    for name, text in given:
+        if name not in members:
+            raise DocumentMistake(_shown(name), _no_such("parameter", members))
+        if name in found:
+            raise DocumentMistake(name, "It is there twice.")
+        found[name] = _from_text(text, members[name].kind)
+    return _checked(found, members, "")
+
+
+def _checked(found: Mapping[str, Json], members: Mapping[str, Member], path: str) -> dict[str, Any]:
+    """What was found, in order, once it is what it may be."""
+    checked = {name: _read(value, members[name], _joined(path, name)) for name, value in found.items()}
     for name, member in members.items():
-        if name not in found:
+        if name not in checked:
             if member.is_required:
-                raise DocumentMistake(name, f"It is missing. It is {member.allowed}.")
-        elif not member.holds(found[name]):
-            raise DocumentMistake(name, f"{_shown(found[name])} is not allowed. It is {member.allowed}.")
-    return found
+                raise DocumentMistake(_joined(path, name), f"It is missing. It is {member.allowed}.")
+            if member.default is not None:
+                checked[name] = member.default
+    return checked
+
+
+def _read(value: Json, member: Member, path: str) -> Json:
+    if not member.holds(value):
+        raise DocumentMistake(path, f"{_shown(value)} is not allowed. It is {member.allowed}.")
+    if member.members is not None:
+        return read_members(value, member.members, path)
+    if member.each is not None and isinstance(value, dict):
+        return {name: _read(each, member.each, _joined(path, _name(name))) for name, each in value.items()}
+    if member.each is not None and isinstance(value, list):
+        return [_read(each, member.each, f"{path}[{number}]") for number, each in enumerate(value)]
+    return value
+
+
+def _from_text(text: str, kind: type) -> Json:
+    """The value that a parameter's text stands for; the text where it is none of its kind."""
+    if kind is bool:
+        return {"true": True, "false": False}.get(text, text)
+    if kind is int and _WHOLE.fullmatch(text):
+        return int(text)
+    return float(text) if kind is float and _NUMBER.fullmatch(text) else text
+
+
+def _no_such(what: str, members: Mapping[str, Member]) -> str:
+    return f"There is no such {what}. There may be {', '.join(members) or 'none'}."
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _name(name: str) -> str:
+    return name if re.fullmatch(r"[\w$-]{1,60}", name, re.ASCII) else _shown(name)
 
 
 def _number(value: float) -> str:

@@ -256,10 +256,6 @@ def test_a_page_size_that_is_no_number_is_refused(hub: HubProcess, size: str) ->
     assert ask(hub, "SELECT * FROM devices", max_item_count=size).headers["iothub-errorcode"] == "ArgumentInvalid"
 
 
-def test_what_is_asked_for_behind_an_event_that_is_no_number_begins_with_the_first(hub: HubProcess) -> None:
-    assert isinstance(hub.ok("GET", f"/_local/events?after={'9' * 5000}"), list)
-
-
 def test_the_rows_of_a_job_are_device_jobs(
     hub: HubProcess, site: tuple[str, list[str]], fresh: Callable[[str], str]
 ) -> None:

@@ -152,7 +152,7 @@ def test_a_mistake_in_what_is_no_device_is_refused_too(other: LocalHub, seed: di
 
 
 def test_keys_is_true_or_false(other: LocalHub) -> None:
-    with pytest.raises(LocalHubRefused, match=r"keys is true or false\."):
+    with pytest.raises(LocalHubRefused, match="keys: 'yes' is not allowed. It is true or false"):
         other.request("GET", "/_local/seed?keys=yes")
 
 

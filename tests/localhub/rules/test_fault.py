@@ -4,8 +4,12 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.localhub.rules.fault import InjectedFault, Kind, Operation, may_concern, read_fault
-from azext_iotjobs.localhub.rules.own_document import DocumentMistake
+from azext_iotjobs.localhub.rules.fault import MEMBERS, InjectedFault, Kind, Operation, may_concern, read_fault
+from azext_iotjobs.localhub.rules.own_document import DocumentMistake, read_members
+
+
+def fault_of(document: Any) -> InjectedFault:
+    return read_fault(read_members(document, MEMBERS))
 
 
 @pytest.mark.parametrize(
@@ -41,7 +45,7 @@ from azext_iotjobs.localhub.rules.own_document import DocumentMistake
     ],
 )
 def test_a_document_says_what_goes_wrong_where_and_how_often(document: Any, fault: InjectedFault) -> None:
-    assert read_fault(document) == fault
+    assert fault_of(document) == fault
 
 
 @pytest.mark.parametrize(
@@ -80,12 +84,12 @@ def test_a_document_says_what_goes_wrong_where_and_how_often(document: Any, faul
 )
 def test_what_cannot_be_is_named_with_what_can(document: Any, beginning: str) -> None:
     with pytest.raises(DocumentMistake) as raised:
-        read_fault(document)
+        fault_of(document)
     assert str(raised.value).startswith(beginning)
 
 
 def fault(**members: Any) -> InjectedFault:
-    return read_fault({"kind": "drop", **members})
+    return fault_of({"kind": "drop", **members})
 
 
 @pytest.mark.parametrize(

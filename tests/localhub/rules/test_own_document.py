@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.localhub.rules.own_document import DocumentMistake, Member, read_members
+from azext_iotjobs.localhub.rules.own_document import DocumentMistake, Member, read_members, read_parameters
 
 MEMBERS = {
     "name": Member(kind=str, is_required=True, least=1, most=5),
@@ -63,3 +63,71 @@ def test_a_long_value_is_not_repeated_whole() -> None:
     with pytest.raises(DocumentMistake) as raised:
         read_members({"name": "x" * 1000}, MEMBERS)
     assert len(str(raised.value)) < 150
+
+
+INNER = {
+    "texts": Member(kind=dict, each=Member(kind=str), default={}),
+    "items": Member(kind=list, most=2, each=Member(kind=dict, members={"id": Member(kind=int, is_required=True)})),
+    "any": Member(kind=object),
+}
+
+
+def test_what_is_inside_is_read_too_and_what_is_absent_has_its_default() -> None:
+    assert read_members({"items": [{"id": 1}], "any": [None]}, INNER) == {
+        "texts": {},
+        "items": [{"id": 1}],
+        "any": [None],
+    }
+
+
+@pytest.mark.parametrize(
+    ("document", "text"),
+    [
+        ({"texts": []}, "texts: [] is not allowed. It is a JSON object."),
+        ({"texts": {"a": 1}}, "texts.a: 1 is not allowed. It is a text."),
+        ({"texts": {"a b": None}}, "texts.'a b': None is not allowed. It is a text."),
+        ({"items": [{"id": 1}, {"id": "x"}]}, "items[1].id: 'x' is not allowed. It is a whole number."),
+        ({"items": [{"id": 1, "x": 2}]}, "items[0].'x': There is no such member. There may be id."),
+        ({"items": [{}]}, "items[0].id: It is missing. It is a whole number."),
+        ({"items": [{}, {}, {}]}, "items: [{}, {}, {}] is not allowed. It is an array of at most 2 items."),
+    ],
+)
+def test_a_mistake_inside_is_named_by_its_path(document: Any, text: str) -> None:
+    with pytest.raises(DocumentMistake) as raised:
+        read_members(document, INNER)
+    assert str(raised.value) == text
+
+
+PARAMETERS = {
+    "wait": Member(kind=int, least=0, most=30, default=0),
+    "percent": Member(kind=float),
+    "keys": Member(kind=bool),
+    "device": Member(kind=str, is_required=True, least=1),
+}
+
+
+def test_parameters_are_read_from_their_texts() -> None:
+    given = [("device", "1"), ("wait", "30"), ("percent", "-1.5"), ("keys", "true")]
+    assert read_parameters(given, PARAMETERS) == {"device": "1", "wait": 30, "percent": -1.5, "keys": True}
+    assert read_parameters([("device", "d")], PARAMETERS) == {"device": "d", "wait": 0}
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ([("wait", "x")], "wait: 'x' is not allowed. It is a whole number, 0 to 30."),
+        ([("wait", "31")], "wait: 31 is not allowed. It is a whole number, 0 to 30."),
+        ([("wait", "\u0663")], "wait: '\\u0663' is not allowed. It is a whole number, 0 to 30."),
+        ([("wait", "9" * 5000)], f"wait: '{'9' * 59}... is not allowed. It is a whole number, 0 to 30."),
+        ([("percent", "inf")], "percent: 'inf' is not allowed. It is a number."),
+        ([("keys", "True")], "keys: 'True' is not allowed. It is true or false."),
+        ([("device", "")], "device: '' is not allowed. It is a text of at least 1 characters."),
+        ([], "device: It is missing. It is a text of at least 1 characters."),
+        ([("device", "a"), ("device", "a")], "device: It is there twice."),
+        ([("Wait", "1")], "'Wait': There is no such parameter. There may be wait, percent, keys, device."),
+    ],
+)
+def test_any_other_parameter_is_named_with_what_is_allowed(given: list[tuple[str, str]], text: str) -> None:
+    with pytest.raises(DocumentMistake) as raised:
+        read_parameters(given, PARAMETERS)
+    assert str(raised.value) == text
