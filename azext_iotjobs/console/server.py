@@ -3,13 +3,14 @@
 import asyncio
 import socket
 import threading
+from collections.abc import Mapping
 from concurrent.futures import Future
 
 from aiohttp import web
 
 from azext_iotjobs.console.app import application_of
 from azext_iotjobs.console.context import ConsoleContext
-from azext_iotjobs.console.parts import Parts
+from azext_iotjobs.console.parts import Parts, Topic
 from azext_iotjobs.console.routes import TOPICS
 from azext_iotjobs.console.sessions import Sessions, secret_in
 from azext_iotjobs.console.workers import Workers
@@ -24,7 +25,11 @@ SHUTDOWN_S = 2.0  # that requests in progress have
 class Console:
     """A console that is served from `start` to `stop`."""
 
-    def __init__(self, context: ConsoleContext, clock: Clock | None = None) -> None:
+    def __init__(
+        self, context: ConsoleContext, clock: Clock | None = None, topics: Mapping[str, Topic] = TOPICS
+    ) -> None:
+        """clock: None: the machine's.  topics: that pages can watch."""
+        self._topics = topics
         self._context = context
         self._clock = clock or SystemClock()
         self._loop = asyncio.new_event_loop()
@@ -55,7 +60,9 @@ class Console:
         _wait_for(asyncio.run_coroutine_threadsafe(self._serve(listening, self._sessions), self._loop))
 
     def stop(self) -> None:
-        """End it, and every stream of it."""
+        """End it, and every stream of it. One that has ended stays so."""
+        if self._loop.is_closed():
+            return
         _wait_for(asyncio.run_coroutine_threadsafe(self._end(), self._loop))
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -68,7 +75,7 @@ class Console:
             sessions=sessions,
             workers=self._workers,
             clock=self._clock,
-            topics=TOPICS,
+            topics=self._topics,
         )
         self._runner = web.AppRunner(application_of(parts), access_log=None, shutdown_timeout=SHUTDOWN_S)
         await self._runner.setup()

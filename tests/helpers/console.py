@@ -2,7 +2,7 @@
 
 import http.client
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 from azext_iotjobs.cli.fleet_job.console_context import DOCUMENTS, CommandLineSpelling
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.console.context import ConsoleContext, Ran
+from azext_iotjobs.console.parts import Topic
+from azext_iotjobs.console.routes import TOPICS
 from azext_iotjobs.console.server import Console
 from azext_iotjobs.model.clock import Clock
 from tests.helpers.waiting import LIMIT_S
@@ -124,6 +126,7 @@ def served(
     is_read_only: bool = False,
     clock: Clock | None = None,
     hosts: Sequence[str] | None = None,
+    topics: Mapping[str, Topic] = TOPICS,
 ) -> Iterator[ServedConsole]:
     """A console that serves what is below `folder`: the store in `state`, its secret in `secret`.
 
@@ -144,7 +147,7 @@ def served(
         run_command=run_command,
         is_read_only=is_read_only,
     )
-    made = ServedConsole(Console(context, clock))
+    made = ServedConsole(Console(context, clock, topics))
     made.console.start(port)
     try:
         yield made

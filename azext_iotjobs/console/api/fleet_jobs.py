@@ -47,13 +47,11 @@ async def read_one(parts: Parts, argument: str) -> Document:
 async def devices(request: web.Request) -> web.Response:
     """GET /api/fleet-jobs/{id}/devices?run=&status=&error=&device=&after=: a page of results."""
     parts = parts_of(request)
-    wanted, after = _filter(request), request.query.get("after", "")
-    if after and not after.isdecimal():
-        raise BadValue(f"after {after[:40]!r} is not what a page of devices ends with.")
+    wanted, after = _filter(request), _number(request.query.get("after", ""), "after")
 
     def work(store: FleetJobStore) -> ResultPage | None:
         run = _run_of(store, parts.context, request.match_info["id"], _number(request.query.get("run", "")))[1]
-        return None if run is None else next(store.results.pages(run, wanted, after), None)
+        return None if run is None else next(store.results.pages(run, wanted, str(after or "")), None)
 
     page = await parts.workers.store(work)
     rows = [] if page is None else [parts.context.documents.result(each) for each in page.rows]
@@ -191,12 +189,12 @@ def _lines(spell: Callable[..., str], fleet_job_id: str, run: Run | None) -> Doc
     return lines
 
 
-def _number(text: str) -> int | None:
-    """The number of a run; None: the last. Raises BadValue."""
+def _number(text: str, name: str = "run") -> int | None:
+    """A number of a request, such as that of a run; None: it is not given. Raises BadValue, naming it."""
     if not text:
         return None
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise BadValue(f"run {text[:40]!r} is not a number.")
+        raise BadValue(f"{name} {text[:40]!r} is not a number.")
     return int(text)
 
 

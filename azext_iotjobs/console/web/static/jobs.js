@@ -15,6 +15,7 @@ document.addEventListener('alpine:init', () => {
     const uncertain = progress.uncertain || 0;
     const busy = progress.inProgress + (progress.verifying || 0) + (progress.waiting || 0);
     const texts = [`${Console.count(progress.completed)} of ${Console.count(progress.total)} completed`];
+    if (progress.failed) texts.push(`${Console.count(progress.failed)} failed`);
     if (uncertain) texts.push(`${Console.count(uncertain)} uncertain`);
     if (busy) texts.push(`${Console.count(busy)} in progress`);
     return {
