@@ -203,7 +203,7 @@ def test_a_page_goes_on_when_the_console_is_started_again(
     with served(tmp_path) as console:
         signed_in(browser, console)
         any_time(browser)
-        port = console.console.port
+        port = console.port
     browser.wait_for("it is said", "return document.querySelector('.live').textContent.startsWith('Not connected')")
     setup.run(Driver.CALLS, ids(1))
     with served(tmp_path, port=port):
