@@ -41,6 +41,7 @@ check: $(STAMPS)/check
 	$(CHECK_BIN)/check-jsonschema --quiet --builtin-schema vendor.github-actions .github/actions/*/action.yml
 	$(CHECK_BIN)/check-jsonschema --quiet --builtin-schema vendor.azure-pipelines container/azure-pipelines/*.yml
 	$(CHECK_BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec container/compose.yaml
+	$(CHECK_BIN)/openapi-spec-validator docs/reference/local-hub-rest.json
 	$(CHECK_BIN)/shellcheck .github/actions/*/*.sh container/*.sh
 
 # What mypy makes of the package with the standard library of other systems.

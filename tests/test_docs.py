@@ -1,6 +1,7 @@
 """Help and documents say what is so."""
 
 import copy
+import inspect
 import re
 from collections.abc import Callable
 from fnmatch import fnmatch
@@ -9,6 +10,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from azext_iotjobs.localhub.process.config import LocalHubConfig
+from azext_iotjobs.localhub.process.sockets import Ports
+from azext_iotjobs.localhub.process.state_file import Credentials, describe
 from tests.helpers.surface import generator, our_arguments
 
 REPOSITORY = Path(__file__).parents[1]
@@ -85,6 +89,42 @@ def test_the_tables_of_the_local_hub_are_its_own() -> None:
     for path in made.tables():
         assert path.read_text(encoding="utf-8") == made.page(path), "run: make docs"
     assert "| GET | `/twins/{id}` | service connect |" in made.REFERENCE.read_text(encoding="utf-8")
+
+
+def test_what_is_said_of_the_local_hubs_own_rest_is_what_its_routes_take() -> None:
+    schema, made, contents = (generator(each) for each in ("local_rest_schema", "local_rest_page", "contents"))
+    assert schema.PATH.read_text(encoding="utf-8") == schema.text(), "run: make docs"
+    page = contents.page(made.page(schema.document()))
+    assert made.PATH.read_text(encoding="utf-8") == page, "run: make docs"
+    assert "| `wait` | integer, 0 to 30; `0` where absent | seconds to wait for the first event |" in page
+
+
+def test_the_reference_of_the_test_kit_is_made_of_its_signatures_and_each_parameter_is_described() -> None:
+    made, contents = generator("testing_reference"), generator("contents")
+    undescribed, without_range, without_unit = set(), set(), set()
+    for function_name, function in made.functions():
+        parameters = inspect.signature(function).parameters
+        for name, said in made.described(function).items():
+            where, is_number = (
+                f"{function_name}({name})",
+                re.search(r"\b(int|float)\b", str(parameters[name].annotation)),
+            )
+            undescribed |= set() if said else {where}
+            without_range |= set() if not is_number or re.search(r"\d", said) else {where}
+            without_unit |= set() if not name.endswith("_s") or re.search(r"\bs\b|second", said) else {where}
+    assert (undescribed, without_range, without_unit) == (set(), set(), set())
+    assert made.PATH.read_text(encoding="utf-8") == contents.page(made.page()), "run: make docs"
+
+
+def test_the_ready_line_is_documented_whole() -> None:
+    credentials = Credentials(
+        policy="p", key="k", service_key="s", ca_file=Path("ca"), bundle_file=Path("bundle"), container_uri="https://h"
+    )
+    config = LocalHubConfig(data_dir=Path("hub"))
+    document = describe(config, Ports(https=1, mqtt=2, amqp=3, amqp_plain=None), credentials, "at").document
+    section = (REPOSITORY / "docs" / "reference" / "local-hub.md").read_text("utf-8").partition("## The ready line")[2]
+    rows = re.findall(r"^\| (`.+?) \|", section, re.MULTILINE)
+    assert sorted(name for row in rows for name in re.findall(r"`(\w+)`", row)) == sorted(document)
 
 
 def test_the_page_of_compatibility_is_what_comparing_produces() -> None:

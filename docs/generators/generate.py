@@ -183,11 +183,17 @@ if __name__ == "__main__":
     import hub_tables
     import job_file_members
     import job_file_schema
+    import local_rest_page
+    import local_rest_schema
+    import testing_reference
 
     write()
     compatibility.write(described_commands(loaded_commands()))
     error_tables.write()
     hub_tables.write()
+    local_rest_schema.write()
+    local_rest_page.write()
+    testing_reference.write()
     contents.write()
     job_file_members.write()
     job_file_schema.write()

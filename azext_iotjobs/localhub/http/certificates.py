@@ -14,6 +14,7 @@ MAX_CERTIFICATES = 25  # IoT Hub quotas
 
 CERTIFICATE = Member(
     kind=dict,
+    title="Certificate",
     members={
         "name": Member(kind=str, is_required=True),
         "subject": Member(kind=str, is_required=True),

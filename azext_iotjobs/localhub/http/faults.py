@@ -14,6 +14,7 @@ from azext_iotjobs.localhub.rules.own_document import DocumentMistake, Member
 
 FAULT = Member(
     kind=dict,
+    title="Fault",
     members={
         "id": Member(kind=str, is_required=True),
         **{name: replace(member, is_required=name in ("kind", "operation")) for name, member in MEMBERS.items()},

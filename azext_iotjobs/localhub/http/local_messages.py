@@ -25,15 +25,19 @@ MAX_WAIT_S = 30  # shorter than clients' time limits
 MAX_NUMBER = 2**53 - 1  # that every client's numbers hold
 
 TEXTS = Member(kind=str)
-EVENT = {
-    "number": Member(kind=int, is_required=True, what="counts the hub's events"),
-    "deviceId": Member(kind=str, is_required=True),
-    "moduleId": Member(kind=str, what="of an event of a module"),
-    "enqueuedTime": Member(kind=str, is_required=True, text_format="date-time"),
-    "systemProperties": Member(kind=dict, is_required=True, each=TEXTS, what="such as contentType"),
-    "properties": Member(kind=dict, is_required=True, each=TEXTS, what="of the application"),
-    "body": Member(kind=str, is_required=True, text_format="byte", what="base64"),
-}
+EVENT = Member(
+    kind=dict,
+    title="Event",
+    members={
+        "number": Member(kind=int, is_required=True, what="counts the hub's events"),
+        "deviceId": Member(kind=str, is_required=True),
+        "moduleId": Member(kind=str, what="of an event of a module"),
+        "enqueuedTime": Member(kind=str, is_required=True, text_format="date-time"),
+        "systemProperties": Member(kind=dict, is_required=True, each=TEXTS, what="such as contentType"),
+        "properties": Member(kind=dict, is_required=True, each=TEXTS, what="of the application"),
+        "body": Member(kind=str, is_required=True, text_format="byte"),
+    },
+)
 EVENTS = OwnForm(
     query={
         "after": Member(kind=int, least=0, most=MAX_NUMBER, default=0, what="events after this number"),
@@ -42,12 +46,12 @@ EVENTS = OwnForm(
     answers={
         200: Answer(
             what=f"The events, the oldest first, {MAX_EVENTS} at most; none when `wait` has passed.",
-            document=Member(kind=list, each=Member(kind=dict, members=EVENT)),
+            document=Member(kind=list, each=EVENT),
         )
     },
 )
 MESSAGE = {
-    "body": Member(kind=str, default="", text_format="byte", what="base64"),
+    "body": Member(kind=str, default="", text_format="byte"),
     "messageId": Member(kind=str, least=1, most=MAX_ID_CHARACTERS, what="the hub makes one where it is absent"),
     "correlationId": Member(kind=str),
     "userId": Member(kind=str),

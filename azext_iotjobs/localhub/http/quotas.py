@@ -21,15 +21,19 @@ THROTTLE = {
     "delayed": Member(kind=int, is_required=True, what="those that had to wait"),
     "refused": Member(kind=int, is_required=True),
 }
-QUOTAS = {
-    "sku": Member(kind=str, is_required=True, one_of=tuple(each.value for each in Sku)),
-    "units": Member(kind=int, is_required=True, may_be_null=True, what="null of a hub without limits"),
-    "timeScale": Member(kind=float, is_required=True, what="how many times as fast quotas recover"),
-    "activeJobs": Member(kind=dict, is_required=True, members=JOBS),
-    "throttles": Member(kind=list, is_required=True, each=Member(kind=dict, members=THROTTLE)),
-}
+QUOTAS = Member(
+    kind=dict,
+    title="Quotas",
+    members={
+        "sku": Member(kind=str, is_required=True, one_of=tuple(each.value for each in Sku)),
+        "units": Member(kind=int, is_required=True, may_be_null=True, what="null of a hub without limits"),
+        "timeScale": Member(kind=float, is_required=True, what="how many times as fast quotas recover"),
+        "activeJobs": Member(kind=dict, is_required=True, members=JOBS),
+        "throttles": Member(kind=list, is_required=True, each=Member(kind=dict, members=THROTTLE)),
+    },
+)
 SHOW = OwnForm(
-    answers={200: Answer(what="The tier, and its use.", document=Member(kind=dict, members=QUOTAS))},
+    answers={200: Answer(what="The tier, and its use.", document=QUOTAS)},
 )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from azext_iotjobs.localhub.clock import HubClock, render
@@ -25,20 +26,23 @@ from azext_iotjobs.localhub.rules.twin import TwinState, as_patch, new_twin, pat
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import Identities
 
+NO_TEXTS = {"iotEdge": bool, "priority": int}  # of the values that a seed has
 
-def _described(shape: Any) -> Member:
-    """What a seed's shape says: lists and objects have theirs, {} has any names, None stands for any value."""
+
+def _described(shape: Any, name: str = "") -> Member:
+    """What a seed's shape says: lists and objects have theirs, {} has any names, None stands for a value."""
     if isinstance(shape, list):
         return Member(kind=list, each=_described(shape[0]))
     if shape is None:
-        return Member(kind=object)
-    members = {name: _described(inner) for name, inner in shape.items()}
+        return Member(kind=NO_TEXTS.get(name, str))
+    members = {name: _described(inner, name) for name, inner in shape.items()}
     return Member(kind=dict, members=members or None)
 
 
+DOCUMENT = replace(_described(SEED), title="Seed")
 COUNTS = Member(kind=dict, is_required=True, each=Member(kind=int), what="by kind, such as devices")
 POST = OwnForm(
-    body=_described(SEED).members,
+    body=DOCUMENT.members,
     body_types=(JSON, "application/yaml"),
     answers={
         200: Answer(
@@ -49,7 +53,7 @@ POST = OwnForm(
 )
 GET = OwnForm(
     query={"keys": Member(kind=bool, default=False, what="with the keys of devices and modules")},
-    answers={200: Answer(what="What the hub holds.", document=_described(SEED))},
+    answers={200: Answer(what="What the hub holds.", document=DOCUMENT)},
 )
 
 

@@ -1,6 +1,6 @@
 """What the hub's own REST takes, read strictly: tables say which members and parameters there are. Pure.
 
-The tables also make the documents about it: docs/generators/local_rest.py.
+The tables also make the documents about it: docs/generators/local_rest_schema.py.
 """
 
 import re
@@ -39,6 +39,7 @@ class Member:
 
     kind: type  # str, int, float, bool, dict, list; object: any JSON
     what: str = ""  # for people, with its unit; what `allowed` says is not repeated
+    title: str = ""  # of a document that the documents about it describe once
     is_required: bool = False  # of an answer's: it is always there
     may_be_null: bool = False  # of an answer's
     default: Json = None  # of one that is absent

@@ -42,6 +42,7 @@ class IoTHubContainer(DockerContainer, RunningHub):
     ) -> None:
         """Describe a hub; it is not started yet.
 
+        image: the name of the hub's image, as it was built or pulled.
         options: as in `iotjobs-local-hub --help`, such as ("--sku", "S1"), without ports.
         dns_name: by which other containers in its network reach it, as its certificate says.
         seed: a file with what the hub begins with; None: it is empty.
@@ -55,7 +56,7 @@ class IoTHubContainer(DockerContainer, RunningHub):
         except DockerException as err:
             raise NoContainerEngine(str(err)) from None
         self._container: Any = None
-        self.dns_name = dns_name
+        self.dns_name = dns_name  # its name in its network
         self.with_env("DNS_NAMES", dns_name).with_network_aliases(dns_name).with_command(list(options))
         for port in PORTS.values():
             self.with_bind_ports(port, port if same_ports else None)
@@ -86,7 +87,10 @@ class IoTHubContainer(DockerContainer, RunningHub):
         return self
 
     def stop(self, force: bool = True, delete_volume: bool = True) -> None:
-        """End it, and remove its container, its data and its folder on this machine."""
+        """End it, and remove its container, its data and its folder on this machine.
+
+        force: also where it still runs.  delete_volume: with the volumes that were made for it.
+        """
         self.stop_simulations()
         if self._container is not None:
             self._last_errors = self.errors

@@ -15,7 +15,7 @@ class LocalHubFailed(Exception):
         has_run = exit_code is not None or errors
         super().__init__(f"{what} (exit code {exit_code}). It wrote:\n{errors or '(nothing)'}" if has_run else what)
         self.exit_code = exit_code  # None: it runs, or never has
-        self.errors = errors
+        self.errors = errors  # what its process wrote to stderr
 
 
 class NoContainerEngine(LocalHubFailed):
@@ -36,9 +36,9 @@ class LocalHubRefused(Exception):
     def __init__(self, request: str, *, status: int, error_code: str | None, text: str, errors: str) -> None:
         log = f"\nThe hub wrote:\n{errors}" if status >= 500 and errors else ""
         super().__init__(f"{request}: {status} {error_code}: {text}{log}")
-        self.status = status
+        self.status = status  # of HTTP
         self.error_code = error_code  # the symbolic name, such as DeviceNotFound
-        self.text = text
+        self.text = text  # the body of the response
 
 
 class LocalHubTimeout(Exception):

@@ -42,7 +42,7 @@ class HubOperations(HubRequests):
     def events(self, device_id: str | None = None, *, after: int = 0) -> list[Telemetry]:
         """What devices have sent, oldest first: of the newest 1,000 messages.
 
-        device_id: and its modules; None: all devices.  after: the number of a message; those after it.
+        device_id: of which device, and its modules; None: of all.  after: only those after this number; 0: all.
         """
         found: list[Telemetry] = []
         while page := self._events_page(after):
@@ -64,7 +64,10 @@ class HubOperations(HubRequests):
         tags: Mapping[str, Any] | None = None,
         desired: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Merge into a twin; gives the twin. tags, desired: what changes; a member that is None is removed."""
+        """Merge into a twin; gives the twin.
+
+        tags, desired: what changes; a member that is None is removed.
+        """
         patch: dict[str, Any] = {} if tags is None else {"tags": tags}
         if desired is not None:
             patch["properties"] = {"desired": desired}
@@ -82,8 +85,9 @@ class HubOperations(HubRequests):
     ) -> dict[str, Any]:
         """Call a direct method; gives `status` and `payload` of the device's response.
 
-        payload: a JSON value.  timeout_s: how long the device may take to respond, 5 to 300 s.
-        connect_timeout_s: how long a device that is not connected is waited for, 0 to 300 s.
+        method: its name.  payload: a JSON value.
+        timeout_s: how long the device may take to respond, whole seconds, 5 to 300 s.
+        connect_timeout_s: how long a device that is not connected is waited for, whole seconds, 0 to 300 s.
         Raises LocalHubRefused, 404 DeviceNotOnline, or 504 when there is no response.
         """
         document = {
@@ -97,7 +101,8 @@ class HubOperations(HubRequests):
     def add_ca(self, name: str, certificate: str | Path) -> dict[str, Any]:
         """Add a CA, so that devices of the type `certificateAuthority` may have certificates that it signed.
 
-        name: 1 to 64 characters; a CA of that name is replaced.  certificate: PEM, or a file with it.
+        name: 1 to 64 letters, digits and ._-; a CA of that name is replaced.  certificate: PEM, or a file with it.
+        A hub has at most 25.
         """
         pem = certificate.read_text("ascii") if isinstance(certificate, Path) else certificate
         return dict(self.request("PUT", f"/_local/certificates/{quote(name, safe='')}", {"certificate": pem}))

@@ -17,10 +17,10 @@ Match = Callable[[Any], bool] | Any  # a predicate, or what has to be contained
 class Telemetry:
     """A message from a device."""
 
-    device_id: str
-    module_id: str | None
-    body: Any  # a JSON value, a text or bytes, as `decoded` says
-    properties: Mapping[str, str]
+    device_id: str  # of the device that sent it
+    module_id: str | None  # None: the device itself
+    body: Any  # a JSON value, a text, or bytes that are neither
+    properties: Mapping[str, str]  # of the application
     system_properties: Mapping[str, str]  # by the service's names, such as contentType and messageId
     enqueued_at: str  # ISO 8601, UTC
     number: int  # counts the hub's messages up

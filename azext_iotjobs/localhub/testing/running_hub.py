@@ -68,14 +68,17 @@ class RunningHub(HubSimulations):
 
     @property
     def https_port(self) -> int:
+        """The port of HTTPS, and of MQTT and AMQP over WebSocket."""
         return int(self.info["httpsPort"])
 
     @property
     def mqtt_port(self) -> int:
+        """The port of MQTT over TLS."""
         return int(self.info["mqttPort"])
 
     @property
     def amqp_port(self) -> int:
+        """The port of AMQP over TLS, of Event Hubs clients too."""
         return int(self.info["amqpPort"])
 
     @property
@@ -115,7 +118,8 @@ class RunningHub(HubSimulations):
     def request(self, method: str, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None) -> Any:
         """One REST call with iothubowner's key; gives the document of the response, None when that is empty.
 
-        path: percent-encoded, such as "/twins/pump-1"; the api-version is added.  body: a JSON value.
+        method: such as "GET".  path: percent-encoded, such as "/twins/pump-1"; the api-version is added.
+        body: a JSON value; None: there is none.  headers: beside those for the key and the type of the body.
         Raises LocalHubRefused for an error, LocalHubFailed when there is no response.
         """
         target = f"{path}{'&' if '?' in path else '?'}api-version={API_VERSION}"
@@ -143,21 +147,29 @@ class RunningHub(HubSimulations):
     def seed(self, document: Mapping[str, Any]) -> dict[str, dict[str, int]]:
         """Create what a seed has and the hub has not: how many of each kind were `created`, and were `existing`.
 
-        Nothing that is there is changed. Raises LocalHubRefused; then nothing was created.
+        Nothing that is there is changed.
+
+        document: as in a file of a seed, such as {"devices": [{"deviceId": "pump-1"}]}.
+        Raises LocalHubRefused; then nothing was created.
         """
         return dict(self.request("POST", "/_local/seed", document))
 
     def export(self, *, keys: bool = False) -> dict[str, Any]:
-        """What the hub holds, as a seed. keys: with the keys of devices and modules."""
+        """What the hub holds, as a seed.
+
+        keys: with the keys of devices and modules.
+        """
         return dict(self.request("GET", f"/_local/seed?keys={str(keys).lower()}"))
 
     def fault(self, kind: str, **how: Any) -> Fault:
         """Request a fault of the hub; it happens until it is cleared, unless `how` limits it.
 
-        kind: "latency" with delay_s; "status" with status, 429, 500, 502, 503 or 504, and retry_after_s; "drop";
-        "connack" with code, 3 or 5; "no-ack"; "no-answer"; "clock-skew" with skew_s, below 0 for a clock behind.
+        kind: "latency" with delay_s, 0.001 to 3,600 s; "status" with status, 429, 500, 502, 503 or 504, and
+        retry_after_s, 0 to 3,600 s; "drop"; "connack" with code, 3, which is the default, or 5; "no-ack"; "no-answer";
+        "clock-skew" with skew_s, up to a year in s, below 0 for a clock behind.
         how: operation, "request", "connect", "telemetry", "twin", "method" or "token"; device, an id, or pump-* for
-        all that begin so; route, such as "GET /twins/{id}"; method; times; percent, with seed; for_s.
+        all that begin so; route, such as "GET /twins/{id}"; method; times, 1 to 1,000,000; percent, 0.001 to 100, with
+        seed, 0 or more; for_s, 0.001 s to a year.
         Raises LocalHubRefused for what the hub does not know.
         """
         return Fault(self, kind, **how)
@@ -171,7 +183,10 @@ class RunningHub(HubSimulations):
         self.request("DELETE", "/_local/faults")
 
     def create_device(self, device_id: str, **members: Any) -> dict[str, Any]:
-        """Register a device; gives its identity. members: of the identity, such as status or authentication."""
+        """Register a device; gives its identity.
+
+        members: of the identity, by the service's names, such as status or authentication.
+        """
         path = f"/devices/{quote(device_id, safe='')}"
         return dict(self.request("PUT", path, {"deviceId": device_id, **members}))
 

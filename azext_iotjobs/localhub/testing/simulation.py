@@ -29,7 +29,7 @@ class Simulation:
 
         settings: where the hub is, who they are, how they behave.  log: a file for what their process writes.
         """
-        self.device_ids = list(device_ids)
+        self.device_ids = list(device_ids)  # all of them, in the order in which they were given
         self._log = log
         self._last_errors = ""  # once the log file is removed
         with open(log, "wb") as file:
