@@ -247,6 +247,7 @@ class Connection(asyncio.Protocol):
         elif stored != self._session.filters():
             self._store_session()
         self._is_attached = True
+        self._clock.subscribe(self._check_lifetime)
         self._links.attach(self)
         self._links.observations.connections.connected(self._client())
         self._hub.connected(self.address, request.model_id)
@@ -353,6 +354,7 @@ class Connection(asyncio.Protocol):
             if is_client_error or self._session.client_id is not None:  # else somebody only tried the port
                 connections.refused(self._client(), reason, is_logged=is_client_error)
             return
+        self._clock.unsubscribe(self._check_lifetime)
         connections.ended(self._client(), reason, is_logged=is_client_error)
         if self._links.detach(self):
             self._hub.disconnected(self.address)
@@ -382,7 +384,7 @@ class Connection(asyncio.Protocol):
         if self._delay is not None:
             return
         try:
-            left_s = self._lifetime.left_s(self._session.keep_alive_s, self._loop.time(), self._clock.now())
+            left_s = self._lifetime.left_s(self._session.keep_alive_s, self._loop.time(), self._clock.session_now())
         except Expired as err:
             self._close(err.reason, at_once=err.is_silent)
         else:
