@@ -162,6 +162,7 @@ def test_a_button_asks_with_the_command_that_does_the_same_and_then_does_it(
     setup.world.new_run(setup.store, setup.world.save(setup.store, definition_of(METHOD, ids(2), Driver.CALLS)))
     signed_in(browser, console, "/jobs/fleet/job")
     browser.wait_for("its buttons", "return document.querySelector('[data-action=stop]')")
+    assert browser.one("#next").text == "Next: batch 1 of 1, 2 devices."
     browser.one("[data-action=stop]").send_keys(Keys.ENTER)
     assert browser.one("dialog code").text == "az iot hub fleet-job stop -j job"
     browser.one("#reason").send_keys("it's late")
