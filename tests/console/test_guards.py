@@ -136,6 +136,7 @@ def test_a_body_that_a_form_may_send_is_refused(console: ServedConsole, kind: st
     [
         (b"{", "not JSON"),
         (b"\xff", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
         (b"[]", "not a JSON object"),
         (b'{"reason": 1}', "reason"),
         (b'{"reson": "x"}', "reson"),
