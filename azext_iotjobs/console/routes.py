@@ -45,13 +45,14 @@ ROUTES = (
     Route("GET", "/api/devices/{id}/modules", device.modules),
     Route("POST", "/api/devices/{id}/modules", device.create_module),
     *(
-        Route("POST", f"/api/devices/{{id}}{of}/{verb}", handler)
+        Route(method, f"/api/devices/{{id}}{of}/{verb}", handler)
         for of in ("", "/modules/{module}")
-        for verb, handler in (
-            ("twin", device.save_twin),
-            ("keys", device.keys),
-            ("method", device_calls.call_method),
-            ("actions/{action}", device.act),
+        for method, verb, handler in (
+            ("GET", "twin", device.show_twin),
+            ("POST", "twin", device.save_twin),
+            ("POST", "keys", device.keys),
+            ("POST", "method", device_calls.call_method),
+            ("POST", "actions/{action}", device.act),
         )
     ),
     Route("POST", "/api/devices/{id}/message", device_calls.send_message),

@@ -40,8 +40,12 @@ def address_of(request: web.Request) -> Address:
 async def read_twin(parts: Parts, argument: str) -> Document:
     """The topic `twin:<device>`, or `twin:<device>/<module>`: an id has no slash."""
     device_id, _, module_id = argument.partition("/")
-    address = Address(device_id, module_id or None)
-    return _document(parts, address, await parts.workers.hub(lambda client: client.twins.get(*address)))
+    return await _read(parts, Address(device_id, module_id or None))
+
+
+async def show_twin(request: web.Request) -> web.Response:
+    """GET …/twin: the same at once, for who was told that it has changed."""
+    return web.json_response(await _read(parts_of(request), address_of(request)))
 
 
 async def save_twin(request: web.Request) -> web.Response:
@@ -125,6 +129,10 @@ def _set_status(client: HubClient, device_id: str, status: str, reason: str) -> 
     now = client.identities.get(device_id)
     record = {**now.document, "status": status, "statusReason": reason or None}
     client.identities.replace(device_id, record, etag=now.etag)
+
+
+async def _read(parts: Parts, address: Address) -> Document:
+    return _document(parts, address, await parts.workers.hub(lambda client: client.twins.get(*address)))
 
 
 def _document(parts: Parts, address: Address, twin: Twin) -> Document:

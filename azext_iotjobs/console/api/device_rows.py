@@ -56,6 +56,8 @@ def _value_at(row: Mapping[str, Any], path: str) -> Any:
 def _text(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, dict):  # reported and desired properties: not what the hub says of their last change
+        value = {name: each for name, each in value.items() if not name.startswith("$")} or ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     if text.startswith(NEVER):
         return ""
