@@ -25,6 +25,7 @@ from azext_iotjobs.localhub.engine.file_uploads import FileUploadService
 from azext_iotjobs.localhub.engine.import_export import ImportExport
 from azext_iotjobs.localhub.engine.job_runner import JobRunner
 from azext_iotjobs.localhub.engine.links import Links
+from azext_iotjobs.localhub.engine.observations import Observations
 from azext_iotjobs.localhub.engine.quotas import Quotas, make_quotas
 from azext_iotjobs.localhub.engine.registry import Registry
 from azext_iotjobs.localhub.engine.selector import Selector
@@ -44,10 +45,12 @@ from azext_iotjobs.localhub.http.import_export import ImportExportRoutes
 from azext_iotjobs.localhub.http.jobs import JobRoutes
 from azext_iotjobs.localhub.http.local_messages import LocalMessageRoutes
 from azext_iotjobs.localhub.http.messages import MessageRoutes
+from azext_iotjobs.localhub.http.observations import ObservationRoutes
 from azext_iotjobs.localhub.http.public import PublicRoutes
 from azext_iotjobs.localhub.http.queries import QueryRoutes
 from azext_iotjobs.localhub.http.quotas import QuotaRoutes
-from azext_iotjobs.localhub.http.routes import ROUTES, RouteHandlers
+from azext_iotjobs.localhub.http.routes import RouteHandlers
+from azext_iotjobs.localhub.http.routes_with_faults import routes_with_faults
 from azext_iotjobs.localhub.http.seed import SeedParts, SeedRoutes
 from azext_iotjobs.localhub.http.seed_export import SeedExport
 from azext_iotjobs.localhub.http.transfer_lines import TransferLines
@@ -110,7 +113,7 @@ def assemble(
     """
     database, event_log, storage = stores
     twin_rows, jobs, messages = Twins(database), Jobs(database), Messages(database)
-    authorities, links = Authorities(database), Links(faults)
+    authorities, links = Authorities(database), Links(faults, Observations(clock))
     selector = Selector(database, identities.presence)
     twins = TwinService(twin_rows, links, clock)
     registry = Registry(database, identities, links, clock)
@@ -146,8 +149,9 @@ def assemble(
         public=PublicRoutes(database.outages, ca_certificate(keys.certificates)),
         local_messages=LocalMessageRoutes(event_log, c2d_queue, clock),
         quotas=QuotaRoutes(config, quotas, jobs),
-        faults=FaultRoutes(faults, [(each.verb, each.path) for each in ROUTES if not each.is_own]),
+        faults=FaultRoutes(faults, routes_with_faults()),
         seed=SeedRoutes(database, seed_parts, SeedExport(identities, twin_rows, authorities, configurations), clock),
+        observations=ObservationRoutes(links.observations),
     )
     return Hub(
         quotas=quotas,

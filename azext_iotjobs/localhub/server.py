@@ -39,7 +39,6 @@ from azext_iotjobs.localhub.http.listener import make_application
 from azext_iotjobs.localhub.http.websocket import WebSocketEndpoint
 from azext_iotjobs.localhub.mqtt.connection import Connection
 from azext_iotjobs.localhub.process.config import BadConfig, LocalHubConfig
-from azext_iotjobs.localhub.process.disconnect_log import DisconnectLog
 from azext_iotjobs.localhub.process.folder import claim_folder
 from azext_iotjobs.localhub.process.outages import Outages
 from azext_iotjobs.localhub.process.ready_file import remove_old_ready_file, write_ready_file
@@ -181,21 +180,24 @@ async def _serve_clients(
 ) -> None:
     """Start every listener."""
     clock, loop = parts.clock, parts.loop
-    disconnects = DisconnectLog(loop.time)
-    tls.on_failed_handshake = disconnects.note_failed_handshake
-    amqp = AmqpListener(parts, authenticator, disconnects)
+    tls.on_failed_handshake = hub.links.observations.connections.note_failed_handshake
+    amqp = AmqpListener(parts, authenticator)
 
     def new_connection() -> Connection:
-        return Connection(hub.devices, hub.links, clock, loop, disconnects)
+        return Connection(hub.devices, hub.links, clock, loop)
 
     _limit_tls_buffers()
-    endpoints = WebSocketEndpoint(new_connection, amqp.new_connection), BlobEndpoint(storage, clock)
-    application = make_application(hub.handlers, authenticator, clock, endpoints, hub.quotas, hub.links.faults)
+    endpoints = (
+        WebSocketEndpoint(new_connection, amqp.new_connection, hub.links.faults),
+        BlobEndpoint(storage, clock, hub.links.faults),
+    )
+    application = make_application(hub.handlers, authenticator, clock, endpoints, hub.quotas, hub.links)
     await _start_https(application, sockets.https, tls, at_end)
     await _start(new_connection, sockets.mqtt, tls, at_end)
     await _start(amqp.new_connection, sockets.amqp, tls, at_end)
     await _start(amqp.new_connection, sockets.amqp_plain, None, at_end)
     at_end.push_async_callback(_close_connections, hub.links, amqp)
+    at_end.callback(hub.links.observations.close)
 
 
 def _run_in_background(at_end: contextlib.AsyncExitStack, *work: Coroutine[Any, Any, None]) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 PATH = Path(__file__).parent / "local_rest_examples.json"
-DEVICE = "pump-1"  # registered before the first request, and it has sent an event
+DEVICE = "pump-1"  # registered before the first request, it has sent an event, and was called
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB...\n-----END CERTIFICATE-----\n"  # stands for one
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 CUT = {"throttles": 2}  # of how many items of a long array the first are enough
@@ -25,7 +25,9 @@ AT = "2026-11-29T20:15:30.1234567Z"
 NEW_CA = (
     "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -subj /CN=our-ca -days 30"
 ).split()
+VERSION = "?api-version=2021-04-12"
 VARIES = {
+    "durationSeconds": 0.00125,
     "pid": 4711,
     "thumbprint": "5D6F5A2B0C0F1E3A4B5C6D7E8F90A1B2C3D4E5F6",
     "ExceptionMessage": f"Tracking ID:3F2A61E2C5F74E0F9D0A3B1C7E5D4A21-G2:-TimeStamp:{AT}",
@@ -49,6 +51,10 @@ def recorded(hub: Any, examples: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The examples with what a hub answers now. hub: a LocalHub that has nothing yet; the last example ends it."""
     hub.create_device(DEVICE)
     hub.request("POST", f"/devices/{DEVICE}/messages/events", {"valve": "open"}, headers={"iothub-app-site": "north"})
+    _ask(
+        hub, "POST", f"/twins/{DEVICE}/methods{VERSION}", json.dumps({"methodName": "open", "payload": {"percent": 50}})
+    )
+    _ask(hub, "POST", f"/devices/pump-9/messages/events{VERSION}", "{}")  # which is refused: there is no such device
     ca = subprocess.check_output(NEW_CA, text=True, stderr=subprocess.DEVNULL)
     return [_recorded(hub, each, ca) for each in examples]
 

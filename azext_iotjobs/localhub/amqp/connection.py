@@ -21,7 +21,8 @@ from azext_iotjobs.localhub.amqp.wire.conditions import CONNECTION_FORCED, NOT_F
 from azext_iotjobs.localhub.amqp.wire.performatives import AmqpError
 from azext_iotjobs.localhub.auth.authenticator import Authenticator
 from azext_iotjobs.localhub.errors import HubError, StoreDamaged, StoreUnavailable
-from azext_iotjobs.localhub.process.disconnect_log import DisconnectLog, quoted
+from azext_iotjobs.localhub.process.disconnect_log import quoted
+from azext_iotjobs.localhub.rules.observation import IS_WEBSOCKET, ClientProtocol
 from azext_iotjobs.localhub.tls.context import peer_certificates
 
 logger = logging.getLogger(__name__)
@@ -43,12 +44,10 @@ class Connection(asyncio.Protocol):
         self,
         hub: HubParts,
         authenticator: Authenticator,
-        disconnects: DisconnectLog,
         connections: "set[Connection]",
     ) -> None:
         self._hub = hub
         self._loop = hub.loop
-        self._disconnects = disconnects
         self._connections = connections
         self._protocol = AmqpConnection(CONTAINER_ID, self._wake)
         self._lifetime = Lifetime(hub.loop.time())
@@ -68,6 +67,8 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._connections.add(self)
+        if transport.get_extra_info(IS_WEBSOCKET):
+            self._context.peer.protocol = ClientProtocol.AMQP_WEBSOCKET
         transport.set_write_buffer_limits(high=MAX_UNSENT_BYTES, low=FEW_UNSENT_BYTES)
         self._check_time()
 
@@ -90,6 +91,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._transport = None  # the two refer to each other
+        self._context.peer.will_end("connection lost")
         self._protocol.set_writable(False)
         self._finish_work()
         self._protocol.lost()
@@ -179,7 +181,9 @@ class Connection(asyncio.Protocol):
                     dispatch.open_link(
                         self._context, link, Direction.OUT if isinstance(link, OutLink) else Direction.IN
                     )
-            case events.LinkDetached(link):
+            case events.LinkDetached(link, error):
+                if self._protocol.state is not State.OPEN:
+                    self._will_close(error)
                 self._end_link(link)
             case events.SaslReceived():
                 self._sign_in(event)
@@ -256,9 +260,15 @@ class Connection(asyncio.Protocol):
         """End it. client_error: what the client did wrong, if that is the reason, for the log."""
         if client_error is not None:
             self._note(client_error)
+        self._will_close(error)
         self._is_closed = True
         self._protocol.close(error)
         self._wake()
+
+    def _will_close(self, error: AmqpError | None) -> None:
+        """The connection is closed, or about to be; error: None when the client closes it and says no more."""
+        reason = "it closed the connection" if error is None else error.description or error.condition
+        self._context.peer.will_end(str(reason))
 
     def _drop(self) -> None:
         """End it as a network does."""
@@ -268,11 +278,22 @@ class Connection(asyncio.Protocol):
     def _note_closed(self, closed: events.Closed) -> None:
         if not self._is_closed and not closed.is_by_client and closed.error is not None:
             self._note(str(closed.error.description))
+        self._will_close(closed.error)
         self._is_closed = True
         self._stop_timer()
         if self._transport is not None:
             self._timer = self._loop.call_later(CLOSE_LIMIT_S, self._transport.abort)
 
     def _note(self, reason: str) -> None:
-        if not self._is_closed:
-            self._disconnects.note(self._context.peer.name or self._client, reason)
+        """The client has made an error, which ends the connection."""
+        if self._is_closed:
+            return
+        peer, connections = self._context.peer, self._hub.links.observations.connections
+        peer.will_end(reason)
+        client = peer.client(other_name=self._client)
+        if peer.online_count:
+            connections.write_line(client.name, reason)
+        elif self._client is None:
+            connections.refused(client, reason, is_logged=True)
+        else:
+            connections.ended(client, reason, is_logged=True)

@@ -51,8 +51,8 @@ class Authenticator:
 
     def authenticate_service(
         self, token_text: str | None, path: str, needed: Right, *, owner_only: bool = False
-    ) -> None:
-        """Let a request for `path` in.
+    ) -> str:
+        """Let a request for `path` in; gives the policy whose token it has.
 
         needed: any one of these rights will do.  owner_only: only iothubowner's key will do.
         Raises HubError 401003 or 401002.
@@ -64,6 +64,7 @@ class Authenticator:
             raise HubError(UNAUTHORIZED, "The token names no shared access policy.")
         claim = self._owner_claim(token) if owner_only else self._policy_claim(token)
         claim.check_service(tuple(path.strip("/").split("/")), needed, owner_only=owner_only)
+        return token.policy
 
     def authenticate_device(
         self, address: Address, host: str | None, token_text: str, certificates: Sequence[bytes]

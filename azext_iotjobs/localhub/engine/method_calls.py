@@ -210,6 +210,7 @@ class MethodCalls:
                 method.payload,
                 response_timeout_s=method.response_timeout_s,
                 connect_timeout_s=method.connect_timeout_s,
+                job_id=self._job.spec.job_id,
             )
         except HubError as err:
             return self._failed(row, err)

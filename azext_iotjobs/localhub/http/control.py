@@ -93,13 +93,14 @@ class ControlRoutes:
         )
 
     async def reset(self, _request: HubRequest) -> HubResponse:
-        """POST /_local/reset: remove devices, twins, jobs, messages, CA certificates, events and faults."""
+        """POST /_local/reset: remove devices, twins, jobs, messages, CA certificates, events, faults and logs."""
         self._runner.forget([job.spec.job_id for job in self._jobs.active()])
         self._import_export.forget()
         self._links.faults.clear()
         self._events.clear()
         self._database.empty()
         self._links.drop_all()
+        self._links.observations.clear()  # after that: the ends of connections are noted
         return HubResponse(status=204)
 
     async def stop(self, _request: HubRequest) -> HubResponse:

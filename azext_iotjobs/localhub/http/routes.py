@@ -6,7 +6,17 @@ from enum import Enum
 from typing import NamedTuple
 
 from azext_iotjobs.localhub.auth.policies import Right
-from azext_iotjobs.localhub.http import certificates, control, costs, faults, local_messages, public, quotas, seed
+from azext_iotjobs.localhub.http import (
+    certificates,
+    control,
+    costs,
+    faults,
+    local_messages,
+    observations,
+    public,
+    quotas,
+    seed,
+)
 from azext_iotjobs.localhub.http.bulk import BulkRoutes
 from azext_iotjobs.localhub.http.certificates import CertificateRoutes
 from azext_iotjobs.localhub.http.configurations import ConfigurationRoutes
@@ -20,6 +30,7 @@ from azext_iotjobs.localhub.http.import_export import ImportExportRoutes
 from azext_iotjobs.localhub.http.jobs import JobRoutes
 from azext_iotjobs.localhub.http.local_messages import LocalMessageRoutes
 from azext_iotjobs.localhub.http.messages import MessageRoutes
+from azext_iotjobs.localhub.http.observations import ObservationRoutes
 from azext_iotjobs.localhub.http.own_request import OwnForm
 from azext_iotjobs.localhub.http.public import PublicRoutes
 from azext_iotjobs.localhub.http.queries import QueryRoutes
@@ -69,6 +80,7 @@ class RouteHandlers:
     quotas: QuotaRoutes
     faults: FaultRoutes
     seed: SeedRoutes
+    observations: ObservationRoutes
 
 
 Find = Callable[[RouteHandlers], Callable[[HubRequest], Awaitable[HubResponse]]]
@@ -83,6 +95,7 @@ FILES, FILE_NOTIFICATIONS = "/devices/{id}/files", "/messages/serviceBound/filen
 EVENTS, BOUND = "/devices/{id}/messages/events", "/devices/{id}/messages/deviceBound"
 CERTIFICATE = "/_local/certificates/{certificate}"
 FAULT = "/_local/faults/{fault}"
+LOG = "`device`, `module`, `after`, `wait`, `limit`"
 
 
 @dataclass(frozen=True)
@@ -303,6 +316,28 @@ ROUTES = (
         "create what a seed (YAML or JSON) has and the hub has not",
         seed.POST,
         max_body_bytes=MAX_SEED_BYTES,
+    ),
+    _own(
+        "GET /_local/connections",
+        LOCAL,
+        lambda h: h.observations.connections,
+        f"connections that were made, refused and ended; {LOG}",
+        observations.CONNECTIONS,
+    ),
+    _own("GET /_local/calls", LOCAL, lambda h: h.observations.calls, f"method calls; {LOG}", observations.CALLS),
+    _own(
+        "GET /_local/reported",
+        LOCAL,
+        lambda h: h.observations.reported,
+        f"changes of reported properties; {LOG}",
+        observations.REPORTED,
+    ),
+    _own(
+        "GET /_local/requests",
+        LOCAL,
+        lambda h: h.observations.requests,
+        f"HTTPS requests, but those to `/_local`; {LOG}",
+        observations.REQUESTS,
     ),
     _own("GET /_local/faults", LOCAL, lambda h: h.faults.list, "list the faults that were requested", faults.LIST),
     _own("POST /_local/faults", LOCAL, lambda h: h.faults.add, "request a fault", faults.ADD),

@@ -15,27 +15,34 @@ if TYPE_CHECKING:
         LocalHubTimeout,
         SimulationFailed,
     )
+    from azext_iotjobs.localhub.testing.observed import ConnectionChange, MethodCall, ReportedChange
     from azext_iotjobs.localhub.testing.process import LocalHub
     from azext_iotjobs.localhub.testing.received import Telemetry
     from azext_iotjobs.localhub.testing.simulation import Simulation
 
 __all__ = [
+    "ConnectionChange",
     "LocalHub",
     "LocalHubFailed",
     "LocalHubNotStarted",
     "LocalHubRefused",
     "LocalHubTimeout",
+    "MethodCall",
+    "ReportedChange",
     "Simulation",
     "SimulationFailed",
     "Telemetry",
 ]
 
 MODULES = {  # where each name is
+    "ConnectionChange": "observed",
     "LocalHub": "process",
     "LocalHubFailed": "errors",
     "LocalHubNotStarted": "errors",
     "LocalHubRefused": "errors",
     "LocalHubTimeout": "errors",
+    "MethodCall": "observed",
+    "ReportedChange": "observed",
     "Simulation": "simulation",
     "SimulationFailed": "errors",
     "Telemetry": "received",

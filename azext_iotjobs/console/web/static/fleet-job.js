@@ -41,7 +41,7 @@ document.addEventListener('alpine:init', () => {
     if (targets.queryCondition) return targets.queryCondition;
     if (targets.group) return `device group ${targets.group}`;
     if (targets.ofRun) return `${[targets.ofRun.on].flat().join(', ')} of run ${targets.ofRun.run} of ${targets.ofRun.id}`;
-    return Console.counted(targets.deviceIds.length, 'device');
+    return Console.counted(targets.deviceCount, 'device');
   }
 
   function thresholdOf(threshold) {
