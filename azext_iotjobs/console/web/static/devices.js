@@ -49,8 +49,7 @@ document.addEventListener('alpine:init', () => {
       this.tokens = [''];
       this.total = null;
       history.replaceState(null, '', this.asked.trim() ? `?${new URLSearchParams({ q: this.asked })}` : location.pathname);
-      this.load();
-      this.count();
+      this.load().then(() => { if (!this.problem) this.count(); });
     },
     async load() {
       const asked = `${this.asked}\n${this.tokens.length}`;
@@ -117,11 +116,12 @@ document.addEventListener('alpine:init', () => {
     },
     accept(each) {
       const box = this.$refs.query;
-      const end = box.selectionStart;
-      this.text = this.text.slice(0, this.begin) + each.text + this.text.slice(end);
-      this.close();
       const at = this.begin + each.text.length;
-      this.$nextTick(() => { box.focus(); box.setSelectionRange(at, at); if (each.text.endsWith('.')) this.suggest(); });
+      box.value = this.text.slice(0, this.begin) + each.text + this.text.slice(box.selectionStart);
+      box.setSelectionRange(at, at); // at once: somebody types on
+      this.text = box.value;
+      this.close();
+      if (each.text.endsWith('.')) this.suggest();
     },
     close() {
       this.suggestions = [];
@@ -199,6 +199,9 @@ document.addEventListener('alpine:init', () => {
 
     get lines() {
       return this.found ? [this.found.lines.query] : [];
+    },
+    get hasLines() {
+      return this.found !== null;
     },
     get createLine() {
       return this.found ? this.found.lines.create : 'az iot hub device-identity create';

@@ -2,8 +2,8 @@
 'use strict';
 
 document.addEventListener('alpine:init', () => {
-  const WIDTH = 600;
-  const HEIGHT = 160;
+  const WIDTH = 440;
+  const HEIGHT = 150;
   const LEFT = 48;
   const BOTTOM = 18;
 
