@@ -107,7 +107,7 @@ class HubInMemory:
 
     def _signed(self, resource: str, secret: bytes, policy: str | None, life_s: float) -> str:
         encoded = quote(resource, safe="")
-        expiry = str(int((self.clock.now() + timedelta(seconds=life_s)).timestamp()))
+        expiry = str(int((self.clock.machine_now() + timedelta(seconds=life_s)).timestamp()))
         mac = hmac.new(secret, f"{encoded}\n{expiry}".encode(), hashlib.sha256).digest()
         token = f"SharedAccessSignature sr={encoded}&sig={quote(base64.b64encode(mac), safe='')}&se={expiry}"
         return token if policy is None else f"{token}&skn={policy}"

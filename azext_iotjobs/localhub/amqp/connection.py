@@ -20,6 +20,7 @@ from azext_iotjobs.localhub.amqp.refusals import REFUSALS, LinkError, amqp_error
 from azext_iotjobs.localhub.amqp.wire.conditions import CONNECTION_FORCED, NOT_FOUND, RESOURCE_LIMIT_EXCEEDED
 from azext_iotjobs.localhub.amqp.wire.performatives import AmqpError
 from azext_iotjobs.localhub.auth.authenticator import Authenticator
+from azext_iotjobs.localhub.clock import LONGEST_TIMER_S
 from azext_iotjobs.localhub.errors import HubError, StoreDamaged, StoreUnavailable
 from azext_iotjobs.localhub.process.disconnect_log import quoted
 from azext_iotjobs.localhub.rules.observation import IS_WEBSOCKET, ClientProtocol
@@ -31,7 +32,6 @@ CONTAINER_ID = "local-hub"
 FRAMES_AT_ONCE = 32  # then other connections are served
 MAX_UNSENT_BYTES, FEW_UNSENT_BYTES = 1024 * 1024, 256 * 1024  # above the one it is not read, until below the other
 CLOSE_LIMIT_S = 5.0  # for the last bytes, and the client's Close
-LONGEST_TIMER_S = 3600.0  # asyncio's are not good for much longer; and a changed system clock is noticed within it
 
 
 class Connection(asyncio.Protocol):
@@ -69,6 +69,7 @@ class Connection(asyncio.Protocol):
         self._connections.add(self)
         if transport.get_extra_info(IS_WEBSOCKET):
             self._context.peer.protocol = ClientProtocol.AMQP_WEBSOCKET
+        self._hub.clock.subscribe(self._check_time)
         transport.set_write_buffer_limits(high=MAX_UNSENT_BYTES, low=FEW_UNSENT_BYTES)
         self._check_time()
 
@@ -97,13 +98,14 @@ class Connection(asyncio.Protocol):
         self._protocol.lost()
         self._finish_work()
         self._stop_timer()
+        self._hub.clock.unsubscribe(self._check_time)
         self._connections.discard(self)
 
     # --- for the hub
 
-    def close(self) -> None:
-        """The hub ends."""
-        self._close(AmqpError(CONNECTION_FORCED, "The hub ends."))
+    def close(self, reason: str) -> None:
+        """The hub ends it. reason: for the client."""
+        self._close(AmqpError(CONNECTION_FORCED, reason))
 
     # --- turns
 
@@ -243,11 +245,11 @@ class Connection(asyncio.Protocol):
     def _claims_left_s(self) -> float:
         """Seconds until the next claim expires; ends what depends on those that have."""
         expires_at = self._context.peer.next_expiry
-        if expires_at is not None and expires_at <= self._hub.clock.now():
+        if expires_at is not None and expires_at <= self._hub.clock.session_now():
             if dispatch.end_expired(self._context).ends_connection:
                 self._close(dispatch.EXPIRED, "its token or certificate has expired")
             expires_at = self._context.peer.next_expiry
-        return LONGEST_TIMER_S if expires_at is None else (expires_at - self._hub.clock.now()).total_seconds()
+        return LONGEST_TIMER_S if expires_at is None else (expires_at - self._hub.clock.session_now()).total_seconds()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -17,7 +17,7 @@ class AmqpListener:
         """The protocol of a connection that begins now."""
         return Connection(self._hub, self._authenticator, self._connections)
 
-    def close_connections(self) -> None:
-        """Close every connection."""
+    def close_connections(self, reason: str = "The hub ends.") -> None:
+        """Close every connection. reason: for its client."""
         for connection in list(self._connections):
-            connection.close()
+            connection.close(reason)

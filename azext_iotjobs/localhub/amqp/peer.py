@@ -156,7 +156,7 @@ class Peer:
     def require(self, need: Need) -> Claim:
         """What lets the client do something. Raises HubError 401003, 401002."""
         self._check_may_ask(need)
-        now = self._clock.now()
+        now = self._clock.session_now()
         refusal = HubError(
             UNAUTHORIZED,
             "The connection has no valid token: put one on $cbs, or use SASL PLAIN, or show a certificate.",
@@ -186,12 +186,12 @@ class Peer:
 
     @property
     def next_expiry(self) -> datetime | None:
-        """When the next claim expires; None when there is none."""
+        """When the next claim expires, by the clock's `session_now`; None when there is none."""
         return min((claim.expires_at for claim in self._claims.values()), default=None)
 
     def drop_expired(self) -> Expired:
         """Forget the claims that have expired; gives what ends with them."""
-        now = self._clock.now()
+        now = self._clock.session_now()
         live = {key: claim for key, claim in self._claims.items() if claim.expires_at > now}
         if len(live) == len(self._claims):
             return Expired((), ends_connection=False)

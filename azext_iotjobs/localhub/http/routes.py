@@ -8,6 +8,7 @@ from typing import NamedTuple
 from azext_iotjobs.localhub.auth.policies import Right
 from azext_iotjobs.localhub.http import (
     certificates,
+    clock,
     control,
     costs,
     faults,
@@ -16,9 +17,11 @@ from azext_iotjobs.localhub.http import (
     public,
     quotas,
     seed,
+    snapshots,
 )
 from azext_iotjobs.localhub.http.bulk import BulkRoutes
 from azext_iotjobs.localhub.http.certificates import CertificateRoutes
+from azext_iotjobs.localhub.http.clock import ClockRoutes
 from azext_iotjobs.localhub.http.configurations import ConfigurationRoutes
 from azext_iotjobs.localhub.http.control import ControlRoutes
 from azext_iotjobs.localhub.http.digital_twins import DigitalTwinRoutes
@@ -37,11 +40,13 @@ from azext_iotjobs.localhub.http.queries import QueryRoutes
 from azext_iotjobs.localhub.http.quotas import QuotaRoutes
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
 from azext_iotjobs.localhub.http.seed import SeedRoutes
+from azext_iotjobs.localhub.http.snapshots import SnapshotRoutes
 from azext_iotjobs.localhub.http.twins import TwinRoutes
 from azext_iotjobs.localhub.process.seed_file import MAX_BYTES as MAX_SEED_BYTES
 from azext_iotjobs.localhub.rules.quota import Throttle
 
 MAX_BODY_BYTES = 1024 * 1024  # a job with a method payload of 128 KB and a full condition is far below
+MAX_SNAPSHOT_BYTES = 1024 * 1024 * 1024  # events on disk may take half of it
 
 
 class Caller(Enum):
@@ -79,7 +84,9 @@ class RouteHandlers:
     local_messages: LocalMessageRoutes
     quotas: QuotaRoutes
     faults: FaultRoutes
+    clock: ClockRoutes
     seed: SeedRoutes
+    snapshots: SnapshotRoutes
     observations: ObservationRoutes
 
 
@@ -95,7 +102,6 @@ FILES, FILE_NOTIFICATIONS = "/devices/{id}/files", "/messages/serviceBound/filen
 EVENTS, BOUND = "/devices/{id}/messages/events", "/devices/{id}/messages/deviceBound"
 CERTIFICATE = "/_local/certificates/{certificate}"
 FAULT = "/_local/faults/{fault}"
-LOG = "`device`, `module`, `after`, `wait`, `limit`"
 
 
 @dataclass(frozen=True)
@@ -317,26 +323,35 @@ ROUTES = (
         seed.POST,
         max_body_bytes=MAX_SEED_BYTES,
     ),
+    _own("GET /_local/snapshot", LOCAL, lambda h: h.snapshots.get, "all that the hub holds, as a file", snapshots.GET),
+    _own(
+        "PUT /_local/snapshot",
+        LOCAL,
+        lambda h: h.snapshots.put,
+        "bring the hub back to such a file",
+        snapshots.PUT,
+        max_body_bytes=MAX_SNAPSHOT_BYTES,
+    ),
     _own(
         "GET /_local/connections",
         LOCAL,
         lambda h: h.observations.connections,
-        f"connections that were made, refused and ended; {LOG}",
+        "connections that were made, refused and ended",
         observations.CONNECTIONS,
     ),
-    _own("GET /_local/calls", LOCAL, lambda h: h.observations.calls, f"method calls; {LOG}", observations.CALLS),
+    _own("GET /_local/calls", LOCAL, lambda h: h.observations.calls, "method calls", observations.CALLS),
     _own(
         "GET /_local/reported",
         LOCAL,
         lambda h: h.observations.reported,
-        f"changes of reported properties; {LOG}",
+        "changes of reported properties",
         observations.REPORTED,
     ),
     _own(
         "GET /_local/requests",
         LOCAL,
         lambda h: h.observations.requests,
-        f"HTTPS requests, but those to `/_local`; {LOG}",
+        "HTTPS requests, but those to `/_local`",
         observations.REQUESTS,
     ),
     _own("GET /_local/faults", LOCAL, lambda h: h.faults.list, "list the faults that were requested", faults.LIST),
@@ -344,6 +359,8 @@ ROUTES = (
     _own("DELETE /_local/faults", LOCAL, lambda h: h.faults.clear, "clear all faults", faults.CLEAR),
     _own(f"GET {FAULT}", LOCAL, lambda h: h.faults.get, "show a fault, and how often it has happened", faults.GET),
     _own(f"DELETE {FAULT}", LOCAL, lambda h: h.faults.clear_one, "clear a fault", faults.CLEAR_ONE),
+    _own("GET /_local/clock", LOCAL, lambda h: h.clock.get, "the hub's time, and how far it is ahead", clock.SHOW),
+    _own("POST /_local/clock", LOCAL, lambda h: h.clock.advance, "move the clock ahead by a duration", clock.ADVANCE),
     _own("POST /_local/reset", LOCAL, lambda h: h.control.reset, "remove everything but the keys", control.RESET),
     _own("POST /_local/stop", LOCAL, lambda h: h.control.stop, "stop the hub", control.STOP),
 )

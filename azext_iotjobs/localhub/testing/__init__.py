@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from azext_iotjobs.localhub.testing.process import LocalHub
     from azext_iotjobs.localhub.testing.received import Telemetry
     from azext_iotjobs.localhub.testing.simulation import Simulation
+    from azext_iotjobs.localhub.testing.snapshots import Snapshot
 
 __all__ = [
     "ConnectionChange",
@@ -31,6 +32,7 @@ __all__ = [
     "ReportedChange",
     "Simulation",
     "SimulationFailed",
+    "Snapshot",
     "Telemetry",
 ]
 
@@ -45,6 +47,7 @@ MODULES = {  # where each name is
     "ReportedChange": "observed",
     "Simulation": "simulation",
     "SimulationFailed": "errors",
+    "Snapshot": "snapshots",
     "Telemetry": "received",
     "local_hub": "fixtures",
     "local_hub_sdk": "fixtures",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
+from azext_iotjobs.localhub.testing.clock import HubTime
 from azext_iotjobs.localhub.testing.observed import (
     ConnectionChange,
     Document,
@@ -15,7 +16,6 @@ from azext_iotjobs.localhub.testing.observed import (
     method_call,
     reported_change,
 )
-from azext_iotjobs.localhub.testing.operations import HubOperations
 
 MAX_ENTRIES = 1000  # that the hub gives at once
 LONGEST_POLL_S = 30.0  # that the hub waits for an entry
@@ -46,7 +46,7 @@ class Page(Generic[T]):
     is_last: bool  # whether there were no more
 
 
-class HubObservations(HubOperations):
+class HubObservations(HubTime):
     """What the hub has noted: of each kind the newest 2,000 entries since its start, or the last reset."""
 
     def connections(
@@ -55,21 +55,26 @@ class HubObservations(HubOperations):
         """Connections that were made, refused and ended, the oldest first.
 
         device_id: and its modules; None: all, also of clients that did not say who they are.
-        module_id: this module of the device alone.  after: the number of an entry; those after it.
+        module_id: this module of the device alone.  after: only entries after this number; 0: all.
         """
         return list(self._all(CONNECTIONS, device_id, module_id, after))
 
     def calls(self, device_id: str | None = None, *, module_id: str | None = None, after: int = 0) -> list[MethodCall]:
         """Method calls, each as far as it has come, in the order in which they began.
 
-        device_id, module_id, after: as of `connections`.
+        device_id: and its modules; None: all.  module_id: this module of the device alone.
+        after: only entries after this number; 0: all.
         """
         return latest(self._all(CALLS, device_id, module_id, after))
 
     def reported_changes(
         self, device_id: str | None = None, *, module_id: str | None = None, after: int = 0
     ) -> list[ReportedChange]:
-        """Changes of reported properties, the oldest first. device_id, module_id, after: as of `connections`."""
+        """Changes of reported properties, the oldest first.
+
+        device_id: and its modules; None: all.  module_id: this module of the device alone.
+        after: only entries after this number; 0: all.
+        """
         return list(self._all(REPORTED, device_id, module_id, after))
 
     def requests(
@@ -77,7 +82,8 @@ class HubObservations(HubOperations):
     ) -> list[dict[str, Any]]:
         """HTTPS requests that were answered, but for the hub's own routes below `/_local`: the hub's documents of them.
 
-        device_id, module_id: in the path; None: any, or none.  after: as of `connections`.
+        device_id: with it in their path; None: all.  module_id: with this module of the device alone.
+        after: only entries after this number; 0: all.
         """
         return list(self._all(REQUESTS, device_id, module_id, after))
 

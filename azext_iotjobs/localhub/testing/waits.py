@@ -84,7 +84,7 @@ class HubWaits(HubObservations):
         """Wait until a method of a device, or of a module on it, was called; one may have been already.
 
         method: its name; None: any.  match: of the call's payload.  timeout_s: more than 0, at most 3,600 s.
-        after: the number of a call, such as the last one's; earlier ones do not count.
+        after: only entries after this number, such as that of the last call; 0: all.
         has_ended: False: it is enough that the device has been sent it.
         Raises LocalHubTimeout, which shows how the device was called.
         """
@@ -117,7 +117,7 @@ class HubWaits(HubObservations):
         """Wait until a device, or a module on it, has connected, was refused or has gone; it may have been already.
 
         change: "connected", "refused" or "ended".  timeout_s: more than 0, at most 3,600 s.
-        after: the number of an entry, such as the last one's; earlier ones do not count.
+        after: only entries after this number, such as the last one's; 0: all.
         Raises LocalHubTimeout, which shows what became of the device's connections.
         """
         if change not in (CONNECTED, REFUSED, ENDED):
