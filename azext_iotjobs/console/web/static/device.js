@@ -33,7 +33,7 @@ document.addEventListener('alpine:init', () => {
     },
     takeTwin(found) {
       this.problem = found.error ? this.shownError(found.error) : '';
-      if (!found.error) this.found = found;
+      if (!found.error) this.found = Object.freeze(found);
     },
     async fresh() {
       try {
@@ -95,7 +95,7 @@ document.addEventListener('alpine:init', () => {
     takeTelemetry(found) {
       if (!this.isWatching) return;
       this.telemetryProblem = found.error ? this.shownError(found.error) : '';
-      if (!found.error) this.telemetry = found;
+      if (!found.error) this.telemetry = Object.freeze(found); // it only changes as a whole, and need not be watched inside
     },
 
     // -- modules

@@ -59,7 +59,7 @@ document.addEventListener('alpine:init', () => {
       try {
         const page = await Console.get(`/api/devices?${wanted}`);
         if (asked !== `${this.asked}\n${this.tokens.length}`) return;
-        this.found = page;
+        this.found = Object.freeze(page);
         this.paths = [...new Set([...this.paths, ...page.paths])].slice(0, 1_000);
         this.say(null);
       } catch (error) {
