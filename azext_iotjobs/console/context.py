@@ -1,6 +1,6 @@
 """What the door that starts a console lends it: a hub, a folder of fleet jobs, documents, commands, spelling."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -43,6 +43,16 @@ class Spelling(Protocol):
         """A message or hint that names fields and commands, in the command line's words."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Simulations:
+    """The simulations of this user that run on this machine."""
+
+    running: Callable[[], Iterable[Document]]
+    one: Callable[[str], Document]  # by its id; raises NotFound
+    log_end: Callable[[str], str]  # the last lines that one in the background has written; "": it has no log
+    request_stop: Callable[[str], object]  # raises NotFound, StateError
+
+
 class MessageSender(Protocol):
     """A connection that messages to devices are sent over."""
 
@@ -71,6 +81,7 @@ class ConsoleContext:
     has_host: Callable[[str], bool]  # whether fleet jobs of a hub, by its stored host, are shown
     documents: Documents
     spelling: Spelling
+    simulations: Simulations
     run_command: Callable[[Sequence[str]], Ran]  # runs az with these words, for this hub and folder, to its end
     open_messages: Callable[[], MessageSender] | None = None  # None: there is no hub to send them through
     open_events: OpenEvents | None = None  # None: there is no hub whose events can be read

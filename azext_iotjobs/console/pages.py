@@ -24,7 +24,7 @@ class Page(NamedTuple):
     shared: tuple[str, ...] = ()  # scripts of several pages that it needs, too
 
 
-NAVIGATION = (("/jobs", "Jobs"), ("/devices", "Devices"))
+NAVIGATION = (("/jobs", "Jobs"), ("/devices", "Devices"), ("/simulations", "Simulations"))
 OF_DEVICES = ("twin-edit", "device-calls", "telemetry")
 PAGES = (
     Page("/", "sign-in", "Sign in"),
@@ -34,6 +34,8 @@ PAGES = (
     Page("/devices", "devices", "Devices", "/devices", ("query-box",)),
     Page("/devices/{id}", "device", "Device", "/devices", OF_DEVICES),
     Page("/devices/{id}/modules/{module}", "device", "Module", "/devices", OF_DEVICES),
+    Page("/simulations", "simulations", "Simulations", "/simulations"),
+    Page("/simulations/{id}", "simulation", "Simulation", "/simulations", ("actions",)),
 )
 
 

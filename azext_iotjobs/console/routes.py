@@ -16,6 +16,7 @@ from azext_iotjobs.console.api import (
     fleet_jobs,
     hub_jobs,
     session,
+    simulations,
     telemetry,
 )
 from azext_iotjobs.console.parts import Topic
@@ -56,12 +57,15 @@ ROUTES = (
         )
     ),
     Route("POST", "/api/devices/{id}/message", device_calls.send_message),
+    Route("POST", "/api/simulations/{id}/actions/stop", simulations.stop),
 )
 TOPICS: Mapping[str, Topic] = {
     "fleet-jobs": Topic(fleet_jobs.read_list, interval_s=1),
     "fleet-job": Topic(fleet_jobs.read_one, interval_s=1),
     "hub-jobs": Topic(hub_jobs.read_list, interval_s=10),
     "hub-job": Topic(hub_jobs.read_one, interval_s=5),
+    "simulations": Topic(simulations.read_list, interval_s=1),
+    "simulation": Topic(simulations.read_one, interval_s=1),
     "twin": Topic(device.read_twin, interval_s=2),
     "telemetry": Topic(telemetry.read_newest, interval_s=1),
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from azext_iotjobs.cli.fleet_job.console_context import DOCUMENTS, CommandLineSpelling
+from azext_iotjobs.cli.fleet_job.console_context import DOCUMENTS, SIMULATIONS, CommandLineSpelling
 from azext_iotjobs.clients.events import EventsClient, find_event_hub
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.service_messages import ServiceMessagesClient
@@ -189,6 +189,7 @@ def served(
         has_host=lambda host: hosts is None or host in hosts,
         documents=DOCUMENTS,
         spelling=CommandLineSpelling(),
+        simulations=SIMULATIONS,
         run_command=run_command,
         open_messages=None if local is None else lambda: messages_of(local),
         open_events=None if local is None else lambda on_notice: events_of(local, on_notice),
