@@ -33,7 +33,7 @@ document.addEventListener('alpine:init', () => {
     },
     take(found) {
       // Whoever watches one in a terminal sees it end: nothing is left of it then.
-      this.hasEnded = Boolean(found.hasEnded || (found.error && found.error.code === 'not-found' && this.found));
+      this.hasEnded = Boolean(found.hasEnded || (found.error && found.error.code === 'hub-not-found' && this.found));
       this.problem = found.error && !this.hasEnded ? [found.error.message, found.error.hint].filter(Boolean).join(' ') : '';
       this.log = found.logEnd || this.log;
       if (!found.error && !found.hasEnded) this.found = found;
@@ -114,7 +114,7 @@ document.addEventListener('alpine:init', () => {
       const rest = devices - firstDevices.length;
       const facts = [
         ['Devices', firstDevices.join(', ') + (rest > 0 ? ` and ${Console.count(rest)} more` : '')],
-        ['Behaviour', behaviour.join(', ') || 'answers every call with 200'],
+        ['Behaviour', behaviour.join(', ') || 'no file, no ready-made one'],
         ['Ends', until.join(', or ') || 'with Ctrl-C, Stop, or once all that is expected is decided'],
         ['Hub', hub],
         ['Started', Console.instant(startedAt)],
