@@ -10,13 +10,15 @@ GROUP = "iot device simulation"
 QUESTION = "End this simulation? Its devices disconnect, and it writes its result, as after Ctrl-C."
 MAX_SIMULATIONS = 200  # that the list has
 
+EXAMPLE = "--prefix pump- --count 100 --create --delete-after --until 1h --detach".split()  # of how to start one
+
 
 async def read_list(parts: Parts, _argument: str) -> Document:
     """The topic `simulations`, of all hubs."""
     running = await parts.workers.wait(lambda: list(parts.context.simulations.running()))
     command = parts.context.spelling.command
-    start = command("iot device simulate", "--create", "--delete-after", "--detach", prefix="pump-", count="100")
-    return {"simulations": running[:MAX_SIMULATIONS], "lines": [command(f"{GROUP} list"), start]}
+    lines = [command(f"{GROUP} list"), command("iot device simulate", *EXAMPLE)]
+    return {"simulations": running[:MAX_SIMULATIONS], "lines": lines}
 
 
 async def read_one(parts: Parts, argument: str) -> Document:

@@ -75,12 +75,12 @@ document.addEventListener('alpine:init', () => {
       const tiles = [
         [`Connected of ${Console.count(devices)}`, Console.count(connected), connected === devices ? 'completed' : 'busy'],
         ['Messages/s', rate(messages.perSecond), ''],
-        ['Messages acknowledged', Console.count(messages.acknowledged), ''],
+        ['Acknowledged', Console.count(messages.acknowledged), ''],
         ['Calls answered/s', rate(methods.perSecond), ''],
         ['Calls answered', Console.count(methods.answered), ''],
         ['Messages received', Console.count(cloudToDeviceMessages), ''],
       ];
-      if (methods.answerSeconds) tiles.push(['Answer, 99 %', milliseconds(methods.answerSeconds.p99), '']);
+      if (methods.answerSeconds) tiles.push(['Answer time, p99', milliseconds(methods.answerSeconds.p99), '']);
       return tiles.map(([name, value, tone]) => ({ name, value, tone }));
     },
     get expectations() {
