@@ -176,12 +176,12 @@ def test_a_button_asks_with_the_command_that_does_the_same_and_then_does_it(
     assert browser.one("#next").text == "Next: batch 1 of 1, 2 devices."
     browser.one("[data-action=stop]").send_keys(Keys.ENTER)
     assert browser.one("dialog code").text == "az iot hub fleet-job stop -j job"
-    browser.one("#reason").send_keys("it's late")
+    browser.one("#field-reason").send_keys("it's late")
     assert browser.one("dialog code").text == """az iot hub fleet-job stop -j job --reason 'it'"'"'s late'"""
-    browser.one("#reason").send_keys(Keys.ESCAPE)
+    browser.one("#field-reason").send_keys(Keys.ESCAPE)
     assert not browser.one("dialog").is_displayed()
     browser.one("[data-action=stop]").click()
-    browser.one("#reason").send_keys("late")
+    browser.one("#field-reason").send_keys("late")
     browser.one("#confirm").click()
     browser.wait_for("it is stopped", "return document.querySelector('#status').textContent === 'stopped'")
     assert browser.texts(".notice.waits") == ["late"]
