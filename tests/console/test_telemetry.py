@@ -22,7 +22,7 @@ from tests.helpers.clock_double import ClockDouble
 from tests.helpers.waiting import wait_until
 
 
-def event(body: bytes, device: str = "d1", number: int = 0, **annotations: object) -> DeviceEvent:
+def event(body: bytes, device: str = "d1", number: int = 0, enqueued_ms: int | None = None) -> DeviceEvent:
     return DeviceEvent(
         partition="0",
         offset=str(number),
@@ -32,7 +32,7 @@ def event(body: bytes, device: str = "d1", number: int = 0, **annotations: objec
         body=body,
         system={},
         application={},
-        annotations=annotations,
+        annotations={} if enqueued_ms is None else {"x-opt-enqueued-time": enqueued_ms},
     )
 
 
@@ -128,7 +128,7 @@ def test_a_body_with_many_numbers_has_a_few_series_and_a_large_one_is_cut(teleme
 
 
 def test_a_message_has_the_time_at_which_the_hub_took_it(telemetry: Telemetry, hub: Hub, clock: ClockDouble) -> None:
-    found = heard(telemetry, hub, event(b"x"), event(b"x", **{"x-opt-enqueued-time": 1_700_000_000_000}))
+    found = heard(telemetry, hub, event(b"x"), event(b"x", enqueued_ms=1_700_000_000_000))
     assert [each["at"] for each in found["messages"]] == [1_700_000_000_000, clock.now().timestamp() * 1000]
 
 
