@@ -1,0 +1,61 @@
+"""What the door that starts a console lends it: a hub, a folder of fleet jobs, documents, commands, spelling."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.model.fleet_job import FleetJob
+from azext_iotjobs.model.gates import Gates
+from azext_iotjobs.model.result import DeviceResult
+from azext_iotjobs.model.run import Batch, Run
+from azext_iotjobs.model.schedule import Schedule
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Documents:
+    """How the command line shows what is stored: the pages have the same members."""
+
+    fleet_job: Callable[[FleetJob, Schedule | None], Document]
+    run: Callable[[Run, datetime], Document]
+    run_details: Callable[[FleetJob, Run], Document]
+    batch: Callable[[Batch, Run, Gates], Document]
+    result: Callable[[DeviceResult], Document]
+    result_columns: tuple[str, ...]  # of `result` and `run_details`, in their order
+    csv_line: Callable[[Sequence[Any]], bytes]
+
+
+class Spelling(Protocol):
+    """How the command line writes commands and texts."""
+
+    def command(self, words: str, *typed: str, **fields: str | bool) -> str:
+        """A command that can be pasted. words: without az.  typed: options.  fields: their values, not yet quoted."""
+
+    def text(self, text: str) -> str:
+        """A message or hint that names fields and commands, in the command line's words."""
+
+
+class Ran(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    output: bytes
+    errors: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsoleContext:
+    """What is lent."""
+
+    hub: HubClient | None  # None: no hub is named, and only fleet jobs are shown
+    state_folder: Path  # of fleet jobs; it may not be there yet
+    secret_folder: Path  # where the console keeps the secret that it signs cookies with
+    has_host: Callable[[str], bool]  # whether fleet jobs of a hub, by its stored host, are shown
+    documents: Documents
+    spelling: Spelling
+    run_command: Callable[[Sequence[str]], Ran]  # runs az with these words, for this hub and folder, to its end
+    is_read_only: bool = False

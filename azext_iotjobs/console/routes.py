@@ -1,0 +1,39 @@
+"""The API's routes, and the topics that pages watch. To add one: a row here, and a function in `api/`.
+
+Guards have looked at a request before it comes here: GET reads, and everything else may change something.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple
+
+from aiohttp import web
+
+from azext_iotjobs.console.api import fleet_job_actions, fleet_jobs, hub_jobs, session
+from azext_iotjobs.console.parts import Topic
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Route(NamedTuple):
+    """A method and a path of the API, and what answers."""
+
+    method: str
+    path: str
+    handler: Handler
+
+
+ROUTES = (
+    Route("POST", "/api/session", session.sign_in),
+    Route("GET", "/api/session", session.show),
+    Route("GET", "/api/fleet-jobs/{id}/devices", fleet_jobs.devices),
+    Route("GET", "/api/fleet-jobs/{id}/results.csv", fleet_jobs.results),
+    Route("POST", "/api/fleet-jobs/{id}/actions/{action}", fleet_job_actions.act),
+    Route("GET", "/api/hub-jobs/{id}/devices", hub_jobs.devices),
+    Route("POST", "/api/hub-jobs/{id}/actions/cancel", hub_jobs.cancel),
+)
+TOPICS: Mapping[str, Topic] = {
+    "fleet-jobs": Topic(fleet_jobs.read_list, interval_s=1),
+    "fleet-job": Topic(fleet_jobs.read_one, interval_s=1),
+    "hub-jobs": Topic(hub_jobs.read_list, interval_s=10),
+    "hub-job": Topic(hub_jobs.read_one, interval_s=5),
+}

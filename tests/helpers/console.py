@@ -1,0 +1,155 @@
+"""A console that is served for tests: real sockets, a real store; the hub is a double, and commands are only noted."""
+
+import http.client
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from azext_iotjobs.cli.fleet_job.console_context import DOCUMENTS, CommandLineSpelling
+from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.console.context import ConsoleContext, Ran
+from azext_iotjobs.console.parts import Topic
+from azext_iotjobs.console.routes import TOPICS
+from azext_iotjobs.console.server import Console
+from azext_iotjobs.model.clock import Clock
+from tests.helpers.waiting import LIMIT_S
+
+JSON = "application/json"
+
+
+class Answer(NamedTuple):
+    """What a console has answered."""
+
+    status: int
+    headers: dict[str, str]  # by their names in small letters
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class ServedConsole:
+    """A console, and a browser's side of it that may lie."""
+
+    console: Console
+    commands: list[tuple[str, ...]] = field(default_factory=list)  # that it has run
+    command_result: Ran = Ran(0, b"{}", b"")
+    cookie: str = ""
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self.console.port}"
+
+    @property
+    def token(self) -> str:
+        return self.console.sign_in_address.partition("#")[2]
+
+    def sign_in(self) -> Answer:
+        """Exchange the token; the cookie goes with each request from here on."""
+        answer = self.post("/api/session", {"token": self.token})
+        self.cookie = answer.headers.get("set-cookie", "").partition(";")[0]
+        return answer
+
+    def get(self, path: str, **headers: str) -> Answer:
+        return self.send("GET", path, None, headers)
+
+    def post(self, path: str, body: Any, **headers: str) -> Answer:
+        """As a page of the console does it."""
+        as_page = {"Origin": f"http://{self.host}", "Content-Type": JSON, "Sec-Fetch-Site": "same-origin"}
+        return self.send("POST", path, json.dumps(body).encode(), as_page | headers)
+
+    def send(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> Answer:
+        """One request, on a connection of its own. headers: an underscore stands for a dash; Host can be among them."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        sent = {"Host": self.host, **({"Cookie": self.cookie} if self.cookie else {}), **sent}
+        connection = http.client.HTTPConnection("127.0.0.1", self.console.port, timeout=LIMIT_S)
+        try:
+            connection.request(method, path, body, sent)
+            response = connection.getresponse()
+            return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+        finally:
+            connection.close()
+
+    @contextmanager
+    def stream(self, *topics: str, last: str = "") -> Iterator["Events"]:
+        """The live updates of some topics. last: the id of the event that was seen last."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.console.port, timeout=LIMIT_S)
+        query = "&".join(f"topic={each}" for each in topics)
+        try:
+            resumed = {"Last-Event-ID": last} if last else {}
+            connection.request("GET", f"/api/events?{query}", headers={"Cookie": self.cookie, **resumed})
+            yield Events(connection.getresponse())
+        finally:
+            connection.close()
+
+
+class Event(NamedTuple):
+    """A server-sent event."""
+
+    kind: str
+    id: str
+    data: Any
+
+
+class Events:
+    """The events of a stream, in their order."""
+
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.response = response
+
+    def next(self) -> Event | None:
+        """The next snapshot; None: the stream has ended."""
+        members: dict[str, str] = {}
+        while line := self.response.readline():
+            text = line.decode().rstrip("\n")
+            if text:
+                name, _, value = text.partition(": ")
+                members[name] = value
+            elif members.get("event") == "snapshot":
+                return Event("snapshot", members["id"], json.loads(members["data"]))
+            else:
+                members = {}
+        return None
+
+
+@contextmanager
+def served(
+    folder: Path,
+    *,
+    hub: HubClient | None = None,
+    port: int = 0,
+    is_read_only: bool = False,
+    clock: Clock | None = None,
+    hosts: Sequence[str] | None = None,
+    topics: Mapping[str, Topic] = TOPICS,
+) -> Iterator[ServedConsole]:
+    """A console that serves what is below `folder`: the store in `state`, its secret in `secret`.
+
+    hosts: of the hubs whose fleet jobs it shows; None: all.
+    """
+
+    def run_command(words: Sequence[str]) -> Ran:
+        made.commands.append(tuple(words))
+        return made.command_result
+
+    context = ConsoleContext(
+        hub=hub,
+        state_folder=folder / "state",
+        secret_folder=folder / "secret",
+        has_host=lambda host: hosts is None or host in hosts,
+        documents=DOCUMENTS,
+        spelling=CommandLineSpelling(),
+        run_command=run_command,
+        is_read_only=is_read_only,
+    )
+    made = ServedConsole(Console(context, clock, topics))
+    made.console.start(port)
+    try:
+        yield made
+    finally:
+        made.console.stop()
