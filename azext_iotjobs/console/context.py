@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.console.job_forms import JobForms
 from azext_iotjobs.model.fleet_job import FleetJob
 from azext_iotjobs.model.gates import Gates
 from azext_iotjobs.model.result import DeviceResult
 from azext_iotjobs.model.run import Batch, Run
 from azext_iotjobs.model.schedule import Schedule
+from azext_iotjobs.model.tier import TierFacts
 
 Document = dict[str, Any]
 
@@ -58,4 +60,7 @@ class ConsoleContext:
     documents: Documents
     spelling: Spelling
     run_command: Callable[[Sequence[str]], Ran]  # runs az with these words, for this hub and folder, to its end
+    forms: JobForms
+    new_store_key: Callable[[], str]  # makes 8 random letters of a-z, 0-9
+    tier: TierFacts | None = None  # of the hub, if it is known
     is_read_only: bool = False

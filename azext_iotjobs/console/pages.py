@@ -28,6 +28,7 @@ NAVIGATION = (("/jobs", "Jobs"),)
 PAGES = (
     Page("/", "sign-in", "Sign in"),
     Page("/jobs", "jobs", "Jobs", "/jobs"),
+    Page("/jobs/new", "new-job", "New job", "/jobs"),
     Page("/jobs/fleet/{id}", "fleet-job", "Fleet job", "/jobs", ("device-results", "actions")),
     Page("/jobs/hub/{id}", "hub-job", "Hub job", "/jobs", ("device-results", "actions")),
 )

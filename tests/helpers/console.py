@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from azext_iotjobs.cli.fleet_job.console_context import DOCUMENTS, CommandLineSpelling
+from azext_iotjobs.cli.fleet_job.job_form.forms import CommandLineForms
+from azext_iotjobs.cli.fleet_job.schedule.save import new_store_key
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.console.context import ConsoleContext, Ran
 from azext_iotjobs.console.parts import Topic
@@ -145,6 +147,8 @@ def served(
         documents=DOCUMENTS,
         spelling=CommandLineSpelling(),
         run_command=run_command,
+        forms=CommandLineForms(),
+        new_store_key=new_store_key,
         is_read_only=is_read_only,
     )
     made = ServedConsole(Console(context, clock, topics))
