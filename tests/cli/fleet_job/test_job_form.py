@@ -79,7 +79,7 @@ def test_all_that_is_wrong_is_said_at_once_each_at_its_field() -> None:
         }
     )
     assert set(wrong) == {
-        *("id", "action.payload", "targets.queryCondition", "batch.0", "batchPauseSeconds", "cancellationThreshold"),
+        *("id", "action.payload", "targets.queryCondition", "batch", "batchPauseSeconds", "cancellationThreshold"),
         *("delivery.concurrency", "delivery.rate", "gates.query", "retry.tries", "schedule.rule.at"),
     }
     assert "1 to 200" in wrong["delivery.concurrency"]

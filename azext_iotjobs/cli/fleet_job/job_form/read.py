@@ -35,7 +35,7 @@ def read_form(form: Form) -> ReadForm:
     # What a field that could not be read is part of lacks it: that is said once.
     found += [each for each in map(_problem, problems.found) if not any(_is_in(name, each.field) for name in known)]
     if found or job is None:
-        return ReadForm(None, found)
+        return ReadForm(None, list({each.field: each for each in reversed(found)}.values())[::-1])
     return ReadForm(FormJob(job.fleet_job_id, job.definition, job.schedule), [])
 
 
@@ -97,7 +97,8 @@ def _member(document: Document, name: str) -> Any:
 
 def _problem(problem: Misplaced) -> FormProblem:
     text = problem.said.removeprefix(f"{problem.path}: ")
-    return FormProblem(problem.path, text if problem.hint is None else f"{text} {problem.hint}")
+    field = problem.path.partition("[")[0]  # an item of a list is shown at the list
+    return FormProblem(field, text if problem.hint is None else f"{text} {problem.hint}")
 
 
 def _is_in(name: str, field: str) -> bool:
