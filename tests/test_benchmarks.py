@@ -69,6 +69,12 @@ def test_the_benchmark_of_fixtures() -> None:
         assert number(rf"^{what} +median ([\d.]+) s, best ", lines) > 0
 
 
+def test_the_benchmark_of_snapshots() -> None:
+    lines = output_of("snapshots", "--short")
+    for what in ("made", "restored"):
+        assert number(rf"^ +10 devices,  0\.\d MB, {what} +median +(\d+) ms, best ", lines) > 0
+
+
 @needs_proc
 def test_the_benchmark_of_hub() -> None:
     lines = output_of("hub", "--short")

@@ -54,6 +54,8 @@ DECIDED = {
     "localhub/process/folder.py": {"fcntl", "msvcrt"},
     "localhub/process/limits.py": {"resource"},
     "localhub/testing/exec_command.py": {"SIGHUP", "SIGQUIT", "SIGUSR1", "/dev"},
+    "localhub/testing/forked_process.py": {"kill", "start_new_session"},
+    "localhub/testing/forking.py": {"fork"},
     "localhub/testing/pipelines.py": {"start_new_session"},
     "localhub/testing/process.py": {"start_new_session"},
     "transport/open_files.py": {"resource", "/proc", "/dev"},

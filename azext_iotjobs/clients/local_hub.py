@@ -4,7 +4,7 @@ from typing import Any
 
 from azext_iotjobs.clients import message_codec
 from azext_iotjobs.clients.request_parts import identity_path, path_part
-from azext_iotjobs.clients.response import document
+from azext_iotjobs.clients.response import content, document
 from azext_iotjobs.model.ids import CERTIFICATE, FAULT
 from azext_iotjobs.model.message import HubEvent, NewC2dMessage
 from azext_iotjobs.transport.http import Request, Transport
@@ -40,9 +40,9 @@ class LocalHubClient:
         """Tell the hub to end."""
         document(self._transport.send(Request(method="POST", path="/_local/stop")))
 
-    def seed(self, content: bytes) -> Any:
+    def seed(self, text: bytes) -> Any:
         """Create what a seed has and the hub has not. Raises BadRequest, which names what is wrong in it."""
-        post = Request(method="POST", path=_SEED, headers={"Content-Type": "application/yaml"}, content=content)
+        post = Request(method="POST", path=_SEED, headers={"Content-Type": "application/yaml"}, content=text)
         return document(self._transport.send(post._replace(timeout_s=SEED_TIMEOUT_S)))
 
     def export(self, *, with_keys: bool) -> Any:
@@ -50,6 +50,16 @@ class LocalHubClient:
         query = {"keys": "true" if with_keys else "false"}
         get = Request(method="GET", path=_SEED, query=query, may_repeat=True, timeout_s=SEED_TIMEOUT_S)
         return document(self._transport.send(get))
+
+    def snapshot(self) -> bytes:
+        """All that the hub holds, as a file."""
+        get = Request(method="GET", path=_SNAPSHOT, may_repeat=True, keeps_encoding=True, timeout_s=SEED_TIMEOUT_S)
+        return content(self._transport.send(get))
+
+    def restore(self, snapshot: bytes) -> None:
+        """Bring the hub to what such a file holds. Raises BadRequest for one that is damaged, or is none."""
+        put = Request(method="PUT", path=_SNAPSHOT, headers={"Content-Type": "application/zip"}, content=snapshot)
+        document(self._transport.send(put._replace(may_repeat=True, timeout_s=SEED_TIMEOUT_S)))
 
     def send(self, device_id: str, message: NewC2dMessage) -> Any:
         """Send a message to a device; gives its id and number. Raises NotFound, Forbidden when its queue is full."""
@@ -76,6 +86,15 @@ class LocalHubClient:
         path = _FAULTS if fault_id is None else f"{_FAULTS}/{path_part(FAULT, fault_id)}"
         document(self._transport.send(Request(method="DELETE", path=path)))
 
+    def clock(self) -> Any:
+        """The hub's time, and how far it is ahead of the machine's."""
+        return document(self._transport.send(Request(method="GET", path=_CLOCK, may_repeat=True)))
+
+    def advance_clock(self, by_s: float) -> Any:
+        """Move the hub's clock ahead, by more than 0 seconds; gives what it shows then. Raises BadRequest."""
+        body = {"advance": f"{by_s:.6f}s"}
+        return document(self._transport.send(Request(method="POST", path=_CLOCK, body=body, has_body=True)))
+
     def certificates(self) -> Any:
         """The CA certificates that may vouch for devices."""
         return document(self._transport.send(Request(method="GET", path=_CERTIFICATES, may_repeat=True)))
@@ -94,6 +113,8 @@ class LocalHubClient:
 _CERTIFICATES = "/_local/certificates"
 _SEED = "/_local/seed"
 _FAULTS = "/_local/faults"
+_CLOCK = "/_local/clock"
+_SNAPSHOT = "/_local/snapshot"
 
 
 def _certificate(name: str) -> str:

@@ -7,19 +7,25 @@ from azext_iotjobs.model.errors import HubFault
 from azext_iotjobs.transport.http import Response
 
 
+def content(response: Response) -> bytes:
+    """The body of a successful response. Raises the HubAnswer that the status stands for."""
+    if not 200 <= response.status < 300:
+        from azext_iotjobs.clients.errors import error_of  # here, so that what goes well starts quickly
+
+        raise error_of(response)
+    return response.body
+
+
 def document(response: Response) -> Any:
     """The JSON that a successful response holds; None for an empty body.
 
     Raises the HubAnswer that the status stands for.
     """
-    if not 200 <= response.status < 300:
-        from azext_iotjobs.clients.errors import error_of  # here, so that what goes well starts quickly
-
-        raise error_of(response)
-    if not response.body.strip():
+    body = content(response)
+    if not body.strip():
         return None
     try:
-        return json.loads(response.body)
+        return json.loads(body)
     except (ValueError, RecursionError) as err:
         raise HubFault(
             "The hub's answer is not JSON.",

@@ -30,15 +30,14 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
 }
 
 
-async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
     """What every answer says to the browser, errors and streams included."""
     response.headers.update(HEADERS)
     response.headers.popall("Server", None)  # the versions of Python and aiohttp are nobody's business
-    if not request.path.startswith(STATIC):
-        response.headers["Cache-Control"] = "no-store"
 
 
 @web.middleware

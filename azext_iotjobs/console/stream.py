@@ -21,6 +21,7 @@ from azext_iotjobs.model.errors import IotJobsError
 
 MAX_STREAMS = 64
 MAX_TOPICS = 8  # of one stream
+RESTS = 4  # a topic that takes long is read less often: it rests so many times as long as it took
 BEAT_S = 10.0  # a page that hears nothing for some of these opens another stream
 
 
@@ -96,6 +97,7 @@ class Watched:
         kind, _, argument = name.partition(":")
         topic = self._parts.topics[kind]
         while True:
+            began_at = self._parts.clock.monotonic()
             try:
                 document = await topic.read(self._parts, argument)
             except IotJobsError as err:
@@ -106,7 +108,7 @@ class Watched:
             async with self._changed:
                 self._topics[name].snapshot = snapshot
                 self._changed.notify_all()
-            await asyncio.sleep(topic.interval_s)
+            await asyncio.sleep(max(topic.interval_s, RESTS * (self._parts.clock.monotonic() - began_at)))
 
 
 WATCHED = web.AppKey("watched", Watched)

@@ -12,7 +12,8 @@ from azext_iotjobs.localhub.blobs.storage import Storage
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.data_folder import Keys
 from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
-from azext_iotjobs.localhub.engine.configuration_rounds import INTERVAL_S, ConfigurationRounds
+from azext_iotjobs.localhub.engine.clock_service import ClockService
+from azext_iotjobs.localhub.engine.configuration_rounds import ConfigurationRounds
 from azext_iotjobs.localhub.engine.configuration_targets import TargetEvaluator
 from azext_iotjobs.localhub.engine.configurations import ConfigurationService
 from azext_iotjobs.localhub.engine.device_service import DeviceService
@@ -25,13 +26,16 @@ from azext_iotjobs.localhub.engine.file_uploads import FileUploadService
 from azext_iotjobs.localhub.engine.import_export import ImportExport
 from azext_iotjobs.localhub.engine.job_runner import JobRunner
 from azext_iotjobs.localhub.engine.links import Links
+from azext_iotjobs.localhub.engine.observations import Observations
 from azext_iotjobs.localhub.engine.quotas import Quotas, make_quotas
 from azext_iotjobs.localhub.engine.registry import Registry
 from azext_iotjobs.localhub.engine.selector import Selector
+from azext_iotjobs.localhub.engine.snapshots import SnapshotParts, Snapshots
 from azext_iotjobs.localhub.engine.transfer_runs import Codecs
 from azext_iotjobs.localhub.engine.twin_service import TwinService
 from azext_iotjobs.localhub.http.bulk import BulkRoutes
 from azext_iotjobs.localhub.http.certificates import CertificateRoutes
+from azext_iotjobs.localhub.http.clock import ClockRoutes
 from azext_iotjobs.localhub.http.configuration_lines import ConfigurationLines
 from azext_iotjobs.localhub.http.configurations import ConfigurationRoutes
 from azext_iotjobs.localhub.http.control import ControlRoutes
@@ -44,12 +48,15 @@ from azext_iotjobs.localhub.http.import_export import ImportExportRoutes
 from azext_iotjobs.localhub.http.jobs import JobRoutes
 from azext_iotjobs.localhub.http.local_messages import LocalMessageRoutes
 from azext_iotjobs.localhub.http.messages import MessageRoutes
+from azext_iotjobs.localhub.http.observations import ObservationRoutes
 from azext_iotjobs.localhub.http.public import PublicRoutes
 from azext_iotjobs.localhub.http.queries import QueryRoutes
 from azext_iotjobs.localhub.http.quotas import QuotaRoutes
-from azext_iotjobs.localhub.http.routes import ROUTES, RouteHandlers
+from azext_iotjobs.localhub.http.routes import RouteHandlers
+from azext_iotjobs.localhub.http.routes_with_faults import routes_with_faults
 from azext_iotjobs.localhub.http.seed import SeedParts, SeedRoutes
 from azext_iotjobs.localhub.http.seed_export import SeedExport
+from azext_iotjobs.localhub.http.snapshots import SnapshotRoutes
 from azext_iotjobs.localhub.http.transfer_lines import TransferLines
 from azext_iotjobs.localhub.http.twins import TwinRoutes
 from azext_iotjobs.localhub.process.config import LocalHubConfig
@@ -83,6 +90,8 @@ class Hub:
     file_notifications: FileNotifications
     import_export: ImportExport
     configuration_rounds: ConfigurationRounds
+    clock_service: ClockService
+    snapshots: Snapshots
 
 
 class Stores(NamedTuple):
@@ -110,12 +119,12 @@ def assemble(
     """
     database, event_log, storage = stores
     twin_rows, jobs, messages = Twins(database), Jobs(database), Messages(database)
-    authorities, links = Authorities(database), Links(faults)
+    authorities, links = Authorities(database), Links(faults, Observations(clock))
     selector = Selector(database, identities.presence)
     twins = TwinService(twin_rows, links, clock)
     registry = Registry(database, identities, links, clock)
     c2d_queue = C2dQueue(database, messages, identities, links, clock)
-    quotas = make_quotas(config.sku, config.units, clock, config.time_scale)
+    quotas = make_quotas(config.sku, config.units, clock)
     job_runner = JobRunner(database, jobs, selector, twins, links, clock, quotas)
     evaluator = TargetEvaluator(database, Configurations(database), twin_rows, twins, registry)
     rounds, configurations = _configurations(config, database, selector, evaluator, clock)
@@ -125,6 +134,11 @@ def assemble(
     bulk = BulkRoutes(database, registry, identities, twins, clock)
     codecs = Codecs(devices=TransferLines(bulk, twin_rows), configurations=ConfigurationLines(configurations))
     import_export = ImportExport(database, TransferJobs(database), identities, storage, codecs, clock)
+    clock_service = ClockService(database, clock)
+    restarted = clock_service.reload, c2d_queue.forget, rounds.restart, import_export.restart
+    forget = identities.presence.forget_all, *restarted, faults.clear, links.observations.clear
+    snapshot_parts = SnapshotParts(database, event_log, identities, links, job_runner, forget)
+    snapshots = Snapshots(snapshot_parts, clock, config.data_dir, is_on_disk=not config.in_memory, stop=stop)
     identities.disconnect_all(render(clock.now()))
     c2d_queue.recover()
     certificates = CertificateRoutes(authorities, clock)
@@ -142,12 +156,17 @@ def assemble(
         files=FileRoutes(uploads, file_notifications, storage.account.port_suffix),
         import_export=ImportExportRoutes(import_export, storage, authenticator.is_own_host, clock),
         certificates=certificates,
-        control=ControlRoutes(database, identities, jobs, event_log, links, job_runner, import_export, stop),
+        control=ControlRoutes(
+            database, identities, jobs, event_log, links, job_runner, import_export, clock_service, stop
+        ),
         public=PublicRoutes(database.outages, ca_certificate(keys.certificates)),
         local_messages=LocalMessageRoutes(event_log, c2d_queue, clock),
         quotas=QuotaRoutes(config, quotas, jobs),
-        faults=FaultRoutes(faults, [(each.verb, each.path) for each in ROUTES if not each.is_own]),
+        clock=ClockRoutes(clock_service),
+        faults=FaultRoutes(faults, routes_with_faults()),
         seed=SeedRoutes(database, seed_parts, SeedExport(identities, twin_rows, authorities, configurations), clock),
+        snapshots=SnapshotRoutes(snapshots),
+        observations=ObservationRoutes(links.observations),
     )
     return Hub(
         quotas=quotas,
@@ -161,14 +180,16 @@ def assemble(
         file_notifications=file_notifications,
         import_export=import_export,
         configuration_rounds=rounds,
+        clock_service=clock_service,
+        snapshots=snapshots,
     )
 
 
 def _configurations(
     config: LocalHubConfig, database: Database, selector: Selector, evaluator: TargetEvaluator, clock: HubClock
 ) -> tuple[ConfigurationRounds, ConfigurationService]:
-    rows, interval_s = Configurations(database), INTERVAL_S / config.time_scale
-    rounds = ConfigurationRounds(database, rows, selector, evaluator, clock, interval_s=interval_s)
+    rows = Configurations(database)
+    rounds = ConfigurationRounds(database, rows, selector, evaluator, clock)
     return rounds, ConfigurationService(database, rows, clock, max_configurations(config.sku), rounds.wake)
 
 

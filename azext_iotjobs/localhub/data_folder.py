@@ -7,6 +7,7 @@ import asyncio
 import shlex
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from azext_iotjobs.localhub.auth.policies import PoliciesUnusable, ensure_polici
 from azext_iotjobs.localhub.blobs.storage import Storage
 from azext_iotjobs.localhub.clock import HubClock
 from azext_iotjobs.localhub.engine.event_log import EventLog
+from azext_iotjobs.localhub.engine.snapshots import RESTORING, parts_folder, remove_parts
 from azext_iotjobs.localhub.errors import StoreDamaged, StoreUnavailable
 from azext_iotjobs.localhub.process.config import LocalHubConfig
 from azext_iotjobs.localhub.process.folder import FolderUnusable
@@ -22,12 +24,14 @@ from azext_iotjobs.localhub.process.outages import Outages
 from azext_iotjobs.localhub.process.private_files import write_private, write_public
 from azext_iotjobs.localhub.rules.blob_sas import StorageAccount
 from azext_iotjobs.localhub.rules.event import DEFAULT_PARTITIONS
+from azext_iotjobs.localhub.store.clock_offset import ClockOffset
 from azext_iotjobs.localhub.store.database import Database, NewerDatabase
 from azext_iotjobs.localhub.store.events import MIGRATIONS as EVENT_MIGRATIONS
 from azext_iotjobs.localhub.store.events import EventRows
 from azext_iotjobs.localhub.store.identities import Identities
 from azext_iotjobs.localhub.store.integrity import FULL, QUICK, check_integrity
 from azext_iotjobs.localhub.store.schema import MIGRATIONS
+from azext_iotjobs.localhub.store.snapshot_file import HUB, PARTS, NotASnapshot, unpack
 from azext_iotjobs.localhub.tls.certificates import (
     Certificates,
     CertificatesUnusable,
@@ -52,7 +56,7 @@ class Keys(NamedTuple):
 def open_keys(config: LocalHubConfig, clock: HubClock, identities: Identities) -> Keys:
     """The certificates and the policies' keys, made when there are none. Raises FolderUnusable."""
     try:
-        certificates = ensure_certificates(config.data_dir, config.bind, config.dns_names, clock.now())
+        certificates = ensure_certificates(config.data_dir, config.bind, config.dns_names, clock.machine_now())
         tls = HubContext(certificates, wants_client_certificate=identities.any_with_certificate)
     except CertificatesUnusable as err:
         files = " ".join(shlex.quote(str(each)) for each in all_files(config.data_dir))
@@ -104,6 +108,35 @@ def open_database(config: LocalHubConfig, outages: Outages) -> Database:
         raise unusable_database(config, err) from err
 
 
+def read_clock_offset(config: LocalHubConfig, database: Database) -> timedelta:
+    """How far the clock of the last hub on the same data was ahead. Raises FolderUnusable."""
+    try:
+        return ClockOffset(database).load()
+    except (StoreUnavailable, StoreDamaged) as err:
+        raise unusable_database(config, err) from err
+
+
+def complete_restore(config: LocalHubConfig) -> None:
+    """Bring the hub back to a snapshot, if the last hub was killed while it did that. Raises FolderUnusable."""
+    remove_parts(config.data_dir)
+    path = config.data_dir / RESTORING
+    if config.in_memory or not path.exists():
+        return
+    try:
+        with parts_folder(config.data_dir) as folder:
+            unpack(path.read_bytes(), folder)
+            for name, migrations in PARTS.items():
+                if name == HUB or config.keep_events_days is not None or (config.data_dir / name).exists():
+                    with closing(_opened(config.data_dir / name, Outages(), migrations)) as database:
+                        database.replace_by(folder / name)
+        path.unlink()
+    except (*UNUSABLE, NotASnapshot) as err:
+        raise FolderUnusable(
+            f"The last hub ended while it was brought back to a snapshot, {path}, and that cannot be completed: "
+            f"{str(err).rstrip('.')}. To start without it: rm -f {shlex.quote(str(path))}"
+        ) from err
+
+
 def open_event_log(
     config: LocalHubConfig, outages: Outages, loop: asyncio.AbstractEventLoop, started_at: datetime
 ) -> tuple[Database | None, EventLog]:
@@ -139,15 +172,19 @@ def _how_to_remove(path: Path) -> str:
 def _open_database(path: Path | None, outages: Outages, migrations: Sequence[Sequence[str]], pragma: str) -> Database:
     if path is None:
         return Database(None, outages, migrations)
-    if not path.exists():
-        write_private(path, b"")
-    database = Database(path, outages, migrations)
+    database = _opened(path, outages, migrations)
     try:
         check_integrity(database, pragma)
     except BaseException:
         database.close()
         raise
     return database
+
+
+def _opened(path: Path, outages: Outages, migrations: Sequence[Sequence[str]]) -> Database:
+    if not path.exists():
+        write_private(path, b"")
+    return Database(path, outages, migrations)
 
 
 def unusable_database(config: LocalHubConfig, err: Exception) -> FolderUnusable:

@@ -10,6 +10,7 @@ import sys
 from asyncio import sslproto
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -23,10 +24,12 @@ from azext_iotjobs.localhub.blobs.storage import REGISTRY, Storage
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.data_folder import (
     Keys,
+    complete_restore,
     open_database,
     open_event_log,
     open_keys,
     open_storage,
+    read_clock_offset,
     unusable_database,
     write_ca_copy,
 )
@@ -39,7 +42,6 @@ from azext_iotjobs.localhub.http.listener import make_application
 from azext_iotjobs.localhub.http.websocket import WebSocketEndpoint
 from azext_iotjobs.localhub.mqtt.connection import Connection
 from azext_iotjobs.localhub.process.config import BadConfig, LocalHubConfig
-from azext_iotjobs.localhub.process.disconnect_log import DisconnectLog
 from azext_iotjobs.localhub.process.folder import claim_folder
 from azext_iotjobs.localhub.process.outages import Outages
 from azext_iotjobs.localhub.process.ready_file import remove_old_ready_file, write_ready_file
@@ -63,7 +65,7 @@ from azext_iotjobs.localhub.tls.context import HubContext
 logger = logging.getLogger(__name__)
 
 HANDSHAKE_LIMIT_S = 30.0
-URI_LIFE = timedelta(days=365)  # of the signature that is shown; a start makes another
+URI_LIFE = timedelta(days=20 * 365)  # of the signature that is shown: longer than the clock may be moved
 TLS_READ_BYTES = 4 * 1024
 TLS_CLOSE_LIMIT_S = 1.0  # how long a device that no longer answers delays the hub's end
 
@@ -74,15 +76,17 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
     on_ready: called once, when clients are served.
     Raises PortTaken, FolderUnusable.
     """
-    clock, loop = HubClock(), asyncio.get_running_loop()
+    clock, loop = HubClock(scale=config.time_scale), asyncio.get_running_loop()
     faults = Faults(clock)
     async with contextlib.AsyncExitStack() as at_end:
         at_end.callback(claim_folder(config.data_dir).release)
         if config.ready_file is not None:
             remove_old_ready_file(config.ready_file)
         outages = Outages(is_serving=False)
+        complete_restore(config)
         database = open_database(config, outages)
         at_end.callback(database.close)
+        clock.resume(read_clock_offset(config, database))
         event_database, event_log = open_event_log(config, outages, loop, clock.now())
         if event_database is not None:
             at_end.callback(event_database.close)
@@ -104,6 +108,7 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         at_end.callback(storage.close)
         stores = Stores(database, event_log, storage)
         hub = _assemble(config, stores, identities, authenticator, clock, keys, faults, stop)
+        at_end.callback(hub.clock_service.end)
         _apply_seed(hub, config)
 
         endpoint = EventHubEndpoint(port=ports.amqp, name=EVENT_HUB_NAME)
@@ -117,6 +122,7 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
             hub.file_notifications.run(),
             hub.import_export.run(),
             hub.configuration_rounds.run(),
+            hub.clock_service.run(),
             identities.presence.run(),
             event_log.run(clock, outages),
         )
@@ -181,21 +187,25 @@ async def _serve_clients(
 ) -> None:
     """Start every listener."""
     clock, loop = parts.clock, parts.loop
-    disconnects = DisconnectLog(loop.time)
-    tls.on_failed_handshake = disconnects.note_failed_handshake
-    amqp = AmqpListener(parts, authenticator, disconnects)
+    tls.on_failed_handshake = hub.links.observations.connections.note_failed_handshake
+    amqp = AmqpListener(parts, authenticator)
+    hub.snapshots.close_more = partial(amqp.close_connections, "The hub is brought back to a snapshot.")
 
     def new_connection() -> Connection:
-        return Connection(hub.devices, hub.links, clock, loop, disconnects)
+        return Connection(hub.devices, hub.links, clock, loop)
 
     _limit_tls_buffers()
-    endpoints = WebSocketEndpoint(new_connection, amqp.new_connection), BlobEndpoint(storage, clock)
-    application = make_application(hub.handlers, authenticator, clock, endpoints, hub.quotas, hub.links.faults)
+    endpoints = (
+        WebSocketEndpoint(new_connection, amqp.new_connection, hub.links.faults),
+        BlobEndpoint(storage, clock, hub.links.faults),
+    )
+    application = make_application(hub.handlers, authenticator, clock, endpoints, hub.quotas, hub.links)
     await _start_https(application, sockets.https, tls, at_end)
     await _start(new_connection, sockets.mqtt, tls, at_end)
     await _start(amqp.new_connection, sockets.amqp, tls, at_end)
     await _start(amqp.new_connection, sockets.amqp_plain, None, at_end)
     at_end.push_async_callback(_close_connections, hub.links, amqp)
+    at_end.callback(hub.links.observations.close)
 
 
 def _run_in_background(at_end: contextlib.AsyncExitStack, *work: Coroutine[Any, Any, None]) -> None:

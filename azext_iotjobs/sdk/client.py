@@ -80,6 +80,7 @@ class JobClient:
     def from_connection_string(cls, connection_string: str, *, ca_file: str | None = None) -> "JobClient":
         """A client by a shared access policy's connection string, with its key or a signature; nothing is sent yet.
 
+        connection_string: `HostName=…;SharedAccessKeyName=…;SharedAccessKey=…`, or with a `SharedAccessSignature`.
         ca_file: as for JobClient itself.
         Raises BadValue, MissingChoice.
         """
@@ -115,11 +116,11 @@ class JobClient:
 
         job_id: 1 to 64 of a-z, 0-9 and dash; the hub keeps it taken for 30 days.
         query_condition: which devices, the WHERE part of a query, such as "tags.site = 'A'"; "*" is all devices.
-        payload: any JSON value, at most 128 KB.
-        start_at: with a time zone, within 168 hours; None: now.  max_execution_s: 1 or more, from the start; what is
+        method_name: such as reboot.  payload: any JSON value, at most 128 KB.
+        start_at: with a time zone, within 168 hours; None: now.  max_execution_s: 1 s or more, from the start; what is
         not done by then has failed.
-        response_timeout_s: 5 to 300, for each device, connecting included.
-        connect_timeout_s: 0 to 300, at most response_timeout_s: how long a device that is off line is waited for.
+        response_timeout_s: 5 to 300 s, for each device, connecting included.
+        connect_timeout_s: 0 to 300 s, at most response_timeout_s: how long a device that is off line is waited for.
         Gives the job in short, as the hub answers: id, type and status.
         Raises UserError; Conflict when the id is taken; Throttled when the hub has no free slot for a job.
         """
@@ -142,8 +143,11 @@ class JobClient:
     ) -> Job:
         """Create a job that merges a patch into the twins of devices, connected or not.
 
+        job_id: 1 to 64 of a-z, 0-9 and dash; the hub keeps it taken for 30 days.
+        query_condition: which devices, as for schedule_device_method.
         patch: {"tags": {…}, "properties": {"desired": {…}}}, or one of them; None as a value removes its key.
-        The rest as for schedule_device_method.
+        start_at: with a time zone, within 168 hours; None: now.  max_execution_s: 1 s or more, from the start.
+        Gives and raises what schedule_device_method does.
         """
         twin_patch = TwinPatch(document=_json_value(dict(patch), "patch"))
         return self._create(job_id, JobType.TWIN, query_condition, start_at, max_execution_s, patch=twin_patch)
@@ -156,8 +160,9 @@ class JobClient:
     def list_jobs(
         self, job_type: JobType | None = None, status: JobStatus | None = None, *, limit: int | None = None
     ) -> list[Job]:
-        """Jobs of the last 30 days of a type and status (None is any), import and export jobs after the others.
+        """Jobs of the last 30 days, import and export jobs after the others.
 
+        job_type, status: only those of this type and in this state; None: any.
         limit: at most so many, 1 or more; None: all.
         Raises BadValue, HubAnswer, LinkError.
         """
@@ -181,13 +186,13 @@ class JobClient:
     ) -> Job:
         """Wait until a job has ended, whether completed, failed or cancelled, and give it.
 
-        A completed job may still hold devices that failed: see its tally, and `results`.
+        A completed job may still hold devices that failed: see its tally, and `results`. A hub that is unavailable or
+        busy for a while is polled again.
 
-        timeout_s: 1 or more; None: until the job's own deadline.
-        poll_interval_s: 1 or more, the longest pause between two polls; the first ones are shorter.
+        timeout_s: 1 s or more; None: until the job's own deadline.
+        poll_interval_s: 1 s or more, the longest pause between two polls; the first ones are shorter.
         on_look: called with the job after each poll.
-        A hub that is unavailable or busy for a while is polled again. Raises WaitOver when the time is over; NotFound;
-        other HubAnswers.
+        Raises WaitOver when the time is over; NotFound; other HubAnswers.
         """
         check_id(JOB, job_id, JOB_ID)
         if timeout_s is not None and not timeout_s >= MIN_WAIT_S:
@@ -246,15 +251,15 @@ class JobClient:
 
         A device that failed has its row at once. One that the job has operated has it when a look at its twin decides:
         `verified_at` says when it met `verify`; else it has failed with ErrorClass.NOT_VERIFIED. `reported` has what
-        its twin says of the members that the conditions name.
+        its twin says of the members that the conditions name. Queries are made at the pace of a third of what a hub of
+        tier S1 allows, so that twins are seen late rather than others throttled. Leaving the iterator ends the
+        verification.
 
         verify: the WHERE part of a twin query, such as "properties.reported.version = '2'"; it may begin with FROM
         devices.modules WHERE.
-        verify_within_s: 10 to 2,592,000; from when a device's row is read.
+        verify_within_s: 10 to 2,592,000 s; from when a device's row is read.
         verify_failed: what the twin of a device meets that has failed; what it reported before the job does not count.
         success_status: as for `results`.  on_look: called, often, with how many devices are being verified.
-        Queries are made at the pace of a third of what a hub of tier S1 allows, so that twins are seen late rather than
-        others throttled. Leaving the iterator ends the verification.
         Raises UserError, WrongState for a job that has not ended, and NotFound at once; HubAnswer and LinkError also
         while it is read.
         """

@@ -185,7 +185,7 @@ if __name__ == "__main__":
     import job_file_schema
     import local_rest_page
     import local_rest_schema
-    import testing_reference
+    import python_reference
 
     write()
     compatibility.write(described_commands(loaded_commands()))
@@ -193,7 +193,7 @@ if __name__ == "__main__":
     hub_tables.write()
     local_rest_schema.write()
     local_rest_page.write()
-    testing_reference.write()
+    python_reference.write()
     contents.write()
     job_file_members.write()
     job_file_schema.write()

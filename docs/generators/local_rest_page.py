@@ -64,7 +64,7 @@ REFUSED = """
 | 401 | there is no token, it has ended, or it is not by the key of `iothubowner` |
 | 404 | there is no such path, or nothing of this name |
 | 405 | the path does not have this verb |
-| 413 | the body is too large: 1 MB, of a seed 64 MB |
+| 413 | the body is too large: 1 MB, of a seed 64 MB, of a snapshot 1 GB |
 | 429 | messages to devices only: the [tier](../how-to/local-hub.md#tiers) does not allow so many |
 | 500, 503 | the hub has an internal error, or cannot use its store at present; `GET /_local/troubles` says more |
 """
@@ -106,6 +106,9 @@ def _operation(operation: Json, *, is_alone: bool) -> Iterator[str]:
 
 
 def _body(content: Json) -> Iterator[str]:
+    if "application/json" not in content:
+        yield f"Body: the file ({', '.join(content)}).\n"
+        return
     schema, example = content["application/json"]["schema"], content["application/json"]["example"]
     others = [each for each in content if each != "application/json"]
     yield f"Body{' (JSON or ' + ', '.join(others) + ')' if others else ''}{_named(schema)}:\n"

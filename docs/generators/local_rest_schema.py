@@ -61,6 +61,7 @@ ERROR = {
         "ExceptionMessage": {"type": "string", "description": "the tracking id, which the hub's log has too"},
     },
 }
+FILES = {"application/zip"}  # which have no schema
 COMMON = {
     "400": "What the request has is not allowed: the message says where, and what is.",
     "401": "The key is wrong.",
@@ -132,7 +133,9 @@ def _operation(route: Route) -> dict[str, Any]:
     }
     if parameters := [*_path_parameters(route.path), *(_parameter(*each) for each in form.query.items())]:
         operation["parameters"] = parameters
-    if form.body is not None:
+    if form.file_type is not None:
+        operation["requestBody"] = {"required": True, "content": {form.file_type: {}}}
+    elif form.body is not None:
         operation["requestBody"] = {"required": True, "content": _body(route, form)}
     if route.caller is Caller.ANYBODY:
         operation["security"] = []
@@ -192,6 +195,8 @@ def _response(route: Route, status: int, answer: Answer) -> dict[str, Any]:
     response: dict[str, Any] = {"description": answer.what}
     if route.verb == "HEAD" or (answer.document is None and answer.media_type == JSON):
         return response
+    if answer.media_type in FILES:
+        return {**response, "content": {answer.media_type: {}}}
     schema = {"type": "string"} if answer.document is None else _schema(answer.document)
     example = example_of(route, status)
     shown = {} if example is None else {"example": example["answer"]}

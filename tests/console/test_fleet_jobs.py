@@ -148,6 +148,14 @@ def test_a_fleet_job_that_has_not_run_has_no_results(setup: FleetJobSetup, conso
     assert console.get("/api/fleet-jobs/none/devices").status == 404
 
 
+def test_a_definition_that_names_many_devices_is_shown_with_the_first_of_them(
+    setup: FleetJobSetup, console: ServedConsole
+) -> None:
+    setup.run(Driver.CALLS, ids(150))
+    targets = seen(console)["job"]["targets"]
+    assert (targets["deviceIds"], targets["deviceCount"]) == (list(ids(100)), 150)
+
+
 # -- what is done ---------------------------------------------------------------------------------------------------
 
 

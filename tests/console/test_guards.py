@@ -38,11 +38,11 @@ def read_only(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedConsol
 @pytest.mark.parametrize("path", ["/", "/jobs", "/static/console.js", "/api/session", "/nowhere"])
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "[::1]:{port}"])
 def test_another_name_that_points_to_this_machine_is_refused(console: ServedConsole, path: str, host: str) -> None:
-    assert console.get(path, Host=host.format(port=console.console.port)).status == 403
+    assert console.get(path, Host=host.format(port=console.port)).status == 403
 
 
 def test_localhost_is_the_same_name(console: ServedConsole) -> None:
-    host = f"localhost:{console.console.port}"
+    host = f"localhost:{console.port}"
     assert console.get("/api/session", Host=host).status == 200
     assert console.get("/api/session", Host=host, Origin=f"http://{console.host}").status == 403
 
@@ -72,7 +72,7 @@ def test_a_change_from_another_page_or_from_none_that_is_known_is_refused(consol
 @pytest.mark.parametrize("path", READING)
 @pytest.mark.parametrize("cookie", ["", "iotjobs-console-{port}=1.2.3", "iotjobs-console-{port}=9999999999.a.é"])
 def test_the_api_needs_the_cookie(console: ServedConsole, path: str, cookie: str) -> None:
-    assert console.get(path, Cookie=cookie.format(port=console.console.port)).status == 401
+    assert console.get(path, Cookie=cookie.format(port=console.port)).status == 401
 
 
 @pytest.mark.parametrize("path", CHANGING)
@@ -106,14 +106,14 @@ def test_a_session_outlives_the_console_at_its_port_alone_and_ends_after_a_week(
     clock = ClockDouble()
     with served(tmp_path, clock=clock) as console:
         console.sign_in()
-        cookie, port = console.cookie, console.console.port
+        cookie, port = console.cookie, console.port
     with served(tmp_path, port=port, clock=clock) as again:
         assert again.get("/api/session", Cookie=cookie).status == 200
         clock.passed_s = 7 * 86_400 + 1
         assert again.get("/api/session", Cookie=cookie).status == 401
     clock.passed_s = 0
     with served(tmp_path, clock=clock) as other:
-        renamed = cookie.replace(f"-{port}=", f"-{other.console.port}=")
+        renamed = cookie.replace(f"-{port}=", f"-{other.port}=")
         assert other.get("/api/session", Cookie=renamed).status == 401
 
 

@@ -58,7 +58,7 @@ class AzServer:
             asked = json.loads(message)
             stdin, stdout, stderr = streams
             with self._lock:
-                command = self._az.start(
+                command = self._az.command(
                     asked["words"],
                     Path(asked["folder"]),
                     stdin=stdin,

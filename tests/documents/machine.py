@@ -8,11 +8,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+from azext_iotjobs.localhub.testing.forked_process import IS_POSSIBLE
 from tests.documents import az_shim
 from tests.documents.az_server import AzServer
 from tests.helpers.az import AZ, EXTENSIONS
 from tests.helpers.short_form import IN_FULL
-from tests.helpers.warm_process import IS_POSSIBLE
 
 HERE = Path(__file__).parent
 

@@ -2,11 +2,11 @@
 
 import pytest
 
+from azext_iotjobs.localhub.testing.forked_process import IS_POSSIBLE
 from tests.documents.machine import Machine
 from tests.documents.page_run import PageFailed, PageRun
 from tests.documents.pages import BadPage, read_page
 from tests.helpers.short_form import IN_FULL
-from tests.helpers.warm_process import IS_POSSIBLE
 
 
 def gone_through(text: str, machine: Machine) -> None:

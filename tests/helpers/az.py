@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from azext_iotjobs.localhub.testing.forked_process import IS_POSSIBLE
 from tests.helpers.warm_az import WarmAz
-from tests.helpers.warm_process import IS_POSSIBLE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 OTHER_AZ = os.environ.get("IOTJOBS_TEST_AZ")
@@ -123,7 +123,7 @@ class Az:
         with open(output, "wb") as stdout, open(f"{output}.err", "wb") as stderr:
             if IS_WARM:
                 typed = (*shlex.split(line), *words)
-                return self._warm_az().start(typed, self.config_dir, stdin=0, stdout=stdout, stderr=stderr)
+                return self._warm_az().command(typed, self.config_dir, stdin=0, stdout=stdout, stderr=stderr)
             return subprocess.Popen(
                 [str(AZ), *shlex.split(line), *words],
                 stdout=stdout,

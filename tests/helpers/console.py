@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from azext_iotjobs.cli.fleet_job.console_context import DOCUMENTS, CommandLineSpelling
 from azext_iotjobs.cli.fleet_job.job_form.forms import CommandLineForms
@@ -35,21 +36,23 @@ class Answer(NamedTuple):
 
 
 @dataclass
-class ServedConsole:
-    """A console, and a browser's side of it that may lie."""
+class ConsoleClient:
+    """A browser's side of a console, which may lie."""
 
-    console: Console
-    commands: list[tuple[str, ...]] = field(default_factory=list)  # that it has run
-    command_result: Ran = Ran(0, b"{}", b"")
-    cookie: str = ""
+    address: str  # as the console gives it, with the token
+    cookie: str = field(default="", kw_only=True)
 
     @property
     def host(self) -> str:
-        return f"127.0.0.1:{self.console.port}"
+        return str(urlsplit(self.address).netloc)
+
+    @property
+    def port(self) -> int:
+        return urlsplit(self.address).port or 0
 
     @property
     def token(self) -> str:
-        return self.console.sign_in_address.partition("#")[2]
+        return urlsplit(self.address).fragment
 
     def sign_in(self) -> Answer:
         """Exchange the token; the cookie goes with each request from here on."""
@@ -69,7 +72,7 @@ class ServedConsole:
         """One request, on a connection of its own. headers: an underscore stands for a dash; Host can be among them."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         sent = {"Host": self.host, **({"Cookie": self.cookie} if self.cookie else {}), **sent}
-        connection = http.client.HTTPConnection("127.0.0.1", self.console.port, timeout=LIMIT_S)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT_S)
         try:
             connection.request(method, path, body, sent)
             response = connection.getresponse()
@@ -80,7 +83,7 @@ class ServedConsole:
     @contextmanager
     def stream(self, *topics: str, last: str = "") -> Iterator["Events"]:
         """The live updates of some topics. last: the id of the event that was seen last."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.console.port, timeout=LIMIT_S)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT_S)
         query = "&".join(f"topic={each}" for each in topics)
         try:
             resumed = {"Last-Event-ID": last} if last else {}
@@ -88,6 +91,15 @@ class ServedConsole:
             yield Events(connection.getresponse())
         finally:
             connection.close()
+
+
+@dataclass
+class ServedConsole(ConsoleClient):
+    """A console that is served here."""
+
+    console: Console
+    commands: list[tuple[str, ...]] = field(default_factory=list)  # that it has run
+    command_result: Ran = Ran(0, b"{}", b"")
 
 
 class Event(NamedTuple):
@@ -151,9 +163,10 @@ def served(
         new_store_key=new_store_key,
         is_read_only=is_read_only,
     )
-    made = ServedConsole(Console(context, clock, topics))
-    made.console.start(port)
+    console = Console(context, clock, topics)
+    console.start(port)
+    made = ServedConsole(console.sign_in_address, console)
     try:
         yield made
     finally:
-        made.console.stop()
+        console.stop()

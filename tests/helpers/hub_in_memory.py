@@ -26,6 +26,7 @@ from azext_iotjobs.localhub.engine.faults import Faults
 from azext_iotjobs.localhub.engine.feedback_queue import FeedbackQueue
 from azext_iotjobs.localhub.engine.file_notifications import FileNotifications
 from azext_iotjobs.localhub.engine.links import Links
+from azext_iotjobs.localhub.engine.observations import Observations
 from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.engine.twin_service import TwinService
 from azext_iotjobs.localhub.rules.address import Address
@@ -58,7 +59,7 @@ class HubInMemory:
         self.host_names = HostNames("127.0.0.1", 443, 8883, 5671, dns_names=["iothub"])
         self.database = Database(None)
         self.identities = Identities(self.database, Twins(self.database))
-        self.links = Links(Faults(self.clock))
+        self.links = Links(Faults(self.clock), Observations(self.clock))
         self.authenticator = Authenticator(
             dict.fromkeys(RIGHTS, KEY),
             self.identities,
@@ -106,7 +107,7 @@ class HubInMemory:
 
     def _signed(self, resource: str, secret: bytes, policy: str | None, life_s: float) -> str:
         encoded = quote(resource, safe="")
-        expiry = str(int((self.clock.now() + timedelta(seconds=life_s)).timestamp()))
+        expiry = str(int((self.clock.machine_now() + timedelta(seconds=life_s)).timestamp()))
         mac = hmac.new(secret, f"{encoded}\n{expiry}".encode(), hashlib.sha256).digest()
         token = f"SharedAccessSignature sr={encoded}&sig={quote(base64.b64encode(mac), safe='')}&se={expiry}"
         return token if policy is None else f"{token}&skn={policy}"

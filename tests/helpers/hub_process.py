@@ -1,48 +1,20 @@
 """The local hub as a real process, without az in front: `AnyHub` with all that a test may do to its own hub.
 
-The process is what users' tests get (`localhub.testing`), but for its start: it is forked from one that has loaded the
-hub's modules, where that is possible. Tests of the start itself use `LocalHub`.
+The process is what users' tests get (`localhub.testing`).
 """
 
 import json as jsonlib
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from azext_iotjobs.localhub.testing.child import module_environment
+from azext_iotjobs.localhub.testing.forked_hub import HUB_FORKS
 from azext_iotjobs.localhub.testing.process import LocalHub
 from tests.helpers.any_hub import API_VERSION, REQUEST_LIMIT_S, AnyHub, sas
-from tests.helpers.warm_process import IS_POSSIBLE, WarmProcess
 
 __all__ = ["API_VERSION", "REQUEST_LIMIT_S", "HubProcess", "sas"]
-
-
-MODULE = "azext_iotjobs.localhub"
-LOADED = ["tests.helpers.loaded_hub"]
-
-
-def _environment() -> dict[str, str]:
-    return {name: value for name, value in module_environment().items() if not name.startswith("PYTEST_")}
-
-
-ENVIRONMENT = _environment()  # as no test has changed it
-
-
-@cache
-def _warm() -> WarmProcess:
-    return WarmProcess(MODULE, LOADED, ENVIRONMENT)
-
-
-class WarmHub(LocalHub):
-    """A hub whose process is forked from one that has loaded its modules, unless a test has changed the environment."""
-
-    def _start_process(self, words: list[str], folder: Path, log: IO[bytes]) -> "subprocess.Popen[bytes]":
-        if _environment() != ENVIRONMENT:
-            return super()._start_process(words, folder, log)
-        return _warm().start(words, folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
 
 
 class HubProcess(AnyHub):
@@ -54,7 +26,8 @@ class HubProcess(AnyHub):
     def __init__(self, data_dir: Path, *options: str, ports: tuple[int, int] = (0, 0)) -> None:
         self.data_dir = data_dir
         words = ("--https-port", str(ports[0]), "--mqtt-port", str(ports[1]), *options)
-        self.local = (WarmHub if IS_POSSIBLE else LocalHub)(*words, data_dir=data_dir).__enter__()
+        HUB_FORKS.expect()
+        self.local = LocalHub(*words, data_dir=data_dir).__enter__()
         self.info = self.local.info
         self.ca = self.local.ca_certificate_path
         self.host = self.local.device_host_name

@@ -1,6 +1,6 @@
 """What the processes of az in tests begin with, beside az's modules: those of our extension, as it is installed.
 
-Imported by the process that they are forked from (`warm_az.py`), which has this file's folder in its path. The local
+Run in the process that they are forked from (`warm_az.py`). The local
 hub is a process of its own, and help is loaded where it is shown.
 """
 

@@ -29,13 +29,14 @@ class MovedLoop(asyncio.SelectorEventLoop):
 
 
 class HandClock(HubClock):
-    """The hub's clock, moved by hand."""
+    """The hub's clock on a machine whose time a test lets pass."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, scale: float = 1.0) -> None:
         self.at = datetime(2026, 5, 1, 8, tzinfo=timezone.utc)
+        super().__init__(scale=scale)
 
-    def now(self) -> datetime:
-        """The instant it stands at."""
+    def machine_now(self) -> datetime:
+        """The instant at which the machine stands."""
         return self.at
 
     def advance(self, seconds: float) -> None:

@@ -15,7 +15,6 @@ from azext_iotjobs.localhub.amqp.wire.message import Message, decode_message, en
 from azext_iotjobs.localhub.amqp.wire.performatives import Attach, Begin, Composite, Open, Transfer
 from azext_iotjobs.localhub.http.connection_limits import make_runner
 from azext_iotjobs.localhub.http.websocket import AMQP, WebSocketEndpoint
-from azext_iotjobs.localhub.process.disconnect_log import DisconnectLog
 from azext_iotjobs.localhub.rules.address import Address
 from tests.helpers.amqp_frames import attach_receiver, attach_sender, begin, flow, put_token
 from tests.helpers.hub_in_memory import HubInMemory
@@ -185,7 +184,7 @@ async def listening(loop: MovedLoop, door: Door = "TCP") -> AsyncIterator[AmqpHu
     async with AsyncExitStack() as at_end:
         memory = at_end.enter_context(HubInMemory(Address("pump-1")))
         parts = replace(memory.parts(), loop=loop)
-        listener = AmqpListener(parts, memory.authenticator, DisconnectLog(loop.time))
+        listener = AmqpListener(parts, memory.authenticator)
         serving: Any = listener.new_connection
         if door == "WebSocket":
             application = web.Application()

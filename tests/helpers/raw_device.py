@@ -11,7 +11,9 @@ from typing import Any, Literal
 from aiohttp import web
 
 from azext_iotjobs.localhub.engine.event_log import OnStored
+from azext_iotjobs.localhub.engine.faults import Faults
 from azext_iotjobs.localhub.engine.links import Links
+from azext_iotjobs.localhub.engine.observations import Observations
 from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, UNAUTHORIZED, HubError, StoreDamaged
 from azext_iotjobs.localhub.http.connection_limits import make_runner
@@ -19,7 +21,6 @@ from azext_iotjobs.localhub.http.websocket import WebSocketEndpoint
 from azext_iotjobs.localhub.mqtt.codec import Decoder, encode
 from azext_iotjobs.localhub.mqtt.connection import Connection
 from azext_iotjobs.localhub.mqtt.packets import Connack, Connect, Packet, Publish, Suback, Subscribe
-from azext_iotjobs.localhub.process.disconnect_log import DisconnectLog
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.event import AuthMethod, DeviceMessage, Sender
 from tests.helpers.moved_loop import HandClock, MovedLoop, turns, within_limit
@@ -244,12 +245,12 @@ def hello(device_id: str = "pump-1", **fields: Any) -> Connect:
 @asynccontextmanager
 async def listening(loop: MovedLoop, door: Door = "TCP") -> AsyncIterator[Hub]:
     """A hub on a free port, and the end of it and its connections."""
-    backend, links, clock = FakeBackend(), Links(), HandClock()
+    backend, clock = FakeBackend(), HandClock()
+    links = Links(Faults(clock), Observations(clock, loop.time))
     backend.token_ends = clock.now() + timedelta(days=365)
-    ends = DisconnectLog(loop.time)
 
     def new_connection() -> Connection:
-        return Connection(backend, links, clock, loop, ends)
+        return Connection(backend, links, clock, loop)
 
     async with AsyncExitStack() as at_end:
         serving = new_connection if door == "TCP" else await _websocket_server(new_connection, at_end)

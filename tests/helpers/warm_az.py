@@ -9,26 +9,38 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.helpers.warm_process import WarmProcess
+from azext_iotjobs.localhub.testing.forked_process import ForkedProcess, PreloadedProcess, Stream
 
-LOADED = """
-    azure.cli.core._breaking_change azure.cli.core._completers azure.cli.core._help azure.cli.core._output
-    azure.cli.core.azlogging azure.cli.core.command_recommender azure.cli.core.commands.arm
-    azure.cli.core.commands.command_operation azure.cli.core.commands.parameters azure.cli.core.commands.transform
-    azure.cli.core.extension._index azure.cli.core.extension.operations azure.cli.core.intercept_survey
-    azure.cli.core.parser azure.cli.core.telemetry
-    azure.cli.command_modules.iot.commands azure.cli.command_modules.iot.custom azure.cli.core._help_loaders
-    azure.cli.command_modules.iot._validators azure.common encodings.utf_8_sig gc glob html jmespath msal
-    msal_extensions pkginfo.wheel pkgutil pwd sqlite3 tabulate timeit yaml
-""".split()  # what commands below `az iot` import of azure-cli and others, with what that imports
+HERE = Path(__file__).parent
+MANY = 2  # commands, from which on it is worth while to load our extension
 
 
-class WarmAz(WarmProcess):
+class WarmAz(PreloadedProcess):
     """One process with az's modules; its environment is what every command gets."""
 
     def __init__(self, environment: Mapping[str, str], *, extension: bool) -> None:
         """extension: whether our extension's modules may be loaded too."""
-        super().__init__("azure.cli", LOADED, environment, ["loaded_extension"] if extension else [])
+        super().__init__("azure.cli", environment)
+        self._extension = extension
+        self._commands = 0
+        self.load(HERE / "loaded_az.py")
+
+    def command(
+        self,
+        words: Sequence[str],
+        folder: Path,
+        *,
+        stdin: Stream,
+        stdout: Stream,
+        stderr: Stream,
+        environment: Mapping[str, str] | None = None,
+    ) -> ForkedProcess:
+        """Start a command. folder: where it runs.  environment: what it has besides."""
+        if self._commands == MANY and self._extension:
+            self.load(HERE / "loaded_extension.py")
+        self._commands += 1
+        whole = {**self.environment, **(environment or {})}
+        return self.start(words, folder, environment=whole, stdin=stdin, stdout=stdout, stderr=stderr)
 
     def run(
         self, words: Sequence[str], stdin: bytes, folder: Path, limit_s: float, environment: Mapping[str, str]
@@ -38,6 +50,6 @@ class WarmAz(WarmProcess):
         folder: where it runs.  environment: what it has besides.
         """
         pipe = subprocess.PIPE
-        command = self.start(words, folder, stdin=pipe, stdout=pipe, stderr=pipe, environment=environment)
+        command = self.command(words, folder, stdin=pipe, stdout=pipe, stderr=pipe, environment=environment)
         stdout, stderr = command.communicate(stdin, limit_s)
         return command.wait(), stdout, stderr

@@ -70,6 +70,9 @@ def cloud(tmp_path: Path) -> Iterator[Cloud]:
         cloud.az.environment.update(
             IDENTITY_ENDPOINT=f"http://127.0.0.1:{port}/token",
             IDENTITY_HEADER="x",
+            APPSETTING_WEBSITE_SITE_NAME="x",  # this and the two below: how older az finds it
+            MSI_ENDPOINT=f"http://127.0.0.1:{port}/token",
+            MSI_SECRET="x",
             REQUESTS_CA_BUNDLE=str(cloud.server.ca_file),
             NO_PROXY="localhost,127.0.0.1",
         )

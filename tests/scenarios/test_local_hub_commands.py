@@ -486,3 +486,17 @@ def test_faults_are_added_listed_shown_and_cleared(own: Az) -> None:
     assert refused.stderr.startswith("ERROR: --delay: A fault of the kind latency needs it: a number, 0.001 to 3,600.")
     own.run("iot local-hub fault clear")
     assert "faults" not in own.json("iot local-hub show")
+
+
+def test_the_clock_is_moved_ahead_shown_and_set_back_by_a_reset(own: Az) -> None:
+    start(own)
+    assert "clock" not in own.json("iot local-hub show")
+    moved = own.json("iot local-hub clock advance --by 2h")
+    assert (moved["offsetSeconds"], moved["timeScale"]) == (7200, 1)
+    own.json("iot hub device-identity create -n localhost -d pump-1")  # with a token of an hour
+    assert own.json("iot local-hub show")["clock"]["offsetSeconds"] == 7200
+    own.run("iot local-hub reset --yes")
+    assert own.json("iot local-hub clock show")["offsetSeconds"] == 0
+    for by, said in (("0", "give more than 0"), ("soon", "give a duration such as 30s"), ("4000d", "give at most")):
+        refused = own.run("iot local-hub clock advance --by", by)
+        assert refused.code == 1 and refused.stderr.startswith("ERROR: --by ") and said in refused.stderr

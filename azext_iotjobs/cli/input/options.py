@@ -42,6 +42,14 @@ def extra(dest: str, names: str, text: str, **settings: Any) -> Option:
     return option(dest, names, text, **settings)._replace(is_extra=True)
 
 
+def positional(dest: str, metavar: str, text: str, **settings: Any) -> Option:
+    """What is typed without a name, as a parameter of its command's handler; a command has at most one.
+
+    metavar: what stands for it in the help.
+    """
+    return Option(dest, (), {"help": text, "metavar": metavar, **settings}, False)
+
+
 def register(context: Any, options: Options) -> None:
     """Enter a command's options in az's argument context."""
     for group in options:
@@ -50,6 +58,9 @@ def register(context: Any, options: Options) -> None:
             settings = dict(each.settings)
             if settings.pop("is_deprecated", False):  # az makes what it says of that
                 settings["deprecate_info"] = context.deprecate(hide=True, target=each.names[0])
+            if not each.names:
+                context.positional(each.dest, **settings)
+                continue
             add(each.dest, options_list=list(each.names), **settings)
 
 

@@ -2,7 +2,7 @@
 
 import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +65,13 @@ def show(our_hub_name: str | None = None, https_port: int | None = None) -> dict
     client = client_of(running)
     troubles = client.troubles()  # first: something else may listen at its port
     throttles = _throttles(client)
-    faults = _faults(client)
+    faults, clock = _asked_of_newer(client.faults), _asked_of_newer(client.clock)
     return {
         **running.document,
         **({"throttles": throttles} if throttles else {}),
         **({"trouble": troubles} if troubles else {}),
         **({"faults": faults} if faults else {}),
+        **({"clock": clock} if clock and (clock["offsetSeconds"], clock["timeScale"]) != (0, 1) else {}),
     }
 
 
@@ -143,10 +144,11 @@ def _throttles(client: LocalHubClient) -> Any:
         return None
 
 
-def _faults(client: LocalHubClient) -> Any:
+def _asked_of_newer(ask: Callable[[], Any]) -> Any:
+    """The answer to a request that a hub which an older version has started does not know; then None."""
     try:
-        return client.faults()
-    except NotFound:  # it was started by an older version, which has none
+        return ask()
+    except NotFound:
         return None
 
 

@@ -68,7 +68,8 @@ command(
     "Remove all devices, jobs, messages, events and CAs of a running local hub.",
     ("Do not ask for confirmation.", "az iot local-hub reset --yes"),
     ("Set aside the damaged database of a hub that does not start.", "az iot local-hub reset --data-dir hub-2 --yes"),
-    long="The keys of its policies, its own server certificate and the files in its upload folder are kept.",
+    long="The keys of its policies, its own server certificate and the files in its upload folder are kept. Its clock "
+    "is set back to the machine's time.",
 )
 command(
     "iot local-hub seed",
@@ -84,6 +85,64 @@ command(
     ("Write it to a file, for `start --seed`.", "az iot local-hub export -o yaml > fleet.yaml"),
     ("With the keys of devices.", "az iot local-hub export --keys > fleet.json"),
     long="Jobs, messages and events are not in it.",
+)
+command(
+    "iot local-hub exec",
+    "Run a command with a local hub of its own, which ends with it.",
+    ("Run tests with an empty hub.", "az iot local-hub exec -- pytest -k pumps"),
+    (
+        "Run a script with the devices of a file.",
+        "az iot local-hub exec --seed fleet.yaml -- sh -c 'az iot hub device-identity list -o table'",
+    ),
+    long="The hub is in memory and on free ports, unless options say otherwise. The command starts once the hub is "
+    "ready. IOTJOBS_CONNECTION_STRING and the variables that have Python, Node.js and curl trust the hub are in its "
+    "environment, and its az sees no other hub. Signals are passed on to it. The exit code is the command's: 128 + N "
+    "when signal N ended it, 127 when it is not found, 126 when it may not be run; or that of a hub that did not "
+    "start. --output and --query do not apply.",
+)
+group(
+    "iot local-hub snapshot",
+    "Keep all that a running local hub holds in a file, and go back to it.",
+    "Identities with their keys, twins with their versions, messages, jobs, configurations, CA certificates and "
+    "events. The keys of the hub's policies, its own certificates and blobs are not in it, nor are faults.",
+)
+command(
+    "iot local-hub snapshot create",
+    "Write a snapshot of a running local hub into a file.",
+    ("Make one.", "az iot local-hub snapshot create --file fleet.snapshot"),
+    ("Replace an older one.", "az iot local-hub snapshot create --file fleet.snapshot --overwrite"),
+    long="The keys of devices are in it: only its owner can read the file.",
+)
+command(
+    "iot local-hub snapshot restore",
+    "Bring a running local hub to what a snapshot holds.",
+    ("Do not ask for confirmation.", "az iot local-hub snapshot restore --file fleet.snapshot --yes"),
+    (
+        "Bring another hub to it.",
+        "az iot local-hub snapshot restore -n 127.0.0.2 --file fleet.snapshot --yes",
+    ),
+    long="All that the hub holds is replaced, and its faults are cleared. Devices are disconnected, and connect again. "
+    "A file that is damaged, or that a newer version made, is refused, and nothing changes. A hub that is killed "
+    "meanwhile has the old state or the new one when it starts.",
+)
+group(
+    "iot local-hub clock",
+    "See and move the time by which a running local hub's rules work.",
+    "Start and end of jobs, expiry and locks of messages, throttles, retention, rounds of configurations, and how long "
+    "connections with a token last. Tokens themselves are judged by the machine's clock, by which clients make them.",
+)
+command(
+    "iot local-hub clock show",
+    "Show a local hub's time, and how far it is ahead of this machine's.",
+    ("Read its time, such as for the start of a job.", "az iot local-hub clock show --query now -o tsv"),
+)
+command(
+    "iot local-hub clock advance",
+    "Move a local hub's clock ahead; what is due by then happens now.",
+    ("Let two hours pass.", "az iot local-hub clock advance --by 2h"),
+    ("The same for the one at an address of its own.", "az iot local-hub clock advance -n 127.0.0.2:8443 --by 2h"),
+    long="The result is the clock as it is then. It does not go back but by `az iot local-hub reset`, which removes "
+    "all that has a time. A hub that does not run --in-memory starts again with its clock as far ahead.",
 )
 group(
     "iot local-hub fault",

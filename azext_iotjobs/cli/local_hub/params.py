@@ -4,7 +4,7 @@ from azure.cli.core.commands.parameters import get_enum_type
 
 from azext_iotjobs.cli.hub_access.completers import device_ids, hub_names
 from azext_iotjobs.cli.input.message_params import BODY, C2D_PROPERTIES
-from azext_iotjobs.cli.input.options import Group, Options, extra, option
+from azext_iotjobs.cli.input.options import Group, Options, extra, option, positional
 from azext_iotjobs.cli.input.shared_params import DEVICE
 from azext_iotjobs.cli.local_hub.completers import https_ports
 
@@ -115,6 +115,14 @@ HUB_START: Group = (
         "units", "--units", "Units of that tier: 1 in F1, up to 200 in S1 and S2, up to 10 in S3.", type=int, default=1
     ),
     extra(
+        "time_scale",
+        "--time-scale",
+        "How many seconds of the hub's clock pass in one second, up to 1000: with 60, what would take an hour takes a "
+        "minute.",
+        type=float,
+        default=1.0,
+    ),
+    extra(
         "keep_events",
         "--keep-events",
         "Store on disk what devices send, for this many days, 1 to 7, so that consumers continue where they were after "
@@ -153,6 +161,10 @@ WITH_KEYS: Group = (
         "With the keys of devices and modules. Without it, a hub that begins with the export makes new ones.",
         action="store_true",
     ),
+)
+
+MOVE: Group = (
+    option("our_by", "--by", "How far: seconds, or with a unit, such as 30s, 5m, 2h or 7d; at most 3650d in all."),
 )
 
 FAULT_KIND: Group = (
@@ -195,6 +207,35 @@ FAULT: Group = (
 
 FAULT_ID: Group = (option("our_fault_id", "--fault-id --id", "Which one. Default: all.", id_kind="FAULT"),)
 
+EXEC_HUB: Group = (
+    extra("seed", "--seed", "File of YAML or JSON with what the hub begins with, as for `start`."),
+    extra("data_dir", "--data-dir", "Folder of the hub's state, which is kept. Default: in memory."),
+    extra("bind", "--bind", "Loopback address, 127.0.0.N. Default: 127.0.0.1."),
+    extra("https_port", "--https-port", "Port of the REST API. Default: any free one.", type=int),
+    extra("mqtt_port", "--mqtt-port", "Port for devices. Default: any free one.", type=int),
+    extra("amqp_port", "--amqp-port", "Port for AMQP. Default: any free one.", type=int),
+    extra(
+        "sku",
+        "--sku",
+        "Tier whose job slots and throttles the hub has. Default: unlimited.",
+        arg_type=get_enum_type(["F1", "S1", "S2", "S3", "unlimited"]),
+    ),
+    extra("units", "--units", "Units of that tier. Default: 1.", type=int),
+)
+
+EXEC_COMMAND: Group = (
+    positional(
+        "our_command",
+        "COMMAND",
+        "The command and its arguments, after --, so that az does not take its options for its own.",
+        nargs="+",
+    ),
+)
+
+SNAPSHOT_FILE: Group = (option("file", "--file -f", "The snapshot's file."),)
+
+OVERWRITE: Group = (option("our_overwrite", "--overwrite", "Replace --file if it exists.", action="store_true"),)
+
 YES: Group = (option("our_yes", "--yes -y", "Do not ask for confirmation.", action="store_true"),)
 
 
@@ -204,8 +245,13 @@ SHOW: Options = (WHICH_HUB,)
 RESET: Options = (WHICH_HUB, STOPPED_HUB, YES)
 SEED: Options = (WHICH_HUB, SEED_FILE)
 EXPORT: Options = (WHICH_HUB, WITH_KEYS)
+EXEC: Options = (EXEC_HUB, EXEC_COMMAND)
+CREATE_SNAPSHOT: Options = (WHICH_HUB, SNAPSHOT_FILE, OVERWRITE)
+RESTORE_SNAPSHOT: Options = (WHICH_HUB, SNAPSHOT_FILE, YES)
 EVENTS: Options = (WHICH_HUB, HUB_EVENTS)
 SEND: Options = (WHICH_HUB, DEVICE, BODY, C2D_PROPERTIES)
+SHOW_CLOCK: Options = (WHICH_HUB,)
+ADVANCE_CLOCK: Options = (WHICH_HUB, MOVE)
 ADD_FAULT: Options = (WHICH_HUB, FAULT_KIND, FAULT)
 LIST_FAULTS: Options = (WHICH_HUB,)
 CLEAR_FAULTS: Options = (WHICH_HUB, FAULT_ID)

@@ -45,6 +45,7 @@ class HubOptions:
     in_memory: bool = False
     sku: str = "unlimited"  # or a tier's name
     units: int = 1
+    time_scale: float = 1.0  # seconds of its clock in one second
     keep_events: int | None = None  # days; None: in memory only
     partitions: int | None = None  # of events; None: as many as the hub's default
     consumer_groups: Sequence[str] | None = None
@@ -143,6 +144,7 @@ def _command_line(options: HubOptions, log_level: str, in_background: bool) -> l
         "--state-dir": state_folder(),
         "--sku": options.sku,
         "--units": options.units,
+        "--time-scale": options.time_scale,
         "--keep-events": options.keep_events,
         "--partitions": options.partitions,
         "--log-file": options.data_path / LOG,

@@ -23,6 +23,7 @@ from azext_iotjobs.operations.fleet_job import definitions
 
 MAX_BATCHES = 1_000  # that a page shows
 MAX_RUNS = 100
+MAX_IDS = 100  # of devices that a definition names
 OF_LEASE = ("until", "heartbeat")  # they change while nothing else does
 
 
@@ -81,9 +82,16 @@ async def results(request: web.Request) -> web.StreamResponse:
     await response.prepare(request)
     columns = documents.result_columns
     await response.write(documents.csv_line(columns))
-    while (page := await parts.workers.store(lambda _: next(pages, None))) is not None:
+
+    def lines(_store: FleetJobStore) -> bytes | None:
+        page = next(pages, None)
+        if page is None:
+            return None
         rows = ({**documents.result(each), **details} for each in page.rows)
-        await response.write(b"".join(documents.csv_line([row[name] for name in columns]) for row in rows))
+        return b"".join(documents.csv_line([row[name] for name in columns]) for row in rows)
+
+    while (written := await parts.workers.store(lines)) is not None:
+        await response.write(written)
     await response.write_eof()
     return response
 
@@ -138,12 +146,19 @@ def _whole(
     job, run = _run_of(store, context, fleet_job_id, number)
     schedule = store.schedules.get(fleet_job_id)
     return {
-        "job": context.documents.fleet_job(job, None if schedule is None else schedule.schedule),
+        "job": _with_fewer_ids(context.documents.fleet_job(job, None if schedule is None else schedule.schedule)),
         "runs": [_entry(each) for each in islice(store.runs.list_all(fleet_job_id), MAX_RUNS)],
         "actions": offered(context, job, situation(store, fleet_job_id, now)),
         "lines": _lines(context.spelling.command, fleet_job_id, run),
         "run": None if run is None else _with_batches(store, context, run, now),
     }
+
+
+def _with_fewer_ids(document: Document) -> Document:
+    """A definition that names many devices, with the first of them and their count."""
+    targets = document["targets"]
+    ids = targets["deviceIds"]
+    return {**document, "targets": {**targets, "deviceIds": ids[:MAX_IDS], "deviceCount": len(ids)}}
 
 
 def _entry(run: Run) -> Document:

@@ -20,8 +20,10 @@ from azext_iotjobs.localhub.amqp.refusals import REFUSALS, LinkError, amqp_error
 from azext_iotjobs.localhub.amqp.wire.conditions import CONNECTION_FORCED, NOT_FOUND, RESOURCE_LIMIT_EXCEEDED
 from azext_iotjobs.localhub.amqp.wire.performatives import AmqpError
 from azext_iotjobs.localhub.auth.authenticator import Authenticator
+from azext_iotjobs.localhub.clock import LONGEST_TIMER_S
 from azext_iotjobs.localhub.errors import HubError, StoreDamaged, StoreUnavailable
-from azext_iotjobs.localhub.process.disconnect_log import DisconnectLog, quoted
+from azext_iotjobs.localhub.process.disconnect_log import quoted
+from azext_iotjobs.localhub.rules.observation import IS_WEBSOCKET, ClientProtocol
 from azext_iotjobs.localhub.tls.context import peer_certificates
 
 logger = logging.getLogger(__name__)
@@ -30,7 +32,6 @@ CONTAINER_ID = "local-hub"
 FRAMES_AT_ONCE = 32  # then other connections are served
 MAX_UNSENT_BYTES, FEW_UNSENT_BYTES = 1024 * 1024, 256 * 1024  # above the one it is not read, until below the other
 CLOSE_LIMIT_S = 5.0  # for the last bytes, and the client's Close
-LONGEST_TIMER_S = 3600.0  # asyncio's are not good for much longer; and a changed system clock is noticed within it
 
 
 class Connection(asyncio.Protocol):
@@ -43,12 +44,10 @@ class Connection(asyncio.Protocol):
         self,
         hub: HubParts,
         authenticator: Authenticator,
-        disconnects: DisconnectLog,
         connections: "set[Connection]",
     ) -> None:
         self._hub = hub
         self._loop = hub.loop
-        self._disconnects = disconnects
         self._connections = connections
         self._protocol = AmqpConnection(CONTAINER_ID, self._wake)
         self._lifetime = Lifetime(hub.loop.time())
@@ -68,6 +67,9 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._connections.add(self)
+        if transport.get_extra_info(IS_WEBSOCKET):
+            self._context.peer.protocol = ClientProtocol.AMQP_WEBSOCKET
+        self._hub.clock.subscribe(self._check_time)
         transport.set_write_buffer_limits(high=MAX_UNSENT_BYTES, low=FEW_UNSENT_BYTES)
         self._check_time()
 
@@ -90,18 +92,20 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._transport = None  # the two refer to each other
+        self._context.peer.will_end("connection lost")
         self._protocol.set_writable(False)
         self._finish_work()
         self._protocol.lost()
         self._finish_work()
         self._stop_timer()
+        self._hub.clock.unsubscribe(self._check_time)
         self._connections.discard(self)
 
     # --- for the hub
 
-    def close(self) -> None:
-        """The hub ends."""
-        self._close(AmqpError(CONNECTION_FORCED, "The hub ends."))
+    def close(self, reason: str) -> None:
+        """The hub ends it. reason: for the client."""
+        self._close(AmqpError(CONNECTION_FORCED, reason))
 
     # --- turns
 
@@ -179,7 +183,9 @@ class Connection(asyncio.Protocol):
                     dispatch.open_link(
                         self._context, link, Direction.OUT if isinstance(link, OutLink) else Direction.IN
                     )
-            case events.LinkDetached(link):
+            case events.LinkDetached(link, error):
+                if self._protocol.state is not State.OPEN:
+                    self._will_close(error)
                 self._end_link(link)
             case events.SaslReceived():
                 self._sign_in(event)
@@ -239,11 +245,11 @@ class Connection(asyncio.Protocol):
     def _claims_left_s(self) -> float:
         """Seconds until the next claim expires; ends what depends on those that have."""
         expires_at = self._context.peer.next_expiry
-        if expires_at is not None and expires_at <= self._hub.clock.now():
+        if expires_at is not None and expires_at <= self._hub.clock.session_now():
             if dispatch.end_expired(self._context).ends_connection:
                 self._close(dispatch.EXPIRED, "its token or certificate has expired")
             expires_at = self._context.peer.next_expiry
-        return LONGEST_TIMER_S if expires_at is None else (expires_at - self._hub.clock.now()).total_seconds()
+        return LONGEST_TIMER_S if expires_at is None else (expires_at - self._hub.clock.session_now()).total_seconds()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -256,9 +262,15 @@ class Connection(asyncio.Protocol):
         """End it. client_error: what the client did wrong, if that is the reason, for the log."""
         if client_error is not None:
             self._note(client_error)
+        self._will_close(error)
         self._is_closed = True
         self._protocol.close(error)
         self._wake()
+
+    def _will_close(self, error: AmqpError | None) -> None:
+        """The connection is closed, or about to be; error: None when the client closes it and says no more."""
+        reason = "it closed the connection" if error is None else error.description or error.condition
+        self._context.peer.will_end(str(reason))
 
     def _drop(self) -> None:
         """End it as a network does."""
@@ -268,11 +280,22 @@ class Connection(asyncio.Protocol):
     def _note_closed(self, closed: events.Closed) -> None:
         if not self._is_closed and not closed.is_by_client and closed.error is not None:
             self._note(str(closed.error.description))
+        self._will_close(closed.error)
         self._is_closed = True
         self._stop_timer()
         if self._transport is not None:
             self._timer = self._loop.call_later(CLOSE_LIMIT_S, self._transport.abort)
 
     def _note(self, reason: str) -> None:
-        if not self._is_closed:
-            self._disconnects.note(self._context.peer.name or self._client, reason)
+        """The client has made an error, which ends the connection."""
+        if self._is_closed:
+            return
+        peer, connections = self._context.peer, self._hub.links.observations.connections
+        peer.will_end(reason)
+        client = peer.client(other_name=self._client)
+        if peer.online_count:
+            connections.write_line(client.name, reason)
+        elif self._client is None:
+            connections.refused(client, reason, is_logged=True)
+        else:
+            connections.ended(client, reason, is_logged=True)

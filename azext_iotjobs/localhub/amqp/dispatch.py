@@ -11,8 +11,8 @@ from azext_iotjobs.localhub.amqp.nodes.base import (
     OutAmqpLink,
 )
 from azext_iotjobs.localhub.amqp.nodes.routes import find_route
-from azext_iotjobs.localhub.amqp.peer import Expired
-from azext_iotjobs.localhub.amqp.refusals import REFUSALS, LinkError, amqp_error
+from azext_iotjobs.localhub.amqp.peer import DeviceNeed, Expired, Need
+from azext_iotjobs.localhub.amqp.refusals import REFUSALS, LinkError, amqp_error, hub_error
 from azext_iotjobs.localhub.amqp.wire.conditions import UNAUTHORIZED_ACCESS
 from azext_iotjobs.localhub.amqp.wire.performatives import AmqpError, DeliveryState, Rejected
 from azext_iotjobs.localhub.process.disconnect_log import quoted
@@ -24,6 +24,7 @@ EXPIRED = AmqpError(UNAUTHORIZED_ACCESS, "The token or certificate of this conne
 
 def open_link(context: ConnectionContext, link: AmqpLink, direction: Direction) -> None:
     """Give a link that a client requests its node, or refuse it."""
+    need: Need | None = None
     try:
         route, match = find_route(link.address, direction)
         need = route.need(match)
@@ -33,6 +34,8 @@ def open_link(context: ConnectionContext, link: AmqpLink, direction: Direction) 
     except LinkError as err:
         _refuse(link, err.error)
     except REFUSALS as err:
+        if isinstance(need, DeviceNeed):
+            context.hub.links.observations.connections.refused(context.peer.client(need.address), hub_error(err).text)
         _refuse(link, amqp_error(err))
     else:
         if need is not None:

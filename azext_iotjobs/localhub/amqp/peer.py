@@ -19,6 +19,8 @@ from azext_iotjobs.localhub.clock import HubClock
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, UNAUTHORIZED, UNAUTHORIZED_ACCESS, HubError
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.host_names import ClientKind
+from azext_iotjobs.localhub.rules.identity import is_id
+from azext_iotjobs.localhub.rules.observation import Client, ClientProtocol
 
 MECHANISMS = ("PLAIN", "ANONYMOUS", "EXTERNAL", "MSSBCBS")  # of SASL; all but PLAIN prove nothing themselves
 SAS_TYPES = ("servicebus.windows.net:sastoken", "azure-devices.net:sastoken")
@@ -88,6 +90,7 @@ class Peer:
     host: the hub's name as the client gave it when it opened the connection; None: it gave none.
     name: for the log: the user name that it gave, or the device, module or policy of its first claim; None before that.
     on_change: called when a claim was added, so that its expiry is noticed.
+    online_count: how many devices are online over the connection.
     """
 
     def __init__(
@@ -97,11 +100,28 @@ class Peer:
         self.host: str | None = None
         self.name: str | None = None
         self.on_change: Callable[[], None] = lambda: None
+        self.protocol = ClientProtocol.AMQP
+        self.online_count = 0
+        self.end_reason: str | None = None  # of the connection; None while nothing ends it
+        self._signing_in: Address | None = None  # the device that SASL PLAIN is for
         self._authenticator = authenticator
         self._clock = clock
         self._certificates = certificates
         self._claims: dict[tuple[str | None, tuple[str, ...]], Claim] = {}
         self._links: dict[Any, Need] = {}
+
+    def client(self, address: Address | None = None, *, other_name: str | None = None) -> Client:
+        """It, for who reads about connections.
+
+        address: the device or module that it is about; None: that of its user name, if it is one.
+        other_name: what it is called before it has a `name`.
+        """
+        return Client(self.protocol, self.name or other_name, address or self._signing_in)
+
+    def will_end(self, reason: str) -> None:
+        """The connection is about to end, if it was not already."""
+        if self.end_reason is None:
+            self.end_reason = reason
 
     def sign_in(self, mechanism: str, response: bytes) -> None:
         """Take the first answer of a SASL exchange. Raises HubError 401003 or 401002 when it is refused."""
@@ -136,7 +156,7 @@ class Peer:
     def require(self, need: Need) -> Claim:
         """What lets the client do something. Raises HubError 401003, 401002."""
         self._check_may_ask(need)
-        now = self._clock.now()
+        now = self._clock.session_now()
         refusal = HubError(
             UNAUTHORIZED,
             "The connection has no valid token: put one on $cbs, or use SASL PLAIN, or show a certificate.",
@@ -166,12 +186,12 @@ class Peer:
 
     @property
     def next_expiry(self) -> datetime | None:
-        """When the next claim expires; None when there is none."""
+        """When the next claim expires, by the clock's `session_now`; None when there is none."""
         return min((claim.expires_at for claim in self._claims.values()), default=None)
 
     def drop_expired(self) -> Expired:
         """Forget the claims that have expired; gives what ends with them."""
-        now = self._clock.now()
+        now = self._clock.session_now()
         live = {key: claim for key, claim in self._claims.items() if claim.expires_at > now}
         if len(live) == len(self._claims):
             return Expired((), ends_connection=False)
@@ -188,6 +208,8 @@ class Peer:
             return claim
         if device_user := _DEVICE_USER.fullmatch(user):
             need = DeviceNeed(Address(device_user["device"], device_user["module"]))
+            if all(is_id(each) for each in need.address.key if each):
+                self._signing_in = need.address
             self._authenticator.enabled_identity(need.address)
             claim = self._authenticator.verify_token(password)
             need.check(claim)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from azext_iotjobs.localhub.auth import sas
 from azext_iotjobs.localhub.auth.claims import Claim
 from azext_iotjobs.localhub.auth.policies import Right
-from azext_iotjobs.localhub.clock import HubClock
+from azext_iotjobs.localhub.clock import NO_TIME, HubClock
 from azext_iotjobs.localhub.errors import UNAUTHORIZED, UNAUTHORIZED_ACCESS, HubError
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.host_names import ClientKind, HostNames
@@ -18,11 +18,12 @@ from azext_iotjobs.localhub.rules.identity import SignInKind
 from azext_iotjobs.localhub.store.authorities import Authorities
 from azext_iotjobs.localhub.store.identities import ENABLED, Identities, Identity
 
-NO_SKEW = timedelta(0)
-
 
 class Authenticator:
-    """Decides whether a service or device may use the hub."""
+    """Decides whether a service or device may use the hub.
+
+    Tokens and certificates are judged by the machine's clock, by which they were made, however far the hub's is ahead.
+    """
 
     def __init__(
         self,
@@ -31,7 +32,7 @@ class Authenticator:
         authorities: Authorities,
         hosts: HostNames,
         clock: HubClock,
-        clock_skew: Callable[[str | None], timedelta] = lambda _device: NO_SKEW,
+        clock_skew: Callable[[str | None], timedelta] = lambda _device: NO_TIME,
     ) -> None:
         """clock_skew: how far the clock is ahead by which tokens are judged, of a device or, for None, of a policy."""
         self._policy_keys = policy_keys
@@ -51,8 +52,8 @@ class Authenticator:
 
     def authenticate_service(
         self, token_text: str | None, path: str, needed: Right, *, owner_only: bool = False
-    ) -> None:
-        """Let a request for `path` in.
+    ) -> str:
+        """Let a request for `path` in; gives the policy whose token it has.
 
         needed: any one of these rights will do.  owner_only: only iothubowner's key will do.
         Raises HubError 401003 or 401002.
@@ -64,11 +65,13 @@ class Authenticator:
             raise HubError(UNAUTHORIZED, "The token names no shared access policy.")
         claim = self._owner_claim(token) if owner_only else self._policy_claim(token)
         claim.check_service(tuple(path.strip("/").split("/")), needed, owner_only=owner_only)
+        return token.policy
 
     def authenticate_device(
         self, address: Address, host: str | None, token_text: str, certificates: Sequence[bytes]
     ) -> datetime:
-        """Check a device or module; gives the expiry of its token, or of its certificate when it gives no token.
+        """Check a device or module; gives when its session ends, by the clock's `session_now`: once its token expires,
+        or its certificate when it gives no token.
 
         host: the hub's name as the client gave it; None where it gives none.
         certificates: from its connection, DER, its own first; not verified yet.
@@ -129,23 +132,22 @@ class Authenticator:
         # Imported here: `cryptography` loads slowly, and most hubs never need it.
         from azext_iotjobs.localhub.auth import x509
 
-        now = self._clock.now()
+        now = self._clock.machine_now()
         if kind is SignInKind.SELF_SIGNED:
             known = filter(None, (identity.primary_thumbprint, identity.secondary_thumbprint))
-            return x509.check_thumbprint(certificates[0], known, now)
+            return self._clock.session_end(x509.check_thumbprint(certificates[0], known, now))
         name = "/".join(filter(None, (identity.device_id, identity.module_id)))
-        return x509.check_chain(certificates, [each.der for each in self._authorities.all()], name, now)
+        authorities = [each.der for each in self._authorities.all()]
+        return self._clock.session_end(x509.check_chain(certificates, authorities, name, now))
 
     def _policy_claim(self, token: sas.Token) -> Claim:
         sas.check_key(token, [self._policy_key(token.policy or "")])
         return self._claim(token)
 
     def _owner_claim(self, token: sas.Token) -> Claim:
-        """As `_policy_claim`, by the hub's own clock: who makes a clock wrong can put it right again."""
+        """As `_policy_claim`, by the right clock: who makes a clock wrong can put it right again."""
         sas.check_key(token, [self._policy_key(token.policy or "")])
-        sas.check_host(token, self._hosts)
-        sas.check_expiry(token, self._clock.now())
-        return _claim_of(token)
+        return self._unexpired(token, NO_TIME)
 
     def _policy_key(self, policy: str) -> str:
         key = self._policy_keys.get(policy)
@@ -159,19 +161,17 @@ class Authenticator:
 
     def _claim(self, token: sas.Token) -> Claim:
         """What a token says whose signature fits."""
+        return self._unexpired(token, self._clock_skew(_device_of(token)))
+
+    def _unexpired(self, token: sas.Token, skew: timedelta) -> Claim:
+        """What a token says, if it is for this hub and has not expired by a clock that is so far ahead."""
         sas.check_host(token, self._hosts)
-        skew = self._clock_skew(_device_of(token))
-        sas.check_expiry(token, self._clock.now() + skew)
-        return _claim_of(token, skew)
-
-
-def _claim_of(token: sas.Token, skew: timedelta = NO_SKEW) -> Claim:
-    """What a token says. skew: how far the clock is ahead by which it expires."""
-    try:
-        expires_at = token.expires_at - skew
-    except OverflowError:  # it never expires, by any clock
-        expires_at = token.expires_at
-    return Claim(scope=token.resource[1:], expires_at=expires_at, policy=token.policy)
+        sas.check_expiry(token, self._clock.machine_now() + skew)
+        try:
+            expires_at = token.expires_at - skew
+        except OverflowError:  # it never expires, by any clock
+            expires_at = token.expires_at
+        return Claim(scope=token.resource[1:], expires_at=self._clock.session_end(expires_at), policy=token.policy)
 
 
 def _device_of(token: sas.Token) -> str | None:

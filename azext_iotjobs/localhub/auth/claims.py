@@ -14,7 +14,7 @@ class Claim:
     """A shared access policy, or a device's or module's own key or certificate; good until it expires."""
 
     scope: tuple[str, ...]  # segments of the path that it is for; (): the whole hub
-    expires_at: datetime  # aware UTC
+    expires_at: datetime  # aware UTC; by the clock's `session_now`
     policy: str | None = None  # None: the device's or module's own
     is_certificate: bool = False
     is_for_event_hubs: bool = False  # proved as only Event Hubs clients do: it reads events, and does nothing else

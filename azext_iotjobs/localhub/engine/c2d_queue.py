@@ -18,7 +18,7 @@ from azext_iotjobs.localhub.errors import (
     StoreDamaged,
     StoreUnavailable,
 )
-from azext_iotjobs.localhub.process.background import run_repeatedly
+from azext_iotjobs.localhub.process.background import run_by_clock
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.c2d_message import MAX_DELIVERIES, MAX_QUEUED, MessageOutcome, NewMessage, is_reported
 from azext_iotjobs.localhub.store.database import Database
@@ -53,9 +53,14 @@ class C2dQueue:
         for message in self._messages.held():
             self._requeue(message)
 
+    def forget(self) -> None:
+        """No connection holds messages: the rows are others now."""
+        for noted in (self._holders, self._to_release, self._to_deliver):
+            noted.clear()
+
     async def run(self) -> None:
         """Handle expired messages and locks, until cancelled."""
-        await run_repeatedly("the queue of messages to devices", self._step, self._database.outages)
+        await run_by_clock("the queue of messages to devices", self._step, self._database.outages, self._clock)
 
     def _step(self) -> float:
         self._do_postponed()

@@ -19,7 +19,7 @@ from azext_iotjobs.localhub.clock import HubClock
 from azext_iotjobs.localhub.engine.configuration_targets import TargetEvaluator
 from azext_iotjobs.localhub.engine.selector import Selector
 from azext_iotjobs.localhub.errors import QueryError, StoreDamaged
-from azext_iotjobs.localhub.process.background import run_repeatedly
+from azext_iotjobs.localhub.process.background import run_by_clock
 from azext_iotjobs.localhub.query.nodes import And, Compare, Condition, Constant, Operator, Path, Query
 from azext_iotjobs.localhub.query.parser import parse_query
 from azext_iotjobs.localhub.query.target_condition import parse_target
@@ -37,7 +37,7 @@ from azext_iotjobs.localhub.store.configurations import Configuration, Configura
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.row_reader import log_once
 
-INTERVAL_S = 300.0
+INTERVAL_S = 300.0  # from the start of one round to that of the next
 ROWS_AT_ONCE = 500  # that one query looks at
 STEP_S = 0.005  # for the twins of one step
 MAX_GROUPS = 10_000  # of a metric query with GROUP BY
@@ -60,10 +60,7 @@ Matching = deque[tuple[Target, list[Rule]]]
 
 
 class ConfigurationRounds:
-    """Does the rounds.
-
-    interval_s: from the start of one to that of the next.
-    """
+    """Does the rounds."""
 
     def __init__(
         self,
@@ -72,15 +69,13 @@ class ConfigurationRounds:
         selector: Selector,
         evaluator: TargetEvaluator,
         clock: HubClock,
-        *,
-        interval_s: float = INTERVAL_S,
     ) -> None:
         self._database = database
         self._configurations = configurations
         self._selector = selector
         self._evaluator = evaluator
         self._clock = clock
-        self._interval = timedelta(seconds=interval_s)
+        self._interval = timedelta(seconds=INTERVAL_S)
         self._due_at = clock.now()  # a hub that starts goes on where it ended
         self._has_changed = False  # another round is due
         self._is_stale = False  # the one that is under way does not know the change yet
@@ -92,9 +87,14 @@ class ConfigurationRounds:
         self._has_changed = self._is_stale = True
         self._wake.set()
 
+    def restart(self) -> None:
+        """Configurations and twins are others now: a round begins now."""
+        self._round = None
+        self.wake()
+
     async def run(self) -> None:
         """Do the rounds until cancelled."""
-        await run_repeatedly("the round of configurations", self._step, self._database.outages, self._wake)
+        await run_by_clock("the round of configurations", self._step, self._database.outages, self._clock, self._wake)
 
     def _step(self) -> float:
         """Do a part of the round; gives the seconds until the next part."""

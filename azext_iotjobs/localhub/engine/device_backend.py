@@ -17,7 +17,7 @@ class DeviceBackend(Protocol):
     quotas: Quotas | None  # None: devices are not limited
 
     def authenticate(self, address: Address, host: str, token: str, certificates: Sequence[bytes]) -> datetime:
-        """When the token or certificate expires, aware UTC. Raises HubError when the device may not connect.
+        """When its session ends, by the clock's `session_now`. Raises HubError when the device may not connect.
 
         host: the hub's name as the device gave it.  token: empty when it gives none.
         certificates: DER, the device's own first; not verified yet.

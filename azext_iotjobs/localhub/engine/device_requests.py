@@ -60,7 +60,7 @@ def method_result(status: int, payload: bytes) -> MethodResult | HubError:
     try:
         if len(payload) > MAX_PAYLOAD_BYTES:
             raise ValueError(f"more than {MAX_PAYLOAD_BYTES} bytes")
-        return MethodResult(status, parse_json(payload) if payload.strip() else None)
+        return MethodResult(status, parse_json(payload) if payload.strip() else None, len(payload))
     except ValueError as err:
         return HubError(BAD_GATEWAY, f"The device's answer cannot be read: {err}.", info={})
 

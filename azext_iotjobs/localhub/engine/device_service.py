@@ -41,7 +41,7 @@ class DeviceService:
         self._clock = clock
 
     def authenticate(self, address: Address, host: str, token: str, certificates: Sequence[bytes]) -> datetime:
-        """When the device's token or certificate expires, aware UTC. Raises HubError when it may not connect.
+        """When its session ends, by the clock's `session_now`. Raises HubError when the device may not connect.
 
         host: the hub's name as the device gave it.  token: empty when it gives none.
         certificates: DER, the device's own first; not verified yet.

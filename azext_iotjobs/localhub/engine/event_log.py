@@ -9,14 +9,16 @@ Source: Event Hubs "features and terminology"; IoT Hub "read device-to-cloud mes
 import asyncio
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from azext_iotjobs.localhub.clock import EPOCH, HubClock
 from azext_iotjobs.localhub.errors import StoreDamaged, StoreUnavailable
-from azext_iotjobs.localhub.process.background import run_repeatedly
+from azext_iotjobs.localhub.process.background import run_by_clock
 from azext_iotjobs.localhub.process.outages import Outages
 from azext_iotjobs.localhub.rules.event import (
     DEFAULT_PARTITIONS,
@@ -27,8 +29,10 @@ from azext_iotjobs.localhub.rules.event import (
     offset_of,
     partition_of,
 )
-from azext_iotjobs.localhub.store.events import EventRows, Extent
-from azext_iotjobs.localhub.store.newest_events import NewestEvents
+from azext_iotjobs.localhub.store.database import Database
+from azext_iotjobs.localhub.store.events import MIGRATIONS as EVENT_MIGRATIONS
+from azext_iotjobs.localhub.store.events import EventRows, Extent, write_events
+from azext_iotjobs.localhub.store.newest_events import KEPT_EVENTS, NewestEvents
 
 SHOWN_EVENTS = 1000  # the newest, which `after` gives
 RESPONSE_BYTES = 4 * 1024 * 1024  # of events that are read at once; at least one is returned
@@ -95,7 +99,7 @@ class EventLog:
         self._to_wake: set[int] = set()
         self._added = asyncio.Event()
         if rows is not None:
-            self._read_newest(rows)
+            self._read_newest(rows, SHOWN_EVENTS)
 
     @property
     def partition_count(self) -> int:
@@ -187,6 +191,32 @@ class EventLog:
             self._rows.clear()
         self._newest.clear()
         self._extents = [Extent(extent.end, extent.end) for extent in self._extents]
+        self._last_at = EPOCH  # with what it was, its order is gone: the clock may have been set back
+
+    def copy_to(self, path: Path) -> None:
+        """Write all that can be read into a database of its own. Raises StoreUnavailable, StoreDamaged."""
+        self.store()
+        if self._rows is not None:
+            self._rows.copy_to(path)
+        else:
+            write_events(path, self._extents, self._newest.all())
+
+    def replace_by(self, path: Path) -> None:
+        """Have the events of such a database, which has as many partitions, instead of these; their numbers too.
+
+        What was not stored before is gone with them. Raises StoreUnavailable, StoreDamaged; then nothing has changed.
+        """
+        self.store()
+        if self._rows is not None:
+            self._rows.replace_by(path)
+            self._begin_with(self._rows, SHOWN_EVENTS)
+            return
+        with closing(Database(path, migrations=EVENT_MIGRATIONS, is_copy=True)) as database:
+            self._begin_with(EventRows(database), KEPT_EVENTS)
+        # Older ones, of a hub that stores them on disk, are too many.
+        firsts = map(self._newest.first_in, range(len(self._extents)))
+        ends = [extent.end for extent in self._extents]
+        self._extents = [Extent(end if first is None else first, end) for first, end in zip(firsts, ends, strict=True)]
 
     def after(self, number: int, count: int) -> list[DeviceEvent]:
         """At most `count` of the SHOWN_EVENTS newest events after event `number`, oldest first, and RESPONSE_BYTES."""
@@ -216,7 +246,7 @@ class EventLog:
 
     async def run(self, clock: HubClock, outages: Outages) -> None:
         """Remove events whose time is over, until cancelled."""
-        await run_repeatedly("the retention of events", lambda: self.remove_old(clock.now()), outages)
+        await run_by_clock("the retention of events", lambda: self.remove_old(clock.now()), outages, clock)
 
     def remove_old(self, now: datetime) -> float:
         """Remove some of the events whose time is over; gives after how many seconds to go on."""
@@ -237,8 +267,17 @@ class EventLog:
         """How many events there ever were: the newest one's number."""
         return sum(extent.end for extent in self._extents)
 
-    def _read_newest(self, rows: EventRows) -> None:
-        for event in rows.newest(SHOWN_EVENTS):
+    def _begin_with(self, rows: EventRows, count: int) -> None:
+        """Begin anew with what rows hold, and the newest `count` of their events in memory."""
+        self._extents = rows.extents()
+        self._last_enqueued_at = [EPOCH] * len(self._extents)
+        self._last_at = EPOCH
+        self._newest.clear()
+        self._read_newest(rows, count)
+        self._added.set()
+
+    def _read_newest(self, rows: EventRows, count: int) -> None:
+        for event in rows.newest(count):
             self._newest.add(event)
             self._last_enqueued_at[event.partition] = self._last_at = event.enqueued_at
         for partition, extent in enumerate(self._extents):

@@ -9,7 +9,7 @@ import uuid
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.locked_queue import LockedBatch, News
 from azext_iotjobs.localhub.errors import DEVICE_MESSAGE_LOCK_LOST, HubError
-from azext_iotjobs.localhub.process.background import run_repeatedly
+from azext_iotjobs.localhub.process.background import run_by_clock
 from azext_iotjobs.localhub.rules.file_upload import MAX_DELIVERIES, NOTIFICATION_LIFE, NOTIFICATION_LOCK
 from azext_iotjobs.localhub.rules.json_values import dump_json
 from azext_iotjobs.localhub.store.database import Database
@@ -30,7 +30,7 @@ class FileNotifications:
 
     async def run(self) -> None:
         """Remove what has expired, and tell of locks that have ended, until cancelled."""
-        await run_repeatedly("the queue of file notifications", self._step, self._database.outages)
+        await run_by_clock("the queue of file notifications", self._step, self._database.outages, self._clock)
 
     def add(self, notification: FileNotification) -> None:
         """Queue a notification."""

@@ -11,7 +11,7 @@ from azext_iotjobs.localhub.blobs.storage import Storage
 from azext_iotjobs.localhub.clock import HubClock
 from azext_iotjobs.localhub.engine.transfer_runs import CannotGoOn, Codecs, ExportRun, ImportRun
 from azext_iotjobs.localhub.errors import JOB_NOT_FOUND, JOB_QUOTA_EXCEEDED, HubError
-from azext_iotjobs.localhub.process.background import run_repeatedly
+from azext_iotjobs.localhub.process.background import run_by_clock
 from azext_iotjobs.localhub.rules.job import HISTORY
 from azext_iotjobs.localhub.rules.transfer_job import (
     LIVE,
@@ -50,7 +50,7 @@ class ImportExport:
     async def run(self) -> None:
         """Carry jobs out, until cancelled."""
         try:
-            await run_repeatedly("import and export jobs", self._step, self._database.outages, self._changed)
+            await run_by_clock("import and export jobs", self._step, self._database.outages, self._clock, self._changed)
         finally:
             self._close_run()
 
@@ -87,6 +87,11 @@ class ImportExport:
     def forget(self) -> None:
         """The rows of all jobs are about to be removed."""
         self._close_run()
+
+    def restart(self) -> None:
+        """The rows are others now: one that is live goes on from there."""
+        self._close_run()
+        self._changed.set()
 
     def _step(self) -> float:
         self._jobs.forget_before(self._clock.now() - HISTORY)

@@ -16,7 +16,7 @@ from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.engine.selector import Selector
 from azext_iotjobs.localhub.engine.twin_service import TwinService
 from azext_iotjobs.localhub.errors import HubError, QueryError, StoreDamaged, StoreUnavailable
-from azext_iotjobs.localhub.process.background import Backoff, run_repeatedly
+from azext_iotjobs.localhub.process.background import Backoff, run_by_clock
 from azext_iotjobs.localhub.rules.job import HISTORY, DeviceStatus, JobStatus, Step, decide
 from azext_iotjobs.localhub.rules.quota import Throttle
 from azext_iotjobs.localhub.store.database import Database
@@ -27,7 +27,8 @@ logger = logging.getLogger(__name__)
 LONGEST_SLEEP_S = 60.0  # old history is removed in time, and a changed clock or a suspended machine is noticed
 INTERRUPTED = {
     "code": "ServerError",
-    "description": "The hub ended while the method was being called; whether the device was operated is not known.",
+    "description": "The hub ended, or was brought back to a snapshot, while the method was being called; whether the "
+    "device was operated is not known.",
 }
 
 
@@ -55,6 +56,7 @@ class JobRunner:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._broken: dict[str, BaseException] = {}  # jobs that are to fail, and why
         self._has_begun = False
+        self._is_paused = False
         self._backoff = Backoff()  # of tasks that could not store their results
 
     def wake(self) -> None:
@@ -68,10 +70,24 @@ class JobRunner:
             if task := self._running.pop(job_id, None):
                 task.cancel()
 
+    async def pause(self) -> None:
+        """End what is being done for jobs, and begin nothing before `resume`."""
+        self._is_paused = True
+        tasks, self._running = list(self._running.values()), {}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def resume(self) -> None:
+        """Go on from the rows as they are now, as after a start."""
+        self._is_paused = self._has_begun = False
+        self._broken.clear()
+        self._changed.set()
+
     async def run(self) -> None:
         """Run jobs until cancelled."""
         try:
-            await run_repeatedly("the job runner", self._step_all, self._database.outages, self._changed)
+            await run_by_clock("the job runner", self._step_all, self._database.outages, self._clock, self._changed)
         finally:
             for task in self._running.values():
                 task.cancel()
@@ -79,6 +95,8 @@ class JobRunner:
 
     def _step_all(self) -> float:
         """Take every job as far as it goes now; gives the seconds until the next one is due."""
+        if self._is_paused:
+            return LONGEST_SLEEP_S
         if not self._has_begun:
             self._fail_interrupted_calls()
             self._has_begun = True
@@ -139,8 +157,9 @@ class JobRunner:
         self._changed.set()  # the next step follows at once
 
     def _on_task_ended(self, job_id: str, done: "asyncio.Task[None]") -> None:
-        if self._running.get(job_id) is done:
-            del self._running[job_id]
+        if self._running.get(job_id) is not done:  # it was stopped
+            return
+        del self._running[job_id]
         error = None if done.cancelled() else done.exception()
         if isinstance(error, StoreUnavailable):  # nothing was changed: a later step starts the task again
             asyncio.get_running_loop().call_later(self._backoff.pause_s(), self._changed.set)

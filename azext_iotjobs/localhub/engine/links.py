@@ -6,12 +6,13 @@ timer, no task. Everything runs on one event loop.
 
 import asyncio
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol, TypeVar
 
 from azext_iotjobs.localhub.clock import HubClock
 from azext_iotjobs.localhub.engine.faults import Faults
+from azext_iotjobs.localhub.engine.observations import Call, Observations
 from azext_iotjobs.localhub.errors import (
     DEVICE_MAXIMUM_INFLIGHT_METHOD_EXCEEDED,
     DEVICE_NOT_ONLINE,
@@ -33,6 +34,7 @@ class MethodResult:
 
     status: int
     payload: Json
+    size_bytes: int = field(default=0, compare=False)  # of the payload as it came
 
 
 class Link(Protocol):
@@ -72,9 +74,12 @@ Waiter = asyncio.Future[MethodResult | HubError]
 class Links:
     """Every connected device."""
 
-    def __init__(self, faults: Faults | None = None) -> None:
-        """faults: those that are requested for calls; None: there never are any."""
+    def __init__(self, faults: Faults | None = None, observations: Observations | None = None) -> None:
+        """faults: those that are requested for calls; None: there never are any.  observations: where what devices do
+        is noted; None: in some of its own.
+        """
         self.faults = Faults(HubClock()) if faults is None else faults
+        self.observations = Observations(HubClock()) if observations is None else observations
         self._links: dict[Address, Link] = {}
         self._pending: PendingCalls[Address, Waiter] = PendingCalls()
         self._ready_futures: dict[Address, list[asyncio.Future[None]]] = defaultdict(list)
@@ -153,18 +158,41 @@ class Links:
         return True
 
     async def invoke(
-        self, address: Address, name: str, payload: Json, *, response_timeout_s: float, connect_timeout_s: float
+        self,
+        address: Address,
+        name: str,
+        payload: Json,
+        *,
+        response_timeout_s: float,
+        connect_timeout_s: float,
+        job_id: str | None = None,
     ) -> MethodResult:
         """Call a method and wait for the response.
 
         response_timeout_s: for the whole call, including the wait for the device to connect.
         connect_timeout_s: how long to wait for the device to connect; 0: not at all.
+        job_id: the job that calls, for who reads about it; None: an HTTPS request.
         Raises HubError: 404103 offline or disconnected before it responded, 504101 no response in time, 502000 a
         response that cannot be read, 403800 too many calls in flight, 413001 too large.
         """
         text = dump_json(payload)
         if len(text.encode()) > MAX_PAYLOAD_BYTES:
             raise HubError(MESSAGE_TOO_LARGE, f"The payload is larger than {MAX_PAYLOAD_BYTES} bytes.")
+        call = self.observations.calls.begin(address, name, payload, len(text), job_id)
+        try:
+            result = await self._call(call, address, name, text, response_timeout_s, connect_timeout_s)
+        except HubError as err:
+            call.failed(err)
+            raise
+        except asyncio.CancelledError:
+            call.cancelled()
+            raise
+        call.responded(result.status, result.payload, result.size_bytes)
+        return result
+
+    async def _call(
+        self, call: Call, address: Address, name: str, text: str, response_timeout_s: float, connect_timeout_s: float
+    ) -> MethodResult:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + response_timeout_s
         fault = await self._fault(address, name, response_timeout_s) if self.faults.active else None
@@ -184,6 +212,7 @@ class Links:
         try:
             if not self._links[address].call_method(rid, name, text):
                 raise HubError(DEVICE_NOT_ONLINE, "The device has not subscribed to this method.", info={})
+            call.sent()
             if fault is not None:
                 self._disturb(fault, address, rid)
             outcome = await waiter

@@ -22,7 +22,7 @@ from azext_iotjobs.localhub.errors import (
     StoreDamaged,
     StoreUnavailable,
 )
-from azext_iotjobs.localhub.process.background import Backoff
+from azext_iotjobs.localhub.process.background import Alarm, Backoff
 from azext_iotjobs.localhub.rules.job import DeviceStatus, MethodSpec
 from azext_iotjobs.localhub.rules.quota import Throttle
 from azext_iotjobs.localhub.store.jobs import DeviceStatusChange, Job, Jobs, PendingDevice
@@ -91,12 +91,12 @@ class MethodCalls:
     def _is_anything_left(self) -> bool:
         return self._read_until is not None or bool(self._ready or self._offline or self._calling)
 
-    def _start_timer(self) -> asyncio.TimerHandle:
-        """A timer for the end of the devices' time."""
-        ends_at = [deadline_of(self._job, row) for row in self._page(count=1)] or [self._clock.now()]
-        left_s = (ends_at[0] - self._clock.now()).total_seconds()
-        self._was_late = left_s <= 0
-        return asyncio.get_running_loop().call_later(max(0.0, left_s), self._end_time)
+    def _start_timer(self) -> Alarm:
+        """For the end of the devices' time."""
+        now = self._clock.now()
+        ends_at = [deadline_of(self._job, row) for row in self._page(count=1)] or [now]
+        self._was_late = ends_at[0] <= now
+        return Alarm(self._clock, ends_at[0], self._end_time)
 
     def _end_time(self) -> None:
         self._is_time_over = True
@@ -210,6 +210,7 @@ class MethodCalls:
                 method.payload,
                 response_timeout_s=method.response_timeout_s,
                 connect_timeout_s=method.connect_timeout_s,
+                job_id=self._job.spec.job_id,
             )
         except HubError as err:
             return self._failed(row, err)

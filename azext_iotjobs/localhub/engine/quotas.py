@@ -11,27 +11,26 @@ from azext_iotjobs.localhub.rules.quota import Meter, Quota, Sku, Throttle, quot
 class Quotas:
     """Lets requests pass, delays them or refuses them.
 
-    time_scale: how many seconds of the quotas' time pass in one second: 10 makes all rates ten times as high, and
-    delays a tenth as long.
+    clock: when it runs at a scale of 10, all rates are ten times as high, and delays a tenth as long. When it is moved,
+    what was used before is given again; a request that waits already waits as long as it was to.
     """
 
-    def __init__(self, granted: Mapping[Throttle, Quota], clock: HubClock, *, time_scale: float = 1.0) -> None:
+    def __init__(self, granted: Mapping[Throttle, Quota], clock: HubClock) -> None:
         self.meters = {throttle: Meter(quota) for throttle, quota in granted.items()}
-        self.time_scale = time_scale
         self._clock = clock
         self._begun_at = clock.now()
         self._order = asyncio.Lock()
 
     def wait_s(self, throttle: Throttle, cost: int = 1) -> float:
-        """Seconds by which a request is to be delayed; it is counted now. Raises HubError 429."""
+        """The machine's seconds by which a request is to be delayed; it is counted now. Raises HubError 429."""
         passed_s = (self._clock.now() - self._begun_at).total_seconds()
-        wait_s = self.meters[throttle].request(passed_s * self.time_scale, cost)
+        wait_s = self.meters[throttle].request(passed_s, cost)
         if wait_s is None:
             raise HubError(
                 THROTTLING_BACKLOG_TIMEOUT,
                 f"Too many requests: wait 10 seconds and try again. Operation type: {throttle.value}",
             )
-        return wait_s / self.time_scale
+        return self._clock.machine_s(wait_s)
 
     async def wait(self, throttle: Throttle, cost: int = 1) -> None:
         """Wait until a request may pass. Raises HubError 429."""
@@ -44,7 +43,7 @@ class Quotas:
             await self.wait(throttle)
 
 
-def make_quotas(sku: Sku, units: int, clock: HubClock, time_scale: float) -> Quotas | None:
+def make_quotas(sku: Sku, units: int, clock: HubClock) -> Quotas | None:
     """The meters of a tier; None for one without limits."""
     granted = quotas(sku, units)
-    return Quotas(granted, clock, time_scale=time_scale) if granted else None
+    return Quotas(granted, clock) if granted else None

@@ -10,6 +10,7 @@ from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, DEVICE_NOT_FOUND, Hu
 from azext_iotjobs.localhub.rules import twin as rules
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.content_paths import difference
+from azext_iotjobs.localhub.rules.observation import ReportedEntry
 from azext_iotjobs.localhub.rules.twin import Change, Tree, TwinState
 from azext_iotjobs.localhub.store.twins import Twins
 
@@ -70,8 +71,10 @@ class TwinService:
         """Merge reported properties; gives the new $version. Raises HubError."""
         if not isinstance(reported, dict):
             raise HubError(ARGUMENT_INVALID, "Reported properties must be a JSON object.")
-        twin = rules.patch_by_device(self.get(address), reported, render(self._clock.now()))
-        self._twins.save(address, twin)
+        now = self._clock.now()
+        twin = rules.patch_by_device(self.get(address), reported, render(now))
+        size = self._twins.save(address, twin)
+        self._links.observations.reported.add(ReportedEntry(now, address, reported, twin.reported), size)
         return twin.reported.version
 
     def _write(

@@ -19,13 +19,15 @@ _FORBIDDEN_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\u
 
 
 class BlobError(Exception):
-    """A request that the storage account refuses. status: of HTTP.  code: the account's word.  text: for people."""
+    """A request that the storage account refuses."""
 
-    def __init__(self, status: int, code: str, text: str) -> None:
+    def __init__(self, status: int, code: str, text: str, *, retry_after_s: int | None = None) -> None:
+        """status: of HTTP.  code: the account's word.  text: for people.  retry_after_s: of a header; None: none."""
         super().__init__(text)
         self.status = status
         self.code = code
         self.text = text
+        self.retry_after_s = retry_after_s
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from azext_iotjobs.localhub.blobs.container import Blob, BlobProperties
 from azext_iotjobs.localhub.http.blob_documents import CONTENT_HEADERS, BlobError
 from azext_iotjobs.localhub.rules.blob_names import is_blob_name
 from azext_iotjobs.localhub.rules.blob_sas import ACCOUNT, Resource
+from azext_iotjobs.localhub.rules.file_upload import CONTAINER as UPLOADS
 
 MAX_BLOCK_ID_BYTES = 64
 META = "x-ms-meta-"
@@ -36,6 +37,11 @@ class BlobRequest:
     def blob(self) -> str:
         """The blob's name."""
         return self.resource.blob or ""
+
+    @property
+    def device(self) -> str | None:
+        """Whose file it is: what a device uploads begins with its id. None: no device's."""
+        return self.blob.partition("/")[0] or None if self.resource.container == UPLOADS else None
 
     def properties(self) -> BlobProperties:
         """What the writer says of the blob, in headers."""

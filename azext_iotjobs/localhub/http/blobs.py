@@ -20,6 +20,8 @@ from aiohttp import web
 from azext_iotjobs.localhub.blobs.container import Blob, BlockMissing, Container
 from azext_iotjobs.localhub.blobs.storage import Storage
 from azext_iotjobs.localhub.clock import HubClock
+from azext_iotjobs.localhub.engine.faults import Faults
+from azext_iotjobs.localhub.errors import HubError
 from azext_iotjobs.localhub.http.blob_bodies import receive, send_part, small_body
 from azext_iotjobs.localhub.http.blob_documents import (
     VERSION,
@@ -33,6 +35,7 @@ from azext_iotjobs.localhub.http.blob_documents import (
     written_headers,
 )
 from azext_iotjobs.localhub.http.blob_request import BlobRequest, read_block_id
+from azext_iotjobs.localhub.http.fault_effects import let_pass
 from azext_iotjobs.localhub.rules import blob_sas as sas
 from azext_iotjobs.localhub.rules.file_upload import CONTAINER as UPLOADS
 
@@ -41,6 +44,9 @@ MAX_BLOCK_BYTES = 4000 * 1024 * 1024  # [Put Block]
 MAX_UNCOMMITTED_BLOCKS = 100_000  # of a blob [Put Block]
 MAX_BLOCK_LIST_BYTES = 8 * 1024 * 1024
 MAX_LISTED = 5000
+# Codes of the account's own where it has one [Azure Storage REST "blob service error codes"].
+FAULT_CODES = {500: "InternalError", 503: "ServerBusy"}
+ACCOUNT_PATHS = (f"/{sas.ACCOUNT}/{{rest:(?s:.*)}}", f"/{UPLOADS}", f"/{UPLOADS}/{{rest:(?s:.*)}}")
 logger = logging.getLogger(__name__)
 
 Answer = Awaitable[web.StreamResponse]
@@ -49,13 +55,15 @@ Answer = Awaitable[web.StreamResponse]
 class BlobEndpoint:
     """Serves the storage account."""
 
-    def __init__(self, storage: Storage, clock: HubClock) -> None:
+    def __init__(self, storage: Storage, clock: HubClock, faults: Faults) -> None:
+        """faults: those that are requested; its requests have them too."""
         self._storage = storage
         self._clock = clock
+        self._faults = faults
 
     def register(self, application: web.Application) -> None:
         """Add the endpoint to an application."""
-        for path in (f"/{sas.ACCOUNT}/{{rest:(?s:.*)}}", f"/{UPLOADS}", f"/{UPLOADS}/{{rest:(?s:.*)}}"):
+        for path in ACCOUNT_PATHS:
             application.router.add_route("*", path, self._serve)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
@@ -88,6 +96,8 @@ class BlobEndpoint:
         response = web.Response(status=err.status, body=body if request.method != "HEAD" else None)
         response.headers["x-ms-error-code"] = err.code
         response.content_type = "application/xml"
+        if err.retry_after_s is not None:
+            response.headers["Retry-After"] = str(err.retry_after_s)
         if not request.content.is_eof():
             response.force_close()  # the rest of a body that is not wanted is not read
         return response
@@ -99,6 +109,7 @@ class BlobEndpoint:
             if request.query.get("restype") != "container" or what not in (("GET", "list"), ("GET", ""), ("HEAD", "")):
                 raise request.not_served()
             self._allow(request, sas.LIST if what[1] else sas.READ)
+            await self._let_pass(request)
             container = self._container(request)
             return await self._list(request, container) if what[1] else web.Response(status=200)
         table: dict[tuple[str, str], tuple[str, Callable[[BlobRequest, Container], Answer]]] = {
@@ -113,6 +124,7 @@ class BlobEndpoint:
             raise request.not_served()
         permissions, handle = table[what]
         self._allow(request, permissions)
+        await self._let_pass(request)
         return await handle(request, self._container(request))
 
     def _allow(self, request: BlobRequest, any_of: str) -> None:
@@ -122,6 +134,17 @@ class BlobEndpoint:
         except sas.BadSas as err:
             code = "AuthorizationPermissionMismatch" if err.is_denied else "AuthenticationFailed"
             raise BlobError(403, code, err.text) from err
+
+    async def _let_pass(self, request: BlobRequest) -> None:
+        """Raise BlobError or ConnectionError where a fault was requested."""
+        try:
+            await let_pass(self._faults, request.web, request.device)
+        except HubError as err:
+            async for _ in request.web.content.iter_any():  # whoever is still sending would not see the response
+                pass
+            status = err.fault.http_status
+            code = FAULT_CODES.get(status, err.fault.name)
+            raise BlobError(status, code, err.text, retry_after_s=err.retry_after_s) from err
 
     def _container(self, request: BlobRequest) -> Container:
         container = self._storage.container(request.resource.container)

@@ -63,18 +63,18 @@ class CertificateRoutes:
         pem = member(document, "certificate", str)
         if pem is None:
             raise HubError(ARGUMENT_INVALID, "The certificate is missing.")
-        now = self._clock.now()
-        read = x509.read_authority(pem, now)
+        read = x509.read_authority(pem, self._clock.machine_now())
         if old is None and len(self._authorities.all()) >= MAX_CERTIFICATES:
             raise HubError(ARGUMENT_INVALID, f"A hub has at most {MAX_CERTIFICATES} certificates.")
+        now = render(self._clock.now())
         row = AuthorityRow(
             name=name,
             der=read.der,
             subject=read.subject,
             thumbprint=read.thumbprint,
             ends_at=render(read.ends_at),
-            created_at=render(now) if old is None else old.created_at,
-            updated_at=render(now),
+            created_at=now if old is None else old.created_at,
+            updated_at=now,
         )
         self._authorities.save(row)
         return row

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 
 from azext_iotjobs.localhub.clock import render
+from azext_iotjobs.localhub.engine.clock_service import ClockService
 from azext_iotjobs.localhub.engine.event_log import EventLog
 from azext_iotjobs.localhub.engine.import_export import ImportExport
 from azext_iotjobs.localhub.engine.job_runner import JobRunner
@@ -60,6 +61,7 @@ class ControlRoutes:
         links: Links,
         runner: JobRunner,
         import_export: ImportExport,
+        clock_service: ClockService,
         stop: Callable[[], None],
     ) -> None:
         self._database = database
@@ -69,6 +71,7 @@ class ControlRoutes:
         self._links = links
         self._runner = runner
         self._import_export = import_export
+        self._clock_service = clock_service
         self._stop = stop
 
     async def state(self, _request: HubRequest) -> HubResponse:
@@ -93,13 +96,18 @@ class ControlRoutes:
         )
 
     async def reset(self, _request: HubRequest) -> HubResponse:
-        """POST /_local/reset: remove devices, twins, jobs, messages, CA certificates, events and faults."""
+        """POST /_local/reset: remove devices, twins, jobs, messages, CA certificates, events, faults and logs.
+
+        The clock, which nothing needs ahead any more, is set back to the machine's time.
+        """
         self._runner.forget([job.spec.job_id for job in self._jobs.active()])
         self._import_export.forget()
         self._links.faults.clear()
         self._events.clear()
         self._database.empty()
         self._links.drop_all()
+        self._links.observations.clear()  # after that: the ends of connections are noted
+        self._clock_service.reload()
         return HubResponse(status=204)
 
     async def stop(self, _request: HubRequest) -> HubResponse:

@@ -62,7 +62,7 @@ def twin_document(identity: Identity, twin: TwinState) -> Document:
         "modelId": identity.model_id,
         "version": twin.version,
         **({"tags": twin.tags} if twin.tags else {}),
-        "properties": {"desired": _section(twin.desired), "reported": _section(twin.reported)},
+        "properties": {"desired": section_document(twin.desired), "reported": section_document(twin.reported)},
         "capabilities": {"iotEdge": identity.is_edge},
         **({"configurations": twin.configurations} if twin.configurations else {}),
         **_scopes(identity),
@@ -156,7 +156,8 @@ def _shown_change(change: Change) -> Document | None:
     return None if change is WholeSection.CLEARED else change
 
 
-def _section(section: Section) -> Document:
+def section_document(section: Section) -> Document:
+    """Desired or reported properties, as services see them."""
     return {**section.data, "$metadata": section.metadata, "$version": section.version}
 
 

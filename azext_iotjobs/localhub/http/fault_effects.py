@@ -8,13 +8,15 @@ from azext_iotjobs.localhub.engine.faults import Faults
 from azext_iotjobs.localhub.rules.fault import REASON, Kind, Operation
 
 
-async def let_pass(faults: Faults, request: web.Request) -> None:
+async def let_pass(faults: Faults | None, request: web.Request, device: str | None) -> None:
     """Return when nothing hinders a request, after a delay perhaps.
 
+    device: whose it is; None: no device's.
     Raises HubError for one that is refused, ConnectionError for one whose connection was ended.
     """
-    name = f"{request.method} {request.path}"
-    effect = faults.effect(Operation.REQUEST, request.match_info.get("id"), name)
+    if faults is None or not faults.active:
+        return
+    effect = faults.effect(Operation.REQUEST, device, f"{request.method} {request.path}")
     if effect is None:
         return
     if effect.delay_s:

@@ -7,6 +7,7 @@ everything that a client sees of an error is made here.
 import json
 import logging
 import re
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Protocol
@@ -17,6 +18,7 @@ from azext_iotjobs.localhub.auth.authenticator import Authenticator
 from azext_iotjobs.localhub.auth.policies import Right
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.faults import Faults
+from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.errors import (
     GENERIC_BAD_REQUEST,
@@ -33,16 +35,15 @@ from azext_iotjobs.localhub.errors import (
     StoreUnavailable,
 )
 from azext_iotjobs.localhub.http import websocket
+from azext_iotjobs.localhub.http.callers import CALLER, authenticate
 from azext_iotjobs.localhub.http.connection_limits import read_body, send
 from azext_iotjobs.localhub.http.fault_effects import let_pass
 from azext_iotjobs.localhub.http.own_request import read_own_request
 from azext_iotjobs.localhub.http.path_ids import check_path
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
-from azext_iotjobs.localhub.http.routes import MAX_BODY_BYTES, ROUTES, Caller, Route, RouteHandlers
-from azext_iotjobs.localhub.rules.address import Address
-from azext_iotjobs.localhub.rules.host_names import ClientKind
+from azext_iotjobs.localhub.http.request_log import ERROR_CODE, note_request
+from azext_iotjobs.localhub.http.routes import MAX_BODY_BYTES, ROUTES, Route, RouteHandlers
 from azext_iotjobs.localhub.rules.json_values import dump_json
-from azext_iotjobs.localhub.tls.context import peer_certificates
 
 logger = logging.getLogger(__name__)
 
@@ -69,17 +70,20 @@ def make_application(
     clock: HubClock,
     endpoints: Iterable[Endpoint],
     quotas: Quotas | None = None,
-    faults: Faults | None = None,
+    links: Links | None = None,
 ) -> web.Application:
     """The hub's HTTPS application.
 
     endpoints: what is served beside the table of routes.  quotas: None where nothing is limited.
-    faults: those that are requested; the hub's own routes have none.  None: there never are any.
+    links: with the faults that are requested, which the hub's own routes have not, and with what is observed; None:
+    there never is a fault.
     """
+    links = links or Links()
+    observations = links.observations
 
     @web.middleware
     async def respond(request: web.Request, handler: Handler) -> web.StreamResponse:
-        tracking_id = uuid.uuid4().hex
+        tracking_id, began_s = uuid.uuid4().hex, time.monotonic()
         try:
             response = await handler(request)
         except HubError as err:
@@ -100,21 +104,21 @@ def make_application(
             )
         response.headers["x-ms-request-id"] = tracking_id
         logger.debug("%s %a: %d", request.method, request.path, response.status)
+        note_request(observations, request, response, time.monotonic() - began_s)
         await send(request, response)
         return response
 
     application = web.Application(middlewares=[respond], client_max_size=MAX_BODY_BYTES)
     application.on_response_prepare.append(_remove_aiohttps_headers)
     for route in ROUTES:
-        in_route = None if route.is_own else faults
-        handler = _handler(route, handlers, authenticator, quotas, in_route)
-        application.router.add_route(route.verb, _pattern(route.path), handler)
+        handler = _handler(route, handlers, authenticator, quotas, links)
+        application.router.add_route(route.verb, route_pattern(route.path), handler)
     for endpoint in endpoints:
         endpoint.register(application)
     return application
 
 
-def _pattern(path: str) -> str:
+def route_pattern(path: str) -> str:
     """A pattern that matches a path in upper and lower case, as the service does, and with a slash at its end.
 
     Microsoft's Node.js SDK lists devices at "/devices/".
@@ -132,12 +136,15 @@ def _handler(
     handlers: RouteHandlers,
     authenticator: Authenticator,
     quotas: Quotas | None,
-    faults: Faults | None,
+    links: Links,
 ) -> Handler:
-    handle_request = route.handler(handlers)
+    handle_request, connections = route.handler(handlers), links.observations.connections
+    faults: Faults | None = None if route.is_own else links.faults
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        _authenticate(authenticator, route.caller, request)
+        caller = authenticate(authenticator, route.caller, request, connections)
+        if caller is not None:
+            request[CALLER] = caller
         if not route.is_own and request.query.get("api-version") not in API_VERSIONS:
             raise HubError(INVALID_PROTOCOL_VERSION, "The api-version is missing or not supported.")
         _check_target(request)
@@ -147,11 +154,11 @@ def _handler(
             headers={name.lower(): value for name, value in request.headers.items()},
             spelled={name.lower(): name for name in request.headers},
             body=await read_body(request, route.max_body_bytes),
+            is_gone=lambda: request.transport is None or request.transport.is_closing(),
         )
         if route.form is not None:
             hub_request = read_own_request(hub_request, route.form)
-        if faults is not None and faults.active:
-            await let_pass(faults, request)
+        await let_pass(faults, request, request.match_info.get("id"))
         if quotas is not None and route.throttle is not None:
             await quotas.wait(route.throttle, route.cost(hub_request))
         return _response(await handle_request(hub_request))
@@ -165,19 +172,6 @@ def _check_target(request: web.Request) -> None:
     if "#" in request.raw_path:
         raise HubError(GENERIC_BAD_REQUEST, "The path holds a #, which must be percent-encoded: %23.")
     check_path(request.match_info)
-
-
-def _authenticate(authenticator: Authenticator, caller: Right | Caller, request: web.Request) -> None:
-    token = request.headers.get("Authorization")
-    if caller is Caller.DEVICE:
-        certificates = peer_certificates(request.transport)
-        authenticator.authenticate_device(Address(request.match_info["id"]), None, token or "", certificates)
-        authenticator.check_client(request.host, ClientKind.DEVICE)
-    elif caller is Caller.OWNER:
-        authenticator.authenticate_service(token, request.path, Right.REGISTRY_WRITE, owner_only=True)
-    elif caller is not Caller.ANYBODY:
-        authenticator.authenticate_service(token, request.path, caller)
-        authenticator.check_client(request.host, ClientKind.SERVICE)
 
 
 def _response(response: HubResponse) -> web.Response:
@@ -223,7 +217,7 @@ def _routing_error(authenticator: Authenticator, request: web.Request, err: web.
 
 
 def _refusal(err: HubError, tracking_id: str, clock: HubClock) -> web.Response:
-    headers = {"iothub-errorcode": err.fault.name}
+    headers = {ERROR_CODE: err.fault.name}
     if err.fault is UNAUTHORIZED:
         headers["WWW-Authenticate"] = "SharedAccessSignature"
     if err.retry_after_s is not None:

@@ -7,6 +7,7 @@ import base64
 import binascii
 import uuid
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from azext_iotjobs.localhub.clock import HubClock
@@ -57,7 +58,7 @@ MESSAGE = {
     "userId": Member(kind=str),
     "contentType": Member(kind=str, what="such as application/json"),
     "contentEncoding": Member(kind=str, what="such as utf-8"),
-    "properties": Member(kind=dict, each=TEXTS, default={}, what="of the application"),
+    "properties": Member(kind=dict, each=TEXTS, what="of the application"),
     "ack": Member(
         kind=str,
         one_of=tuple(each.value for each in Ack),
@@ -121,11 +122,19 @@ class LocalMessageRoutes:
             user_id=members.get("userId"),
             content_type=members.get("contentType"),
             content_encoding=members.get("contentEncoding"),
-            properties=members["properties"],
+            properties=members.get("properties", {}),
             ack=Ack(members["ack"]),
-            expires_at=expiry(None if expires is None else instant(expires, "expiryTimeUtc"), now),
+            expires_at=_expiry(expires, now),
             has_expiry=expires is not None,
         )
+
+
+def _expiry(text: str | None, now: datetime) -> datetime:
+    given = None if text is None else instant(text, "expiryTimeUtc")
+    try:
+        return expiry(given, now)
+    except HubError as err:
+        raise HubError(ARGUMENT_INVALID, f"expiryTimeUtc: {err.text}") from err
 
 
 def _bytes(text: str) -> bytes:

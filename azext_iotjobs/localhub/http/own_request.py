@@ -34,6 +34,7 @@ class OwnForm:
     query: Mapping[str, Member] = field(default_factory=dict)
     body: Mapping[str, Member] | None = None  # the members of a JSON object; None: there is no body
     body_types: tuple[str, ...] = (JSON,)  # other than JSON alone: the handler reads the body
+    file_type: str | None = None  # the media type of a body that is a file, which the handler reads; None: it is none
     answers: Mapping[int, Answer]
 
     @property
@@ -54,6 +55,8 @@ def read_own_request(request: HubRequest, form: OwnForm) -> HubRequest:
 
 
 def _members(request: HubRequest, form: OwnForm) -> Mapping[str, object]:
+    if form.file_type is not None:
+        return {}
     if form.body is None:
         if request.body.strip() not in (b"", b"{}", b"null"):
             raise DocumentMistake("", "The body must be empty.")

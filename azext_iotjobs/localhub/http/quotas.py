@@ -27,7 +27,7 @@ QUOTAS = Member(
     members={
         "sku": Member(kind=str, is_required=True, one_of=tuple(each.value for each in Sku)),
         "units": Member(kind=int, is_required=True, may_be_null=True, what="null of a hub without limits"),
-        "timeScale": Member(kind=float, is_required=True, what="how many times as fast quotas recover"),
+        "timeScale": Member(kind=float, is_required=True, what="seconds of the hub's clock in one of the machine"),
         "activeJobs": Member(kind=dict, is_required=True, members=JOBS),
         "throttles": Member(kind=list, is_required=True, each=Member(kind=dict, members=THROTTLE)),
     },

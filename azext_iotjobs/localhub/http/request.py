@@ -1,6 +1,6 @@
 """Requests and responses as handlers see them, and readers for members of JSON documents."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
@@ -21,6 +21,7 @@ class HubRequest:
     headers: Mapping[str, str]
     body: bytes
     spelled: Mapping[str, str] = field(default_factory=dict)  # header names in lower case -> as the client wrote them
+    is_gone: Callable[[], bool] = lambda: False  # whether nobody waits for the response any more
     # Of the hub's own routes, read by their forms:
     parameters: Mapping[str, Any] = field(default_factory=dict)  # of the query
     members: Mapping[str, Any] = field(default_factory=dict)  # of the body

@@ -6,9 +6,22 @@ from enum import Enum
 from typing import NamedTuple
 
 from azext_iotjobs.localhub.auth.policies import Right
-from azext_iotjobs.localhub.http import certificates, control, costs, faults, local_messages, public, quotas, seed
+from azext_iotjobs.localhub.http import (
+    certificates,
+    clock,
+    control,
+    costs,
+    faults,
+    local_messages,
+    observations,
+    public,
+    quotas,
+    seed,
+    snapshots,
+)
 from azext_iotjobs.localhub.http.bulk import BulkRoutes
 from azext_iotjobs.localhub.http.certificates import CertificateRoutes
+from azext_iotjobs.localhub.http.clock import ClockRoutes
 from azext_iotjobs.localhub.http.configurations import ConfigurationRoutes
 from azext_iotjobs.localhub.http.control import ControlRoutes
 from azext_iotjobs.localhub.http.digital_twins import DigitalTwinRoutes
@@ -20,17 +33,20 @@ from azext_iotjobs.localhub.http.import_export import ImportExportRoutes
 from azext_iotjobs.localhub.http.jobs import JobRoutes
 from azext_iotjobs.localhub.http.local_messages import LocalMessageRoutes
 from azext_iotjobs.localhub.http.messages import MessageRoutes
+from azext_iotjobs.localhub.http.observations import ObservationRoutes
 from azext_iotjobs.localhub.http.own_request import OwnForm
 from azext_iotjobs.localhub.http.public import PublicRoutes
 from azext_iotjobs.localhub.http.queries import QueryRoutes
 from azext_iotjobs.localhub.http.quotas import QuotaRoutes
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
 from azext_iotjobs.localhub.http.seed import SeedRoutes
+from azext_iotjobs.localhub.http.snapshots import SnapshotRoutes
 from azext_iotjobs.localhub.http.twins import TwinRoutes
 from azext_iotjobs.localhub.process.seed_file import MAX_BYTES as MAX_SEED_BYTES
 from azext_iotjobs.localhub.rules.quota import Throttle
 
 MAX_BODY_BYTES = 1024 * 1024  # a job with a method payload of 128 KB and a full condition is far below
+MAX_SNAPSHOT_BYTES = 1024 * 1024 * 1024  # events on disk may take half of it
 
 
 class Caller(Enum):
@@ -68,7 +84,10 @@ class RouteHandlers:
     local_messages: LocalMessageRoutes
     quotas: QuotaRoutes
     faults: FaultRoutes
+    clock: ClockRoutes
     seed: SeedRoutes
+    snapshots: SnapshotRoutes
+    observations: ObservationRoutes
 
 
 Find = Callable[[RouteHandlers], Callable[[HubRequest], Awaitable[HubResponse]]]
@@ -304,11 +323,44 @@ ROUTES = (
         seed.POST,
         max_body_bytes=MAX_SEED_BYTES,
     ),
+    _own("GET /_local/snapshot", LOCAL, lambda h: h.snapshots.get, "all that the hub holds, as a file", snapshots.GET),
+    _own(
+        "PUT /_local/snapshot",
+        LOCAL,
+        lambda h: h.snapshots.put,
+        "bring the hub back to such a file",
+        snapshots.PUT,
+        max_body_bytes=MAX_SNAPSHOT_BYTES,
+    ),
+    _own(
+        "GET /_local/connections",
+        LOCAL,
+        lambda h: h.observations.connections,
+        "connections that were made, refused and ended",
+        observations.CONNECTIONS,
+    ),
+    _own("GET /_local/calls", LOCAL, lambda h: h.observations.calls, "method calls", observations.CALLS),
+    _own(
+        "GET /_local/reported",
+        LOCAL,
+        lambda h: h.observations.reported,
+        "changes of reported properties",
+        observations.REPORTED,
+    ),
+    _own(
+        "GET /_local/requests",
+        LOCAL,
+        lambda h: h.observations.requests,
+        "HTTPS requests, but those to `/_local`",
+        observations.REQUESTS,
+    ),
     _own("GET /_local/faults", LOCAL, lambda h: h.faults.list, "list the faults that were requested", faults.LIST),
     _own("POST /_local/faults", LOCAL, lambda h: h.faults.add, "request a fault", faults.ADD),
     _own("DELETE /_local/faults", LOCAL, lambda h: h.faults.clear, "clear all faults", faults.CLEAR),
     _own(f"GET {FAULT}", LOCAL, lambda h: h.faults.get, "show a fault, and how often it has happened", faults.GET),
     _own(f"DELETE {FAULT}", LOCAL, lambda h: h.faults.clear_one, "clear a fault", faults.CLEAR_ONE),
+    _own("GET /_local/clock", LOCAL, lambda h: h.clock.get, "the hub's time, and how far it is ahead", clock.SHOW),
+    _own("POST /_local/clock", LOCAL, lambda h: h.clock.advance, "move the clock ahead by a duration", clock.ADVANCE),
     _own("POST /_local/reset", LOCAL, lambda h: h.control.reset, "remove everything but the keys", control.RESET),
     _own("POST /_local/stop", LOCAL, lambda h: h.control.stop, "stop the hub", control.STOP),
 )

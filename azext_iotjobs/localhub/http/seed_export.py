@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from azext_iotjobs.localhub.engine.configurations import ConfigurationService
+from azext_iotjobs.localhub.errors import SERVICE_UNAVAILABLE, HubError
 from azext_iotjobs.localhub.http.configurations import configuration_document
 from azext_iotjobs.localhub.http.documents import Document
 from azext_iotjobs.localhub.rules.identity import SYSTEM_MODULES, SignInKind
@@ -42,7 +43,7 @@ class SeedExport:
         devices: dict[str, Document] = {}
         for number, identity in enumerate(found):
             if number % ROWS_AT_ONCE == 0:
-                await asyncio.sleep(0)
+                await self._let_others_on()
             if identity.module_id is None:
                 devices[identity.device_id] = self._device(identity, parents, with_keys=with_keys)
             elif identity.module_id not in SYSTEM_MODULES and identity.device_id in devices:
@@ -58,6 +59,12 @@ class SeedExport:
             "configurations": configurations,
         }
         return {name: part for name, part in parts.items() if part}
+
+    async def _let_others_on(self) -> None:
+        before = self._identities.generation
+        await asyncio.sleep(0)
+        if self._identities.generation != before:
+            raise HubError(SERVICE_UNAVAILABLE, "The hub was brought back to a snapshot meanwhile: try again.")
 
     def _all(self) -> Iterator[Identity]:
         after = ("", "")

@@ -14,7 +14,10 @@ from typing import Any, Protocol
 
 from aiohttp import WSMsgType, web
 
+from azext_iotjobs.localhub.engine.faults import Faults
 from azext_iotjobs.localhub.errors import GENERIC_BAD_REQUEST, HubError
+from azext_iotjobs.localhub.http.fault_effects import let_pass
+from azext_iotjobs.localhub.rules.observation import IS_WEBSOCKET
 
 PATH, EVENT_HUBS_PATH = "/$iothub/websocket", "/$servicebus/websocket"
 MQTT, AMQP = "mqtt", "AMQPWSB10"  # subprotocols
@@ -51,9 +54,12 @@ class Connection(Protocol):
 class WebSocketEndpoint:
     """All WebSocket connections of the hub."""
 
-    def __init__(self, new_mqtt: Callable[[], Connection], new_amqp: Callable[[], Connection]) -> None:
-        """new_mqtt, new_amqp: make a connection of that protocol."""
+    def __init__(
+        self, new_mqtt: Callable[[], Connection], new_amqp: Callable[[], Connection], faults: Faults | None = None
+    ) -> None:
+        """new_mqtt, new_amqp: make a connection of that protocol.  faults: of handshakes; None: there never are any."""
         self._new_connection = {MQTT: new_mqtt, AMQP: new_amqp}
+        self._faults = faults
         self._transports: set[_WebSocketTransport] = set()
 
     def register(self, application: web.Application) -> None:
@@ -68,10 +74,13 @@ class WebSocketEndpoint:
         frames = web.WebSocketResponse(
             protocols=protocols, compress=False, max_msg_size=MAX_FRAME_BYTES, timeout=CLOSE_LIMIT_S
         )
-        if request.transport is None or not _is_good(frames, request, protocols):
+        if not _is_good(frames, request, protocols):
             raise HubError(
                 GENERIC_BAD_REQUEST, f"This is not a WebSocket handshake with the subprotocol {' or '.join(protocols)}."
             )
+        await let_pass(self._faults, request, device=None)  # who it is, it says later
+        if request.transport is None:
+            raise ConnectionError
         await frames.prepare(request)
         connection = self._new_connection[str(frames.ws_protocol)]()
         wire = _WebSocketTransport(request.transport, connection, request.writer.drain)
@@ -145,7 +154,9 @@ class _WebSocketTransport(asyncio.Transport):
         self.may_read.set()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """As the underlying transport."""
+        """As the underlying transport, and that this is a WebSocket."""
+        if name == IS_WEBSOCKET:
+            return True
         return self._transport.get_extra_info(name, default)
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:

@@ -17,14 +17,15 @@ from azext_iotjobs.localhub.engine.event_log import StoreError
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.errors import HubError, StoreDamaged, StoreUnavailable
 from azext_iotjobs.localhub.mqtt import codec, effects, faults, packets, session, topics
+from azext_iotjobs.localhub.mqtt.connect_fields import parse_client_id
 from azext_iotjobs.localhub.mqtt.incoming import IncomingPackets
 from azext_iotjobs.localhub.mqtt.lifetime import CONNECT_LIMIT_S, Expired, Lifetime
 from azext_iotjobs.localhub.mqtt.replies import THROTTLES, refused, reply, take_telemetry, take_will
-from azext_iotjobs.localhub.process.disconnect_log import DisconnectLog
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.event import Sender
 from azext_iotjobs.localhub.rules.fault import InjectedFault, Kind, Operation
 from azext_iotjobs.localhub.rules.json_values import Json, dump_json
+from azext_iotjobs.localhub.rules.observation import IS_WEBSOCKET, Client, ClientProtocol
 from azext_iotjobs.localhub.rules.quota import Throttle
 from azext_iotjobs.localhub.store.messages import Message
 from azext_iotjobs.localhub.tls.context import peer_certificates
@@ -41,8 +42,8 @@ class Connection(asyncio.Protocol):
     """One device's connection; also the Link through which the hub reaches it."""
 
     __slots__ = tuple(
-        "_clock _delay _disconnects _hub _incoming _is_attached _is_closed _lifetime _links _loop _sender _session "
-        "_timer _transport address".split()
+        "_clock _delay _hub _incoming _is_attached _is_closed _lifetime _links _loop _protocol _sender _session _timer "
+        "_transport address".split()
     )
 
     def __init__(
@@ -51,13 +52,12 @@ class Connection(asyncio.Protocol):
         links: Links,
         clock: HubClock,
         loop: asyncio.AbstractEventLoop,
-        disconnects: DisconnectLog,
     ) -> None:
         self._hub = hub
         self._links = links
         self._clock = clock
         self._loop = loop
-        self._disconnects = disconnects
+        self._protocol = ClientProtocol.MQTT
         self._session = session.Session()
         self._incoming = IncomingPackets(MAX_PACKET_BYTES)
         self._lifetime = Lifetime(loop.time())
@@ -74,6 +74,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        if transport.get_extra_info(IS_WEBSOCKET):
+            self._protocol = ClientProtocol.MQTT_WEBSOCKET
         transport.set_write_buffer_limits(high=MAX_UNSENT_BYTES)
         self._timer = self._loop.call_later(CONNECT_LIMIT_S, self._check_lifetime)
 
@@ -245,7 +247,9 @@ class Connection(asyncio.Protocol):
         elif stored != self._session.filters():
             self._store_session()
         self._is_attached = True
+        self._clock.subscribe(self._check_lifetime)
         self._links.attach(self)
+        self._links.observations.connections.connected(self._client())
         self._hub.connected(self.address, request.model_id)
         self._check_lifetime()
 
@@ -321,10 +325,8 @@ class Connection(asyncio.Protocol):
 
     def _fail(self, err: StoreUnavailable | StoreDamaged) -> None:
         """Close it, and acknowledge nothing that is not stored: the device tries again."""
-        reason = f"the hub could not do it: {err.text}"
-        if isinstance(err, StoreDamaged):  # the other is logged by the store, once
-            self._disconnects.note(self._session.client_id, reason)
-        self._close(reason, is_client_error=False)
+        is_logged = isinstance(err, StoreDamaged)  # the other is logged by the store, once
+        self._close(f"the hub could not do it: {err.text}", is_client_error=is_logged)
 
     def _close(self, reason: str, *, at_once: bool = False, is_client_error: bool = True) -> None:
         """End session and transport. at_once: without sending what is still unsent."""
@@ -346,15 +348,22 @@ class Connection(asyncio.Protocol):
         if self._delay is not None:
             self._delay.cancel()  # and is not reset: no packet is processed any more
         self._session.state = session.State.CLOSED
-        if is_client_error:
-            self._disconnects.note(self._session.client_id, reason)
-        else:
-            logger.debug("connection of %r ends: %s", self._session.client_id, reason)
+        logger.debug("connection of %r ends: %s", self._session.client_id, reason)
+        connections = self._links.observations.connections
         if not self._is_attached:
+            if is_client_error or self._session.client_id is not None:  # else somebody only tried the port
+                connections.refused(self._client(), reason, is_logged=is_client_error)
             return
+        self._clock.unsubscribe(self._check_lifetime)
+        connections.ended(self._client(), reason, is_logged=is_client_error)
         if self._links.detach(self):
             self._hub.disconnected(self.address)
         self._publish_will()
+
+    def _client(self) -> Client:
+        name = self._session.client_id
+        address = self.address if self._is_attached or name is None else parse_client_id(name)
+        return Client(self._protocol, name, address if name else None)
 
     def _publish_will(self) -> None:
         if self._session.will is None or self._sender is None:
@@ -375,7 +384,7 @@ class Connection(asyncio.Protocol):
         if self._delay is not None:
             return
         try:
-            left_s = self._lifetime.left_s(self._session.keep_alive_s, self._loop.time(), self._clock.now())
+            left_s = self._lifetime.left_s(self._session.keep_alive_s, self._loop.time(), self._clock.session_now())
         except Expired as err:
             self._close(err.reason, at_once=err.is_silent)
         else:

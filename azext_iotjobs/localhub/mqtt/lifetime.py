@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
+from azext_iotjobs.localhub.clock import LONGEST_TIMER_S
+
 CONNECT_LIMIT_S = 30.0  # for the first packet, CONNECT
-# asyncio's timers are not good for much longer; and a changed system clock is noticed within it.
-LONGEST_TIMER_S = 3600.0
 
 
 class Expired(Exception):
@@ -17,7 +17,7 @@ class Expired(Exception):
 
 
 class Lifetime:
-    """The facts that limit a connection; loop_s is the event loop's time, now an aware UTC instant."""
+    """The facts that limit a connection; loop_s is the event loop's time, now the clock's `session_now`."""
 
     __slots__ = ("credentials_expire_at", "last_packet_s")
 

@@ -198,7 +198,7 @@ class Session:
     def _disconnect(self, _disconnect: packets.Disconnect) -> list[Effect]:
         self.will = None  # after DISCONNECT the will is not published [MQTT-3.14.4-3]
         self.state = State.CLOSED
-        return [Close("DISCONNECT", is_client_error=False)]
+        return [Close("it sent DISCONNECT", is_client_error=False)]
 
     def _reject(self, code: int, reason: str, *, is_client_error: bool = True) -> list[Effect]:
         connack = packets.Connack(session_present=False, return_code=code)

@@ -86,7 +86,8 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         "--time-scale",
         type=float,
         default=1.0,
-        help="speeds up all quotas, and the rounds of configurations, by this factor; for tests and benchmarks",
+        help="how many seconds of the hub's clock pass in one second: above 1 jobs, messages, quotas and all that "
+        "waits for a time are faster; for tests and benchmarks",
     )
     parser.add_argument(
         "--max-active-jobs", type=int, help="jobs that may be active at once; default: as the tier allows"

@@ -1,4 +1,4 @@
-"""Background tasks: the one loop in which work is done that no request waits for.
+"""Background tasks: the one loop in which work is done that no request waits for, and alarms by the hub's clock.
 
 A step that fails does not end the hub: it is repeated after a growing pause, and the reason is logged once.
 """
@@ -6,12 +6,15 @@ A step that fails does not end the hub: it is repeated after a growing pause, an
 import asyncio
 import logging
 from collections.abc import Callable
+from datetime import datetime
 
+from azext_iotjobs.localhub.clock import LONGEST_TIMER_S, HubClock
 from azext_iotjobs.localhub.errors import StoreDamaged, StoreUnavailable
 from azext_iotjobs.localhub.process.outages import Outages
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 5.0
+SHORTEST_WAIT_S = 0.05  # of a clock that runs at a high scale: the hub has other things to do too
 EFFECT = "The hub stays up and keeps trying."
 
 logger = logging.getLogger(__name__)
@@ -39,7 +42,7 @@ async def run_repeatedly(
     """Repeat a step until cancelled.
 
     name: of the task, for the log.
-    step: does what is due, and gives the seconds until something is due again.
+    step: does what is due, and gives the machine's seconds until something is due again.
     wake: set when something is due earlier; it does not shorten the pause after a failure.
     """
     backoff = Backoff()
@@ -74,3 +77,56 @@ async def _wait(wait_s: float, wake: asyncio.Event | None) -> None:
         await wake.wait()
     finally:
         timer.cancel()
+
+
+async def run_by_clock(
+    name: str, step: Callable[[], float], outages: Outages, clock: HubClock, wake: asyncio.Event | None = None
+) -> None:
+    """As `run_repeatedly`, for what is due by the hub's clock; once that is moved, the next step follows at once.
+
+    step: gives the hub's seconds until something is due again.
+    """
+    wake = asyncio.Event() if wake is None else wake
+
+    def paced_step() -> float:
+        hub_s = step()
+        return max(clock.machine_s(hub_s), min(hub_s, SHORTEST_WAIT_S))
+
+    clock.subscribe(wake.set)
+    try:
+        await run_repeatedly(name, paced_step, outages, wake)
+    finally:
+        clock.unsubscribe(wake.set)
+
+
+class Alarm:
+    """Calls something once, at an instant of the hub's clock, however that is moved."""
+
+    def __init__(self, clock: HubClock, at: datetime, callback: Callable[[], None]) -> None:
+        """at: when; one that has passed: in the next turn of the event loop."""
+        self._clock = clock
+        self._at = at
+        self._callback = callback
+        self._timer: asyncio.TimerHandle | None = None
+        clock.subscribe(self._set_timer)
+        self._set_timer()
+
+    def cancel(self) -> None:
+        """Do not call it, if it was not called yet."""
+        self._clock.unsubscribe(self._set_timer)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        left_s = self._clock.machine_s((self._at - self._clock.now()).total_seconds())
+        wait_s = min(max(0.0, left_s), LONGEST_TIMER_S)
+        self._timer = asyncio.get_running_loop().call_later(wait_s, self._look)
+
+    def _look(self) -> None:
+        if self._clock.now() < self._at:
+            self._set_timer()
+        else:
+            self.cancel()
+            self._callback()

@@ -40,7 +40,7 @@ class LocalHubConfig:
     in_memory: bool = False
     sku: Sku = Sku.UNLIMITED
     units: int = 1  # of the tier; 1 to UNIT_LIMITS
-    time_scale: float = 1.0  # > 0 to MAX_TIME_SCALE; speeds up the time of quotas and of rounds of configurations
+    time_scale: float = 1.0  # > 0 to MAX_TIME_SCALE; seconds of the hub's clock in one of the machine's
     max_active_jobs: int | None = None  # None: as the tier allows
     keep_events_days: int | None = None  # 1 to MAX_KEEP_DAYS, on disk; None: events are in memory only
     partitions: int | None = None  # of events; None: 4, or as many as events were kept in

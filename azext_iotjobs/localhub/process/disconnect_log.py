@@ -70,10 +70,6 @@ class DisconnectLog:
         self._now = now
         self._budget = LogRateLimit()
 
-    def note_failed_handshake(self, reason: str) -> None:
-        """A connection's TLS handshake has failed, at either port."""
-        self.note(None, _handshake(reason))
-
     def note(self, client_id: str | None, reason: str) -> None:
         """A connection has ended because of its client's error. client_id: None when it sent none before that."""
         client = "a client that had not said who it is" if client_id is None else f"client {quoted(client_id)}"
@@ -86,8 +82,8 @@ class DisconnectLog:
         logger.warning("%s%s%s", line, more, slow)
 
 
-def _handshake(reason: str) -> str:
-    """What OpenSSL says of a handshake, and what it most often means."""
+def handshake_error(reason: str) -> str:
+    """What OpenSSL says of a handshake that failed, and what it most often means."""
     plain = reason.lower().replace("_", " ")
     meaning = next((meaning for text, meaning in HANDSHAKES.items() if text in plain), "")
     return f"its TLS handshake failed: {plain}{meaning}"

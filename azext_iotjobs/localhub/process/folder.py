@@ -6,6 +6,8 @@ from pathlib import Path
 
 from azext_iotjobs.localhub.process.private_files import make_private_folder, remove_half_written
 
+LOCK = "hub.lock"
+
 
 class FolderUnusable(Exception):
     """The data folder, or what it holds, cannot be used; the text says why and what to do."""
@@ -15,7 +17,7 @@ class FolderLock:
     """Tries to lock a folder; `is_ours` says whether that worked. Raises OSError when the folder cannot be written."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = os.open(folder / "hub.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        self._file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         self.is_ours = _lock(self._file)
         if not self.is_ours:
             os.close(self._file)
@@ -37,6 +39,19 @@ def claim_folder(folder: Path) -> FolderLock:
     if not lock.is_ours:
         raise FolderUnusable(f"The data folder {folder} is in use by another local hub: give another --data-dir.")
     return lock
+
+
+def is_in_use(folder: Path) -> bool:
+    """Whether a hub that runs uses a folder."""
+    if not (folder / LOCK).exists():
+        return False
+    try:
+        lock = FolderLock(folder)
+    except OSError:  # another user's
+        return False
+    if lock.is_ours:
+        lock.release()
+    return not lock.is_ours
 
 
 def _lock(file: int) -> bool:

@@ -10,20 +10,28 @@ from pathlib import Path
 from typing import Any
 
 from azext_iotjobs.localhub.process.config import BadConfig
-from azext_iotjobs.localhub.process.folder import FolderUnusable
+from azext_iotjobs.localhub.process.folder import FolderUnusable, is_in_use
 from azext_iotjobs.localhub.process.private_files import write_private
 
 
 def check_ready_file(path: Path) -> None:
-    """Raise BadConfig unless `path` may be written as a ready file: a file that is there has to be an earlier one."""
+    """Raise BadConfig unless `path` may be written as a ready file: one that is there is of a hub that has ended."""
     if not path.parent.is_dir():
         raise BadConfig(f"--ready-file {path}: there is no folder {path.parent}; make it, or give another file.")
     if path.is_dir():
         raise BadConfig(f"--ready-file {path}: this is a folder; give a file.")
-    if path.exists() and not _is_of_a_hub(path):
+    if not path.exists():
+        return
+    document = _of_a_hub(path)
+    if document is None:
         raise BadConfig(
             f"--ready-file {path}: this file is there, and no local hub has written it. It would be replaced: give "
             "another name, or remove it."
+        )
+    if is_in_use(Path(str(document.get("dataDirectory")))):
+        raise BadConfig(
+            f"--ready-file {path}: a local hub that runs, process {document['pid']}, has written this file: give "
+            "another name, or stop that hub."
         )
 
 
@@ -51,11 +59,13 @@ def write_ready_file(path: Path, document: dict[str, Any]) -> Callable[[], None]
     return remove
 
 
-def _is_of_a_hub(path: Path) -> bool:
+def _of_a_hub(path: Path) -> dict[str, Any] | None:
+    """What a hub has written there; None when none has."""
     if not path.is_file():  # a pipe, or a device: it might never be read to its end
-        return False
+        return None
     try:
         document = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(document, dict) and {"connectionString", "httpsPort", "pid"} <= document.keys()
+        return None
+    is_one = isinstance(document, dict) and {"connectionString", "httpsPort", "pid"} <= document.keys()
+    return document if is_one else None

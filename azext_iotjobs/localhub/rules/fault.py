@@ -43,7 +43,7 @@ class Kind(Enum):
 class Operation(Enum):
     """Where it goes wrong; the value is for documents."""
 
-    REQUEST = "request"  # of the REST API
+    REQUEST = "request"  # of the REST API or for a blob; a WebSocket handshake
     CONNECT = "connect"  # of a device, over MQTT or AMQP
     TELEMETRY = "telemetry"  # of a device, over MQTT or AMQP
     TWIN = "twin"  # a device reads its twin or reports, over MQTT or AMQP
@@ -201,12 +201,17 @@ def _operation(kind: Kind, found: Mapping[str, Any]) -> Operation:
 
 
 def may_concern(route: str, verb: str, template: str) -> bool:
-    """Whether a fault's route means requests of a row of the hub's table, whose path has {name} for variable parts."""
+    """Whether a fault's route means requests of a row of the hub's table.
+
+    template: its path, with {name} for variable parts, and ** at the end for one or more of them.
+    """
     parts = ROUTE.fullmatch(route)
     assert parts is not None  # it was read
     if parts["verb"] is not None and parts["verb"].upper() != verb:
         return False
     asked, known = _segments(parts["path"]), _segments(template)
+    if known[-1] == "**":
+        known = [*known[:-1], *["{any}"] * max(1, len(asked) - len(known) + 1)]
     if asked[-1:] == ["**"]:
         asked = asked[:-1]
         known = known[: len(asked)]

@@ -42,7 +42,7 @@ class Member:
     title: str = ""  # of a document that the documents about it describe once
     is_required: bool = False  # of an answer's: it is always there
     may_be_null: bool = False  # of an answer's
-    default: Json = None  # of one that is absent
+    default: Json = None  # of one that is absent; nothing that can be changed
     one_of: tuple[str | int, ...] = ()
     least: float | None = None  # of a number; of a text, how many characters; of an array, how many items
     most: float | None = None

@@ -10,7 +10,7 @@ when it writes. WAL and NORMAL: what was acknowledged survives any end of the pr
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from azext_iotjobs.localhub.store.schema import MIGRATIONS
 NO_UTF8 = "Could not decode to UTF-8"  # what Python says; the text itself follows
 STEPS_BETWEEN_CHECKS = 20_000  # of SQLite's virtual machine: some milliseconds
 TWIN_ETAG, IDENTITY_ETAG = "twin_etag_text", "identity_etag_text"  # SQL functions: counter -> etag
+SETTINGS, COPY_SETTINGS = ("journal_mode=WAL", "synchronous=NORMAL"), ("synchronous=OFF", "journal_mode=MEMORY")
 # No request is served while SQLite waits for another program's lock; during an outage it hardly waits.
 LOCK_LIMIT_MS, LOCK_LIMIT_IN_OUTAGE_MS = 2000, 20
 CHECK_INTERVAL_S = 1.0  # how late the end of an outage may be noticed
@@ -61,16 +62,23 @@ class Database:
     """One open database."""
 
     def __init__(
-        self, path: Path | None, outages: Outages | None = None, migrations: Sequence[Sequence[str]] = MIGRATIONS
+        self,
+        path: Path | None,
+        outages: Outages | None = None,
+        migrations: Sequence[Sequence[str]] = MIGRATIONS,
+        *,
+        is_copy: bool = False,
     ) -> None:
         """Open and migrate; None is a database in memory.
 
         outages: where an outage of the store is recorded.
         migrations: statements, one group for each format that it ever had; the default is the hub's own database.
+        is_copy: it need not survive the end of the process, and so is not waited for until it is on the disk.
         Raises NewerDatabase, StoreUnavailable, StoreDamaged, sqlite3.Error.
         """
         self.outages = Outages() if outages is None else outages
         self.migrations = migrations
+        self.generation = 0  # how often everything in it was replaced
         self._name = "The database in memory" if path is None else str(path)
         self._is_unavailable = False
         self._depth = 0
@@ -79,8 +87,7 @@ class Database:
         try:
             self._connection.row_factory = sqlite3.Row
             for pragma in (
-                "journal_mode=WAL",
-                "synchronous=NORMAL",
+                *(COPY_SETTINGS if is_copy else SETTINGS),
                 "foreign_keys=ON",
                 f"busy_timeout={LOCK_LIMIT_MS}",
             ):
@@ -184,9 +191,36 @@ class Database:
             for table in tables:
                 self.change(f"DELETE FROM {table['name']}")
 
+    def copy_to(self, path: Path) -> None:
+        """Write all of it, as it is now, into a database of its own. Raises StoreUnavailable, StoreDamaged."""
+        with self._other(path) as copy:
+            for pragma in COPY_SETTINGS:
+                copy.execute(f"PRAGMA {pragma}")
+            self._connection.backup(copy)
+
+    def replace_by(self, path: Path) -> None:
+        """Have what another database of this format holds instead of everything: all of it or nothing.
+
+        Raises StoreUnavailable, StoreDamaged.
+        """
+        with self._other(path) as other:
+            other.backup(self._connection)
+        self.generation += 1
+        self._note_success()
+
     def close(self) -> None:
         """Close; the write-ahead log is merged into the file."""
         self._connection.close()
+
+    @contextmanager
+    def _other(self, path: Path) -> Iterator[sqlite3.Connection]:
+        """Another database, to copy from or to. Raises StoreUnavailable, StoreDamaged."""
+        assert not self._depth, "a copy is made between transactions"
+        try:
+            with closing(sqlite3.connect(path)) as other:
+                yield other
+        except sqlite3.Error as err:
+            raise self._translated(err) from err
 
     def _execute(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
         try:

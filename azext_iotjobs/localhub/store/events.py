@@ -5,8 +5,10 @@ They are in a database of their own: registry, twins and jobs neither wait for i
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from azext_iotjobs.localhub.clock import EPOCH
 from azext_iotjobs.localhub.errors import StoreDamaged
@@ -51,6 +53,20 @@ class Extent:
 
     begin: int
     end: int
+
+
+def write_events(path: Path, extents: Sequence[Extent], events: Iterable[DeviceEvent]) -> None:
+    """Write events that were in memory only into a new database. extents: of all partitions.
+
+    Raises StoreUnavailable, StoreDamaged.
+    """
+    with closing(Database(path, migrations=MIGRATIONS, is_copy=True)) as database:
+        rows = EventRows(database)
+        rows.prepare(len(extents))
+        with database.transaction():
+            rows.add(list(events))
+            ends = [(extent.end, partition) for partition, extent in enumerate(extents)]
+            database.change_many("UPDATE partitions SET next_sequence_number = ? WHERE partition = ?", ends)
 
 
 class EventRows:
@@ -130,6 +146,14 @@ class EventRows:
             return 0
         self._remove("number <= ?", (row["last"],))
         return int(row["last"])
+
+    def copy_to(self, path: Path) -> None:
+        """Write all of them into a database of their own. Raises StoreUnavailable, StoreDamaged."""
+        self._database.copy_to(path)
+
+    def replace_by(self, path: Path) -> None:
+        """Have the events of another database instead of these. Raises StoreUnavailable, StoreDamaged."""
+        self._database.replace_by(path)
 
     def clear(self) -> None:
         """Remove all; sequence numbers and offsets go on. Raises StoreUnavailable, StoreDamaged."""

@@ -74,6 +74,11 @@ class Identities:
         self._twins = twins
         self.presence = Presence(database)
 
+    @property
+    def generation(self) -> int:
+        """Another number once all rows are others."""
+        return self._database.generation
+
     def get(self, address: Address) -> Identity | None:
         """A device's or module's record, or None."""
         row = self._database.row(f"{SELECT} {AT}", address.key)

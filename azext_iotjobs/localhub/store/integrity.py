@@ -4,6 +4,7 @@ Damaged rows are found when they are read.
 """
 
 from contextlib import closing
+from functools import cache
 
 from azext_iotjobs.localhub.errors import StoreDamaged
 from azext_iotjobs.localhub.store.database import Database
@@ -16,13 +17,18 @@ def check_integrity(database: Database, pragma: str = FULL) -> None:
     found = str(database.rows(f"PRAGMA {pragma}(1)")[0][0])
     if found != "ok":
         raise StoreDamaged(f"its pages do not fit together ({' '.join(found.split())[:200]})")
-    with closing(Database(None, migrations=database.migrations)) as new:
-        have, need = _columns(database), _columns(new)
-    for table, columns in need.items():
+    have = _columns(database)
+    for table, columns in _columns_of_new(tuple(map(tuple, database.migrations))).items():
         if table not in have:
             raise StoreDamaged(f"the table {table} is missing")
         if missing := columns - have[table]:
             raise StoreDamaged(f"the table {table} has no column {min(missing)}")
+
+
+@cache
+def _columns_of_new(migrations: tuple[tuple[str, ...], ...]) -> dict[str, set[str]]:
+    with closing(Database(None, migrations=migrations)) as new:
+        return _columns(new)
 
 
 def _columns(database: Database) -> dict[str, set[str]]:

@@ -39,9 +39,17 @@ class NewestEvents:
         self._by_place.clear()
         self._size_bytes = 0
 
+    def all(self) -> list[DeviceEvent]:
+        """All of them, oldest first."""
+        return list(self._events)
+
     def get(self, partition: int, sequence_number: int) -> DeviceEvent | None:
         """The event at a place of a partition; None when it is not here."""
         return self._by_place.get((partition, sequence_number))
+
+    def first_in(self, partition: int) -> int | None:
+        """The sequence number of the oldest event of a partition; None when none is here."""
+        return next((each.sequence_number for each in self._events if each.partition == partition), None)
 
     def oldest(self) -> DeviceEvent | None:
         """The oldest event, if there is any."""

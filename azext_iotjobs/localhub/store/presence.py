@@ -53,6 +53,10 @@ class Presence:
         """Discard what was noted: the address belongs to a new device or module from now on."""
         self._unsaved.pop(address.key, None)
 
+    def forget_all(self) -> None:
+        """Discard all that was noted: the rows are others now."""
+        self._unsaved.clear()
+
     def write(self) -> None:
         """Write all of it; it stays in memory while the database is unavailable."""
         while self._unsaved and self._write_some():

@@ -220,4 +220,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE twins ADD COLUMN evaluated_state INTEGER NOT NULL DEFAULT 0",
         "CREATE INDEX twins_with_configurations ON twins (row_id) WHERE configurations <> '{}'",
     ),
+    # How far the hub's clock is ahead of the machine's; no row: not at all.
+    ("CREATE TABLE clock (row_id INTEGER PRIMARY KEY CHECK (row_id = 1), offset_s REAL NOT NULL)",),
 )

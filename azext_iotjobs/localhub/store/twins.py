@@ -34,12 +34,11 @@ class Twins:
             (*address.key, *_values(twin)),
         )
 
-    def save(self, address: Address, twin: TwinState) -> None:
-        """Store a changed twin."""
-        sets = ", ".join(f"{column} = ?" for column in STATE_COLUMNS)
-        self._database.change(
-            f"UPDATE twins SET {sets} WHERE device_id = ? AND module_id = ?", (*_values(twin), *address.key)
-        )
+    def save(self, address: Address, twin: TwinState) -> int:
+        """Store a changed twin; gives how many characters that are."""
+        sets, values = ", ".join(f"{column} = ?" for column in STATE_COLUMNS), _values(twin)
+        self._database.change(f"UPDATE twins SET {sets} WHERE device_id = ? AND module_id = ?", (*values, *address.key))
+        return sum(len(each) for each in values if isinstance(each, str))
 
     def when_saved(self, callback: Callable[[], None]) -> None:
         """Call `callback` once what was saved is committed."""

@@ -15,29 +15,39 @@ if TYPE_CHECKING:
         LocalHubTimeout,
         SimulationFailed,
     )
+    from azext_iotjobs.localhub.testing.observed import ConnectionChange, MethodCall, ReportedChange
     from azext_iotjobs.localhub.testing.process import LocalHub
     from azext_iotjobs.localhub.testing.received import Telemetry
     from azext_iotjobs.localhub.testing.simulation import Simulation
+    from azext_iotjobs.localhub.testing.snapshots import Snapshot
 
 __all__ = [
+    "ConnectionChange",
     "LocalHub",
     "LocalHubFailed",
     "LocalHubNotStarted",
     "LocalHubRefused",
     "LocalHubTimeout",
+    "MethodCall",
+    "ReportedChange",
     "Simulation",
     "SimulationFailed",
+    "Snapshot",
     "Telemetry",
 ]
 
 MODULES = {  # where each name is
+    "ConnectionChange": "observed",
     "LocalHub": "process",
     "LocalHubFailed": "errors",
     "LocalHubNotStarted": "errors",
     "LocalHubRefused": "errors",
     "LocalHubTimeout": "errors",
+    "MethodCall": "observed",
+    "ReportedChange": "observed",
     "Simulation": "simulation",
     "SimulationFailed": "errors",
+    "Snapshot": "snapshots",
     "Telemetry": "received",
     "local_hub": "fixtures",
     "local_hub_sdk": "fixtures",

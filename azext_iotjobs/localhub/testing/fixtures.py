@@ -12,7 +12,19 @@ import pytest
 if TYPE_CHECKING:
     from azext_iotjobs.localhub.testing.process import LocalHub
 
-__all__ = ["local_hub", "local_hub_sdk", "local_hub_session"]
+__all__ = ["local_hub", "local_hub_sdk", "local_hub_session", "pytest_collection_finish"]
+
+FIXTURES = frozenset({"local_hub", "local_hub_sdk", "local_hub_session"})
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Have what hubs need loaded, while other tests run, where a test has a hub."""
+    if session.config.option.collectonly:
+        return
+    if any(not FIXTURES.isdisjoint(getattr(item, "fixturenames", ())) for item in session.items):
+        from azext_iotjobs.localhub.testing.forked_hub import HUB_FORKS
+
+        HUB_FORKS.expect()
 
 
 @pytest.fixture

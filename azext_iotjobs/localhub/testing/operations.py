@@ -26,7 +26,10 @@ class HubOperations(HubRequests):
     """Requests that tests need often. All raise LocalHubRefused, such as for an unknown device."""
 
     def reset(self) -> None:
-        """Remove all devices, twins, jobs, messages and events; the hub, its ports and its keys stay."""
+        """Remove all devices, twins, jobs, messages and events; the hub, its ports and its keys stay.
+
+        Its clock is set back to the machine's time.
+        """
         self.request("POST", "/_local/reset")
 
     def send(self, device_id: str, body: Any = b"", **properties: Any) -> str:

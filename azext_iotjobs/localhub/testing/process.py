@@ -2,7 +2,7 @@
 
 Strategy: it is the ordinary hub, isolated by its options: free ports, a data folder that is removed when it is closed,
 and a folder for az that names no other hub. It ends with this process, even when that is killed: its standard input is
-a pipe from this process.
+a pipe from this process. Where it can be, it is forked (forked_hub.py).
 """
 
 import json
@@ -17,11 +17,12 @@ from typing import IO, Any
 
 from azext_iotjobs.localhub.testing.child import module_environment
 from azext_iotjobs.localhub.testing.errors import LocalHubFailed, LocalHubNotStarted, LocalHubRefused
+from azext_iotjobs.localhub.testing.forked_hub import HUB_FORKS
 from azext_iotjobs.localhub.testing.running_hub import API_VERSION, RunningHub
 
 __all__ = ["API_VERSION", "LocalHub", "LocalHubFailed", "LocalHubRefused"]
 
-READY_LIMIT_S = 60.0  # half a second is usual; a loaded machine may need more
+READY_LIMIT_S = 60.0  # a second is usual; a loaded machine may need more
 SEED_LIMIT_S = 600.0  # with a seed, which may have 100,000 devices
 END_LIMIT_S = 30.0
 LOG = "hub.log"
@@ -134,7 +135,8 @@ class LocalHub(RunningHub):
     def _spawn(self, ports: tuple[str, ...]) -> "subprocess.Popen[bytes]":
         own = self._own_folder()
         with open(own / LOG, "wb") as log:
-            return self._start_process(self._words(own, ports), own, log)
+            words = self._words(own, ports)
+            return HUB_FORKS.start(words, own, log) or _start_process(words, own, log)
 
     def _words(self, own: Path, ports: tuple[str, ...]) -> list[str]:
         return [
@@ -159,18 +161,6 @@ class LocalHub(RunningHub):
         file.write_text(json.dumps(self._seed), encoding="utf-8")
         return ("--seed", str(file))
 
-    def _start_process(self, words: list[str], folder: Path, log: IO[bytes]) -> "subprocess.Popen[bytes]":
-        """Start the hub with these arguments. folder: where it runs; -m searches it first: it is empty."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "azext_iotjobs.localhub", *words],
-            cwd=folder,
-            env=module_environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            start_new_session=True,  # Ctrl-C is for those who use it; it ends when they have ended
-        )
-
     def _end(self) -> int:
         try:
             code = self.process.wait(END_LIMIT_S)
@@ -180,6 +170,19 @@ class LocalHub(RunningHub):
         if self.process.stdin is not None:
             self.process.stdin.close()
         return code
+
+
+def _start_process(words: list[str], folder: Path, log: IO[bytes]) -> "subprocess.Popen[bytes]":
+    """Start a hub with these arguments. folder: where it runs; -m searches it first: it is empty."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "azext_iotjobs.localhub", *words],
+        cwd=folder,
+        env=module_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        start_new_session=True,  # Ctrl-C is for those who use it; it ends when they have ended
+    )
 
 
 def ready_line(process: "subprocess.Popen[bytes]", limit_s: float) -> bytes:

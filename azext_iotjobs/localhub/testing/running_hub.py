@@ -17,6 +17,7 @@ from urllib.parse import quote
 from azext_iotjobs.localhub.testing.errors import LocalHubFailed, LocalHubNotStarted, LocalHubRefused
 from azext_iotjobs.localhub.testing.faults import Fault
 from azext_iotjobs.localhub.testing.simulation import HubSimulations
+from azext_iotjobs.localhub.testing.snapshots import SNAPSHOT_PATH, SNAPSHOT_TYPE, Snapshot
 
 API_VERSION = "2021-04-12"
 REQUEST_LIMIT_S = 330.0  # a direct method may take 300 s
@@ -122,16 +123,21 @@ class RunningHub(HubSimulations):
         body: a JSON value; None: there is none.  headers: beside those for the key and the type of the body.
         Raises LocalHubRefused for an error, LocalHubFailed when there is no response.
         """
+        content = None if body is None else json.dumps(body).encode()
+        text = self._exchange(method, path, content, {"Content-Type": "application/json", **(headers or {})})
+        return json.loads(text) if text else None
+
+    def _exchange(self, method: str, path: str, content: bytes | None, headers: Mapping[str, str]) -> bytes:
+        """One REST call; gives the body of the response. Raises LocalHubRefused, LocalHubFailed."""
         target = f"{path}{'&' if '?' in path else '?'}api-version={API_VERSION}"
         context = ssl.create_default_context(cafile=self.ca_certificate_path)
         connection = http.client.HTTPSConnection(
             self.device_host_name, self.https_port, timeout=REQUEST_LIMIT_S, context=context
         )
-        sent = {"Authorization": self._token(), "Content-Type": "application/json", **(headers or {})}
         try:
-            connection.request(method, target, None if body is None else json.dumps(body), sent)
+            connection.request(method, target, content, {"Authorization": self._token(), **headers})
             answer = connection.getresponse()
-            text = answer.read().decode()
+            received = answer.read()
         except (OSError, http.client.HTTPException) as err:
             raise LocalHubFailed(
                 f"{method} {path}: no answer ({err!r})", exit_code=self._exit_code(), errors=self.errors
@@ -139,10 +145,10 @@ class RunningHub(HubSimulations):
         finally:
             connection.close()
         if not 200 <= answer.status < 300:
-            code = answer.headers.get("iothub-errorcode")
+            code, text = answer.headers.get("iothub-errorcode"), received.decode("utf-8", "replace")
             request = f"{method} {path}"
             raise LocalHubRefused(request, status=answer.status, error_code=code, text=text, errors=self.errors)
-        return json.loads(text) if text else None
+        return received
 
     def seed(self, document: Mapping[str, Any]) -> dict[str, dict[str, int]]:
         """Create what a seed has and the hub has not: how many of each kind were `created`, and were `existing`.
@@ -160,6 +166,19 @@ class RunningHub(HubSimulations):
         keys: with the keys of devices and modules.
         """
         return dict(self.request("GET", f"/_local/seed?keys={str(keys).lower()}"))
+
+    def snapshot(self) -> Snapshot:
+        """All that the hub holds now, to go back to; in a `with` statement that happens at the end."""
+        return Snapshot(self, self._exchange("GET", SNAPSHOT_PATH, None, {}))
+
+    def restore(self, snapshot: Snapshot | Path | str) -> None:
+        """Bring the hub to a snapshot, of this hub or of another one, or to the file of one.
+
+        Devices are disconnected, and connect again. Raises LocalHubRefused for a file that is not a snapshot, is
+        damaged or was made by a newer version; then nothing has changed.
+        """
+        content = snapshot.content if isinstance(snapshot, Snapshot) else Path(snapshot).read_bytes()
+        self._exchange("PUT", SNAPSHOT_PATH, content, {"Content-Type": SNAPSHOT_TYPE})
 
     def fault(self, kind: str, **how: Any) -> Fault:
         """Request a fault of the hub; it happens until it is cleared, unless `how` limits it.

@@ -1,22 +1,48 @@
 """Waiting for what devices do, with a limit, and an error that shows what they did instead."""
 
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from azext_iotjobs.localhub.testing.errors import LocalHubRefused, LocalHubTimeout
-from azext_iotjobs.localhub.testing.operations import HubOperations, telemetry_in
+from azext_iotjobs.localhub.testing.observations import CALLS, CONNECTIONS, REPORTED, HubObservations, Log
+from azext_iotjobs.localhub.testing.observed import (
+    CONNECTED,
+    ENDED,
+    REFUSED,
+    ConnectionChange,
+    MethodCall,
+    ReportedChange,
+    latest,
+)
+from azext_iotjobs.localhub.testing.operations import telemetry_in
 from azext_iotjobs.localhub.testing.received import Match, Telemetry, matches, shown, shown_match
 
 DEFAULT_LIMIT_S = 10.0
 LONGEST_LIMIT_S = 3600.0
 LONGEST_POLL_S = 30  # that the hub waits for an event
 POLL_INTERVAL_S = 0.05
-SHOWN_MESSAGES = 10
+SHOWN_ENTRIES = 10
 THROTTLED = 429
 
+Who = tuple[str, str | None]  # a device, or a module on it
+Change = TypeVar("Change", ConnectionChange, MethodCall, ReportedChange)
 
-class HubWaits(HubOperations):
+
+class Anything:
+    """A match of whatever there is."""
+
+    def __call__(self, _value: Any) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        return "ANYTHING"
+
+
+ANYTHING = Anything()
+
+
+class HubWaits(HubObservations):
     """Wait for devices. `match` is a predicate, an equal value, or a part of the object that is waited for."""
 
     def wait_for_telemetry(
@@ -41,70 +67,165 @@ class HubWaits(HubOperations):
             elif not _pause_until(ends_at):
                 raise LocalHubTimeout(
                     f"No telemetry of {device_id!r} matched {shown_match(match)} within {timeout_s:g} s. "
-                    f"{_sent(others)} {self._state_of(device_id)}"
+                    f"{_listed('It has sent:', others) or 'It has sent nothing.'} {self._state_of(device_id)}"
                 )
+
+    def wait_for_call(
+        self,
+        device_id: str,
+        method: str | None = None,
+        match: Match = ANYTHING,
+        timeout_s: float = DEFAULT_LIMIT_S,
+        *,
+        module_id: str | None = None,
+        after: int = 0,
+        has_ended: bool = True,
+    ) -> MethodCall:
+        """Wait until a method of a device, or of a module on it, was called; one may have been already.
+
+        method: its name; None: any.  match: of the call's payload.  timeout_s: more than 0, at most 3,600 s.
+        after: only entries after this number, such as that of the last call; 0: all.
+        has_ended: False: it is enough that the device has been sent it.
+        Raises LocalHubTimeout, which shows how the device was called.
+        """
+
+        def is_meant(call: MethodCall) -> bool:
+            is_called = method in (None, call.method) and matches(call.payload, match)
+            return is_called and (call.has_ended or not has_ended)
+
+        others: list[MethodCall] = []
+        for each in self._followed(CALLS, (device_id, module_id), after, _end_of(timeout_s)):
+            if is_meant(each):
+                return each
+            others.append(each)
+        what = "No call" if method is None else f"No call of {method!r}"
+        payload = "" if match is ANYTHING else f" with a payload that matches {shown_match(match)}"
+        seen = _listed("It was called:", latest(others)) or "It was not called."
+        raise LocalHubTimeout(
+            f"{what} of {device_id!r}{payload} within {timeout_s:g} s. {seen} {self._state_of(device_id, module_id)}"
+        )
+
+    def wait_for_connection(
+        self,
+        device_id: str,
+        change: str,
+        timeout_s: float = DEFAULT_LIMIT_S,
+        *,
+        module_id: str | None = None,
+        after: int = 0,
+    ) -> ConnectionChange:
+        """Wait until a device, or a module on it, has connected, was refused or has gone; it may have been already.
+
+        change: "connected", "refused" or "ended".  timeout_s: more than 0, at most 3,600 s.
+        after: only entries after this number, such as the last one's; 0: all.
+        Raises LocalHubTimeout, which shows what became of the device's connections.
+        """
+        if change not in (CONNECTED, REFUSED, ENDED):
+            raise ValueError(f"change is {change!r}: give {CONNECTED!r}, {REFUSED!r} or {ENDED!r}.")
+        others: list[ConnectionChange] = []
+        for each in self._followed(CONNECTIONS, (device_id, module_id), after, _end_of(timeout_s)):
+            if each.change == change:
+                return each
+            others.append(each)
+        seen = _listed("Its connections:", others) or "It has not tried to connect."
+        raise LocalHubTimeout(f"No connection of {device_id!r} was {change} within {timeout_s:g} s. {seen}")
 
     def wait_connected(
         self, device_id: str, timeout_s: float = DEFAULT_LIMIT_S, *, module_id: str | None = None
     ) -> dict[str, Any]:
         """Wait until a device, or a module on it, is connected; gives its twin.
 
-        timeout_s: more than 0, at most 3,600 s.  Raises LocalHubTimeout; LocalHubRefused for an unknown device.
+        One that connects meanwhile counts, also when it has gone again at once.
+
+        timeout_s: more than 0, at most 3,600 s.
+        Raises LocalHubTimeout, which shows its connections; LocalHubRefused for an unknown device.
         """
-        return self._wait_for_twin(
-            device_id,
-            module_id,
-            timeout_s,
-            lambda twin: bool(twin["connectionState"] == "Connected"),
-            lambda twin: f"{device_id!r} was not connected within {timeout_s:g} s: {_state(twin)}",
-        )
+        who = (device_id, module_id)
+        ends_at = _end_of(timeout_s)
+        twin = self._twin_or_change(CONNECTIONS, who, ends_at, _is_connected, lambda each: each.change == CONNECTED)
+        if isinstance(twin, ConnectionChange):
+            return self._patient_twin(who, ends_at)
+        if _is_connected(twin):
+            return twin
+        seen = _listed("Its connections:", self._of(CONNECTIONS, who)) or "It has not tried to connect."
+        raise LocalHubTimeout(f"{device_id!r} was not connected within {timeout_s:g} s: {_state(twin)} {seen}")
 
     def wait_reported(
         self, device_id: str, match: Match, timeout_s: float = DEFAULT_LIMIT_S, *, module_id: str | None = None
     ) -> dict[str, Any]:
         """Wait until the reported properties of a device, or of a module on it, match; gives them.
 
-        A state is waited for: values that are replaced at once may be missed.
+        They are looked at as they are, and after each change meanwhile.
 
-        match: of the properties with `$version` and `$metadata`.  timeout_s: more than 0, at most 3,600 s.
-        Raises LocalHubTimeout, which shows what is reported; LocalHubRefused for an unknown device.
+        match: of the properties with `$version` and `$metadata`.
+        timeout_s: more than 0, at most 3,600 s.
+        Raises LocalHubTimeout, which shows what is and was reported; LocalHubRefused for an unknown device.
         """
-        twin = self._wait_for_twin(
-            device_id,
-            module_id,
-            timeout_s,
+        who = (device_id, module_id)
+        found = self._twin_or_change(
+            REPORTED,
+            who,
+            _end_of(timeout_s),
             lambda twin: matches(_reported(twin), match),
-            lambda twin: (
-                f"What {device_id!r} reported did not match {shown_match(match)} within {timeout_s:g} s. "
-                f"It has reported {shown(_without_metadata(_reported(twin)))}. {_state(twin)}"
-            ),
+            lambda change: matches(change.reported, match),
         )
-        return _reported(twin)
+        if isinstance(found, ReportedChange):
+            return dict(found.reported)
+        if matches(_reported(found), match):
+            return _reported(found)
+        raise LocalHubTimeout(
+            f"What {device_id!r} reported did not match {shown_match(match)} within {timeout_s:g} s. "
+            f"It has reported {shown(_without_metadata(_reported(found)))}. "
+            f"{_listed('Its changes:', self._of(REPORTED, who))} {_state(found)}"
+        )
 
-    def _wait_for_twin(
+    def _twin_or_change(
         self,
-        device_id: str,
-        module_id: str | None,
-        timeout_s: float,
+        log: Log[Change],
+        who: Who,
+        ends_at: float,
         is_good: Callable[[dict[str, Any]], bool],
-        error: Callable[[dict[str, Any]], str],
-    ) -> dict[str, Any]:
-        ends_at = _end_of(timeout_s)
+        is_meant: Callable[[Change], bool],
+    ) -> "dict[str, Any] | Change":
+        """The twin as soon as it is good, or a change that is meant; in the end the twin that is not good."""
+        twin = self._patient_twin(who, ends_at)
+        if is_good(twin):
+            return twin
+        newest = self._newest(log)  # what changes between this request and the next one is in both
+        twin = self._patient_twin(who, ends_at)
+        if is_good(twin):
+            return twin
+        for change in self._followed(log, who, newest, ends_at):
+            if is_meant(change):
+                return change
+        return self._patient_twin(who, ends_at)
+
+    def _followed(self, log: Log[Change], who: Who, after: int, ends_at: float) -> Iterator[Change]:
+        """The entries of a device alone, or of a module on it, as they come, until the time is over."""
+        is_over = False
+        while not is_over:
+            left_s = ends_at - time.monotonic()
+            page = self._page(log, *who, after, left_s)
+            yield from (each for each in page.entries if each.module_id == who[1])
+            after = page.next_after
+            is_over = left_s <= 0 and page.is_last
+
+    def _of(self, log: Log[Change], who: Who) -> list[Change]:
+        """The entries of a device alone, or of a module on it."""
+        return [each for each in self._all(log, *who, 0) if each.module_id == who[1]]
+
+    def _patient_twin(self, who: Who, ends_at: float) -> dict[str, Any]:
+        """The twin, once the hub is not throttled."""
         while True:
             try:
-                twin = self.twin(device_id, module_id)
+                return self.twin(*who)
             except LocalHubRefused as err:
                 if err.status != THROTTLED or not _pause_until(ends_at):
                     raise
-                continue
-            if is_good(twin):
-                return twin
-            if not _pause_until(ends_at):
-                raise LocalHubTimeout(error(twin))
 
-    def _state_of(self, device_id: str) -> str:
+    def _state_of(self, device_id: str, module_id: str | None = None) -> str:
         try:
-            return _state(self.twin(device_id))
+            return _state(self.twin(device_id, module_id))
         except LocalHubRefused as err:
             return f"Its twin cannot be read: {err}"
 
@@ -130,12 +251,17 @@ def _pause_until(ends_at: float) -> bool:
     return True
 
 
-def _sent(messages: list[Telemetry]) -> str:
-    if not messages:
-        return "It has sent nothing."
-    lines = "".join(f"\n  {each}" for each in messages[-SHOWN_MESSAGES:])
-    left_out = len(messages) - SHOWN_MESSAGES
-    return f"It has sent:{lines}\n" + (f"  and {left_out} before that\n" if left_out > 0 else "")
+def _listed(title: str, entries: Sequence[object]) -> str:
+    """The newest entries, each on a line of its own; empty when there are none."""
+    if not entries:
+        return ""
+    lines = "".join(f"\n  {each}" for each in entries[-SHOWN_ENTRIES:])
+    left_out = len(entries) - SHOWN_ENTRIES
+    return f"{title}{lines}\n" + (f"  and {left_out} before that\n" if left_out > 0 else "")
+
+
+def _is_connected(twin: dict[str, Any]) -> bool:
+    return bool(twin["connectionState"] == "Connected")
 
 
 def _state(twin: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -319,6 +320,19 @@ def test_a_device_whose_token_expires_is_detached_and_dropped() -> None:
         assert detached.error == dispatch.EXPIRED
         closed = await client.until(Close)
         assert closed.error == dispatch.EXPIRED
+
+    on_hub(test)
+
+
+def test_a_move_of_the_hubs_clock_uses_up_a_token_and_another_one_lets_the_device_in_again() -> None:
+    async def test(hub: AmqpHub) -> None:
+        client = await hub.device(life_s=3600)
+        await client.attach(attach_sender(EVENTS))
+        hub.memory.clock.move(timedelta(hours=2))
+        closed = await client.until(Close)
+        assert closed.error == dispatch.EXPIRED
+        again = await hub.device(life_s=3600)  # by the machine's clock, which was not moved
+        await again.attach(attach_sender(EVENTS))
 
     on_hub(test)
 

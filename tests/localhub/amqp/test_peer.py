@@ -372,6 +372,32 @@ def test_a_certificate_lets_no_other_device_in_and_no_service(hub: HubInMemory, 
         peer.require_device(Address("pump-y"))
 
 
+# --- a clock that was moved
+
+
+def test_a_token_is_judged_by_the_machines_clock_and_a_move_uses_up_what_it_had_left(hub: HubInMemory) -> None:
+    hub.clock.move(timedelta(days=1))
+    peer = hub.peer()
+    peer.put_token(SAS, hub.token("localhost/devices/pump-1", life_s=3600))
+    peer.put_token(SAS, hub.token("localhost", policy="service", life_s=7201))
+    with pytest.raises(HubError, match="expired"):
+        peer.put_token(SAS, hub.token("localhost/devices/pump@sas.2", life_s=-1))
+    hub.clock.move(timedelta(hours=2))
+    assert not is_let_in(peer, DeviceNeed(PUMP)) and may_send(peer)
+    peer.put_token(SAS, hub.token("localhost/devices/pump-1", life_s=3600))
+    assert is_let_in(peer, DeviceNeed(PUMP))
+
+
+def test_a_certificate_is_judged_by_the_machines_clock_too(hub: HubInMemory, shown: Made) -> None:
+    hub.clock.move(timedelta(days=30))
+    peer, link, need = hub.peer(shown.der), object(), DeviceNeed(Address("pump-x"))
+    assert is_let_in(peer, need)
+    peer.hold(link, need)
+    hub.clock.move(timedelta(minutes=1))
+    assert peer.drop_expired().links == (link,)
+    assert is_let_in(peer, need)
+
+
 # --- a clock that is wrong
 
 

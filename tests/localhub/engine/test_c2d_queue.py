@@ -1,5 +1,6 @@
 """What time, a lost connection and the hub's own end do to messages."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,7 +18,7 @@ from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import Identities, Identity
 from azext_iotjobs.localhub.store.messages import Message, Messages
 from azext_iotjobs.localhub.store.twins import Twins
-from tests.helpers.moved_loop import HandClock
+from tests.helpers.moved_loop import HandClock, MovedLoop, run, turns, within_limit
 
 PUMP = Address("pump-1")
 
@@ -85,6 +86,21 @@ def test_a_message_that_is_not_fetched_expires(post: Post) -> None:
     assert post.fates() == [] and post.messages.count(PUMP) == 1
     post.clock.advance(1)
     assert post.fates() == [MessageOutcome.EXPIRED] and post.messages.count(PUMP) == 0
+
+
+def test_when_the_clock_is_moved_to_its_end_feedback_on_a_message_comes_at_once(post: Post) -> None:
+    async def main(_loop: MovedLoop) -> None:
+        news = asyncio.Event()
+        post.box.feedback_news.subscribe(news.set)
+        task = asyncio.ensure_future(post.box.run())
+        await turns()
+        post.send(life_s=3600)
+        post.clock.move(timedelta(hours=1))
+        await within_limit(news.wait())
+        task.cancel()
+
+    run(main)
+    assert post.fates() == [MessageOutcome.EXPIRED]
 
 
 def test_a_message_that_expires_while_it_is_locked_cannot_be_settled(post: Post) -> None:

@@ -34,8 +34,9 @@ class FixedClock(HubClock):
 
     def __init__(self) -> None:
         self.at = datetime(2026, 5, 1, 9, tzinfo=timezone.utc)
+        super().__init__()
 
-    def now(self) -> datetime:
+    def machine_now(self) -> datetime:
         return self.at
 
 

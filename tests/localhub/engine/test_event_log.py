@@ -1,14 +1,16 @@
 """The log of events: places in partitions, who is woken, and that memory does not grow with what is sent."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
 from azext_iotjobs.localhub.engine.event_log import RESPONSE_BYTES, SHOWN_EVENTS, EventLog
+from azext_iotjobs.localhub.process.outages import Outages
 from azext_iotjobs.localhub.rules.event import DeviceMessage, partition_of
 from azext_iotjobs.localhub.store.newest_events import KEPT_BYTES, KEPT_EVENTS
 from tests.helpers.event_logs import NOW, add, bodies, events_of, sender
-from tests.helpers.moved_loop import MovedLoop, run, turns
+from tests.helpers.moved_loop import HandClock, MovedLoop, run, turns
 
 LARGE = 256 * 1024
 PUMP = partition_of("pump-1", 4)
@@ -148,6 +150,33 @@ def test_the_first_event_at_an_instant_is_found_also_when_the_clock_was_set_back
         assert times == [0, 10, 10, 20]
         found = [log.first_at(PUMP, NOW + timedelta(seconds=at)) for at in (-1, 0, 1, 10, 11, 21)]
         assert found == [0, 0, 1, 1, 3, 4]
+
+    run(main)
+
+
+def test_with_the_events_what_was_last_is_forgotten_too_and_a_clock_that_was_set_back_counts() -> None:
+    async def main(loop: MovedLoop) -> None:
+        log = EventLog(loop)
+        add(log, "pump-1", b"", at=NOW + timedelta(days=1))
+        log.clear()
+        add(log, "pump-1", b"", at=NOW)
+        assert [each.enqueued_at for each in events_of(log, PUMP)] == [NOW]
+
+    run(main)
+
+
+def test_when_the_clock_is_moved_events_end_at_once() -> None:
+    async def main(loop: MovedLoop) -> None:
+        clock = HandClock()
+        log = EventLog(loop, retention=timedelta(days=1))
+        add(log, "pump-1", b"old", at=clock.now())
+        task = asyncio.ensure_future(log.run(clock, Outages()))
+        await turns()
+        assert shown(log) == [1]
+        clock.move(timedelta(days=1, seconds=1))
+        await turns()
+        assert shown(log) == []
+        task.cancel()
 
     run(main)
 

@@ -1,6 +1,7 @@
 """Events on disk: what was acknowledged is there after any end, once, at the same place."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from azext_iotjobs.localhub.errors import StoreDamaged, StoreUnavailable
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.event import AuthMethod, DeviceEvent, DeviceMessage, Sender, partition_of
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.events import REMOVED_AT_ONCE, EventRows
+from azext_iotjobs.localhub.store.events import REMOVED_AT_ONCE, EventRows, Extent, write_events
+from azext_iotjobs.localhub.store.newest_events import KEPT_BYTES
 from tests.helpers.event_logs import NOW, add, bodies, events_of, on_disk
 from tests.helpers.moved_loop import MovedLoop, run, turns
 
@@ -210,5 +212,48 @@ def test_partitions_are_made_once(tmp_path: Path) -> None:
             assert log.partition_count == 8
         with on_disk(tmp_path, 2) as (log, _):
             assert log.partition_count == 8
+
+    run(main)
+
+
+def test_events_are_copied_from_disk_to_memory_and_back_at_their_places(tmp_path: Path) -> None:
+    async def main(loop: MovedLoop) -> None:
+        with on_disk(tmp_path) as (log, _):
+            for number in range(20):
+                add(log, f"d{number % 3}", str(number).encode())
+            log.store()
+            before = places(log)
+            log.copy_to(tmp_path / "copy.db")
+            in_memory = EventLog(loop)
+            add(in_memory, "pump-1", b"gone")
+            in_memory.replace_by(tmp_path / "copy.db")
+            assert places(in_memory) == before
+            add(in_memory, "d1", b"more")
+            in_memory.copy_to(tmp_path / "again.db")
+            log.replace_by(tmp_path / "again.db")
+            assert places(log) == places(in_memory) != before
+            log.clear()
+            log.copy_to(tmp_path / "none.db")
+            in_memory.replace_by(tmp_path / "none.db")
+            assert places(in_memory) == []
+            add(in_memory, "d1", b"next")
+            assert [each.number for each in in_memory.after(0, 10)] == [22]
+
+    run(main)
+
+
+def test_of_more_events_than_fit_into_memory_the_newest_are_there(tmp_path: Path) -> None:
+    async def main(loop: MovedLoop) -> None:
+        body, log = b"x" * 200 * 1024, EventLog(loop)
+        add(log, "pump-1", body)
+        (first,) = events_of(log, PUMP)
+        count = KEPT_BYTES // len(body) + 10
+        many = [replace(first, number=number + 1, sequence_number=number) for number in range(count)]
+        extents = [Extent(0, count if partition == PUMP else 0) for partition in range(log.partition_count)]
+        write_events(tmp_path / "many.db", extents, many)
+        log.replace_by(tmp_path / "many.db")
+        state = log.state(PUMP)
+        assert 10 <= state.begin < state.last == count - 1
+        assert [each.number for each in events_of(log, PUMP)] == list(range(state.begin + 1, count + 1))
 
     run(main)

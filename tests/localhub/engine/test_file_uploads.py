@@ -1,7 +1,9 @@
 """How many uploads are open, and how services read notifications of those that have ended."""
 
+import asyncio
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -24,7 +26,7 @@ from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.file_uploads import FileUploads
 from azext_iotjobs.localhub.store.identities import Identities, Identity
 from azext_iotjobs.localhub.store.twins import Twins
-from tests.helpers.moved_loop import HandClock
+from tests.helpers.moved_loop import HandClock, MovedLoop, run, turns, within_limit
 
 
 class Hub:
@@ -110,6 +112,23 @@ def test_of_a_failure_or_of_a_file_that_is_not_there_nobody_is_notified(hub: Hub
     for is_success in (True, False):
         hub.service.end("pump", hub.service.begin("pump", "none").correlation_id, is_success=is_success)
     assert hub.notifications.take() is None
+
+
+def test_when_the_clock_is_moved_beyond_its_lock_a_notification_is_there_again_at_once(hub: Hub) -> None:
+    async def main(_loop: MovedLoop) -> None:
+        news = asyncio.Event()
+        hub.upload()
+        assert hub.notifications.take() is not None
+        hub.notifications.news.subscribe(news.set)
+        task = asyncio.ensure_future(hub.notifications.run())
+        await turns()
+        assert not news.is_set()
+        hub.clock.move(timedelta(seconds=61))
+        await within_limit(news.wait())
+        task.cancel()
+
+    run(main)
+    assert hub.notifications.take() is not None
 
 
 def test_a_notification_is_locked_comes_again_and_is_completed(hub: Hub) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -174,15 +175,15 @@ def test_a_device_that_disconnects_before_its_call_and_after_the_end_fails(datab
     fleet = Fleet(database, CALLS_AT_ONCE + 1)
     *first, last = fleet.ids
 
-    async def main(loop: MovedLoop) -> None:
+    async def main(_loop: MovedLoop) -> None:
         running = fleet.begin()
         await turns()
-        loop.advance(MAX_EXECUTION_S - 100)
+        fleet.clock.move(timedelta(seconds=MAX_EXECUTION_S - 100))
         fleet.come(*first, answers=False)
         await until(lambda: len(fleet.in_flight) == CALLS_AT_ONCE)
         fleet.come(last)  # it has to wait for its turn
         await turns()
-        loop.advance(101)
+        fleet.clock.move(timedelta(seconds=101))
         await turns()
         fleet.go(last)
         for each in first:
@@ -198,14 +199,14 @@ def test_when_time_is_up_those_away_fail_and_those_being_called_are_waited_for(d
     fleet = Fleet(database, 2 * ROWS_AT_ONCE)
     there = fleet.ids[0]
 
-    async def main(loop: MovedLoop) -> None:
+    async def main(_loop: MovedLoop) -> None:
         running = fleet.begin()
         await turns()
-        loop.advance(MAX_EXECUTION_S - 100)
+        fleet.clock.move(timedelta(seconds=MAX_EXECUTION_S - 100))
         fleet.come(there, answers=False)
         await until(lambda: there in fleet.in_flight)
         assert fleet.count(FAILED) == 0
-        loop.advance(101)
+        fleet.clock.move(timedelta(seconds=101))
         await until(lambda: fleet.count(FAILED) == len(fleet.ids) - 1)
         await turns()
         assert not running.done()

@@ -1,5 +1,6 @@
 """Faults on request over REST: what requests meet, what is refused, what `reset` and a clear end."""
 
+import base64
 import http.client
 import ssl
 import time
@@ -9,12 +10,11 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.localhub.testing import LocalHub, LocalHubFailed, LocalHubRefused, running_hub
-from tests.helpers.hub_process import WarmHub
 
 
 @pytest.fixture(scope="module")
 def one_hub() -> Iterator[LocalHub]:
-    with WarmHub() as hub:
+    with LocalHub() as hub:
         for device in ("pump-1", "pump-2", "fan-1"):
             hub.create_device(device)
         yield hub
@@ -114,6 +114,85 @@ def test_the_hubs_own_routes_do_not_go_wrong(hub: LocalHub) -> None:
     assert status_of(hub, "/devices") == 200
 
 
+def exchange(hub: LocalHub, verb: str, path: str, body: bytes = b"", **headers: str) -> http.client.HTTPResponse:
+    """A response, whose body is read. path: with its query."""
+    context = ssl.create_default_context(cafile=hub.ca_certificate_path)
+    connection = http.client.HTTPSConnection("localhost", hub.https_port, timeout=30, context=context)
+    try:
+        connection.request(verb, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        response = connection.getresponse()
+        response.read()
+        return response
+    finally:
+        connection.close()
+
+
+def upload(hub: LocalHub, device: str, content: bytes) -> http.client.HTTPResponse:
+    """The response to a device's file, at the place that the hub has told it."""
+    token = {"Authorization": hub.device_token(device)}
+    place = hub.request("POST", f"/devices/{device}/files", {"blobName": "log.txt"}, headers=token)
+    path = f"/{place['containerName']}/{place['blobName']}{place['sasToken']}"
+    return exchange(hub, "PUT", path, content, x_ms_blob_type="BlockBlob")
+
+
+def test_an_upload_of_a_device_is_refused_as_the_storage_account_does(hub: LocalHub) -> None:
+    fault = add(hub, "status", status=503, route="PUT /uploads/**", device="pump-1", retryAfterSeconds=2, times=1)
+    large = b"x" * 3_000_000  # more than is sent before a response is read
+    refused = upload(hub, "pump-1", large)
+    assert (refused.status, refused.headers["x-ms-error-code"], refused.headers["Retry-After"]) == (
+        503,
+        "ServerBusy",
+        "2",
+    )
+    assert [upload(hub, device, large).status for device in ("pump-2", "pump-1")] == [201, 201]
+    assert hub.request("GET", f"/_local/faults/{fault['id']}")["appliedCount"] == 1
+
+
+def test_an_upload_is_dropped_or_takes_longer(hub: LocalHub) -> None:
+    add(hub, "drop", route="/uploads/pump-1/log.txt", times=1)
+    with pytest.raises((ConnectionError, ssl.SSLError)):
+        upload(hub, "pump-1", b"x")
+    add(hub, "latency", route="PUT /uploads/{device}/*", delaySeconds=0.2, times=1)
+    begun = time.monotonic()
+    assert upload(hub, "pump-1", b"x").status == 201
+    assert time.monotonic() - begun >= 0.2
+
+
+def test_who_may_not_write_a_file_learns_that_and_not_of_a_fault(hub: LocalHub) -> None:
+    add(hub, "status", status=500, route="/uploads/**")
+    assert exchange(hub, "PUT", "/uploads/pump-1/log.txt", b"x", x_ms_blob_type="BlockBlob").status == 403
+    assert upload(hub, "pump-1", b"x").headers["x-ms-error-code"] == "InternalError"
+
+
+def shake_hands(hub: LocalHub, path: str = "/$iothub/websocket", subprotocol: str = "mqtt") -> int:
+    """The status of the response to a WebSocket handshake."""
+    key = base64.b64encode(bytes(16)).decode()
+    asked = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec_WebSocket_Version": "13", "Sec_WebSocket_Key": key}
+    return exchange(hub, "GET", path, b"", **asked, Sec_WebSocket_Protocol=subprotocol).status
+
+
+@pytest.mark.parametrize(
+    ("path", "subprotocol"),
+    [("/$iothub/websocket", "mqtt"), ("/$iothub/websocket", "AMQPWSB10"), ("/$servicebus/websocket", "AMQPWSB10")],
+)
+def test_a_websocket_handshake_is_refused_or_dropped(hub: LocalHub, path: str, subprotocol: str) -> None:
+    add(hub, "status", status=503, route=f"GET {path}", times=1)
+    assert [shake_hands(hub, path, subprotocol) for _ in range(2)] == [503, 101]
+    add(hub, "drop", route=path, times=1)
+    with pytest.raises((ConnectionError, ssl.SSLError)):
+        shake_hands(hub, path, subprotocol)
+    assert shake_hands(hub, path, subprotocol) == 101
+    assert "Traceback" not in hub.errors
+
+
+def test_a_handshake_is_of_no_device_and_a_bad_one_has_no_fault(hub: LocalHub) -> None:
+    add(hub, "status", status=503, device="pump-1")
+    assert shake_hands(hub) == 101
+    fault = add(hub, "status", status=503, route="/$iothub/**")
+    assert shake_hands(hub, subprotocol="chat") == 400
+    assert hub.request("GET", f"/_local/faults/{fault['id']}")["appliedCount"] == 0
+
+
 def test_tokens_are_judged_by_a_clock_that_is_wrong(hub: LocalHub, monkeypatch: pytest.MonkeyPatch) -> None:
     assert running_hub.TOKEN_LIFE_S == 600
     ahead = add(hub, "clock-skew", skewSeconds=590)
@@ -158,6 +237,10 @@ def test_faults_are_listed_as_they_were_requested(hub: LocalHub) -> None:
         ([], "It must be a JSON object. It may have kind, operation"),
         ({"kind": "drop", "times": 0}, "times: 0 is not allowed. It is a whole number, 1 to 1,000,000."),
         ({"kind": "drop", "route": "GET /twinz/x"}, "route: 'GET /twinz/x' is none of the hub's routes that can go"),
+        (
+            {"kind": "drop", "route": "POST /uploads/**"},
+            "route: 'POST /uploads/**' is none of the hub's routes that can",
+        ),
         ({"kind": "drop", "route": "/_local/state"}, "route: '/_local/state' is none of the hub's routes that can go"),
     ],
 )
@@ -175,7 +258,7 @@ def test_a_parameter_and_an_unknown_fault_are_refused(hub: LocalHub) -> None:
 
 
 def test_reset_clears_faults(hub: LocalHub) -> None:
-    with WarmHub() as other:
+    with LocalHub() as other:
         add(other, "status", status=500)
         other.request("POST", "/_local/reset")
         assert other.request("GET", "/_local/faults") == []

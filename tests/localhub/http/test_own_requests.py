@@ -100,7 +100,9 @@ def test_what_a_route_does_not_know_it_refuses_and_does_nothing(hub: KeptConnect
             if isinstance(value, (str, int, float)) and not (member.kind is str and not isinstance(value, str)):
                 assert f";{name}: " in refused(hub, route, query=[(name, str(value))])
         assert f";{name}: It is there twice." in refused(hub, route, query=[(name, "1"), (name, "1")])
-    if route.form.body is None:
+    if route.form.file_type is not None:
+        assert "This is not a snapshot" in refused(hub, route, body={"valve": 1})
+    elif route.form.body is None:
         assert route.verb == "HEAD" or ";The body must be empty." in refused(hub, route, body={"valve": 1})
     else:
         refused_bodies(hub, route, dict(route.form.body), is_in_words=route.form.body_types == (JSON,))
@@ -122,9 +124,10 @@ def refused_bodies(hub: KeptConnection, route: Route, members: dict[str, Member]
         refused(hub, route, body=whole)
 
 
-KNOWN = sorted({name for route in OWN for name in (route.form.query if route.form else ())})
+KNOWN = sorted({name for route in OWN if route.form for name in (*route.form.query, *(route.form.body or ()))})
 NAMES = st.one_of(st.sampled_from([*KNOWN, "Wait", "wait ", "", "\ud800"]), st.text(max_size=8))
-TEXTS = st.one_of(st.sampled_from(["", "0", "-1", "1.5", "true", "9" * 5000, "x"]), st.text(max_size=8))
+VALUES = st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=8), st.lists(st.none(), max_size=2))
+TEXTS = st.one_of(st.sampled_from(["", "0", "-1", "1.5", "true", "9" * 2000, "x"]), st.text(max_size=8))
 
 
 def test_whatever_the_parameters_are_the_answer_is_400_unless_all_are_known(hub: KeptConnection) -> None:
@@ -139,6 +142,22 @@ def test_whatever_the_parameters_are_the_answer_is_400_unless_all_are_known(hub:
             return
         seen = ask(hub, route, query)
         assert seen.status == 400 and "There may be" in seen.body.decode(), (route, query, seen)
+
+    any_request()
+    assert state_of(hub) == before
+
+
+def test_whatever_the_members_are_the_answer_is_400_unless_all_are_known(hub: KeptConnection) -> None:
+    before = state_of(hub)
+
+    @settings(examples(80, 3_000))
+    @given(st.sampled_from(OWN), st.dictionaries(NAMES, VALUES, min_size=1, max_size=3))
+    def any_request(route: Route, members: dict[str, Any]) -> None:
+        assert route.form is not None
+        if set(members) <= set(route.form.body or ()):
+            return
+        seen = ask(hub, route, body=json.dumps(members).encode())
+        assert seen.status == 400, (route, members, seen)
 
     any_request()
     assert state_of(hub) == before

@@ -2,7 +2,7 @@
 
 from azext_iotjobs.localhub.http.routes import ROUTES
 from azext_iotjobs.localhub.rules.own_document import Member, read_members
-from tests.helpers.hub_process import WarmHub
+from azext_iotjobs.localhub.testing import LocalHub
 from tests.helpers.surface import generator
 
 made = generator("local_rest_examples")
@@ -11,7 +11,7 @@ FORMS = {f"{route.verb} {route.path}": route.form for route in ROUTES if route.f
 
 def test_the_examples_are_what_a_hub_answers() -> None:
     examples = made.read()
-    with WarmHub(sku="S1") as hub:
+    with LocalHub(sku="S1") as hub:
         assert made.recorded(hub, examples) == examples, "run: python docs/generators/local_rest_examples.py"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from azext_iotjobs.localhub.testing import LocalHub, LocalHubFailed, LocalHubRefused
 from tests.helpers.device_certificates import make
-from tests.helpers.hub_process import HubProcess, WarmHub
+from tests.helpers.hub_process import HubProcess
 
 KEY = "MDEyMzQ1Njc4OWFiY2RlZg=="
 ROOT = make("root", ca=True)
@@ -53,13 +53,13 @@ configurations:
 def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalHub]:
     file = tmp_path_factory.mktemp("seed") / "fleet.yaml"
     file.write_text(FLEET, encoding="utf-8")
-    with WarmHub(seed=file) as hub:
+    with LocalHub(seed=file) as hub:
         yield hub
 
 
 @pytest.fixture(scope="module")
 def other() -> Iterator[LocalHub]:
-    with WarmHub() as hub:
+    with LocalHub() as hub:
         yield hub
 
 
@@ -170,7 +170,7 @@ def test_a_hub_with_a_bad_seed_does_not_start(tmp_path: Path, written: str | Non
     if written is not None:
         file.write_text(written, encoding="utf-8")
     with pytest.raises(LocalHubFailed) as caught:
-        WarmHub(seed=file).start()
+        LocalHub(seed=file).start()
     assert caught.value.exit_code == 2 and caught.value.errors.startswith("--seed") and said in caught.value.errors
     assert "Traceback" not in caught.value.errors
 

@@ -1,5 +1,7 @@
 """How connections end, and what bounds them: over TCP and over WebSocket alike."""
 
+from datetime import timedelta
+
 import pytest
 
 from azext_iotjobs.localhub.mqtt.codec import encode
@@ -100,6 +102,24 @@ def test_a_connection_ends_with_its_token(door: Door) -> None:
             assert await device.next() == Pingresp()
             hub.advance(3)
             assert await device.is_dropped()
+
+    run(main)
+
+
+def test_a_move_of_the_hubs_clock_uses_up_a_token_but_no_keep_alive(door: Door) -> None:
+    async def main(loop: MovedLoop) -> None:
+        async with listening(loop, door) as hub:
+            other = await hub.device("pump-2", keep_alive_s=60)
+            hub.backend.token_ends = hub.clock.session_now() + timedelta(hours=1)
+            device = await hub.device("pump-1", keep_alive_s=60)
+            hub.clock.move(timedelta(minutes=59))
+            device.send(Pingreq())
+            assert await device.next() == Pingresp()
+            hub.clock.move(timedelta(minutes=1))
+            assert await device.is_dropped()
+            assert not hub.links.is_connected(PUMP)
+            other.send(Pingreq())
+            assert await other.next() == Pingresp()
 
     run(main)
 

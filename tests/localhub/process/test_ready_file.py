@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from azext_iotjobs.localhub.process.config import BadConfig
-from azext_iotjobs.localhub.process.folder import FolderUnusable
+from azext_iotjobs.localhub.process.folder import FolderUnusable, claim_folder
 from azext_iotjobs.localhub.process.ready_file import check_ready_file, remove_old_ready_file, write_ready_file
 
 DOCUMENT = {"connectionString": "HostName=localhost", "httpsPort": 8443, "pid": 1}
@@ -39,6 +39,18 @@ def test_one_that_a_killed_hub_has_left_is_allowed_and_removed(tmp_path: Path) -
     remove_old_ready_file(path)
     assert not path.exists()
     remove_old_ready_file(path)
+
+
+def test_that_of_a_hub_which_runs_is_refused_and_stays(tmp_path: Path) -> None:
+    path, folder = tmp_path / "ready.json", tmp_path / "hub"
+    lock = claim_folder(folder)
+    write_ready_file(path, {**DOCUMENT, "dataDirectory": str(folder)})
+    with pytest.raises(BadConfig, match="a local hub that runs, process 1, has written this file: give another name"):
+        check_ready_file(path)
+    assert path.exists()
+    lock.release()
+    check_ready_file(path)
+    claim_folder(folder).release()
 
 
 @pytest.mark.parametrize("content", [b"", b"notes", b"[]", b'"x"', b'{"pid": 1}', b"\xff\xfe", b"[" * 100_000])

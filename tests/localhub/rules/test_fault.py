@@ -155,6 +155,22 @@ def test_a_route_is_known_by_the_rows_that_it_may_mean(route: str, may: bool) ->
     assert may_concern(route, "GET", "/twins/{id}") is may
 
 
+@pytest.mark.parametrize(
+    ("route", "may"),
+    [
+        ("PUT /uploads/pump-1/log.txt", True),
+        ("/uploads/*", True),
+        ("/uploads/**", True),
+        ("/**", True),
+        ("/uploads", False),
+        ("GET /uploads/*", False),
+        ("/downloads/**", False),
+    ],
+)
+def test_a_row_may_have_any_number_of_parts_at_its_end(route: str, may: bool) -> None:
+    assert may_concern(route, "PUT", "/uploads/**") is may
+
+
 def test_a_share_is_those_whose_number_is_below_it() -> None:
     quarter = fault(percent=25)
     assert [quarter.is_drawn(number) for number in (0.0, 0.2499, 0.25, 0.99)] == [True, True, False, False]

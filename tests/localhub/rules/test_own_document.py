@@ -66,7 +66,8 @@ def test_a_long_value_is_not_repeated_whole() -> None:
 
 
 INNER = {
-    "texts": Member(kind=dict, each=Member(kind=str), default={}),
+    "texts": Member(kind=dict, each=Member(kind=str)),
+    "number": Member(kind=int, default=7),
     "items": Member(kind=list, most=2, each=Member(kind=dict, members={"id": Member(kind=int, is_required=True)})),
     "any": Member(kind=object),
 }
@@ -74,7 +75,7 @@ INNER = {
 
 def test_what_is_inside_is_read_too_and_what_is_absent_has_its_default() -> None:
     assert read_members({"items": [{"id": 1}], "any": [None]}, INNER) == {
-        "texts": {},
+        "number": 7,
         "items": [{"id": 1}],
         "any": [None],
     }

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from azext_iotjobs.localhub.testing.forked_process import IS_POSSIBLE
 from tests.helpers.az import REPOSITORY
 
 ENTRY_POINT = "[pytest11]\niotjobs = azext_iotjobs.localhub.testing.fixtures\n"
@@ -16,6 +17,12 @@ def test_one_is_a_hub(local_hub):
 
 def test_the_other_is_too(local_hub_session):
     assert local_hub_session.info["inMemory"]
+"""
+FORKED = """
+from azext_iotjobs.localhub.testing.forked_process import ForkedProcess
+
+def test_even_the_first_one_was_forked(local_hub):
+    assert isinstance(local_hub.process, ForkedProcess)
 """
 UNUSED = """
 import sys
@@ -71,4 +78,10 @@ def test_no_conftest_is_needed_and_one_that_names_the_plugin_still_works(install
 
 def test_a_run_without_a_hub_imports_the_plugin_alone(installed: Path) -> None:
     (installed / "test_theirs.py").write_text(UNUSED)
+    assert "1 passed" in pytest_in(installed)
+
+
+@pytest.mark.skipif(not IS_POSSIBLE, reason="hubs are forked on Linux alone")
+def test_what_hubs_need_is_loaded_before_the_first_test(installed: Path) -> None:
+    (installed / "test_theirs.py").write_text(FORKED)
     assert "1 passed" in pytest_in(installed)

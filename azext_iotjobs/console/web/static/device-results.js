@@ -77,6 +77,9 @@ document.addEventListener('alpine:init', () => {
       if (!this.columns.length) this.columns = [name];
       Console.keep('console.columns', this.columns);
     },
+    closeMenu() {
+      this.$refs.menu.open = false;
+    },
     chooseAll() {
       this.columns = Object.keys(NAMES);
       Console.keep('console.columns', this.columns);

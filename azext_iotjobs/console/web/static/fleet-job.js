@@ -41,7 +41,7 @@ document.addEventListener('alpine:init', () => {
     if (targets.queryCondition) return targets.queryCondition;
     if (targets.group) return `device group ${targets.group}`;
     if (targets.ofRun) return `${[targets.ofRun.on].flat().join(', ')} of run ${targets.ofRun.run} of ${targets.ofRun.id}`;
-    return Console.counted(targets.deviceIds.length, 'device');
+    return Console.counted(targets.deviceCount, 'device');
   }
 
   function thresholdOf(threshold) {
@@ -146,8 +146,13 @@ document.addEventListener('alpine:init', () => {
       return '/jobs/fleet';
     },
     get runTitle() {
-      if (!this.run) return '';
-      return `Run ${this.run.run}`;
+      return this.run ? `Run ${this.run.run}` : '';
+    },
+    get nextText() {
+      if (!this.run || ['completed', 'canceled'].includes(this.run.status)) return '';
+      const next = this.run.batchList.find((each) => each.status === 'pending');
+      if (!next) return '';
+      return `Next: batch ${next.batch} of ${this.run.batches}, ${Console.counted(next.devices, 'device')}.`;
     },
     get runs() {
       if (!this.found) return [];

@@ -15,7 +15,11 @@ from azext_iotjobs.localhub.amqp.nodes.event_hub import no_event_hub
 from azext_iotjobs.localhub.amqp.nodes.request_reply import Exchange, ReplyNode, RequestNode
 from azext_iotjobs.localhub.amqp.refusals import REFUSALS, hub_error
 from azext_iotjobs.localhub.amqp.wire.message import AmqpValue, Message
+from azext_iotjobs.localhub.auth import sas
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, NOT_FOUND, HubError
+from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.identity import is_id
+from azext_iotjobs.localhub.rules.observation import Client
 
 ADDRESS = "$cbs"
 PUT_TOKEN = "put-token"
@@ -44,8 +48,23 @@ def answer(context: ConnectionContext, request: Message) -> Message:
         _put_token(context, request)
     except REFUSALS as err:
         refusal = hub_error(err)
+        context.hub.links.observations.connections.refused(_client(context, request), refusal.text)
         return _reply(refusal.fault.http_status, refusal.text)
     return _reply(OK, "OK")
+
+
+def _client(context: ConnectionContext, request: Message) -> Client:
+    """Whose token it is, by its own word or, for one that cannot be read, by its name."""
+    try:
+        segments = sas.parse_token(request.body.decode()).resource
+    except (ValueError, *REFUSALS):
+        segments = segments_of(str(request.application_properties.get("name") or ""))
+    match segments[1:]:
+        case ("devices", device, "modules", module, *_) if is_id(device) and is_id(module):
+            return context.peer.client(Address(device, module))
+        case ("devices", device, *_) if is_id(device):
+            return context.peer.client(Address(device))
+    return context.peer.client()
 
 
 def _put_token(context: ConnectionContext, request: Message) -> None:

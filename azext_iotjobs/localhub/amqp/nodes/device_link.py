@@ -14,6 +14,7 @@ from azext_iotjobs.localhub.amqp.refusals import REFUSALS, amqp_error
 from azext_iotjobs.localhub.amqp.wire.conditions import DETACH_FORCED, LINK_STOLEN
 from azext_iotjobs.localhub.amqp.wire.performatives import AmqpError
 from azext_iotjobs.localhub.engine.faults import Effect
+from azext_iotjobs.localhub.engine.observations import Connections
 from azext_iotjobs.localhub.errors import SERVICE_UNAVAILABLE, UNAUTHORIZED, HubError
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.event import Sender
@@ -98,7 +99,7 @@ class DeviceLink:
         if node in self._nodes:
             self._nodes.remove(node)
         if not self._nodes:
-            self._end()
+            self._end(self._peer.end_reason or "its links were detached")
 
     def _announce(self, model_id: object) -> None:
         if isinstance(model_id, str) and model_id not in ("", self._model_id):
@@ -136,15 +137,19 @@ class DeviceLink:
         try:
             self._peer.require_device(self.address)  # it may have been disabled meanwhile
         except REFUSALS as err:
-            self._drop(amqp_error(err))
+            error = amqp_error(err)
+            self._connections.refused(self._peer.client(self.address), str(error.description))
+            self._drop(error)
         else:
             self._go_online()
 
     def _go_online(self) -> None:
         self._is_online = True
+        self._peer.online_count += 1
         for node in list(self._nodes):  # what the hub sends has to follow after this
             node.start()
         self._hub.links.attach(self)
+        self._connections.connected(self._peer.client(self.address))
         self._hub.devices.connected(self.address, None)
 
     def receive_messages(self, receiver: MessageReceiver) -> None:
@@ -210,18 +215,25 @@ class DeviceLink:
 
     def _drop(self, error: AmqpError) -> None:
         nodes, self._nodes = self._nodes, []
-        self._end()
+        self._end(str(error.description))
         for node in nodes:
             node.link.detach(error)
             node.ended()
 
-    def _end(self) -> None:
+    @property
+    def _connections(self) -> Connections:
+        return self._hub.links.observations.connections
+
+    def _end(self, reason: str) -> None:
         if self.is_ended:
             return
         self.is_ended = True
         if self._delay is not None:
             self._delay.cancel()
         self._forget(self.address)
+        if self._is_online:
+            self._peer.online_count -= 1
+            self._connections.ended(self._peer.client(self.address), reason)
         if self._hub.links.detach(self):
             self._hub.devices.disconnected(self.address)
 

@@ -20,10 +20,16 @@ METHODS = "/devices/pump-1/methods/devicebound"
 
 
 async def invoke(
-    hub: DeviceHub, name: str = "reboot", payload: Any = None, **limits: float
+    hub: DeviceHub,
+    name: str = "reboot",
+    payload: Any = None,
+    response_timeout_s: float = 300.0,
+    connect_timeout_s: float = 0.0,
 ) -> asyncio.Task[MethodResult]:
-    named = {"response_timeout_s": 300.0, "connect_timeout_s": 0.0, **limits}
-    task = hub.loop.create_task(hub.links.invoke(PUMP, name, payload, **named))
+    call = hub.links.invoke(
+        PUMP, name, payload, response_timeout_s=response_timeout_s, connect_timeout_s=connect_timeout_s
+    )
+    task = hub.loop.create_task(call)
     await turns()
     return task
 

@@ -1,0 +1,98 @@
+"""A snapshot of a hub as a file: a ZIP of its database, its events, and what is said about them.
+
+Strategy: the parts are stored as they are, so that making one costs little, and a part that has changed does not fit
+its checksum. A part is a database like the hub's own: one of an older format is migrated when it is opened.
+"""
+
+import io
+import json
+import struct
+import zipfile
+import zlib
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from azext_iotjobs.localhub.errors import StoreDamaged
+from azext_iotjobs.localhub.store.database import Database, NewerDatabase
+from azext_iotjobs.localhub.store.events import MIGRATIONS as EVENT_MIGRATIONS
+from azext_iotjobs.localhub.store.events import EventRows
+from azext_iotjobs.localhub.store.integrity import QUICK, check_integrity
+from azext_iotjobs.localhub.store.schema import MIGRATIONS
+
+FORMAT, KIND = 1, "snapshot of a local IoT Hub"
+ABOUT, HUB, EVENTS = "snapshot.json", "hub.db", "events.db"
+PARTS = {HUB: MIGRATIONS, EVENTS: EVENT_MIGRATIONS}
+MAX_ABOUT_BYTES = 64 * 1024
+# What zipfile raises for a file that is damaged, depending on where.
+DAMAGE: tuple[type[Exception], ...] = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, ValueError)
+DAMAGE += (NotImplementedError, RuntimeError, OSError)
+
+
+class NotASnapshot(Exception):
+    """The content is not that of a snapshot, is damaged, or was made by a newer version; the text says which."""
+
+
+def pack(folder: Path, created_at: str) -> bytes:
+    """The snapshot whose parts are in a folder. created_at: as on the wire."""
+    about = {"kind": KIND, "format": FORMAT, "createdAt": created_at}
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(ABOUT, json.dumps(about))
+        for name in PARTS:
+            archive.write(folder / name, name)
+    return content.getvalue()
+
+
+def unpack(content: bytes, folder: Path) -> None:
+    """Put the parts of a snapshot into a folder, in this version's formats, and check them. Raises NotASnapshot."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            _check_about(archive)
+            for name in PARTS:
+                (folder / name).write_bytes(_part(archive, name))
+    except NotASnapshot:
+        raise
+    except DAMAGE as err:
+        raise NotASnapshot("This is not a snapshot of a local hub, or it is damaged.") from err
+    for name, migrations in PARTS.items():
+        _check_part(folder / name, migrations)
+
+
+def partition_count(folder: Path) -> int:
+    """In how many partitions the events of a snapshot are, whose parts are in a folder."""
+    with closing(Database(folder / EVENTS, migrations=EVENT_MIGRATIONS, is_copy=True)) as database:
+        return len(EventRows(database).extents())
+
+
+def _check_about(archive: zipfile.ZipFile) -> None:
+    about = json.loads(_part(archive, ABOUT))
+    if not isinstance(about, dict) or about.get("kind") != KIND or not isinstance(about.get("format"), int):
+        raise NotASnapshot("This is a ZIP file, but not a snapshot of a local hub.")
+    if about["format"] > FORMAT:
+        raise _newer(about["format"], FORMAT)
+
+
+def _part(archive: zipfile.ZipFile, name: str) -> bytes:
+    info = archive.getinfo(name)
+    # What is compressed may be larger than its sender may send.
+    if info.compress_type != zipfile.ZIP_STORED or (name == ABOUT and info.file_size > MAX_ABOUT_BYTES):
+        raise NotASnapshot(f"The part {name} of the snapshot is not as the hub has written it.")
+    return archive.read(info)
+
+
+def _check_part(path: Path, migrations: Sequence[Sequence[str]]) -> None:
+    try:
+        with closing(Database(path, migrations=migrations, is_copy=True)) as database:
+            check_integrity(database, QUICK)
+    except NewerDatabase as err:
+        raise NotASnapshot(f"A newer version of the local hub made the snapshot: {path.name}: {err}.") from err
+    except StoreDamaged as err:
+        raise NotASnapshot(f"The snapshot is damaged: {path.name}: {err.text}") from err
+
+
+def _newer(found: int, known: int) -> NotASnapshot:
+    return NotASnapshot(
+        f"A newer version of the local hub made the snapshot: its format is {found}; this version knows formats up to "
+        f"{known}."
+    )

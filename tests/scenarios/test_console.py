@@ -1,0 +1,65 @@
+"""The console as the real az serves it: what is started there runs without it, and Ctrl-C ends it."""
+
+import json
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import ScenarioHub
+from tests.helpers.console import ConsoleClient
+from tests.helpers.waiting import LIMIT_S, wait_until
+
+
+@contextmanager
+def console(hub: ScenarioHub, folder: Path, *words: str) -> Iterator[tuple[ConsoleClient, "subprocess.Popen[bytes]"]]:
+    """A console that az serves, and somebody who has signed in."""
+    output = folder / "console.json"
+    process = hub.az.start("iot hub console --port 0 -n", hub.name, "--state-dir", str(folder), *words, output=output)
+    try:
+        wait_until("its address", lambda: output.read_text().rstrip().endswith("}") or process.poll() is not None)
+        client = ConsoleClient(json.loads(output.read_text())["url"])
+        assert client.sign_in().status == 200
+        yield client, process
+    finally:
+        process.send_signal(signal.SIGINT)
+        code = process.wait(LIMIT_S)
+    written = Path(f"{output}.err").read_text()
+    assert code == 0 and "Traceback" not in written, written
+
+
+def document(client: ConsoleClient, topic: str) -> Any:
+    with client.stream(topic) as events:
+        event = events.next()
+    assert event is not None
+    return event.data["document"]
+
+
+def test_a_fleet_job_is_run_from_the_console_and_ends_without_it(hub: ScenarioHub, tmp_path: Path) -> None:
+    hub.new_device("console-1")
+    created = ("iot", "hub", "fleet-job", "create", "-n", hub.name, "--state-dir", str(tmp_path), "-j", "from-console")
+    hub.az.json(*created, "--desired", "light=45", "--device-ids", "console-1")
+    shown = ("iot", "hub", "fleet-job", "show", "--state-dir", str(tmp_path), "-j", "from-console")
+    with console(hub, tmp_path) as (client, _):
+        (action,) = document(client, "fleet-job:from-console")["actions"]
+        line = f"az iot hub fleet-job run --detach -j from-console -n {hub.name} --state-dir {tmp_path}"
+        assert (action["label"], action["line"]) == ("Run", line)
+        ran = client.post("/api/fleet-jobs/from-console/actions/run", {})
+        assert (ran.status, ran.json) == (200, {"id": "from-console"}), ran.body
+    wait_until("it is completed", lambda: hub.az.json(*shown)["status"] == "completed")
+
+
+def test_a_console_that_only_looks_changes_nothing(hub: ScenarioHub, tmp_path: Path) -> None:
+    with console(hub, tmp_path, "--read-only") as (client, _):
+        assert client.get("/api/session").json == {"hub": hub.name, "readOnly": True}
+        assert client.post("/api/fleet-jobs/any/actions/run", {}).status == 403
+
+
+def test_a_port_that_is_taken_is_said(hub: ScenarioHub, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ran = hub.az.run("iot hub console --port", port, "-n", hub.name, "--state-dir", str(tmp_path))
+    assert ran.code == 1 and f"--port {port}: Address already in use" in ran.stderr and "--port 0" in ran.stderr
