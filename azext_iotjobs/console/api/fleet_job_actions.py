@@ -39,10 +39,11 @@ class Situation(NamedTuple):
     batch: Batch | None  # the first of it that has not ended
     gates: Gates | None  # that the run goes by
     now: datetime
+    is_scheduled: bool
 
 
 class Action(NamedTuple):
-    """Something to do with a fleet job; its name is the command's verb."""
+    """Something to do with a fleet job; its name is the command's verb, unless it says another one."""
 
     label: str  # on its button, in IoT Central's words
     is_possible: Callable[[Situation], bool]
@@ -50,6 +51,7 @@ class Action(NamedTuple):
     options: tuple[str, ...] = ()  # of the command
     unseen: tuple[str, ...] = ()  # more of them, where nobody is at a terminal
     record: "Callable[[FleetJobStore, Run, str | None, Clock], None] | None" = None  # None: the command does it
+    verb: str | None = None  # of the command; None: its name
 
 
 def _may(event: RunEvent) -> Callable[[Situation], bool]:
@@ -121,6 +123,7 @@ ACTIONS: Mapping[str, Action] = {
         ("--on", "failed", *DETACHED),
         CONFIRMED,
     ),
+    "unschedule": Action("Unschedule", lambda seen: seen.is_scheduled, "Remove its schedule?", verb="schedule remove"),
 }
 
 
@@ -131,7 +134,9 @@ def offered(context: ConsoleContext, job: FleetJob, seen: Situation) -> list[Doc
             "name": name,
             "label": action.label,
             "question": action.question,
-            "line": context.spelling.command(f"{GROUP} {name}", *action.options, fleet_job_id=job.fleet_job_id),
+            "line": context.spelling.command(
+                f"{GROUP} {action.verb or name}", *action.options, fleet_job_id=job.fleet_job_id
+            ),
         }
         for name, action in ACTIONS.items()
         if action.is_possible(seen)
@@ -141,9 +146,11 @@ def offered(context: ConsoleContext, job: FleetJob, seen: Situation) -> list[Doc
 def situation(store: FleetJobStore, fleet_job_id: str, now: datetime) -> Situation:
     """How a fleet job stands."""
     run = store.runs.last(fleet_job_id)
+    is_scheduled = store.schedules.get(fleet_job_id) is not None
     if run is None:
-        return Situation(None, None, None, now)
-    return Situation(run, store.runs.current_batch(run), store.definitions.of_run(run).rollout.gates, now)
+        return Situation(None, None, None, now, is_scheduled)
+    gates = store.definitions.of_run(run).rollout.gates
+    return Situation(run, store.runs.current_batch(run), gates, now, is_scheduled)
 
 
 async def act(request: web.Request) -> web.Response:
@@ -163,7 +170,7 @@ async def act(request: web.Request) -> web.Response:
 
 
 async def _by_command(parts: Parts, name: str, action: Action, fleet_job_id: str) -> web.Response:
-    words = ("iot", "hub", "fleet-job", name, "-j", fleet_job_id, *action.options, *action.unseen)
+    words = (*GROUP.split(), *(action.verb or name).split(), "-j", fleet_job_id, *action.options, *action.unseen)
     ran = await parts.workers.wait(lambda: parts.context.run_command(words))
     if ran.code not in (0, Outcome.WAIT_OVER):
         return web.json_response(error_document("command", _said(ran)), status=409)

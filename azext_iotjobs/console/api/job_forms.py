@@ -99,7 +99,7 @@ async def save(request: web.Request) -> web.Response:
     if problems:
         return web.json_response(_document(problems))
     host = await _host(parts)
-    await parts.workers.store(lambda store: _save(store, parts, host, wanted, job))
+    await parts.workers.made_store(lambda store: _save(store, parts, host, wanted, job))
     return web.json_response({**_document(()), "id": job.fleet_job_id})
 
 

@@ -151,9 +151,7 @@ def test_an_edit_is_a_line_of_what_changes_and_of_what_is_taken_away() -> None:
     ]
     assert FORMS.lines(before, original) == []
     scheduled = Original(saved(changed.definition), changed.schedule, is_copied=False)
-    assert FORMS.lines(changed._replace(schedule=None), scheduled) == [
-        "az iot hub fleet-job schedule remove -j night"
-    ]
+    assert FORMS.lines(changed._replace(schedule=None), scheduled) == ["az iot hub fleet-job schedule remove -j night"]
     copied = scheduled._replace(is_copied=True)
     assert FORMS.lines(changed._replace(fleet_job_id="day", schedule=None), copied)[0].startswith(
         "az iot hub fleet-job copy"

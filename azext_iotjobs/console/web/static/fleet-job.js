@@ -139,6 +139,16 @@ document.addEventListener('alpine:init', () => {
     get offered() {
       return this.found ? this.found.actions : [];
     },
+    // What is done in the wizard.
+    get forms() {
+      if (!this.job || this.$store.shell.readOnly) return [];
+      const page = (how, step) => `/jobs/new?${how}=${encodeURIComponent(this.id)}#${step}`;
+      return [
+        { name: 'edit', label: 'Edit', path: page('edit', 'configure') },
+        { name: 'copy', label: 'Copy', path: page('copy', 'configure') },
+        { name: 'reschedule', label: this.job.schedule ? 'Edit schedule' : 'Schedule', path: page('edit', 'schedule') },
+      ];
+    },
     get actionPath() {
       return `/api/fleet-jobs/${encodeURIComponent(this.id)}/actions`;
     },
