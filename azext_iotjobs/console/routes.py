@@ -27,6 +27,7 @@ ROUTES = (
     Route("GET", "/api/session", session.show),
     Route("GET", "/api/job-form", job_forms.show),
     Route("POST", "/api/job-form/check", job_forms.check),
+    Route("POST", "/api/job-form/count", job_forms.count),
     Route("POST", "/api/job-form/review", job_forms.review),
     Route("POST", "/api/job-form/save", job_forms.save),
     Route("GET", "/api/fleet-jobs/{id}/devices", fleet_jobs.devices),

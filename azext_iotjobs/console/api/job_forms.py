@@ -15,7 +15,6 @@ from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import BadValue, NotFound, UserError, WrongState
 from azext_iotjobs.model.fleet_job import FleetJob
 from azext_iotjobs.model.occurrence import StoredSchedule
-from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.operations.fleet_job import definitions, outline
 from azext_iotjobs.operations.fleet_job.planning import host_of
 from azext_iotjobs.operations.fleet_job.schedule import saved
@@ -24,6 +23,8 @@ SHOWN_DEVICES = 10
 SHOWN_NEXT = 5
 EDIT, COPY = "edit", "copy"
 ID, TARGETS, SCHEDULE = "id", "targets", "schedule"  # fields of forms
+# In place of what is not typed yet, where devices alone are meant.
+ANY_FORM = {ID: "any", "action.methodName": "any"}
 
 
 class Wanted(NamedTuple):
@@ -39,7 +40,6 @@ class _Known(NamedTuple):
     """What the store knows of a form."""
 
     original: Original | None
-    targets: Selection | outline.Found | None  # None: there are problems
     problems: Sequence[FormProblem]
     next_at: Sequence[str]
 
@@ -88,6 +88,18 @@ async def review(request: web.Request) -> web.Response:
     return web.json_response({**_document(problems, lines), "next": known.next_at, **_preview(found)})
 
 
+async def count(request: web.Request) -> web.Response:
+    """POST /api/job-form/count: how many devices a form selects now, whatever its other fields hold."""
+    parts, wanted = parts_of(request), await _wanted(request)
+    targets = {name: text for name, text in wanted.form.items() if name.startswith(f"{TARGETS}.")}
+    read = parts.context.forms.read({**ANY_FORM, **targets})
+    job = read.job
+    if job is None:
+        return web.json_response({**_document(read.problems), "preview": None})
+    found, problems = await _outlined(parts, job)
+    return web.json_response({**_document(problems), **_preview(found)})
+
+
 async def save(request: web.Request) -> web.Response:
     """POST /api/job-form/save: save it, and its schedule; {"id": …}, or {"problems": …} where anything is wrong."""
     parts, wanted = parts_of(request), await _wanted(request)
@@ -123,16 +135,23 @@ async def _asked(
     """What the store and then the hub know of a form; what is wrong with it."""
     host = await _host(parts)
     known = await parts.workers.store(lambda store: _known(store, parts, host, wanted, job))
-    targets = known.targets
-    if known.problems or targets is None:
+    if known.problems:
         return known, None, known.problems
+    return known, *await _outlined(parts, job)
+
+
+async def _outlined(parts: Parts, job: FormJob) -> tuple[outline.Outline | None, Sequence[FormProblem]]:
+    """What a run would be, or what is wrong with a form."""
+    host, targets, tier = await _host(parts), job.definition.targets, parts.context.tier
     try:
-        found = await parts.workers.hub(
-            lambda client: outline.outline(client, job.definition, targets, parts.context.tier, SHOWN_DEVICES)
-        )
+        known = await parts.workers.store(lambda store: outline.known_targets(store, targets, host, SHOWN_DEVICES))
+        return await parts.workers.hub(
+            lambda client: outline.outline(client, job.definition, known, tier, SHOWN_DEVICES)
+        ), ()
+    except NotFound as err:
+        return None, [FormProblem(TARGETS, err.message)]
     except UserError as err:
-        return known, None, [parts.context.forms.problem(err, TARGETS)]
-    return known, found, ()
+        return None, [parts.context.forms.problem(err, TARGETS)]
 
 
 def _known(store: FleetJobStore, parts: Parts, host: str, wanted: Wanted, job: FormJob) -> _Known:
@@ -146,16 +165,14 @@ def _known(store: FleetJobStore, parts: Parts, host: str, wanted: Wanted, job: F
     next_at: list[str] = []
     if job.schedule is not None:
         problems += _tried(forms, SCHEDULE, lambda: next_at.extend(_next(store, host, job, parts.clock)))
-    found: list[Selection | outline.Found] = []
-    problems += _tried(
-        forms,
-        TARGETS,
-        lambda: found.append(outline.known_targets(store, job.definition.targets, host, SHOWN_DEVICES)),
-    )
-    return _Known(original, found[0] if found else None, problems, next_at)
+    if job.definition.targets.group is not None:
+        problems += _tried(
+            forms, TARGETS, lambda: outline.known_targets(store, job.definition.targets, host, SHOWN_DEVICES)
+        )
+    return _Known(original, problems, next_at)
 
 
-def _tried(forms: JobForms, field: str, work: Callable[[], None]) -> list[FormProblem]:
+def _tried(forms: JobForms, field: str, work: Callable[[], object]) -> list[FormProblem]:
     """What `work` finds wrong with a field."""
     try:
         work()

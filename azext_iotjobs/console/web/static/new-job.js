@@ -100,6 +100,8 @@ document.addEventListener('alpine:init', () => {
     problems: [],
     lines: [],
     preview: null,
+    selected: null,
+    isIdTyped: Boolean(ORIGINAL.edit || ORIGINAL.copy),
     nextAt: [],
     said: '',
     isBusy: false,
@@ -138,6 +140,7 @@ document.addEventListener('alpine:init', () => {
       document.title = `${this.title} – IoT Hub console`;
       this.show(STEPS.some(([name]) => `#${name}` === location.hash) ? location.hash.slice(1) : 'configure');
       this.check();
+      if (ORIGINAL.edit || ORIGINAL.copy || draft) this.count();
     },
     fillLists() {
       for (const zone of ['UTC', ...Intl.supportedValuesOf('timeZone')]) document.getElementById('zones').append(new Option(zone, zone));
@@ -188,9 +191,10 @@ document.addEventListener('alpine:init', () => {
       return this.preview !== null && this.preview.devices === 0;
     },
     get selectedText() {
-      if (!this.preview) return '';
-      const many = `${this.preview.isMore ? 'more than ' : ''}${Console.counted(this.preview.selected, 'device')}`;
-      return `Selected now: ${many}.`;
+      if (!this.selected) return '';
+      const { isMore, selected, devices } = this.selected;
+      const used = devices === selected ? '' : ` ${Console.count(devices)} of them are used.`;
+      return `Selected now: ${isMore ? 'more than ' : ''}${Console.counted(selected, 'device')}.${used}`;
     },
     get sample() {
       return this.preview ? this.preview.sample.join(', ') : '';
@@ -224,13 +228,23 @@ document.addEventListener('alpine:init', () => {
 
     changed(event) {
       this.touched[event.target.name] = true;
-      if (event.target.name === 'displayName' && !this.touched.id && !ORIGINAL.edit) this.suggestId(event.target.value);
+      if (event.target.name === 'id') this.isIdTyped = true;
+      if (event.target.name === 'displayName' && !this.isIdTyped) this.suggestId(event.target.value);
       showParts();
       this.isDraft = true;
       sessionStorage.setItem(DRAFT, JSON.stringify({ values: typed(() => true), seen: this.seen }));
       this.preview = null;
       clearTimeout(this.timer);
       this.timer = setTimeout(() => this.check(), CHECK_MS);
+      if (/^_?target/.test(event.target.name)) {
+        this.selected = null;
+        if (event.type === 'change') this.count();
+      }
+    },
+    // Of the devices that are selected, once one of their fields is left.
+    async count() {
+      const found = await Console.post('/api/job-form/count', this.body()).catch(() => null);
+      this.selected = found && found.preview;
     },
     suggestId(name) {
       document.querySelector('[name="id"]').value = name.toLowerCase().replace(/[^a-z0-9._-]+/g, '-').replace(/^[^a-z0-9]+|-+$/g, '').slice(0, 40);
