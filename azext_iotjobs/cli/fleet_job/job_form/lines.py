@@ -15,6 +15,7 @@ from azext_iotjobs.model.schedule import Schedule
 
 GROUP = "iot hub fleet-job"
 MAX_IDS_CHARACTERS = 1_000  # of ids in a line; more of them stand in a file
+OF_TWINS = {"our_desired", "our_tags"}  # they are one patch: each of them alone is all of it
 # What is typed to take away what was typed of a fleet job.
 REMOVALS: Typed = {
     "display_name": "",
@@ -71,6 +72,8 @@ def _changes(before: Definition, after: Definition) -> Typed | None:
     old, new = definition_options(before), definition_options(after)
     different = {dest: value for dest, value in new.items() if old.get(dest) != value}
     removed = {dest: REMOVALS[dest] for dest in old if dest not in new and REMOVALS.get(dest) is not None}
+    if different.keys() & OF_TWINS:
+        different |= {dest: value for dest, value in new.items() if dest in OF_TWINS}
     for typed in (different | removed, different, new | removed, new | {"limit": 0}):
         options = taken_from(dict(typed), DefinitionOptions)
         if _is(after, lambda options=options: options.onto(before)):  # type: ignore[misc]

@@ -50,6 +50,18 @@ document.addEventListener('alpine:init', () => {
     return `${threshold.action} when more than ${share} of ${threshold.batch ? 'a batch' : 'the run'} fail`;
   }
 
+  function scheduleOf(schedule) {
+    if (!schedule) return 'none';
+    const { frequency, at, date, weekdays, monthDays, cron } = schedule.rule;
+    const days = { once: date, weekly: weekdays.join(', '), monthly: monthDays.join(', '), cron }[frequency];
+    const texts = [[frequency, days, at].filter(Boolean).join(' '), schedule.timeZone];
+    if (schedule.starts) texts.push(`from ${schedule.starts}`);
+    if (schedule.ends) texts.push(`until ${schedule.ends}`);
+    if (schedule.times) texts.push(`${schedule.times} times`);
+    if (schedule.window) texts.push(`within ${schedule.window}`);
+    return texts.join('; ');
+  }
+
   function factsOf(job) {
     const { action, delivery } = job;
     const what = { method: `method ${action.name || action.methodName || ''}`, twin: 'twin patch', content: 'edge modules' };
@@ -65,7 +77,7 @@ document.addEventListener('alpine:init', () => {
       ['Pause between batches', Console.duration(job.batchPauseSeconds)],
       ['Gates', gates.join(', ') || 'none'],
       ['Driver', delivery.driver],
-      ['Schedule', job.schedule ? JSON.stringify(job.schedule) : 'none'],
+      ['Schedule', scheduleOf(job.schedule)],
       ['Labels', labels.join(', ') || 'none'],
       ['Created', `${Console.instant(job.created)} by ${job.createdBy}`],
       ['Edited', `${Console.instant(job.edited)} by ${job.editedBy}`],

@@ -16,6 +16,13 @@ document.addEventListener('alpine:init', () => {
     return holder ? holder.querySelector('legend, .label').textContent : control.parentElement.textContent.trim();
   };
 
+  // What is chosen as the page words it, and what is typed as it stands.
+  function shownOf(control, value) {
+    if (control.tagName === 'SELECT') return control.selectedOptions[0].textContent;
+    const box = controls().find((each) => each.name === control.name && each.type === 'radio' && each.value === value);
+    return box ? box.parentElement.textContent.trim() : value;
+  }
+
   // What is typed, by the names of fields; of boxes with one name, their values with commas between them.
   function typed(wanted) {
     const found = {};
@@ -170,7 +177,7 @@ document.addEventListener('alpine:init', () => {
       return this.step !== 'review';
     },
     get isSavedHere() {
-      return this.step === 'review' || this.step === 'configure';
+      return this.step === 'configure' || this.mayRunNow;
     },
     get hasSchedule() {
       return this.nextAt.length > 0;
@@ -215,10 +222,9 @@ document.addEventListener('alpine:init', () => {
         const value = typed((each) => each.name === control.name)[control.name];
         if (seen.has(control.name) || !value) continue;
         seen.add(control.name);
-        const shown = control.tagName === 'SELECT' ? control.selectedOptions[0].textContent : value;
-        facts.push({ name: labelOf(control), value: shown });
+        facts.push({ name: labelOf(control), value: shownOf(control, value) });
       }
-      if (this.preview) facts.push({ name: 'Driver', value: `${this.preview.driver}: ${this.preview.driverReason}` });
+      if (this.preview) facts.push({ name: 'Driver', value: this.preview.driverReason });
       if (this.hasSchedule) facts.push({ name: 'Next runs', value: this.nextAt.map(Console.instant).join('; ') });
       return facts.map((each, index) => ({ ...each, name: facts.findIndex((one) => one.name === each.name) === index ? each.name : `${each.name} (${index})` }));
     },
