@@ -45,7 +45,7 @@ async def body_of(request: web.Request, **members: type) -> dict[str, Any]:
     """
     try:
         body = await request.json()
-    except ValueError as err:
+    except (ValueError, RecursionError) as err:
         raise web.HTTPBadRequest(text="The body is not JSON.") from err
     if not isinstance(body, dict):
         raise web.HTTPBadRequest(text="The body is not a JSON object.")

@@ -36,28 +36,23 @@ class Console:
         self._thread = threading.Thread(target=self._loop.run_forever, name="console", daemon=True)
         self._workers = Workers(context)
         self._runner: web.AppRunner | None = None
-        self._sessions: Sessions | None = None
         self.port = 0
+        self.sign_in_address = ""  # once it is started: with the one-time token in the fragment, which is never sent
 
     @property
     def address(self) -> str:
         """Where it is, without a token."""
         return f"http://{ADDRESS}:{self.port}/"
 
-    @property
-    def sign_in_address(self) -> str:
-        """Where it is, with the one-time token in the fragment, which no request and no log has."""
-        assert self._sessions is not None, "the console is not started"
-        return f"{self.address}#{self._sessions.token}"
-
     def start(self, port: int) -> None:
         """Serve at a port of 127.0.0.1; 0: any free one. Raises BadValue when it is taken, StateUnusable."""
         secret = secret_in(self._context.secret_folder)
         listening = _listening(port)
         self.port = listening.getsockname()[1]
-        self._sessions = Sessions(secret, self.port, self._clock)
+        sessions = Sessions(secret, self.port, self._clock)
+        self.sign_in_address = f"{self.address}#{sessions.token}"
         self._thread.start()
-        _wait_for(asyncio.run_coroutine_threadsafe(self._serve(listening, self._sessions), self._loop))
+        _wait_for(asyncio.run_coroutine_threadsafe(self._serve(listening, sessions), self._loop))
 
     def stop(self) -> None:
         """End it, and every stream of it. One that has ended stays so."""

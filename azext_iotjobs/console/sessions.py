@@ -34,9 +34,9 @@ class Sessions:
         return f"iotjobs-console-{self._port}"
 
     @property
-    def token(self) -> str | None:
-        """The one-time token; None: it was used."""
-        return self._token
+    def token(self) -> str:
+        """The one-time token; "": it was used."""
+        return self._token or ""
 
     def redeem(self, token: str) -> str | None:
         """A cookie's value for the one-time token, which is worth nothing afterwards; None: it is not that token."""

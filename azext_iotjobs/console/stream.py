@@ -73,6 +73,13 @@ class Watched:
                 watched.task.cancel()
                 del self._topics[name]
 
+    def check(self, names: tuple[str, ...]) -> None:
+        """Raise what has broken the reading of a topic: a bug of ours, which is logged where the stream ends."""
+        for name in names:
+            task = self._topics[name].task
+            if task.done():
+                task.result()
+
     async def end_all(self) -> None:
         """End every stream: the console ends."""
         self._is_closing = True
@@ -125,7 +132,8 @@ async def events(request: web.Request) -> web.StreamResponse:
         raise web.HTTPBadRequest(text=f"Name 1 to {MAX_TOPICS} topics.")
     if watched.stream_count >= MAX_STREAMS:
         raise web.HTTPServiceUnavailable(text=f"{MAX_STREAMS} pages are open; close some.")
-    sent = _digests(request.headers.get("Last-Event-ID") or request.query.get("last", ""))
+    had = _digests(request.headers.get("Last-Event-ID") or request.query.get("last", ""))
+    sent = {name: had[name] for name in names if name in had}
     watched.open(names)
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
     try:
@@ -143,6 +151,7 @@ async def _send_on(
     waiting: asyncio.Task[dict[str, Snapshot] | None] | None = None
     try:
         while True:
+            watched.check(names)
             waiting = waiting or asyncio.ensure_future(watched.next(names, dict(sent)))
             done, _ = await asyncio.wait([waiting], timeout=BEAT_S)
             if not done:
@@ -169,6 +178,6 @@ def _digests(text: str) -> dict[str, str]:
     """What an event's id says; nothing, where somebody else wrote it."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return {str(name): str(digest) for name, digest in found.items()} if isinstance(found, dict) else {}

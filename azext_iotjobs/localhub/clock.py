@@ -76,7 +76,7 @@ class HubClock:
             return expires_at
 
     def subscribe(self, listener: Listener) -> None:
-        """Call `listener` after each move, until `unsubscribe`."""
+        """Call `listener`, which must not fail, after each move, until `unsubscribe`."""
         self._listeners[listener] = None
 
     def unsubscribe(self, listener: Listener) -> None:

@@ -1,32 +1,34 @@
-"""Apps and their tests as they stand on pages, on Microsoft's SDKs: of a tutorial, and of the page on faults."""
+"""Apps and their tests as they stand on pages, on Microsoft's SDKs.
+
+Of three apps some tests run in short; all of them in an environment of their own too, in tests/release.
+"""
 
 import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from azext_iotjobs.localhub.testing import LocalHub
-from azext_iotjobs.model.connection_string import parse_connection_string
-from azext_iotjobs.transport.auth import sas_token
 from tests.helpers.official_sdks import (
-    ADDRESS,
     NODE_MODULES,
     REPOSITORY,
     SDK_PYTHON,
+    needs_https_port,
     needs_mqtt_port,
     needs_node,
     needs_python_sdk,
     own_address,
 )
+from tests.helpers.short_form import IN_FULL
 
 TUTORIAL = REPOSITORY / "docs" / "tutorials" / "test-your-app.md"
 FAULTS = REPOSITORY / "docs" / "how-to" / "faults.md"
+APPS = REPOSITORY / "docs" / "how-to" / "testing-examples.md"
+PLUGINS = ("-p", "xdist.plugin", "-p", "azext_iotjobs.localhub.testing.fixtures")  # found where they are installed
 FILE = re.compile(r"^<!-- run: file (\S+) -->\n```\w+\n(.*?)^```", re.DOTALL | re.MULTILINE)
-TIMEOUT_S = 120.0
+TIMEOUT_S = 300.0
 pytestmark = needs_mqtt_port
 
 
@@ -53,18 +55,11 @@ def run(words: list[str], folder: Path, **environment: str) -> str:
     return done.stdout
 
 
-def token_for(hub: LocalHub) -> str:
-    """What `az iot hub generate-sas-token` gives for an hour."""
-    login = parse_connection_string(hub.connection_string)
-    key = str(login.key)
-    return sas_token(resource=login.host, key=key, expires_at=int(time.time()) + 3600, policy=login.policy)
-
-
-def run_pytest(folder: Path) -> str:
+def run_pytest(folder: Path, *options: str, **environment: str) -> str:
     """Run the tests of a folder with Microsoft's SDK for Python."""
     (packages,) = (SDK_PYTHON.parents[1] / "lib").glob("python*/site-packages")
-    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    return run(words, folder, PYTHONPATH=os.pathsep.join([str(packages), str(REPOSITORY)]))
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
+    return run(words, folder, PYTHONPATH=os.pathsep.join([str(packages), str(REPOSITORY)]), **environment)
 
 
 @needs_python_sdk
@@ -77,13 +72,21 @@ def test_the_tests_of_the_page_on_faults_pass(tmp_path: Path) -> None:
     assert "4 passed" in run_pytest(with_files_of(FAULTS, tmp_path))
 
 
+@needs_python_sdk
 @needs_node
-def test_the_test_in_node_passes(app: Path, hub: LocalHub) -> None:
-    hub.create_device("thermostat-2")
-    known = {
-        "HUB": f"https://{ADDRESS}:{hub.https_port}",
-        "TOKEN": token_for(hub),
-        "DEVICE": hub.device_connection_string("thermostat-2"),
-        "NODE_PATH": str(NODE_MODULES),
-    }
-    assert "# pass 1" in run(["node", "--test"], app, **{**hub.environment(), **known})
+@needs_https_port
+def test_the_tests_of_three_apps_pass_in_parallel(tmp_path: Path) -> None:
+    for name, text in FILE.findall(APPS.read_text(encoding="utf-8")):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    processes, which, count = (
+        ("2", "", 17) if IN_FULL else ("0", "reported_again or 503 or unavailable or scheduled", 5)
+    )
+    variables = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "NODE_PATH": str(NODE_MODULES)}
+    assert f"{count} passed" in run_pytest(tmp_path, *PLUGINS, "-n", processes, "-k", which, **variables)
+
+
+@needs_node
+def test_the_test_in_node_passes(app: Path) -> None:
+    started = [sys.executable, "-m", "azext_iotjobs.localhub", "exec", "--bind", own_address(8), "--mqtt-port", "8883"]
+    variables = {"NODE_PATH": str(NODE_MODULES), "PYTHONPATH": str(REPOSITORY)}
+    assert "# pass 1" in run([*started, "--", "node", "--test"], app, **variables)

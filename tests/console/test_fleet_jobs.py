@@ -197,6 +197,14 @@ def test_what_may_execute_a_run_is_done_by_a_command(
     assert console.commands == [("iot", "hub", "fleet-job", name, "-j", "job", *options)]
 
 
+def test_what_is_typed_before_a_command_is_one_word_of_it(setup: FleetJobSetup, console: ServedConsole) -> None:
+    stopped(setup)
+    typed = {"new-fleet-job-id": "again", "display-name": " --yes ", "description": ""}
+    assert console.post(f"{ACTIONS}/rerun", typed).status == 200
+    (words,) = console.commands
+    assert words[-3:] == ("--new-fleet-job-id=again", "--display-name=--yes", "--yes")
+
+
 def test_what_a_command_says_when_it_fails_is_the_answer(setup: FleetJobSetup, console: ServedConsole) -> None:
     stopped(setup)
     console.command_result = Ran(1, b"", b"WARNING: x\nERROR: The hub does not answer.\nTry again.\n")

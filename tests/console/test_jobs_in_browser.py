@@ -122,6 +122,17 @@ def test_a_job_shows_its_batches_with_their_threshold_and_its_devices(
     assert placed == ["50%", "50%", "50%"]
 
 
+def test_a_job_says_what_it_does_and_how(browser: Browser, console: ServedConsole, ran: FleetJobSetup) -> None:
+    signed_in(browser, console, "/jobs/fleet/job")
+    browser.wait_for("its definition", "return document.querySelectorAll('.facts dt').length")
+    facts = dict(zip(browser.texts(".facts dt"), browser.texts(".facts dd"), strict=True))
+    assert facts["Action"] == "method reboot, payload null"
+    assert facts["Cancellation threshold"] == "cancel when more than 50% of a batch fail"
+    assert (facts["Devices"], facts["Pause between batches"], facts["Gates"]) == ("20 devices", "none", "none")
+    lines = ["az iot hub fleet-job show -j job", "az iot hub fleet-job results -j job --run 1"]
+    assert browser.texts(".commands code")[:2] == lines
+
+
 def test_devices_are_filtered_by_status_and_by_id(browser: Browser, console: ServedConsole, ran: FleetJobSetup) -> None:
     signed_in(browser, console, "/jobs/fleet/job")
     browser.one('#device-status option[value="failed"]').click()
@@ -165,12 +176,12 @@ def test_a_button_asks_with_the_command_that_does_the_same_and_then_does_it(
     assert browser.one("#next").text == "Next: batch 1 of 1, 2 devices."
     browser.one("[data-action=stop]").send_keys(Keys.ENTER)
     assert browser.one("dialog code").text == "az iot hub fleet-job stop -j job"
-    browser.one("#reason").send_keys("it's late")
+    browser.one("#field-reason").send_keys("it's late")
     assert browser.one("dialog code").text == """az iot hub fleet-job stop -j job --reason 'it'"'"'s late'"""
-    browser.one("#reason").send_keys(Keys.ESCAPE)
+    browser.one("#field-reason").send_keys(Keys.ESCAPE)
     assert not browser.one("dialog").is_displayed()
     browser.one("[data-action=stop]").click()
-    browser.one("#reason").send_keys("late")
+    browser.one("#field-reason").send_keys("late")
     browser.one("#confirm").click()
     browser.wait_for("it is stopped", "return document.querySelector('#status').textContent === 'stopped'")
     assert browser.texts(".notice.waits") == ["late"]

@@ -103,6 +103,14 @@ def test_a_topic_is_read_once_for_all_who_watch_and_no_more_when_nobody_does(
         assert reads == ["it", "it", "ended"]
 
 
+@pytest.mark.parametrize("last", ["{", "[" * 7_000, '"x"', '{"fleet-jobs": 1, "other": "\\n"}'])
+def test_an_id_that_is_none_of_ours_is_as_good_as_none(tmp_path: Path, last: str) -> None:
+    with served(tmp_path) as console:
+        console.sign_in()
+        with console.stream("fleet-jobs", last=last) as events:
+            assert (first := events.next()) is not None and json.loads(first.id).keys() == {"fleet-jobs"}
+
+
 def test_the_end_of_the_console_ends_its_streams(tmp_path: Path) -> None:
     with served(tmp_path) as console:
         console.sign_in()

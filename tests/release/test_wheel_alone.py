@@ -17,7 +17,7 @@ import pytest
 
 from azext_iotjobs import __version__
 from tests.helpers.az import EXTENSIONS, REPOSITORY
-from tests.helpers.official_sdks import has_https_port, needs_mqtt_port, own_address
+from tests.helpers.official_sdks import has_https_port, needs_https_port, needs_mqtt_port, needs_node, own_address
 from tests.helpers.short_form import IN_FULL
 
 pytestmark = pytest.mark.skipif(
@@ -25,6 +25,7 @@ pytestmark = pytest.mark.skipif(
 )
 WHEEL = EXTENSIONS / "iotjobs" / f"iotjobs-{__version__}-py3-none-any.whl"
 GUIDE = REPOSITORY / "docs" / "how-to" / "testing.md"
+APPS = REPOSITORY / "docs" / "how-to" / "testing-examples.md"
 FILE = re.compile(r"^<!-- run: file (\S+) -->\n```\w+\n(.*?)^```", re.DOTALL | re.MULTILINE)
 FREE_PORTS = ("--https-port", "0", "--mqtt-port", "0", "--amqp-port", "0")
 LIMIT_S = 600
@@ -128,6 +129,18 @@ def test_the_tests_of_the_how_to_guide_pass_in_parallel(environment: Path, tmp_p
     passed = "5 passed" if has_https_port else "3 passed, 2 skipped"
     assert passed in said, said
     assert has_https_port or "sudo sysctl net.ipv4.ip_unprivileged_port_start=443" in said
+
+
+@needs_https_port
+@needs_node
+def test_the_tests_of_three_apps_pass_in_parallel(environment: Path, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    for name, text in FILE.findall(APPS.read_text(encoding="utf-8")):
+        (work / name).write_text(text, encoding="utf-8")
+    run(tmp_path, "npm", "install", "--no-audit", "--no-fund", "--loglevel=error", "azure-iothub")
+    said = run(tmp_path, str(environment / "python"), "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider")
+    assert "17 passed" in said, said
 
 
 def test_a_command_is_run_with_a_hub(environment: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The console as the real az serves it: what is started there runs without it, and Ctrl-C ends it."""
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -9,7 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.conftest import ScenarioHub
+from tests.helpers.az import Az
 from tests.helpers.console import ConsoleClient
 from tests.helpers.waiting import LIMIT_S, wait_until
 
@@ -56,6 +60,24 @@ def test_a_console_that_only_looks_changes_nothing(hub: ScenarioHub, tmp_path: P
     with console(hub, tmp_path, "--read-only") as (client, _):
         assert client.get("/api/session").json == {"hub": hub.name, "readOnly": True}
         assert client.post("/api/fleet-jobs/any/actions/run", {}).status == 403
+
+
+def test_a_local_hub_is_started_with_its_console_and_both_end_together(tmp_path: Path) -> None:
+    own = Az(tmp_path / "config")
+    ports = "--https-port 0 --mqtt-port 0 --amqp-port 0 --data-dir hub"
+    refused = own.run(f"iot local-hub start --console --detach {ports}")
+    assert refused.code == 1 and "az iot hub console -n localhost" in refused.stderr
+    output = tmp_path / "hub.json"
+    process = own.start(f"iot local-hub start --in-memory --console {ports}", output=output)
+    told = Path(f"{output}.err")
+    wait_until("its address", lambda: "Console: http" in told.read_text() or process.poll() is not None)
+    client = ConsoleClient(re.findall(r"Console: (\S+)", told.read_text())[0])
+    assert client.sign_in().status == 200
+    assert client.get("/api/session").json["hub"] == json.loads(output.read_text())["hostName"]
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(LIMIT_S) == 0, told.read_text()
+    with pytest.raises(OSError):
+        client.get("/")
 
 
 def test_a_port_that_is_taken_is_said(hub: ScenarioHub, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from azext_iotjobs.model.run_state import RunEvent, RunState
 from azext_iotjobs.operations.fleet_job import approval, run_loop
 
 GROUP = "iot hub fleet-job"
-MAX_REASON_CHARACTERS = 500
+MAX_CHARACTERS = 2_048  # of what is typed into a field
 MAX_ERROR_CHARACTERS = 2_000  # of what a command wrote
 
 
@@ -42,6 +42,13 @@ class Situation(NamedTuple):
     is_scheduled: bool
 
 
+class TextField(NamedTuple):
+    """Something that the page lets people type before an action, in their own words; it may stay empty."""
+
+    option: str  # of the command, without its dashes: its name in the request, too
+    label: str
+
+
 class Action(NamedTuple):
     """Something to do with a fleet job; its name is the command's verb, unless it says another one."""
 
@@ -49,6 +56,7 @@ class Action(NamedTuple):
     is_possible: Callable[[Situation], bool]
     question: str  # that the page asks before
     options: tuple[str, ...] = ()  # of the command
+    fields: tuple[TextField, ...] = ()
     unseen: tuple[str, ...] = ()  # more of them, where nobody is at a terminal
     record: "Callable[[FleetJobStore, Run, str | None, Clock], None] | None" = None  # None: the command does it
     verb: str | None = None  # of the command; None: its name
@@ -109,18 +117,31 @@ def _reject(store: FleetJobStore, run: Run, reason: str | None, clock: Clock) ->
 
 
 DETACHED, CONFIRMED = ("--detach",), ("--yes",)
+REASON = (TextField("reason", "Reason, for the record"),)
+NEW_JOB = (
+    TextField("new-fleet-job-id", "Id of the new fleet job"),
+    TextField("display-name", "Name"),
+    TextField("description", "Description"),
+)
 ACTIONS: Mapping[str, Action] = {
-    "approve": Action("Approve", _may_answer, "Approve the batch that waits? The next one begins.", record=_approve),
-    "reject": Action("Reject", _may_answer, "Reject the batch that waits? The run is stopped.", record=_reject),
-    "run": Action("Run", _may_run, "Run this fleet job now?", DETACHED, CONFIRMED),
-    "stop": Action("Stop", _may(RunEvent.STOP), "Stop the run? It can be continued.", record=_stop),
-    "resume": Action("Continue", _may(RunEvent.RESUME), "Continue the run?", DETACHED, CONFIRMED),
-    "cancel": Action("Cancel", _may(RunEvent.CANCEL), "Cancel the run for good?", unseen=("--poll-duration", "1")),
+    "approve": Action(
+        "Approve", _may_answer, "Approve the batch that waits? The next one begins.", fields=REASON, record=_approve
+    ),
+    "reject": Action(
+        "Reject", _may_answer, "Reject the batch that waits? The run is stopped.", fields=REASON, record=_reject
+    ),
+    "run": Action("Run", _may_run, "Run this fleet job now?", DETACHED, unseen=CONFIRMED),
+    "stop": Action("Stop", _may(RunEvent.STOP), "Stop the run? It can be continued.", fields=REASON, record=_stop),
+    "resume": Action("Continue", _may(RunEvent.RESUME), "Continue the run?", DETACHED, unseen=CONFIRMED),
+    "cancel": Action(
+        "Cancel", _may(RunEvent.CANCEL), "Cancel the run for good?", fields=REASON, unseen=("--poll-duration", "1")
+    ),
     "rerun": Action(
         "Rerun on failed",
         _may_rerun,
         "Run it again on the devices that failed, as a new fleet job?",
         ("--on", "failed", *DETACHED),
+        NEW_JOB,
         CONFIRMED,
     ),
     "unschedule": Action("Unschedule", lambda seen: seen.is_scheduled, "Remove its schedule?", verb="schedule remove"),
@@ -134,6 +155,7 @@ def offered(context: ConsoleContext, job: FleetJob, seen: Situation) -> list[Doc
             "name": name,
             "label": action.label,
             "question": action.question,
+            "fields": [each._asdict() for each in action.fields],
             "line": context.spelling.command(
                 f"{GROUP} {action.verb or name}", *action.options, fleet_job_id=job.fleet_job_id
             ),
@@ -141,6 +163,14 @@ def offered(context: ConsoleContext, job: FleetJob, seen: Situation) -> list[Doc
         for name, action in ACTIONS.items()
         if action.is_possible(seen)
     ]
+
+
+def shown_job(store: FleetJobStore, context: ConsoleContext, fleet_job_id: str) -> FleetJob:
+    """A fleet job that the pages show. Raises NotFound, also for one of another hub."""
+    job = store.definitions.get(fleet_job_id)
+    if not context.has_host(job.host):
+        raise NotFound(f"Fleet job {fleet_job_id} belongs to {job.host}, another hub.")
+    return job
 
 
 def situation(store: FleetJobStore, fleet_job_id: str, now: datetime) -> Situation:
@@ -156,38 +186,36 @@ def situation(store: FleetJobStore, fleet_job_id: str, now: datetime) -> Situati
 async def act(request: web.Request) -> web.Response:
     """POST /api/fleet-jobs/{id}/actions/{action} {"reason": …}: do it; {"id": …} names a new fleet job."""
     parts = parts_of(request)
-    reason = _reason((await body_of(request, reason=str)).get("reason", ""))
     name, fleet_job_id = request.match_info["action"], request.match_info["id"]
     action = ACTIONS.get(name)
     if action is None:
         raise NotFound(f"There is no action {name[:40]!r}.")
-    await parts.workers.store(lambda store: _check_host(store, parts.context, fleet_job_id))
+    typed = _typed(await body_of(request, **{each.option: str for each in action.fields}))
+    await parts.workers.store(lambda store: shown_job(store, parts.context, fleet_job_id))
     if action.record is None:
-        return await _by_command(parts, name, action, fleet_job_id)
-    record = action.record
+        return await _by_command(parts, name, fleet_job_id, typed)
+    reason, record = typed.get("reason"), action.record
     await parts.workers.store(lambda store: record(store, store.runs.get(fleet_job_id), reason, parts.clock))
     return web.json_response({"id": fleet_job_id})
 
 
-async def _by_command(parts: Parts, name: str, action: Action, fleet_job_id: str) -> web.Response:
-    words = (*GROUP.split(), *(action.verb or name).split(), "-j", fleet_job_id, *action.options, *action.unseen)
+async def _by_command(parts: Parts, name: str, fleet_job_id: str, typed: Mapping[str, str]) -> web.Response:
+    action = ACTIONS[name]
+    given = (f"--{option}={value}" for option, value in typed.items())  # one word: a value is never an option
+    group_and_verb = f"{GROUP} {action.verb or name}".split()
+    words = (*group_and_verb, "-j", fleet_job_id, *action.options, *given, *action.unseen)
     ran = await parts.workers.wait(lambda: parts.context.run_command(words))
     if ran.code not in (0, Outcome.WAIT_OVER):
         return web.json_response(error_document("command", _said(ran)), status=409)
     return web.json_response({"id": _id_in(ran) or fleet_job_id})
 
 
-def _check_host(store: FleetJobStore, context: ConsoleContext, fleet_job_id: str) -> None:
-    """Raise NotFound for a fleet job that the pages do not show."""
-    job = store.definitions.get(fleet_job_id)
-    if not context.has_host(job.host):
-        raise NotFound(f"Fleet job {fleet_job_id} belongs to {job.host}, another hub.")
-
-
-def _reason(text: str) -> str | None:
-    if len(text) > MAX_REASON_CHARACTERS:
-        raise BadValue(f"The reason has {len(text)} characters, at most {MAX_REASON_CHARACTERS} are allowed.")
-    return text.strip() or None
+def _typed(body: Mapping[str, str]) -> dict[str, str]:
+    """What was typed into fields. Raises BadValue for what is too long."""
+    for name, text in body.items():
+        if len(text) > MAX_CHARACTERS:
+            raise BadValue(f"{name} has {len(text)} characters, at most {MAX_CHARACTERS} are allowed.")
+    return {name: text.strip() for name, text in body.items() if text.strip()}
 
 
 def _said(ran: Ran) -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from azext_iotjobs.console.api.fleet_job_actions import offered, situation
+from azext_iotjobs.console.api.fleet_job_actions import offered, shown_job, situation
 from azext_iotjobs.console.context import ConsoleContext, Document
 from azext_iotjobs.console.parts import Parts, parts_of
 from azext_iotjobs.fleet_job.plan import STATE_WORDS
@@ -107,9 +107,7 @@ class _Chosen(NamedTuple):
 
 def _run_of(store: FleetJobStore, context: ConsoleContext, fleet_job_id: str, number: int | None) -> _Chosen:
     """A fleet job of the hub, and a run of it. number: None: the last. Raises NotFound."""
-    job = store.definitions.get(fleet_job_id)
-    if not context.has_host(job.host):
-        raise NotFound(f"Fleet job {fleet_job_id} belongs to {job.host}, another hub.")
+    job = shown_job(store, context, fleet_job_id)
     run = store.runs.last(fleet_job_id) if number is None else store.runs.get(fleet_job_id, number)
     return _Chosen(job, run)
 

@@ -40,6 +40,7 @@ async def read_one(parts: Parts, argument: str) -> Document:
         "name": "cancel",
         "label": "Cancel",
         "question": "Cancel this job? A hub cancels only one that has not begun.",
+        "fields": [],
         "line": spell("iot hub job cancel", job_id=argument),
     }
     return {

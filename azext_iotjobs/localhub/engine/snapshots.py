@@ -23,6 +23,7 @@ from azext_iotjobs.localhub.engine.job_runner import JobRunner
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.errors import StoreDamaged, StoreUnavailable
 from azext_iotjobs.localhub.process.private_files import write_private
+from azext_iotjobs.localhub.store.clock_offset import ClockOffset
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import Identities
 from azext_iotjobs.localhub.store.messages import Messages
@@ -138,6 +139,10 @@ def _prepare(content: bytes, folder: Path, clock: HubClock) -> None:
     """Put the parts of a snapshot into a folder, as a hub that has just started has them. Raises NotASnapshot."""
     unpack(content, folder)
     with closing(Database(folder / HUB, is_copy=True)) as database:
+        try:
+            ClockOffset(database).load()
+        except StoreDamaged as err:
+            raise NotASnapshot(f"The snapshot is damaged: {err.text}") from err
         identities = Identities(database, Twins(database))
         identities.disconnect_all(render(clock.now()))
         C2dQueue(database, Messages(database), identities, Links(), clock).recover()

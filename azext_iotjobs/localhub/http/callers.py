@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from azext_iotjobs.localhub.auth import sas
 from azext_iotjobs.localhub.auth.authenticator import Authenticator
 from azext_iotjobs.localhub.auth.policies import Right
 from azext_iotjobs.localhub.engine.observations import Connections
@@ -35,7 +36,7 @@ def authenticate(
                 Client(ClientProtocol.HTTPS, address=address if is_id(address.device_id) else None), err.text
             )
             raise
-        return f"device {address.device_id}"
+        return (sas.parse_token(token).policy if token else None) or f"device {address.device_id}"
     if caller is Caller.OWNER:
         return authenticator.authenticate_service(token, request.path, Right.REGISTRY_WRITE, owner_only=True)
     if caller is Caller.ANYBODY:

@@ -247,7 +247,7 @@ class Connection(asyncio.Protocol):
         elif stored != self._session.filters():
             self._store_session()
         self._is_attached = True
-        self._clock.subscribe(self._check_lifetime)
+        self._clock.subscribe(self._check_soon)
         self._links.attach(self)
         self._links.observations.connections.connected(self._client())
         self._hub.connected(self.address, request.model_id)
@@ -354,7 +354,7 @@ class Connection(asyncio.Protocol):
             if is_client_error or self._session.client_id is not None:  # else somebody only tried the port
                 connections.refused(self._client(), reason, is_logged=is_client_error)
             return
-        self._clock.unsubscribe(self._check_lifetime)
+        self._clock.unsubscribe(self._check_soon)
         connections.ended(self._client(), reason, is_logged=is_client_error)
         if self._links.detach(self):
             self._hub.disconnected(self.address)
@@ -378,8 +378,14 @@ class Connection(asyncio.Protocol):
             self._timer.cancel()
             self._timer = None
 
+    def _check_soon(self) -> None:
+        """The hub's clock was moved; what fails here is not to keep others from being told."""
+        self._loop.call_soon(self._check_lifetime)
+
     def _check_lifetime(self) -> None:
         """Close the connection if its time is up; otherwise check again when it may be."""
+        if self._is_closed:
+            return
         self._stop_timer()
         if self._delay is not None:
             return

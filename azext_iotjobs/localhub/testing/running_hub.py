@@ -172,10 +172,11 @@ class RunningHub(HubSimulations):
         return Snapshot(self, self._exchange("GET", SNAPSHOT_PATH, None, {}))
 
     def restore(self, snapshot: Snapshot | Path | str) -> None:
-        """Bring the hub to a snapshot, of this hub or of another one, or to the file of one.
+        """Bring the hub to a snapshot. Devices are disconnected, and connect again.
 
-        Devices are disconnected, and connect again. Raises LocalHubRefused for a file that is not a snapshot, is
-        damaged or was made by a newer version; then nothing has changed.
+        snapshot: of this hub or of another one, or the file of one.
+        Raises LocalHubRefused for a file that is not a snapshot, is damaged or was made by a newer version; then
+        nothing has changed.
         """
         content = snapshot.content if isinstance(snapshot, Snapshot) else Path(snapshot).read_bytes()
         self._exchange("PUT", SNAPSHOT_PATH, content, {"Content-Type": SNAPSHOT_TYPE})

@@ -28,6 +28,7 @@ class Snapshot:
     def save(self, path: Path | str) -> None:
         """Write it to a new file, which only its owner can read, for a later run: `hub.restore(path)`.
 
+        path: of a file that is not there yet.
         Raises FileExistsError; nothing is replaced.
         """
         try:

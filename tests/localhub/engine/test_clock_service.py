@@ -35,7 +35,7 @@ def test_what_it_was_moved_by_is_stored_and_gone_with_everything_else(database: 
     service.advance(timedelta(seconds=0.25))
     assert stored(database) == service.clock.offset == 2 * HOUR + timedelta(seconds=0.25)
     database.empty()
-    service.reset()
+    service.reload()
     assert stored(database) == service.clock.offset == NO_TIME
 
 

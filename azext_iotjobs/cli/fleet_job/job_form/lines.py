@@ -73,7 +73,7 @@ def _changes(before: Definition, after: Definition) -> Typed | None:
     different = {dest: value for dest, value in new.items() if old.get(dest) != value}
     removed = {dest: REMOVALS[dest] for dest in old if dest not in new and REMOVALS.get(dest) is not None}
     if different.keys() & OF_TWINS:
-        different |= {dest: value for dest, value in new.items() if dest in OF_TWINS}
+        different = {dest: value for dest, value in new.items() if dest in different or dest in OF_TWINS}
     for typed in (different | removed, different, new | removed, new | {"limit": 0}):
         options = taken_from(dict(typed), DefinitionOptions)
         if _is(after, lambda options=options: options.onto(before)):  # type: ignore[misc]

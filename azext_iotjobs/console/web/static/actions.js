@@ -4,15 +4,18 @@
 document.addEventListener('alpine:init', () => {
   Alpine.data('actions', () => ({
     chosen: null,
-    reason: '',
+    typed: {},
     isBusy: false,
     problem: '',
 
     get isBlocked() {
       return this.isBusy || this.$store.shell.readOnly;
     },
-    get hasReason() {
-      return this.chosen !== null && ['stop', 'approve', 'reject'].includes(this.chosen.name);
+    get fields() {
+      return this.chosen === null ? [] : this.chosen.fields;
+    },
+    get given() {
+      return this.fields.filter((each) => (this.typed[each.option] || '').trim());
     },
     get question() {
       return this.chosen === null ? '' : this.chosen.question;
@@ -22,16 +25,25 @@ document.addEventListener('alpine:init', () => {
     },
     get line() {
       if (this.chosen === null) return '';
-      const reason = this.hasReason ? this.reason.trim() : '';
-      return reason ? `${this.chosen.line} --reason ${Console.quoted(reason)}` : this.chosen.line;
+      const options = this.given.map((each) => `--${each.option} ${Console.quoted(this.typed[each.option].trim())}`);
+      return [this.chosen.line, ...options].join(' ');
     },
     get confirmText() {
       return this.isBusy ? 'Working…' : this.label;
     },
 
+    type(option, event) {
+      this.typed = { ...this.typed, [option]: event.target.value };
+    },
+    idOf(option) {
+      return `field-${option}`;
+    },
+    textOf(option) {
+      return this.typed[option] || '';
+    },
     choose(action) {
       this.chosen = action;
-      this.reason = '';
+      this.typed = {};
       this.problem = '';
       this.$refs.dialog.showModal();
     },
@@ -44,7 +56,7 @@ document.addEventListener('alpine:init', () => {
       this.isBusy = true;
       this.problem = '';
       try {
-        const body = this.hasReason && this.reason.trim() ? { reason: this.reason } : {};
+        const body = Object.fromEntries(this.given.map((each) => [each.option, this.typed[each.option]]));
         const done = await Console.post(`${path}/${this.chosen.name}`, body);
         this.$refs.dialog.close();
         const page = `${home}/${encodeURIComponent(done.id)}`;

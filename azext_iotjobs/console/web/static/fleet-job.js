@@ -62,21 +62,26 @@ document.addEventListener('alpine:init', () => {
     return texts.join('; ');
   }
 
+  function actionText(action) {
+    if (action.kind === 'method') return `method ${action.methodName}, payload ${JSON.stringify(action.payload)}`;
+    const patch = action.kind === 'twin' ? action.twinPatch : action.content;
+    const text = JSON.stringify(patch);
+    return `${action.kind === 'twin' ? 'twin patch' : 'content'} ${text.length > 300 ? `${text.slice(0, 300)}…` : text}`;
+  }
+
   function factsOf(job) {
-    const { action, delivery } = job;
-    const what = { method: `method ${action.name || action.methodName || ''}`, twin: 'twin patch', content: 'edge modules' };
     const gates = Object.entries(job.gates || {}).filter(([, value]) => value).map(([name]) => name);
     const labels = Object.entries(job.labels).map(([name, value]) => `${name}=${value}`);
     return [
       ['Id', job.id],
       ['Hub', job.hub],
       ['Version', job.version],
-      ['Action', what[action.kind]],
+      ['Action', actionText(job.action)],
       ['Devices', targetsText(job.targets)],
       ['Cancellation threshold', thresholdOf(job.cancellationThreshold)],
-      ['Pause between batches', Console.duration(job.batchPauseSeconds)],
+      ['Pause between batches', job.batchPauseSeconds ? Console.duration(job.batchPauseSeconds) : 'none'],
       ['Gates', gates.join(', ') || 'none'],
-      ['Driver', delivery.driver],
+      ['Driver', job.delivery.driver],
       ['Schedule', scheduleOf(job.schedule)],
       ['Labels', labels.join(', ') || 'none'],
       ['Created', `${Console.instant(job.created)} by ${job.createdBy}`],
