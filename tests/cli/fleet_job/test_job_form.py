@@ -90,7 +90,9 @@ def test_all_that_is_wrong_is_said_at_once_each_at_its_field() -> None:
     [
         ({**FORM, "targets.queryCondition": " "}, "targets.queryCondition"),
         ({"id": "night", "action.methodName": "reboot"}, "targets"),
-        ({"id": "night", "action.methodName": "reboot", "targets.deviceIds": ""}, "targets"),
+        ({"id": "night", "action.methodName": "reboot", "targets.deviceIds": ""}, "targets.deviceIds"),
+        ({"id": "night", "targets.queryCondition": "*", "action.twinPatch.tags": ""}, "action.twinPatch"),
+        ({"id": "night", "targets.queryCondition": "*", "action.content": ""}, "action.content"),
         ({**FORM, "action.methodName": ""}, "action.methodName"),
         ({"id": "night", "targets.queryCondition": "*"}, "action"),
         ({**FORM, "id": ""}, "id"),

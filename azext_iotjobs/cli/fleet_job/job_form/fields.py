@@ -171,4 +171,6 @@ FIELDS: Mapping[str, Kind] = {
     "schedule.overlap": TEXT,
 }
 # An empty one of these is said to be so where members are read; any other is as good as left out.
-NEEDED = ("id", "action.methodName", "targets.queryCondition", "schedule.timeZone")
+NEEDED = (
+    *("id", "action.methodName", "action.content", "targets.queryCondition", "targets.deviceIds", "schedule.timeZone"),
+)

@@ -17,7 +17,7 @@ from azext_iotjobs.model.text import Text, command
 Document = dict[str, Any]
 ABSENT = object()
 LEFT_OUT: tuple[object, ...] = (ABSENT, None, "", [], {})  # but in an action, where each says something
-ACTION = "action."
+ACTION, TWIN_PATCH = "action.", "action.twinPatch."
 
 
 def read_form(form: Form) -> ReadForm:
@@ -65,6 +65,8 @@ def form_of(job: FleetJob, schedule: Schedule | None) -> Form:
 def _document(form: Form) -> tuple[Document, list[FormProblem]]:
     """The document of a form, and what could not be read of it."""
     document: Document = {"action": {}, "targets": {}, "schedule": None}
+    if any(name.startswith(TWIN_PATCH) for name in form):
+        document["action"]["twinPatch"] = {}  # an empty one is said to be so where members are read
     problems = []
     for name, kind in FIELDS.items():
         text = form.get(name)
