@@ -264,7 +264,7 @@ document.addEventListener('alpine:init', () => {
       const number = this.asked;
       try {
         const found = await Console.post(`/api/job-form/${what}`, this.body());
-        if (number !== this.asked) return null;
+        if (number !== this.asked && what !== 'save') return null;
         this.problem = '';
         this.problems = found.problems;
         this.lines = found.lines;
