@@ -1,6 +1,6 @@
 """What the door that starts a console lends it: a hub, a folder of fleet jobs, documents, commands, spelling."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -8,14 +8,18 @@ from typing import Any, NamedTuple, Protocol
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.console.job_forms import JobForms
+from azext_iotjobs.model.device_event import DeviceEvent
 from azext_iotjobs.model.fleet_job import FleetJob
 from azext_iotjobs.model.gates import Gates
+from azext_iotjobs.model.message import NewC2dMessage
 from azext_iotjobs.model.result import DeviceResult
 from azext_iotjobs.model.run import Batch, Run
 from azext_iotjobs.model.schedule import Schedule
 from azext_iotjobs.model.tier import TierFacts
 
 Document = dict[str, Any]
+# The events of a hub from now on, None after each round; it is told when the connection is lost, and when it is back.
+OpenEvents = Callable[[Callable[[str], None]], Generator[DeviceEvent | None]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +45,16 @@ class Spelling(Protocol):
         """A message or hint that names fields and commands, in the command line's words."""
 
 
+class MessageSender(Protocol):
+    """A connection that messages to devices are sent over."""
+
+    def send(self, message: NewC2dMessage, device_id: str) -> None:
+        """Send one. Raises HubAnswer, LinkError."""
+
+    def close(self) -> None:
+        """End the connection."""
+
+
 class Ran(NamedTuple):
     """How a command ended."""
 
@@ -63,4 +77,6 @@ class ConsoleContext:
     forms: JobForms
     new_store_key: Callable[[], str]  # makes 8 random letters of a-z, 0-9
     tier: TierFacts | None = None  # of the hub, if it is known
+    open_messages: Callable[[], MessageSender] | None = None  # None: there is no hub to send them through
+    open_events: OpenEvents | None = None  # None: there is no hub whose events can be read
     is_read_only: bool = False

@@ -6,10 +6,13 @@ from azext_iotjobs.model import errors as ours
 # First match wins: children stand above their parents.
 STATUSES: tuple[tuple[type[ours.IotJobsError], int], ...] = (
     (ours.NotFound, 404),
+    (ours.Conflict, 409),
+    (ours.BadRequest, 400),
     (ours.UserError, 400),
     (ours.StateError, 409),
     (ours.HubAnswer, 502),
     (ours.LinkError, 502),
+    (ours.DeviceFailed, 502),
 )
 
 

@@ -24,13 +24,17 @@ class Page(NamedTuple):
     shared: tuple[str, ...] = ()  # scripts of several pages that it needs, too
 
 
-NAVIGATION = (("/jobs", "Jobs"),)
+NAVIGATION = (("/jobs", "Jobs"), ("/devices", "Devices"))
+OF_DEVICES = ("twin-edit", "device-calls", "telemetry")
 PAGES = (
     Page("/", "sign-in", "Sign in"),
     Page("/jobs", "jobs", "Jobs", "/jobs"),
     Page("/jobs/new", "new-job", "New job", "/jobs"),
     Page("/jobs/fleet/{id}", "fleet-job", "Fleet job", "/jobs", ("device-results", "actions")),
     Page("/jobs/hub/{id}", "hub-job", "Hub job", "/jobs", ("device-results", "actions")),
+    Page("/devices", "devices", "Devices", "/devices", ("query-box",)),
+    Page("/devices/{id}", "device", "Device", "/devices", OF_DEVICES),
+    Page("/devices/{id}/modules/{module}", "device", "Module", "/devices", OF_DEVICES),
 )
 
 

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from azext_iotjobs.console.context import ConsoleContext, Document
 from azext_iotjobs.console.sessions import Sessions
+from azext_iotjobs.console.telemetry import Telemetry
 from azext_iotjobs.console.workers import Workers
 from azext_iotjobs.model.clock import Clock
 
@@ -26,6 +27,7 @@ class Parts:
     context: ConsoleContext
     sessions: Sessions
     workers: Workers
+    telemetry: Telemetry
     clock: Clock
     topics: Mapping[str, Topic]
 

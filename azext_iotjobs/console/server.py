@@ -13,6 +13,7 @@ from azext_iotjobs.console.context import ConsoleContext
 from azext_iotjobs.console.parts import Parts, Topic
 from azext_iotjobs.console.routes import TOPICS
 from azext_iotjobs.console.sessions import Sessions, secret_in
+from azext_iotjobs.console.telemetry import Telemetry
 from azext_iotjobs.console.workers import Workers
 from azext_iotjobs.model.clock import Clock, SystemClock
 from azext_iotjobs.model.errors import BadValue
@@ -20,6 +21,7 @@ from azext_iotjobs.model.text import Field, Text
 
 ADDRESS = "127.0.0.1"
 SHUTDOWN_S = 2.0  # that requests in progress have
+MAX_LINE_BYTES = 64 * 1024  # of a request: a query of the longest that hubs take, percent-encoded, and a page's token
 
 
 class Console:
@@ -35,6 +37,7 @@ class Console:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="console", daemon=True)
         self._workers = Workers(context)
+        self._telemetry = Telemetry(context.open_events, self._clock)
         self._runner: web.AppRunner | None = None
         self.port = 0
         self.sign_in_address = ""  # once it is started: with the one-time token in the fragment, which is never sent
@@ -62,6 +65,7 @@ class Console:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+        self._telemetry.close()
         self._workers.close()
 
     async def _serve(self, listening: socket.socket, sessions: Sessions) -> None:
@@ -69,10 +73,13 @@ class Console:
             context=self._context,
             sessions=sessions,
             workers=self._workers,
+            telemetry=self._telemetry,
             clock=self._clock,
             topics=self._topics,
         )
-        self._runner = web.AppRunner(application_of(parts), access_log=None, shutdown_timeout=SHUTDOWN_S)
+        self._runner = web.AppRunner(
+            application_of(parts), access_log=None, shutdown_timeout=SHUTDOWN_S, max_line_size=MAX_LINE_BYTES
+        )
         await self._runner.setup()
         await web.SockSite(self._runner, listening).start()
 

@@ -29,8 +29,12 @@ def test_every_library_is_known() -> None:
     assert {each.name for each in LIBRARIES.iterdir()} == {*KEPT, "libraries.json", "licences.txt"}
 
 
-def test_all_that_a_browser_loads_is_small() -> None:
-    assert sum(each.stat().st_size for each in WEB.rglob("*") if each.suffix in pages.TYPES) < MAX_BYTES
+@pytest.mark.parametrize("page", pages.PAGES, ids=lambda each: each.path)
+def test_all_that_a_page_loads_is_small(page: pages.Page) -> None:
+    scripts = [WEB / "static" / f"{name}.js" for name in ("console", *page.shared, page.name)]
+    markup = [WEB / "layout.html", WEB / "pages" / f"{page.name}.html"]
+    loaded = [*scripts, *markup, WEB / "static" / "console.css", WEB / "static" / "icon.svg", *LIBRARIES.glob("*.js")]
+    assert sum(each.stat().st_size for each in loaded) < MAX_BYTES
 
 
 @pytest.mark.parametrize("file", [*OWN_SCRIPTS, *OWN_PAGES], ids=lambda each: str(each.name))

@@ -1,8 +1,8 @@
-"""A console that is served for tests: real sockets, a real store; the hub is a double, and commands are only noted."""
+"""A console that is served for tests: real sockets and store, a hub or its double; commands are only noted."""
 
 import http.client
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,15 +12,47 @@ from urllib.parse import urlsplit
 from azext_iotjobs.cli.fleet_job.console_context import DOCUMENTS, CommandLineSpelling
 from azext_iotjobs.cli.fleet_job.job_form.forms import CommandLineForms
 from azext_iotjobs.cli.fleet_job.schedule.save import new_store_key
+from azext_iotjobs.clients.events import EventsClient, find_event_hub
 from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.clients.service_messages import ServiceMessagesClient
 from azext_iotjobs.console.context import ConsoleContext, Ran
 from azext_iotjobs.console.parts import Topic
 from azext_iotjobs.console.routes import TOPICS
 from azext_iotjobs.console.server import Console
-from azext_iotjobs.model.clock import Clock
+from azext_iotjobs.model.amqp import endpoint_of
+from azext_iotjobs.model.clock import Clock, SystemClock
+from azext_iotjobs.model.device_event import DeviceEvent
+from azext_iotjobs.model.target import HubTarget, SasKey
+from azext_iotjobs.operations.events.monitor import EventMonitor
+from tests.helpers.hub_process import HubProcess
 from tests.helpers.waiting import LIMIT_S
 
 JSON = "application/json"
+
+
+def client_of(hub: HubProcess) -> HubClient:
+    """The client of a hub, as its owner."""
+    return HubClient.open(_target(hub), _key(hub), SystemClock())
+
+
+def messages_of(hub: HubProcess) -> ServiceMessagesClient:
+    """A connection that messages are sent to its devices over."""
+    return ServiceMessagesClient(endpoint_of(_target(hub)), _key(hub), SystemClock())
+
+
+def events_of(hub: HubProcess, on_notice: Callable[[str], None]) -> Generator[DeviceEvent | None]:
+    """Its events from now on."""
+    clock = SystemClock()
+    found = find_event_hub(endpoint_of(_target(hub)), _key(hub), clock)
+    return EventMonitor(lambda: EventsClient(found, "$Default", clock), clock, on_notice).events()
+
+
+def _target(hub: HubProcess) -> HubTarget:
+    return HubTarget(hub.host, hub.https_port, hub.mqtt_port, hub.ca, is_local=True, amqp_port=hub.amqp_port)
+
+
+def _key(hub: HubProcess) -> SasKey:
+    return SasKey(policy=hub.policy, key=hub.key())
 
 
 class Answer(NamedTuple):
@@ -141,10 +173,11 @@ def served(
     clock: Clock | None = None,
     hosts: Sequence[str] | None = None,
     topics: Mapping[str, Topic] = TOPICS,
+    local: HubProcess | None = None,
 ) -> Iterator[ServedConsole]:
     """A console that serves what is below `folder`: the store in `state`, its secret in `secret`.
 
-    hosts: of the hubs whose fleet jobs it shows; None: all.
+    hosts: of the hubs whose fleet jobs it shows; None: all.  local: a real hub in place of `hub`.
     """
 
     def run_command(words: Sequence[str]) -> Ran:
@@ -152,7 +185,7 @@ def served(
         return made.command_result
 
     context = ConsoleContext(
-        hub=hub,
+        hub=hub if local is None else client_of(local),
         state_folder=folder / "state",
         secret_folder=folder / "secret",
         has_host=lambda host: hosts is None or host in hosts,
@@ -161,6 +194,8 @@ def served(
         run_command=run_command,
         forms=CommandLineForms(),
         new_store_key=new_store_key,
+        open_messages=None if local is None else lambda: messages_of(local),
+        open_events=None if local is None else lambda on_notice: events_of(local, on_notice),
         is_read_only=is_read_only,
     )
     console = Console(context, clock, topics)

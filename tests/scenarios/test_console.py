@@ -56,6 +56,26 @@ def test_a_fleet_job_is_run_from_the_console_and_ends_without_it(hub: ScenarioHu
     wait_until("it is completed", lambda: hub.az.json(*shown)["status"] == "completed")
 
 
+def test_a_device_is_reached_from_the_console_and_is_heard(hub: ScenarioHub, tmp_path: Path) -> None:
+    hub.new_device("console-2")
+    raw = hub.for_devices
+    with console(hub, tmp_path) as (client, _):
+        line = document(client, "twin:console-2")["lines"]["update"]
+        assert line == f"az iot hub device-twin update -d console-2 -n {hub.name}"
+        sent = client.post("/api/devices/console-2/message", {"body": "hello"})
+        assert sent.status == 200, sent.body
+        assert raw.request("GET", "/devices/console-2/messages/deviceBound").content == b"hello"
+        with client.stream("telemetry:console-2") as events:
+            heard: Any = {}
+            while heard.get("count") != 1:
+                event = events.next()
+                assert event is not None
+                is_new, heard = heard.get("state") != "reading", event.data["document"]
+                if is_new and heard["state"] == "reading":
+                    raw.ok("POST", "/devices/console-2/messages/events", {"temp": 21})
+        assert heard["messages"][0]["body"] == '{"temp": 21}'
+
+
 def test_a_console_that_only_looks_changes_nothing(hub: ScenarioHub, tmp_path: Path) -> None:
     with console(hub, tmp_path, "--read-only") as (client, _):
         assert client.get("/api/session").json == {"hub": hub.name, "readOnly": True}

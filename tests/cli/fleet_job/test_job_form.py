@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from azext_iotjobs.cli.commands import options_of
 from azext_iotjobs.cli.fleet_job.definition_options import DefinitionOptions
 from azext_iotjobs.cli.fleet_job.job_form.forms import CommandLineForms
 from azext_iotjobs.cli.fleet_job.job_form.typed import definition_options, schedule_options
 from azext_iotjobs.cli.fleet_job.schedule.options import ScheduleOptions
-from azext_iotjobs.cli.input.option_groups import taken_from
+from azext_iotjobs.cli.input.option_groups import fields_of, option_of_dest, taken_from
 from azext_iotjobs.console.job_forms import FormJob, FormProblem, Original
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.fleet_job import Definition, FleetJob
@@ -176,3 +177,10 @@ def test_what_was_found_elsewhere_has_its_field_too() -> None:
     error = BadValue(Text(Field("query_condition"), ": no."))
     assert FORMS.problem(error, "id") == FormProblem("targets.queryCondition", "targets.queryCondition: no.")
     assert FORMS.problem(BadValue("Taken."), "id") == FormProblem("id", "Taken.")
+
+
+def test_the_options_of_lines_are_spelled_as_the_commands_have_them() -> None:
+    for command, group in (("create", DefinitionOptions), ("schedule set", ScheduleOptions)):
+        names = {each.dest: each.names for options in options_of(f"iot hub fleet-job {command}") for each in options}
+        for dest in fields_of(group):
+            assert option_of_dest(dest) in names[dest]
