@@ -29,6 +29,7 @@ OF_DEVICES = ("twin-edit", "device-calls", "telemetry")
 PAGES = (
     Page("/", "sign-in", "Sign in"),
     Page("/jobs", "jobs", "Jobs", "/jobs"),
+    Page("/jobs/new", "new-job", "New job", "/jobs"),
     Page("/jobs/fleet/{id}", "fleet-job", "Fleet job", "/jobs", ("device-results", "actions")),
     Page("/jobs/hub/{id}", "hub-job", "Hub job", "/jobs", ("device-results", "actions")),
     Page("/devices", "devices", "Devices", "/devices", ("query-box",)),
