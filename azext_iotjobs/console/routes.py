@@ -15,6 +15,7 @@ from azext_iotjobs.console.api import (
     fleet_job_actions,
     fleet_jobs,
     hub_jobs,
+    job_forms,
     session,
     telemetry,
 )
@@ -34,6 +35,11 @@ class Route(NamedTuple):
 ROUTES = (
     Route("POST", "/api/session", session.sign_in),
     Route("GET", "/api/session", session.show),
+    Route("GET", "/api/job-form", job_forms.show),
+    Route("POST", "/api/job-form/check", job_forms.check),
+    Route("POST", "/api/job-form/count", job_forms.count),
+    Route("POST", "/api/job-form/review", job_forms.review),
+    Route("POST", "/api/job-form/save", job_forms.save),
     Route("GET", "/api/fleet-jobs/{id}/devices", fleet_jobs.devices),
     Route("GET", "/api/fleet-jobs/{id}/results.csv", fleet_jobs.results),
     Route("POST", "/api/fleet-jobs/{id}/actions/{action}", fleet_job_actions.act),
