@@ -41,6 +41,10 @@ class Page(NamedTuple, Generic[T]):
     next_after: int  # after which to read on
     dropped: int  # how many entries after the number were kept no longer, whosever they were
 
+    def followed_by(self, page: "Page[T]") -> "Page[T]":
+        """This one, which is empty, and the one after `next_after` as one, so that no entry is looked at again."""
+        return page._replace(dropped=self.dropped + page.dropped)
+
 
 class ObservationLog(Generic[T]):
     """One log."""
