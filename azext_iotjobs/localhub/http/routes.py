@@ -93,6 +93,7 @@ class RouteHandlers:
 Find = Callable[[RouteHandlers], Callable[[HubRequest], Awaitable[HubResponse]]]
 Cost = Callable[[HubRequest], int]
 
+CALL_METHOD = "/twins/{id}/methods"  # what clients do most
 MODULE = "/devices/{id}/modules/{module}"
 EDGE = "/devices/{id}/applyConfigurationContent"
 ONE_CONFIGURATION = "/configurations/{configuration}"
@@ -209,9 +210,7 @@ ROUTES = (
     _route("GET /twins/{id}/modules/{module}", TWIN_READ, lambda h: h.twins.get, "show a module's twin"),
     _route("PATCH /twins/{id}/modules/{module}", TWIN_UPDATE, lambda h: h.twins.patch, "merge"),
     _route("PUT /twins/{id}/modules/{module}", TWIN_UPDATE, lambda h: h.twins.put, "replace"),
-    _route(
-        "POST /twins/{id}/methods", METHOD, lambda h: h.twins.invoke, "call a device's method", costs.payload_blocks
-    ),
+    _route(f"POST {CALL_METHOD}", METHOD, lambda h: h.twins.invoke, "call a device's method", costs.payload_blocks),
     _route(
         "POST /twins/{id}/modules/{module}/methods",
         METHOD,
