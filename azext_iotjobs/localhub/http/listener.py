@@ -42,7 +42,8 @@ from azext_iotjobs.localhub.http.own_request import read_own_request
 from azext_iotjobs.localhub.http.path_ids import check_path
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
 from azext_iotjobs.localhub.http.request_log import ERROR_CODE, note_request
-from azext_iotjobs.localhub.http.routes import CALL_METHOD, MAX_BODY_BYTES, ROUTES, Route, RouteHandlers
+from azext_iotjobs.localhub.http.route import MAX_BODY_BYTES, Route, RouteHandlers
+from azext_iotjobs.localhub.http.routes import CALL_METHOD, ROUTES
 from azext_iotjobs.localhub.rules.json_values import dump_json
 
 logger = logging.getLogger(__name__)

@@ -106,8 +106,9 @@ class ForkedProcess(subprocess.Popen[bytes]):
         self.pid = int(os.read(self._reports, forking.ID_BYTES) or 0)
         if not self.pid:
             end_reports()
-            for each in filter(None, (self.stdin, self.stdout, self.stderr)):
-                each.close()
+            for each in (self.stdin, self.stdout, self.stderr):
+                if each is not None:
+                    each.close()
             raise CannotFork
 
     def _pipe(self, number: int) -> int:

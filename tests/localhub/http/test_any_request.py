@@ -15,7 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from azext_iotjobs.localhub.http import routes as table
+from azext_iotjobs.localhub.http.route import Caller, Route
+from azext_iotjobs.localhub.http.routes import ROUTES as ALL_ROUTES
 from tests.helpers.hub_process import HubProcess, sas
 from tests.helpers.kept_connection import KeptConnection, Seen
 from tests.helpers.short_form import examples
@@ -28,9 +29,9 @@ DEVICE = "known"
 BATCH = 50  # requests between two looks at whether others are served on
 
 
-ROUTES = [route for route in table.ROUTES if route.path != "/_local/stop"]
+ROUTES = [route for route in ALL_ROUTES if route.path != "/_local/stop"]
 FILE_TYPES = ("application/x-pem-file", "application/zip")  # of the hub's CA certificate, and of a snapshot
-ROUTES_WITH_A_KEY = [route for route in ROUTES if route.caller is not table.Caller.ANYBODY]
+ROUTES_WITH_A_KEY = [route for route in ROUTES if route.caller is not Caller.ANYBODY]
 
 # What clients send, whole and well-formed: the start for what they do not.
 METHOD = {"methodName": "m", "payload": {"a": [1, 2]}, "responseTimeoutInSeconds": 5, "connectTimeoutInSeconds": 0}
@@ -213,7 +214,7 @@ HEADERS = st.lists(
 
 
 @st.composite
-def requests(draw: st.DrawFn, routes: list[table.Route]) -> dict[str, Any]:
+def requests(draw: st.DrawFn, routes: list[Route]) -> dict[str, Any]:
     """A request on some route; often one that is nearly good."""
     route = draw(st.sampled_from(routes))
     path = re.sub(r"\{[^}]*\}", lambda _: draw(IDS), route.path)

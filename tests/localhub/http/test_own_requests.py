@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from azext_iotjobs.localhub.http.own_request import JSON
-from azext_iotjobs.localhub.http.routes import ROUTES, Caller, Route
+from azext_iotjobs.localhub.http.route import Caller, Route
+from azext_iotjobs.localhub.http.routes import ROUTES
 from azext_iotjobs.localhub.rules.own_document import Member
 from tests.helpers.hub_process import HubProcess
 from tests.helpers.kept_connection import KeptConnection, Seen
