@@ -103,6 +103,13 @@ def reading_store(cli_ctx: Any, command_args: dict[str, Any], rights: Rights) ->
     return fleet_job_context(cli_ctx, command_args, Access.READ, rights)
 
 
+def opening_console(cli_ctx: Any, command_args: dict[str, Any], rights: Rights) -> Any:
+    """The ConsoleContext of the console: the hub, the store of fleet jobs, and this door's documents and commands."""
+    from azext_iotjobs.cli.fleet_job.console_context import console_context
+
+    return console_context(cli_ctx, command_args, rights)
+
+
 class Command(NamedTuple):
     """A row of the table; `handler`, `options` and `view` are looked up in the command's room."""
 
@@ -210,6 +217,7 @@ GROUPS = (
         "message",
         Command("feedback:monitor_feedback", "monitor-feedback", "FEEDBACK", messaging, SERVICE_CONNECT),
     ),
+    _group("iot hub", "console", Command("command:console", "console", "CONSOLE", opening_console, JOB)),
     _group("iot hub", "query", Command("run:query", "query", "RUN", reading, SERVICE_CONNECT, "query_rows")),
     _group(
         "iot hub",

@@ -1,5 +1,6 @@
 """Help text and examples of every command. Importing it fills knack's table, which the documents are made from, too."""
 
+import azext_iotjobs.cli.console.help
 import azext_iotjobs.cli.edge.help
 import azext_iotjobs.cli.events.help
 import azext_iotjobs.cli.fleet_job.central.help

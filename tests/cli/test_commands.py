@@ -34,10 +34,7 @@ EXCEPTIONS = {"yes": "assume_yes"}
 # Extras that a client factory takes out before the handler is called.
 OF_FACTORIES = {
     option.dest
-    for group in (
-        *(shared_params.HUB, shared_params.AUTH_TYPE),
-        *(fleet_job_params.STATE, fleet_job_params.TIER),
-    )
+    for group in (shared_params.HUB, shared_params.AUTH_TYPE, shared_params.STATE, fleet_job_params.TIER)
     for option in group
 }
 

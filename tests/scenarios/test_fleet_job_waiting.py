@@ -18,7 +18,8 @@ BY_JOBS = ("--driver", "jobs", "--ttl", str(TTL_S))
 
 @contextmanager
 def going(jobs: FleetJobs, name: str, folder: Path, *words: str) -> Iterator["subprocess.Popen[bytes]"]:
-    command = jobs.words("create", "-n", jobs.hub.name, "-j", name, *words, "--run")
+    """A run, whose calls outlive the commands that a test types meanwhile on a busy machine."""
+    command = jobs.words("create", "-n", jobs.hub.name, "-j", name, *words, "--mrt", "300", "--run")
     running = jobs.hub.az.start(*command, output=folder / "out")
     try:
         yield running

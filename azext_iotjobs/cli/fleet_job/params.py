@@ -23,7 +23,7 @@ from azext_iotjobs.cli.fleet_job.file_params import JOB_FILE
 from azext_iotjobs.cli.fleet_job.gate_params import GATES
 from azext_iotjobs.cli.input.options import Group, Options, extra, option
 from azext_iotjobs.cli.input.row_params import REPORT_FILE, RUN_ERROR_CLASSES, failed_by, job_details, rows
-from azext_iotjobs.cli.input.shared_params import AUTH_TYPE, HUB
+from azext_iotjobs.cli.input.shared_params import AUTH_TYPE, HUB, STATE
 
 STATES = ("pending", "running", "completed", "failed", "stopped", "canceled")
 
@@ -57,15 +57,6 @@ ANSWERED_BATCH: Group = (
 
 def other_id(default: str) -> Group:
     return (option("new_fleet_job_id", "--new-fleet-job-id", f"Id of the new fleet job. Default: {default}."),)
-
-
-STATE: Group = (
-    extra(
-        "state_dir",
-        "--state-dir",
-        "Folder that holds the fleet jobs. Default: iotjobs/fleet-jobs in az's configuration folder.",
-    ),
-)
 
 
 TIER: Group = (

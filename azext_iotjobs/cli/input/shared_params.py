@@ -69,6 +69,16 @@ REQUIRED_HUB: Group = (
 )
 
 
+# Where fleet jobs are.
+STATE: Group = (
+    extra(
+        "state_dir",
+        "--state-dir",
+        "Folder that holds the fleet jobs. Default: iotjobs/fleet-jobs in az's configuration folder.",
+    ),
+)
+
+
 # How to sign in.
 AUTH_TYPE: Group = (
     extra(

@@ -3,6 +3,7 @@
 import shlex
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.connection_string import parse_connection_string
 from azext_iotjobs.model.errors import AnswerTooLate, BadValue, ConflictingChoice, HubFault, NotFound, StateError
 from azext_iotjobs.model.host_names import is_loopback
-from azext_iotjobs.model.text import Shell, Text
+from azext_iotjobs.model.text import Shell, Text, command
 
 logger = get_logger(__name__)
 
@@ -31,15 +32,23 @@ HOW_TO_GET_PEM = Text("To make one from a DER file: ", Shell("openssl x509 -info
 
 
 @takes_option_groups
-def start(cmd: Any, detach: bool = False, *, options: process.HubOptions) -> dict[str, Any] | None:
+def start(
+    cmd: Any, detach: bool = False, console: bool = False, *, options: process.HubOptions
+) -> dict[str, Any] | None:
     """Start a local IoT Hub."""
+    if console and detach:
+        raise ConflictingChoice(
+            "--console is for a hub that ends with this command.",
+            hint=Text("Once the hub runs: ", command("iot hub console", hub="localhost")),
+        )
     hub = process.start(options, log_level=_log_level(cmd), in_background=detach)
     logger.warning("%s", how_to_use(hub.document))
     if detach:
         _warn_as_its_log(hub)
         return hub.document
     print_now(cmd, hub.document)
-    process.wait_for_end(hub)
+    with _console_of(hub) if console else nullcontext():
+        process.wait_for_end(hub)
     return None
 
 
@@ -118,6 +127,12 @@ def client_of(hub: RunningHub) -> LocalHubClient:
     """A client of the requests that only a local hub takes."""
     login = parse_connection_string(hub.connection_string)
     return LocalHubClient(HubClient.open(hub.target(login.host), login.sas_key(), SystemClock()).transport)
+
+
+def _console_of(hub: process.StartedHub) -> AbstractContextManager[None]:
+    from azext_iotjobs.cli.local_hub.console_process import console_of  # here: few ask for it
+
+    return console_of(str(hub.document["hostName"]))
 
 
 def _warn_as_its_log(hub: process.StartedHub) -> None:

@@ -12,6 +12,7 @@ command(
     "iot local-hub start",
     "Start a local hub, and print its connection string.",
     ("Start in the background.", "az iot local-hub start --detach"),
+    ("Start one with its console, whose address it tells.", "az iot local-hub start --in-memory --console"),
     (
         "Start a second one beside it, which forgets everything when it ends. Other commands reach it with "
         "-n 127.0.0.2.",

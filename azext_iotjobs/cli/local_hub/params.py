@@ -139,6 +139,12 @@ HUB_START: Group = (
         nargs="+",
     ),
     option("detach", "--detach", "Run in the background; without it the hub runs until Ctrl-C.", action="store_true"),
+    option(
+        "console",
+        "--console",
+        "Serve the hub's console, too, as `az iot hub console` does, for as long as this command runs.",
+        action="store_true",
+    ),
 )
 
 CA_NAME: Group = (

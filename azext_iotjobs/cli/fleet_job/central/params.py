@@ -1,8 +1,7 @@
 """Options of the import from IoT Central."""
 
-from azext_iotjobs.cli.fleet_job.params import STATE
 from azext_iotjobs.cli.input.options import Group, Options, option
-from azext_iotjobs.cli.input.shared_params import AUTH_TYPE, HUB
+from azext_iotjobs.cli.input.shared_params import AUTH_TYPE, HUB, STATE
 
 FILES: Group = (
     option(

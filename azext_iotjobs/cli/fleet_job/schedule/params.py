@@ -2,9 +2,9 @@
 
 from azure.cli.core.commands.parameters import get_enum_type
 
-from azext_iotjobs.cli.fleet_job.params import ID, STATE
+from azext_iotjobs.cli.fleet_job.params import ID
 from azext_iotjobs.cli.input.options import Group, Options, extra, option
-from azext_iotjobs.cli.input.shared_params import AUTH_TYPE, HUB, top
+from azext_iotjobs.cli.input.shared_params import AUTH_TYPE, HUB, STATE, top
 from azext_iotjobs.model.schedule import Missed, Overlap
 
 ON_TIME, ON_SPAN, ON_POLICY = "When", "From when and how long", "Policies"  # headings in the help

@@ -1,0 +1,72 @@
+"""The pages: HTML, CSS and JavaScript as they stand in `web/`. Nothing that a hub or a device says is put into them.
+
+A page is a row below, `web/pages/<name>.html`, which stands in `web/layout.html`, and `web/static/<name>.js`.
+"""
+
+import html
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from aiohttp import web
+
+WEB = Path(__file__).parent / "web"
+TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".txt": "text/plain"}
+
+
+class Page(NamedTuple):
+    """A page. Where `section` is one of NAVIGATION, it is marked there."""
+
+    path: str
+    name: str
+    title: str
+    section: str = ""
+    shared: tuple[str, ...] = ()  # scripts of several pages that it needs, too
+
+
+NAVIGATION = (("/jobs", "Jobs"), ("/devices", "Devices"))
+OF_DEVICES = ("twin-edit", "device-calls", "telemetry")
+PAGES = (
+    Page("/", "sign-in", "Sign in"),
+    Page("/jobs", "jobs", "Jobs", "/jobs"),
+    Page("/jobs/new", "new-job", "New job", "/jobs"),
+    Page("/jobs/fleet/{id}", "fleet-job", "Fleet job", "/jobs", ("device-results", "actions")),
+    Page("/jobs/hub/{id}", "hub-job", "Hub job", "/jobs", ("device-results", "actions")),
+    Page("/devices", "devices", "Devices", "/devices", ("query-box",)),
+    Page("/devices/{id}", "device", "Device", "/devices", OF_DEVICES),
+    Page("/devices/{id}/modules/{module}", "device", "Module", "/devices", OF_DEVICES),
+)
+
+
+def add_pages(application: web.Application) -> None:
+    """Serve the pages, and the files that they need: those that are there when the console starts, and no other."""
+    layout = (WEB / "layout.html").read_text(encoding="utf-8")
+    for page in PAGES:
+        application.router.add_get(page.path, _serving(_rendered(page, layout).encode(), "text/html"))
+    for folder in ("static", "libraries"):
+        for file in sorted((WEB / folder).iterdir()):
+            if file.suffix in TYPES:
+                served = _serving(file.read_bytes(), TYPES[file.suffix])
+                application.router.add_get(f"/static/{file.name}", served)
+
+
+def _rendered(page: Page, layout: str) -> str:
+    content = (WEB / "pages" / f"{page.name}.html").read_text(encoding="utf-8")
+    links = "" if page.name == "sign-in" else "\n".join(_link(path, name, page) for path, name in NAVIGATION)
+    scripts = "\n".join(f'<script defer src="/static/{name}.js"></script>' for name in (*page.shared, page.name))
+    values = {"title": html.escape(page.title), "navigation": links, "scripts": scripts, "content": content}
+    for name, value in values.items():
+        layout = layout.replace(f"{{{{{name}}}}}", value)
+    return layout
+
+
+def _link(path: str, name: str, page: Page) -> str:
+    current = ' aria-current="page"' if path == page.section else ""
+    return f'<li><a href="{path}"{current}>{html.escape(name)}</a></li>'
+
+
+def _serving(body: bytes, content_type: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def serve(_request: web.Request) -> web.Response:
+        return web.Response(body=body, content_type=content_type, charset="utf-8")
+
+    return serve

@@ -1,0 +1,60 @@
+"""What handlers of the console share, and how they reach it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from aiohttp import web
+
+from azext_iotjobs.console.context import ConsoleContext, Document
+from azext_iotjobs.console.sessions import Sessions
+from azext_iotjobs.console.telemetry import Telemetry
+from azext_iotjobs.console.workers import Workers
+from azext_iotjobs.model.clock import Clock
+
+
+class Topic(NamedTuple):
+    """Something that pages watch: it is read again and again while one does, and sent when it has changed."""
+
+    read: "Callable[[Parts, str], Awaitable[Document]]"  # its document; the text is what follows its name and a colon
+    interval_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The parts of a console."""
+
+    context: ConsoleContext
+    sessions: Sessions
+    workers: Workers
+    telemetry: Telemetry
+    clock: Clock
+    topics: Mapping[str, Topic]
+
+
+PARTS = web.AppKey("parts", Parts)
+
+
+def parts_of(request: web.Request) -> Parts:
+    """The parts of the console that a request has come to."""
+    return request.app[PARTS]
+
+
+async def body_of(request: web.Request, **members: type) -> dict[str, Any]:
+    """The JSON object of a request, with some of these members and no other; guards have looked at its type and size.
+
+    members: what there may be, each with its type.  Raises HTTPBadRequest, saying which member is wrong.
+    """
+    try:
+        body = await request.json()
+    except (ValueError, RecursionError) as err:
+        raise web.HTTPBadRequest(text="The body is not JSON.") from err
+    if not isinstance(body, dict):
+        raise web.HTTPBadRequest(text="The body is not a JSON object.")
+    for name, value in body.items():
+        if name not in members:
+            allowed = ", ".join(members) or "none"
+            raise web.HTTPBadRequest(text=f"Member {name[:60]!r} is not known; there may be: {allowed}.")
+        if type(value) is not members[name]:
+            raise web.HTTPBadRequest(text=f"Member {name} is not of type {members[name].__name__}.")
+    return body
