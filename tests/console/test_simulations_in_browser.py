@@ -1,6 +1,5 @@
 """The pages of simulations in Chromium, with one that really runs: list, page, Stop by keyboard, whoever reads them."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,11 +75,6 @@ def looked_at(browser: Browser, console: ServedConsole, path: str) -> None:
         browser.resize(width)
         opened(browser, console, path, scheme)
         assert browser.run("return document.documentElement.scrollWidth <= innerWidth"), (path, width)
-        if os.environ.get("SHOT"):
-            name = path.split("/")[-1][:10]
-            height = browser.run("return document.documentElement.scrollHeight")
-            browser.resize(width, max(900, height))
-            browser.driver.save_screenshot(f"/tmp/shots-simpage/{name}-{width}-{scheme}.png")
         if AXE.exists():
             browser.run(AXE.read_text(encoding="utf-8"))
             script = "axe.run().then(r => arguments[0](r.violations.map(v => `${v.id} ${v.nodes[0].html}`)))"
