@@ -140,9 +140,10 @@ def test_the_sbom_lists_all_that_the_wheel_brings_and_nothing_else() -> None:
 
 
 def requirements_of(file: str) -> dict[str, Requirement]:
+    """What it pins for this Python."""
     lines = (REQUIREMENTS / file).read_text(encoding="utf-8").splitlines()
     pinned = [Requirement(line) for line in lines if re.match(r"\w", line)]
-    return {canonicalize_name(each.name): each for each in pinned}
+    return {canonicalize_name(each.name): each for each in pinned if each.marker is None or each.marker.evaluate()}
 
 
 def brought_by(wanted: list[Requirement]) -> set[str]:
