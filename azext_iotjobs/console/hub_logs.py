@@ -23,7 +23,7 @@ class Found(NamedTuple):
     """What was looked for in a log."""
 
     entries: list[Entry]  # the newest first
-    count: int  # of all that were found
+    total: int  # of all that were found
     kept: int  # of all that were looked at
 
 

@@ -63,7 +63,7 @@ async def read_log(parts: Parts, argument: str) -> Document:
         lambda client: parts.hub_logs.newest(LocalHubClient(client.transport), kind, is_wanted, SHOWN)
     )
     entries = [_shown(each) for each in found.entries]
-    return {"kind": kind, "entries": entries, "found": found.count, "kept": found.kept}
+    return {"kind": kind, "entries": entries, "found": found.total, "kept": found.kept}
 
 
 async def connection_strings(request: web.Request) -> web.Response:

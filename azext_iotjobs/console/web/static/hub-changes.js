@@ -43,9 +43,9 @@ document.addEventListener('alpine:init', () => {
       return MEMBERS.filter((each) => !each.kinds || each.kinds.includes(this.kind));
     },
     get given() {
-      return this.fields.filter((each) => this.valueOf(each).trim());
+      return this.fields.filter((each) => this.textOf(each).trim());
     },
-    valueOf(field) {
+    textOf(field) {
       return this.values[field.name] || '';
     },
     idOf(field) {
@@ -59,7 +59,7 @@ document.addEventListener('alpine:init', () => {
     },
     get line() {
       if (!this.found) return '';
-      const options = this.given.map((each) => `${each.option} ${Console.quoted(this.valueOf(each).trim())}`);
+      const options = this.given.map((each) => `${each.option} ${Console.quoted(this.textOf(each).trim())}`);
       return [this.found.lines.addFault, '--kind', this.kind, ...options].join(' ');
     },
     get clearLine() {
@@ -86,7 +86,7 @@ document.addEventListener('alpine:init', () => {
 
     // What cannot be a number goes to the hub as it was typed: it says what is allowed.
     read(field) {
-      const text = this.valueOf(field).trim();
+      const text = this.textOf(field).trim();
       return field.isNumber && !Number.isNaN(Number(text)) ? Number(text) : text;
     },
     async add() {
