@@ -92,7 +92,7 @@ pictures: $(STAMPS)/tests $(STAMPS)/extension
 	$(BIN)/python docs/generators/make_pictures.py $(PICTURES)
 
 clean:
-	rm -rf $(VENV) $(CHECK_VENV) .venv-azdev .venv-az-* .venv-python-* .venv-sdk .venv-release .venv-site \
+	rm -rf $(VENV) $(CHECK_VENV) .venv-azdev .venv-az-* .venv-python-* .venv-sdk .venv-wheel .venv-release .venv-site \
 		.venv-eventhub-oldest requirements/node/node_modules .az .stamps build dist *.egg-info
 
 $(STAMPS)/az: requirements/az.txt
@@ -147,13 +147,19 @@ $(STAMPS)/compiled: $(TEST_FILES) $(STAMPS)/tests
 		$(BIN)/python -m pytest --collect-only -qq tests/[m-z]*/ tests/test_*.py > /dev/null; wait
 	@touch $@
 
-$(STAMPS)/wheel: $(SOURCES) $(STAMPS)/az
+# What builds the wheel, alone: who only wants a wheel does not wait for az.
+$(STAMPS)/builder: requirements/wheel.txt
+	$(PYTHON) -m venv .venv-wheel
+	.venv-wheel/bin/python -m pip install --quiet -r requirements/wheel.txt
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/wheel: $(SOURCES) $(STAMPS)/builder
 	rm -rf dist
-	$(BIN)/python .ci/build_wheel.py dist
+	.venv-wheel/bin/python .ci/build_wheel.py dist
 	@touch $@
 
 # Removing first: `az extension add` refuses a version that is already there, even if its code has changed.
-$(STAMPS)/extension: $(STAMPS)/wheel
+$(STAMPS)/extension: $(STAMPS)/wheel $(STAMPS)/az
 	@rm -rf "$(AZURE_EXTENSION_DIR)/iotjobs"
 	$(BIN)/az extension add --source dist/iotjobs-*.whl --yes
 	@touch $@

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.console.job_forms import JobForms
 from azext_iotjobs.model.device_event import DeviceEvent
 from azext_iotjobs.model.fleet_job import FleetJob
 from azext_iotjobs.model.gates import Gates
@@ -14,6 +15,7 @@ from azext_iotjobs.model.message import NewC2dMessage
 from azext_iotjobs.model.result import DeviceResult
 from azext_iotjobs.model.run import Batch, Run
 from azext_iotjobs.model.schedule import Schedule
+from azext_iotjobs.model.tier import TierFacts
 
 Document = dict[str, Any]
 # The events of a hub from now on, None after each round; it is told when the connection is lost, and when it is back.
@@ -82,6 +84,9 @@ class ConsoleContext:
     documents: Documents
     spelling: Spelling
     run_command: Callable[[Sequence[str]], Ran]  # runs az with these words, for this hub and folder, to its end
+    forms: JobForms
+    new_store_key: Callable[[], str]  # makes 8 random letters of a-z, 0-9
+    tier: TierFacts | None = None  # of the hub, if it is known
     open_messages: Callable[[], MessageSender] | None = None  # None: there is no hub to send them through
     open_events: OpenEvents | None = None  # None: there is no hub whose events can be read
     local_hub: LocalHub | None = None  # None: the hub is not a local one of this machine

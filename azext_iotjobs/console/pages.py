@@ -3,6 +3,7 @@
 A page is a row below, `web/pages/<name>.html`, which stands in `web/layout.html`, and `web/static/<name>.js`.
 """
 
+import gzip
 import html
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 WEB = Path(__file__).parent / "web"
+GZIP_ASKED = "Accept-Encoding"
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".txt": "text/plain"}
 
 
@@ -30,6 +32,7 @@ OF_DEVICES = ("twin-edit", "device-calls", "telemetry")
 PAGES = (
     Page("/", "sign-in", "Sign in"),
     Page("/jobs", "jobs", "Jobs", "/jobs"),
+    Page("/jobs/new", "new-job", "New job", "/jobs"),
     Page("/jobs/fleet/{id}", "fleet-job", "Fleet job", "/jobs", ("device-results", "actions")),
     Page("/jobs/hub/{id}", "hub-job", "Hub job", "/jobs", ("device-results", "actions")),
     Page("/devices", "devices", "Devices", "/devices", ("query-box",)),
@@ -73,7 +76,13 @@ def _link(path: str, name: str, page: Page) -> str:
 
 
 def _serving(body: bytes, content_type: str) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def serve(_request: web.Request) -> web.Response:
-        return web.Response(body=body, content_type=content_type, charset="utf-8")
+    compressed = gzip.compress(body, mtime=0)
+
+    async def serve(request: web.Request) -> web.Response:
+        response = web.Response(body=body, content_type=content_type, charset="utf-8", headers={"Vary": GZIP_ASKED})
+        if "gzip" in request.headers.get(GZIP_ASKED, ""):
+            response.body = compressed
+            response.headers["Content-Encoding"] = "gzip"
+        return response
 
     return serve

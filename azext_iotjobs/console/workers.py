@@ -30,6 +30,10 @@ class Workers:
         """What `work` gives with the store, on its thread. Raises StateError, and what `work` raises."""
         return await asyncio.get_running_loop().run_in_executor(self._of_store, lambda: work(self._opened()))
 
+    async def made_store(self, work: Callable[[FleetJobStore], Result]) -> Result:
+        """The same with a store that is made where it is missing, for what is saved."""
+        return await asyncio.get_running_loop().run_in_executor(self._of_store, lambda: work(self._opened(makes=True)))
+
     async def hub(self, work: Callable[[HubClient], Result]) -> Result:
         """What `work` gives with the hub. Raises MissingChoice without a hub, and what `work` raises."""
         client = self._context.hub
@@ -48,12 +52,13 @@ class Workers:
         if self._store is not None:
             self._store.close()
 
-    def _opened(self) -> FleetJobStore:
-        """The open store; one that was not there is looked for again."""
-        if self._store is not None and self._is_store_empty and self._store.database.is_there:
+    def _opened(self, *, makes: bool = False) -> FleetJobStore:
+        """The open store; one that was not there is looked for again, or made."""
+        if self._store is not None and self._is_store_empty and (makes or self._store.database.is_there):
             self._store.close()
             self._store = None
         if self._store is None:
-            self._store = SqliteStore.open(self._context.state_folder, self._access)
+            access = Access.MAKE if makes else self._access
+            self._store = SqliteStore.open(self._context.state_folder, access)
             self._is_store_empty = not self._store.database.is_there
         return self._store

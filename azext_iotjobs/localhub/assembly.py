@@ -52,7 +52,7 @@ from azext_iotjobs.localhub.http.observations import ObservationRoutes
 from azext_iotjobs.localhub.http.public import PublicRoutes
 from azext_iotjobs.localhub.http.queries import QueryRoutes
 from azext_iotjobs.localhub.http.quotas import QuotaRoutes
-from azext_iotjobs.localhub.http.routes import RouteHandlers
+from azext_iotjobs.localhub.http.route import RouteHandlers
 from azext_iotjobs.localhub.http.routes_with_faults import routes_with_faults
 from azext_iotjobs.localhub.http.seed import SeedParts, SeedRoutes
 from azext_iotjobs.localhub.http.seed_export import SeedExport

@@ -127,24 +127,37 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
             event_log.run(clock, outages),
         )
 
-        container_uri = storage.signed_uri(REGISTRY, clock.now() + URI_LIFE)
-        listening = describe(config, ports, _credentials(keys, container_uri), started_at=render(clock.now()))
-        if listening.state_file is not None:
-            write_state_file(listening.state_file, listening.document)
-            at_end.callback(remove_state_file, listening.state_file)
-        if config.ready_file is not None:
-            at_end.callback(write_ready_file(config.ready_file, listening.document))
+        listening = _announce(config, keys, storage, ports, clock, at_end)
         outages.is_serving = True
-        logger.info(
-            "ready: HTTPS port %d, MQTT port %d, AMQP port %d, process %d",
-            *(ports.https, ports.mqtt, ports.amqp, os.getpid()),
-        )
-        if not config.is_local:
-            _say_who_reaches_it(config, ports)
         if not stop.is_set():
             on_ready(listening)
         await stop.wait()
         logger.info("ending")
+
+
+def _announce(
+    config: LocalHubConfig,
+    keys: Keys,
+    storage: Storage,
+    ports: Ports,
+    clock: HubClock,
+    at_end: contextlib.AsyncExitStack,
+) -> Listening:
+    """Say where the hub is, in its files and in its log; gives what it says."""
+    container_uri = storage.signed_uri(REGISTRY, clock.now() + URI_LIFE)
+    listening = describe(config, ports, _credentials(keys, container_uri), started_at=render(clock.now()))
+    if listening.state_file is not None:
+        write_state_file(listening.state_file, listening.document)
+        at_end.callback(remove_state_file, listening.state_file)
+    if config.ready_file is not None:
+        at_end.callback(write_ready_file(config.ready_file, listening.document))
+    logger.info(
+        "ready: HTTPS port %d, MQTT port %d, AMQP port %d, process %d",
+        *(ports.https, ports.mqtt, ports.amqp, os.getpid()),
+    )
+    if not config.is_local:
+        _say_who_reaches_it(config, ports)
+    return listening
 
 
 def _assemble(

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from azext_iotjobs.localhub.amqp.nodes.routes import ROUTES as LINKS
 from azext_iotjobs.localhub.auth.policies import Right
-from azext_iotjobs.localhub.http.routes import ROUTES, Caller
+from azext_iotjobs.localhub.http.route import Caller
+from azext_iotjobs.localhub.http.routes import ROUTES
 from azext_iotjobs.localhub.mqtt.topics import PUBLISH_TOPICS, SUBSCRIBE_TOPICS
 from azext_iotjobs.localhub.rules.quota import TABLE, Grant, Sku, Throttle, job_slots
 

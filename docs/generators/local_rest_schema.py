@@ -11,7 +11,8 @@ from typing import Any
 
 from azext_iotjobs._version import VERSION
 from azext_iotjobs.localhub.http.own_request import JSON, Answer, OwnForm
-from azext_iotjobs.localhub.http.routes import ROUTES, Caller, Route
+from azext_iotjobs.localhub.http.route import Caller, Route
+from azext_iotjobs.localhub.http.routes import ROUTES
 from azext_iotjobs.localhub.rules.own_document import Member
 
 Example = dict[str, Any]  # route, target, status; body and answer, where there are such

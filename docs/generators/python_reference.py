@@ -167,7 +167,7 @@ def _fields(kind: type) -> Iterator[str]:
     """Rows of its properties, and of what its source says of its attributes."""
     source = inspect.getsource(kind)
     for name, what in re.findall(
-        r"^    (?:    self\.)?([a-z]\w*)(?:: [^=\n#]+| = \w+)(?:  # (.+))?$", source, re.MULTILINE
+        r"^    (?:    self\.)?([a-z]\w*)(?:: [^=\n#]+(?:= field\(\S+\))?| = \w+)(?:  # (.+))?$", source, re.MULTILINE
     ):
         yield f"| `{name}` | {what} |\n"
     for name, each in _members(kind):

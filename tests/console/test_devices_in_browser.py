@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -17,6 +18,37 @@ AXE = Path(__file__).parents[2] / "requirements" / "node" / "node_modules" / "ax
 MARKUP = "<img src=x onerror=\"document.title='run'\"><script>document.title='run'</script>"
 COUNT = 105  # devices: more than a page
 ODD = "odd'%#?;d"
+COMPLETED = {
+    "sta": ["status", "statusReason", "STARTSWITH(", "connectionState", "lastActivityTime"],
+    "SELECT * FROM dev": ["devices", "devices.modules", "devices.jobs"],
+    "status = ": ["'enabled'", "'disabled'"],
+    "tags.my": ["tags.[[my name]]"],
+    "deviceId = 'sta": [],
+    "deviceId = 'it\\'s' AND mod": ["moduleId", "modelId"],
+    "": [],
+}
+MISTAKES = [
+    ("tags.a = = 1", "unexpected '=' (line 1, column 38)", 9),
+    ("  tags.a", "the text ends too early (line 1, column 35)", 6),
+    ("SELECT * FORM devices", "unexpected 'FORM' (line 1, column 10)", 9),
+    ("tags.a", "it is wrong", None),
+    ("tags.a", "(line 9, column 9)", None),
+]
+PATCHES: list[tuple[dict[str, Any], dict[str, Any], Any]] = [
+    ({"a": 1, "b": 2}, {"a": 1, "b": 3}, {"b": 3}),
+    ({"a": {"b": 1, "c": 2}}, {"a": {"c": 2}}, {"a": {"b": None}}),
+    ({"a": 1}, {}, {"a": None}),
+    ({"a": [1, {"b": 1}]}, {"a": [1, {"b": 1}]}, None),
+    ({"a": [1, 2]}, {"a": [2, 1]}, {"a": [2, 1]}),
+    ({"a": {"b": 1}}, {"a": 5}, {"a": 5}),
+    ({"a": 5}, {"a": {"b": 1}}, {"a": {"b": 1}}),
+    ({"a": 1}, {"a": None}, {"a": None}),
+    ({}, {"a": None}, None),
+    ({"a": 0}, {"a": False}, {"a": False}),
+    ({}, {"__proto__": {"a": 1}, "constructor": 2}, {"__proto__": {"a": 1}, "constructor": 2}),
+    ({"a": {}}, {"a": {}}, None),
+    ({}, {"a": {}}, {"a": {}}),
+]
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +151,31 @@ def test_the_columns_that_somebody_chooses_stay_chosen(browser: Browser, console
     browser.run("localStorage.clear()")
 
 
+def test_what_can_follow_is_completed_and_the_place_of_a_mistake_is_found(
+    browser: Browser, console: ServedConsole
+) -> None:
+    opened(browser, console, "/devices")
+    script = "return QueryBox.completions(arguments[0], arguments[0].length, ['tags.my name']).found"
+    for typed, found in COMPLETED.items():
+        assert browser.run(script, typed) == found, typed
+    for text, message, place in MISTAKES:
+        assert browser.run("return QueryBox.placeOf(arguments[0], arguments[1])", message, text) == place, message
+
+
 # -- a device -------------------------------------------------------------------------------------------------------
+
+
+def test_an_edit_becomes_the_patch_that_makes_it(browser: Browser, console: ServedConsole) -> None:
+    opened(browser, console, "/devices/pump-001")
+    script = """
+        const [before, after] = [JSON.parse(arguments[0]), JSON.parse(arguments[1])];
+        const patch = TwinPatch.between(before, after);
+        return JSON.stringify([patch === undefined ? null : patch, TwinPatch.applied(before, patch || {})]);
+    """
+    for before, after, patch in PATCHES:
+        found, made = json.loads(browser.run(script, json.dumps(before), json.dumps(after)))
+        assert found == patch, (before, after)
+        assert made == {name: each for name, each in after.items() if each is not None}, (before, after)
 
 
 def test_a_twin_is_edited_and_a_change_of_somebody_else_loses_nothing(

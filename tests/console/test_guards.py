@@ -1,5 +1,6 @@
 """What reaches the console, and what does not: attacks from other pages, other names, and without signing in."""
 
+import gzip
 import json
 import re
 from collections.abc import Iterator
@@ -189,3 +190,14 @@ def test_a_file_outside_of_the_pages_is_not_served(console: ServedConsole) -> No
         "/static/libraries.json",
     ):
         assert console.get(path).status == 404
+
+
+# -- what pages are made of -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/jobs", "/static/console.js"])
+def test_who_takes_compressed_files_gets_them_and_others_do_not(console: ServedConsole, path: str) -> None:
+    plain, compressed = console.get(path), console.get(path, Accept_Encoding="br, gzip")
+    assert "content-encoding" not in plain.headers and compressed.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(compressed.body) == plain.body
+    assert plain.headers["vary"] == compressed.headers["vary"] == "Accept-Encoding"

@@ -282,3 +282,15 @@ def test_the_first_key_leads_past_the_header(browser: Browser, console: ServedCo
     assert browser.run("return document.activeElement.textContent") == "Skip to content"
     browser.run("document.activeElement.click()")
     assert browser.run("return document.activeElement.id") == "content"
+
+
+def test_a_page_is_printed_dark_on_white_without_what_is_for_the_screen(
+    browser: Browser, console: ServedConsole, setup: FleetJobSetup
+) -> None:
+    setup.run(Driver.CALLS, ids(2))
+    signed_in(browser, console)
+    browser.open(f"{console.console.address}jobs/fleet/job", "dark", "print")
+    browser.wait_for("its devices", "return document.querySelectorAll('#devices tbody tr').length === 2")
+    colors = browser.run("const style = getComputedStyle(document.body); return [style.color, style.backgroundColor]")
+    assert colors == ["rgb(22, 25, 29)", "rgb(255, 255, 255)"]
+    assert [each for each in browser.all("nav, .filters, .buttons, .commands") if each.is_displayed()] == []

@@ -1,5 +1,6 @@
 """What is served is what was looked at: libraries by their hashes, sizes, no markup from data; all is in the wheel."""
 
+import gzip
 import hashlib
 import json
 import re
@@ -15,6 +16,7 @@ KEPT = json.loads((LIBRARIES / "libraries.json").read_text(encoding="utf-8"))
 OWN_SCRIPTS = sorted((WEB / "static").glob("*.js"))
 OWN_PAGES = sorted((WEB / "pages").glob("*.html"))
 MAX_BYTES = 150_000
+MAX_COMPRESSED_BYTES = 100_000
 MARKUP = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|x-html|\beval\(|new Function|srcdoc")
 INLINE = re.compile(r"<script(?![^>]*\bsrc=)|\sstyle=|:style=|\son[a-z]+=|javascript:|https?://", re.IGNORECASE)
 
@@ -35,6 +37,11 @@ def test_all_that_a_page_loads_is_small(page: pages.Page) -> None:
     markup = [WEB / "layout.html", WEB / "pages" / f"{page.name}.html"]
     loaded = [*scripts, *markup, WEB / "static" / "console.css", WEB / "static" / "icon.svg", *LIBRARIES.glob("*.js")]
     assert sum(each.stat().st_size for each in loaded) < MAX_BYTES
+
+
+def test_all_pages_together_are_small_on_their_way() -> None:
+    served = [each for each in WEB.rglob("*") if each.suffix in {".html", *pages.TYPES}]
+    assert sum(len(gzip.compress(each.read_bytes())) for each in served) < MAX_COMPRESSED_BYTES
 
 
 @pytest.mark.parametrize("file", [*OWN_SCRIPTS, *OWN_PAGES], ids=lambda each: str(each.name))

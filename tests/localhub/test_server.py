@@ -38,7 +38,8 @@ def test_the_ready_file_is_there_while_clients_are_served_and_never_one_of_an_ea
     ready = tmp_path / "ready.json"
     with HubProcess(tmp_path / "data", "--ready-file", str(ready)) as hub:
         assert json.loads(ready.read_text()) == hub.info
-        assert refused(tmp_path / "data", "--ready-file", str(ready))[0] == 12
+        assert refused(tmp_path / "other", "--ready-file", str(ready))[0] == 2
+        assert refused(tmp_path / "data", "--ready-file", str(tmp_path / "other.json"))[0] == 12
         assert json.loads(ready.read_text()) == hub.info, "another's start changes nothing"
         hub.kill()
     assert ready.exists()

@@ -9,6 +9,8 @@ from azext_iotjobs.cli.fleet_job.child_process import az_command, environment_of
 from azext_iotjobs.cli.fleet_job.console_local_hub import local_hub_at
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext, fleet_job_context
 from azext_iotjobs.cli.fleet_job.documents import render_batch, render_fleet_job, render_run, render_run_details
+from azext_iotjobs.cli.fleet_job.job_form.forms import CommandLineForms
+from azext_iotjobs.cli.fleet_job.schedule.save import new_store_key
 from azext_iotjobs.cli.hub_access import running_hubs
 from azext_iotjobs.cli.hub_access.amqp_access import amqp_access, events_access
 from azext_iotjobs.cli.hub_access.policy_rights import Rights
@@ -64,6 +66,9 @@ def console_context(cli_ctx: Any, command_args: dict[str, Any], rights: Rights) 
         documents=DOCUMENTS,
         spelling=CommandLineSpelling(),
         run_command=lambda words: _run(context, words),
+        forms=CommandLineForms(),
+        new_store_key=new_store_key,
+        tier=context.tier,
         open_messages=(lambda: amqp_access(cli_ctx, dict(typed)).open(None)) if is_named else None,
         open_events=(lambda on_notice: _events(cli_ctx, dict(typed), on_notice)) if is_named else None,
         local_hub=None if hub is None else local_hub_at(hub.target),

@@ -33,7 +33,7 @@ class NameOptions(NamedTuple):
         if self.description is not None:
             changes["description"] = self.description
         if self.our_labels is not None:
-            changes["labels"] = _labels(self.our_labels)
+            changes["labels"] = parse_labels(self.our_labels, "--labels")
         return changes
 
 
@@ -127,13 +127,14 @@ def _printable(text: str, option: str) -> str:
     return text
 
 
-def _labels(pairs: Sequence[str]) -> Mapping[str, str]:
+def parse_labels(pairs: Sequence[str], option: str) -> Mapping[str, str]:
+    """Labels, each as name=value. Raises BadValue. option: what gave them, for the error."""
     labels: dict[str, str] = {}
     for pair in filter(None, pairs):
         name, equals, value = pair.partition("=")
         if not equals or not name.strip():
-            raise BadValue(f"--labels: {shown(pair)} is not name=value.", hint="--labels ring=2 owner=ann")
+            raise BadValue(f"{option}: {shown(pair)} is not name=value.", hint=f"{option} ring=2 owner=ann")
         if name in labels:
-            raise BadValue(f"--labels: {shown(name)} is given twice.")
-        labels[_printable(name, "--labels")] = _printable(value, "--labels")
+            raise BadValue(f"{option}: {shown(name)} is given twice.")
+        labels[_printable(name, option)] = _printable(value, option)
     return labels

@@ -17,6 +17,11 @@ class Problems:
     def __len__(self) -> int:
         return len(self._found)
 
+    @property
+    def found(self) -> Sequence[Misplaced]:
+        """Those that were noted, in the order of their places."""
+        return sorted(self._found, key=lambda each: each.place)
+
     def note(self, problem: Misplaced) -> None:
         """Note one more."""
         self._found.append(problem)
@@ -27,7 +32,7 @@ class Problems:
 
     def check(self, others: Sequence[str] = ()) -> None:
         """Raise BadValue that says all of them, in the order of their places. others: problems without a place."""
-        placed = dict.fromkeys(_line(each) for each in sorted(self._found, key=lambda each: each.place))
+        placed = dict.fromkeys(_line(each) for each in self.found)
         lines = [*placed, *others]
         more = len(lines) - MAX_PROBLEMS
         if lines:

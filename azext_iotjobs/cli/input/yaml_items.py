@@ -48,9 +48,14 @@ class Place(NamedTuple):
 class Misplaced(BadValue):
     """Something is wrong at a place of a text."""
 
-    def __init__(self, message: str, place: Place, *, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, place: Place, *, hint: str | None = None, path: str = "", said: str | None = None
+    ) -> None:
+        """path: of the member that is wrong, from the top.  said: the message without the place; None: that."""
         super().__init__(message, hint=hint)
         self.place = place
+        self.path = path
+        self.said = message if said is None else said
 
 
 @dataclass(kw_only=True)
@@ -111,12 +116,12 @@ class Item:
         where = f"{self.path}: " if self.path else ""
         return self.misplaced(f"{where}{what}.", hint)
 
-    def misplaced(self, text: str, hint: str | None = None) -> Misplaced:
-        """The error that says this, and where it is so."""
-        text = f"{self.source.at(self.place)}: {text}"
+    def misplaced(self, text: str, hint: str | None = None, path: str | None = None) -> Misplaced:
+        """The error that says this, and where it is so. path: of a member that is not there; None: of this item."""
         # Keys may hold control characters, written as escapes.
         plain = "".join(letter if letter.isprintable() else "?" for letter in text)
-        return Misplaced(plain, self.place, hint=hint)
+        message = f"{self.source.at(self.place)}: {plain}"
+        return Misplaced(message, self.place, hint=hint, path=self.path if path is None else path, said=plain)
 
     def refuse(self, allowed: str) -> NoReturn:
         """Raise the error that says what is there and what is allowed."""

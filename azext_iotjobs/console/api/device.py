@@ -86,8 +86,11 @@ async def keys(request: web.Request) -> web.Response:
     """POST …/keys: what it signs in with. A POST: it is asked for by a button, and never in read-only mode."""
     await body_of(request)
     parts, address = parts_of(request), address_of(request)
-    identity = await parts.workers.hub(lambda client: client.identities.get(*address))
-    host = await parts.workers.hub(lambda client: client.target.for_devices.host)
+
+    def work(client: HubClient) -> tuple[Identity, str]:
+        return client.identities.get(*address), client.target.for_devices.host
+
+    identity, host = await parts.workers.hub(work)
     module = "" if address.module_id is None else f";ModuleId={address.module_id}"
     string = f"HostName={host};DeviceId={address.device_id}{module};SharedAccessKey={identity.primary_key}"
     return web.json_response(

@@ -70,7 +70,7 @@ def _paths(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     for row in rows:
         for part in PARTS:
             start = ".".join(part)
-            for path in _below(_value_at(row, start), start, MAX_DEPTH):
+            for path in _below(_value_at(row, start) or {}, start, MAX_DEPTH):
                 found[path] = None
                 if len(found) == MAX_PATHS:
                     return sorted(found)

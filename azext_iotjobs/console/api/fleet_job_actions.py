@@ -39,6 +39,7 @@ class Situation(NamedTuple):
     batch: Batch | None  # the first of it that has not ended
     gates: Gates | None  # that the run goes by
     now: datetime
+    is_scheduled: bool
 
 
 class TextField(NamedTuple):
@@ -49,7 +50,7 @@ class TextField(NamedTuple):
 
 
 class Action(NamedTuple):
-    """Something to do with a fleet job; its name is the command's verb."""
+    """Something to do with a fleet job; its name is the command's verb, unless it says another one."""
 
     label: str  # on its button, in IoT Central's words
     is_possible: Callable[[Situation], bool]
@@ -58,6 +59,7 @@ class Action(NamedTuple):
     fields: tuple[TextField, ...] = ()
     unseen: tuple[str, ...] = ()  # more of them, where nobody is at a terminal
     record: "Callable[[FleetJobStore, Run, str | None, Clock], None] | None" = None  # None: the command does it
+    verb: str | None = None  # of the command; None: its name
 
 
 def _may(event: RunEvent) -> Callable[[Situation], bool]:
@@ -142,6 +144,7 @@ ACTIONS: Mapping[str, Action] = {
         NEW_JOB,
         CONFIRMED,
     ),
+    "unschedule": Action("Unschedule", lambda seen: seen.is_scheduled, "Remove its schedule?", verb="schedule remove"),
 }
 
 
@@ -153,7 +156,9 @@ def offered(context: ConsoleContext, job: FleetJob, seen: Situation) -> list[Doc
             "label": action.label,
             "question": action.question,
             "fields": [each._asdict() for each in action.fields],
-            "line": context.spelling.command(f"{GROUP} {name}", *action.options, fleet_job_id=job.fleet_job_id),
+            "line": context.spelling.command(
+                f"{GROUP} {action.verb or name}", *action.options, fleet_job_id=job.fleet_job_id
+            ),
         }
         for name, action in ACTIONS.items()
         if action.is_possible(seen)
@@ -171,9 +176,11 @@ def shown_job(store: FleetJobStore, context: ConsoleContext, fleet_job_id: str) 
 def situation(store: FleetJobStore, fleet_job_id: str, now: datetime) -> Situation:
     """How a fleet job stands."""
     run = store.runs.last(fleet_job_id)
+    is_scheduled = store.schedules.get(fleet_job_id) is not None
     if run is None:
-        return Situation(None, None, None, now)
-    return Situation(run, store.runs.current_batch(run), store.definitions.of_run(run).rollout.gates, now)
+        return Situation(None, None, None, now, is_scheduled)
+    gates = store.definitions.of_run(run).rollout.gates
+    return Situation(run, store.runs.current_batch(run), gates, now, is_scheduled)
 
 
 async def act(request: web.Request) -> web.Response:
@@ -195,7 +202,8 @@ async def act(request: web.Request) -> web.Response:
 async def _by_command(parts: Parts, name: str, fleet_job_id: str, typed: Mapping[str, str]) -> web.Response:
     action = ACTIONS[name]
     given = (f"--{option}={value}" for option, value in typed.items())  # one word: a value is never an option
-    words = ("iot", "hub", "fleet-job", name, "-j", fleet_job_id, *action.options, *given, *action.unseen)
+    group_and_verb = f"{GROUP} {action.verb or name}".split()
+    words = (*group_and_verb, "-j", fleet_job_id, *action.options, *given, *action.unseen)
     ran = await parts.workers.wait(lambda: parts.context.run_command(words))
     if ran.code not in (0, Outcome.WAIT_OVER):
         return web.json_response(error_document("command", _said(ran)), status=409)

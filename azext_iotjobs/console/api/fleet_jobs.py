@@ -33,7 +33,11 @@ async def read_list(parts: Parts, _argument: str) -> Document:
 
     def work(store: FleetJobStore) -> list[Document]:
         found = definitions.list_saved(store, definitions.ListFilter())
-        return [_short(each, parts.context, now) for each in found if parts.context.has_host(each.job.host)]
+        scheduled = {each.fleet_job_id for each in store.schedules.list_all()}
+        shown = [each for each in found if parts.context.has_host(each.job.host)]
+        return [
+            {**_short(each, parts.context, now), "isScheduled": each.job.fleet_job_id in scheduled} for each in shown
+        ]
 
     return {"jobs": await parts.workers.store(work), "line": parts.context.spelling.command("iot hub fleet-job list")}
 

@@ -41,6 +41,10 @@ class Page(NamedTuple, Generic[T]):
     next_after: int  # after which to read on
     dropped: int  # how many entries after the number were kept no longer, whosever they were
 
+    def followed_by(self, page: "Page[T]") -> "Page[T]":
+        """This one, which is empty, and the one after `next_after` as one, so that no entry is looked at again."""
+        return page._replace(dropped=self.dropped + page.dropped)
+
 
 class ObservationLog(Generic[T]):
     """One log."""
@@ -48,6 +52,7 @@ class ObservationLog(Generic[T]):
     def __init__(self) -> None:
         self.last = 0  # the number of the newest entry there ever was
         self._entries: deque[tuple[T, int]] = deque()  # each with the bytes of its payloads
+        self._before = 0  # the number before the oldest entry's
         self._bytes = 0
         self._cleared_at = 0  # the newest number at the last reset
         self._waiting: defaultdict[str | None, set[asyncio.Future[None]]] = defaultdict(set)  # by device; None: any
@@ -58,17 +63,17 @@ class ObservationLog(Generic[T]):
         self.last += 1
         self._entries.append((entry, size_bytes))
         self._bytes += size_bytes
-        while len(self._entries) > MAX_ENTRIES or (self._bytes > MAX_BYTES and len(self._entries) > 1):
+        while self.last - self._before > MAX_ENTRIES or (self._bytes > MAX_BYTES and self.last - self._before > 1):
             self._bytes -= self._entries.popleft()[1]
+            self._before += 1
         if self._waiting:
             self._wake(entry.address)
 
     def read(self, after: int, limit: int, wanted: Wanted) -> Page[T]:
         """The oldest entries after a number. after: 0..`last`; 0: all that is kept.  limit: 1 or more."""
-        begin = self.last - len(self._entries)  # the number before the oldest
-        found = list(islice(self._wanted(max(0, after - begin), wanted), limit))
+        found = list(islice(self._wanted(max(0, after - self._before), wanted), limit))
         next_after = found[-1][0] if len(found) == limit else self.last
-        return Page(found, next_after, max(0, begin - max(after, self._cleared_at)))
+        return Page(found, next_after, max(0, self._before - max(after, self._cleared_at)))
 
     async def wait(self, wanted: Wanted, limit_s: float) -> None:
         """Wait until an entry is added that may be wanted, at most `limit_s`; not at all once the log is closed."""
@@ -98,7 +103,7 @@ class ObservationLog(Generic[T]):
         """Forget all entries, but not how they were numbered."""
         self._entries.clear()
         self._bytes = 0
-        self._cleared_at = self.last
+        self._before = self._cleared_at = self.last
 
     def close(self) -> None:
         """The hub ends: let all go that wait."""
@@ -107,8 +112,7 @@ class ObservationLog(Generic[T]):
             self._settle_all(device_id)
 
     def _wanted(self, start: int, wanted: Wanted) -> Iterator[tuple[int, T]]:
-        begin = self.last - len(self._entries)
-        for number, (entry, _) in enumerate(islice(self._entries, start, None), begin + start + 1):
+        for number, (entry, _) in enumerate(islice(self._entries, start, None), self._before + start + 1):
             if wanted.includes(entry.address):
                 yield number, entry
 

@@ -89,36 +89,37 @@ class Call:
 
     def sent(self) -> None:
         """The device has been sent it."""
-        self._add(CallState.CALLING)
+        self._add(CallState.CALLING, None, None, 0, None, None)
 
     def responded(self, status: int, response: Json, size_bytes: int) -> None:
         """The device has responded. size_bytes: of the response."""
-        self._add(CallState.RESPONDED, status, response, size_bytes=size_bytes)
+        self._add(CallState.RESPONDED, status, response, size_bytes, None, None)
 
     def failed(self, err: HubError) -> None:
         """It was refused, or there was no response."""
         state = CallState.TIMED_OUT if err.fault is GATEWAY_TIMEOUT else CallState.FAILED
-        self._add(state, error_code=err.fault.name, reason=err.text)
+        self._add(state, None, None, 0, err.fault.name, err.text)
 
     def cancelled(self) -> None:
         """Nobody waits for it any more."""
-        self._add(CallState.CANCELLED)
+        self._add(CallState.CANCELLED, None, None, 0, None, None)
 
     def _add(
         self,
         state: CallState,
-        status: int | None = None,
-        response: Json = None,
-        *,
-        size_bytes: int = 0,
-        error_code: str | None = None,
-        reason: str | None = None,
+        status: int | None,
+        response: Json,
+        size_bytes: int,
+        error_code: str | None,
+        reason: str | None,
     ) -> None:
-        entry = CallEntry(
-            *(self._calls.clock.now(), self._call_id, self._address, self._name, self._payload, self._job_id, state),
-            *(self._calls.now() - self._began_s, status, response, error_code, reason),
-        )
-        self._calls.add(entry, self._size_bytes + size_bytes)
+        calls, call_id = self._calls, self._call_id
+        if call_id <= calls.forgotten_id:
+            return
+        at, duration_s = calls.clock.now(), calls.now() - self._began_s
+        who = (call_id, self._address, self._name, self._payload, self._job_id)
+        entry = CallEntry(at, *who, state, duration_s, status, response, error_code, reason)
+        calls.log.add(entry, self._size_bytes + size_bytes)
 
 
 class Calls:
@@ -128,21 +129,17 @@ class Calls:
         self.log: ObservationLog[CallEntry] = ObservationLog()
         self.clock = clock
         self.now = now
-        self._last_id = self._forgotten_id = 0
+        self.forgotten_id = 0  # of the newest call that had begun at the last reset: it is noted no more
+        self._last_id = 0
 
     def begin(self, address: Address, name: str, payload: Json, size_bytes: int, job_id: str | None) -> Call:
         """A call is requested. size_bytes: of the payload.  job_id: the job that calls; None: an HTTPS request."""
         self._last_id += 1
         return Call(self, self._last_id, address, name, payload, size_bytes, job_id)
 
-    def add(self, entry: CallEntry, size_bytes: int) -> None:
-        """Add an entry, unless its call began before the last reset."""
-        if entry.call_id > self._forgotten_id:
-            self.log.add(entry, size_bytes)
-
     def clear(self) -> None:
         """Forget the calls, also those that have not ended."""
-        self._forgotten_id = self._last_id
+        self.forgotten_id = self._last_id
         self.log.clear()
 
 

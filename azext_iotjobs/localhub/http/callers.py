@@ -7,7 +7,7 @@ from azext_iotjobs.localhub.auth.authenticator import Authenticator
 from azext_iotjobs.localhub.auth.policies import Right
 from azext_iotjobs.localhub.engine.observations import Connections
 from azext_iotjobs.localhub.errors import HubError
-from azext_iotjobs.localhub.http.routes import Caller
+from azext_iotjobs.localhub.http.route import Caller
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.host_names import ClientKind
 from azext_iotjobs.localhub.rules.identity import is_id

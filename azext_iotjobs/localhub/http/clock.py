@@ -42,8 +42,8 @@ class ClockRoutes:
         if not by:
             raise HubError(
                 ARGUMENT_INVALID,
-                f"advance: {text!a} is not allowed. The clock only goes ahead: give a duration above 0, such as 30s, "
-                "5m, 2h or 7d.",
+                f"advance: {text!a} is not allowed. The clock only goes ahead: give a duration above 0 and at most "
+                f"{MAX_AHEAD.days:,}d, such as 30s, 5m, 2h or 7d.",
             )
         try:
             self._service.advance(by)

@@ -42,7 +42,8 @@ from azext_iotjobs.localhub.http.own_request import read_own_request
 from azext_iotjobs.localhub.http.path_ids import check_path
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
 from azext_iotjobs.localhub.http.request_log import ERROR_CODE, note_request
-from azext_iotjobs.localhub.http.routes import MAX_BODY_BYTES, ROUTES, Route, RouteHandlers
+from azext_iotjobs.localhub.http.route import MAX_BODY_BYTES, Route, RouteHandlers
+from azext_iotjobs.localhub.http.routes import CALL_METHOD, ROUTES
 from azext_iotjobs.localhub.rules.json_values import dump_json
 
 logger = logging.getLogger(__name__)
@@ -110,7 +111,7 @@ def make_application(
 
     application = web.Application(middlewares=[respond], client_max_size=MAX_BODY_BYTES)
     application.on_response_prepare.append(_remove_aiohttps_headers)
-    for route in ROUTES:
+    for route in sorted(ROUTES, key=lambda each: each.path != CALL_METHOD):  # looked for in this order
         handler = _handler(route, handlers, authenticator, quotas, links)
         application.router.add_route(route.verb, route_pattern(route.path), handler)
     for endpoint in endpoints:

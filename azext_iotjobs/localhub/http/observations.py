@@ -159,14 +159,16 @@ def _wanted(request: HubRequest) -> Wanted:
 async def _page(request: HubRequest, log: ObservationLog[T], wanted: Wanted) -> Page[T]:
     """The entries, once there is one or the time is over."""
     loop = asyncio.get_running_loop()
-    after, limit = request.parameters["after"], request.parameters["limit"]
     ends_at = loop.time() + request.parameters["wait"]
-    while True:
-        page = log.read(after, limit, wanted)
+    limit = request.parameters["limit"]
+    page = log.read(request.parameters["after"], limit, wanted)
+    while not page.entries:
         left_s = ends_at - loop.time()
-        if page.entries or left_s <= 0 or log.is_closed or request.is_gone():
-            return page
+        if left_s <= 0 or log.is_closed or request.is_gone():
+            break
         await log.wait(wanted, min(left_s, CHECK_INTERVAL_S))
+        page = page.followed_by(log.read(page.next_after, limit, wanted))
+    return page
 
 
 def _connection_document(entry: ConnectionEntry) -> Document:

@@ -1,5 +1,7 @@
 """The log of HTTPS requests: what they were answered with, how soon, and to whom."""
 
+from functools import lru_cache
+
 from aiohttp import web
 
 from azext_iotjobs.localhub.engine.observations import Observations
@@ -10,25 +12,29 @@ from azext_iotjobs.localhub.rules.observation import RequestEntry, cut
 
 OWN_PATHS = "/_local/"  # their requests are not noted: who reads the log would see nothing else
 ERROR_CODE = "iothub-errorcode"
+FIRST_ERROR = 400  # of the statuses that have one
+KNOWN_ADDRESSES = 1024  # of the last requests
 
 
 def note_request(
     observations: Observations, request: web.Request, response: web.StreamResponse, duration_s: float
 ) -> None:
     """Note a request that has its response. duration_s: from its head to the response, before that is sent."""
-    if request.path.startswith(OWN_PATHS):
+    path = request.path
+    if path.startswith(OWN_PATHS):
         return
+    parts, status = request.match_info, response.status
+    error_code = response.headers.get(ERROR_CODE) if status >= FIRST_ERROR else None
+    caller = request[CALLER] if CALLER in request else None
+    at, address = observations.clock.now(), _address(parts.get("id"), parts.get("module"))
     observations.requests.add(
-        RequestEntry(
-            *(observations.clock.now(), request.method, cut(request.path), request.get(CALLER), _address(request)),
-            *(response.status, response.headers.get(ERROR_CODE), duration_s),
-        )
+        RequestEntry(at, request.method, cut(path), caller, address, status, error_code, duration_s)
     )
 
 
-def _address(request: web.Request) -> Address | None:
-    """The device or module in its path; None where there is none, or no such id can be."""
-    device_id, module_id = request.match_info.get("id"), request.match_info.get("module")
+@lru_cache(KNOWN_ADDRESSES)
+def _address(device_id: str | None, module_id: str | None) -> Address | None:
+    """The device or module in a path; None where there is none, or no such id can be."""
     if device_id is None or not is_id(device_id) or not (module_id is None or is_id(module_id)):
         return None
     return Address(device_id, module_id)

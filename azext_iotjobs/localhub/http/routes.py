@@ -1,98 +1,16 @@
 """The table of routes: verb, path, caller, throttle -> handler. A new route is a new row; the docs are made from it."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from enum import Enum
-from typing import NamedTuple
-
 from azext_iotjobs.localhub.auth.policies import Right
-from azext_iotjobs.localhub.http import (
-    certificates,
-    clock,
-    control,
-    costs,
-    faults,
-    local_messages,
-    observations,
-    public,
-    quotas,
-    seed,
-    snapshots,
-)
-from azext_iotjobs.localhub.http.bulk import BulkRoutes
-from azext_iotjobs.localhub.http.certificates import CertificateRoutes
-from azext_iotjobs.localhub.http.clock import ClockRoutes
-from azext_iotjobs.localhub.http.configurations import ConfigurationRoutes
-from azext_iotjobs.localhub.http.control import ControlRoutes
-from azext_iotjobs.localhub.http.digital_twins import DigitalTwinRoutes
-from azext_iotjobs.localhub.http.edge import EdgeRoutes
-from azext_iotjobs.localhub.http.faults import FaultRoutes
-from azext_iotjobs.localhub.http.files import FileRoutes
-from azext_iotjobs.localhub.http.identities import IdentityRoutes
-from azext_iotjobs.localhub.http.import_export import ImportExportRoutes
-from azext_iotjobs.localhub.http.jobs import JobRoutes
-from azext_iotjobs.localhub.http.local_messages import LocalMessageRoutes
-from azext_iotjobs.localhub.http.messages import MessageRoutes
-from azext_iotjobs.localhub.http.observations import ObservationRoutes
-from azext_iotjobs.localhub.http.own_request import OwnForm
-from azext_iotjobs.localhub.http.public import PublicRoutes
-from azext_iotjobs.localhub.http.queries import QueryRoutes
-from azext_iotjobs.localhub.http.quotas import QuotaRoutes
-from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
-from azext_iotjobs.localhub.http.seed import SeedRoutes
-from azext_iotjobs.localhub.http.snapshots import SnapshotRoutes
-from azext_iotjobs.localhub.http.twins import TwinRoutes
-from azext_iotjobs.localhub.process.seed_file import MAX_BYTES as MAX_SEED_BYTES
+from azext_iotjobs.localhub.http import costs
+from azext_iotjobs.localhub.http.own_routes import OWN_ROUTES
+from azext_iotjobs.localhub.http.route import Access, Caller, Cost, Find, Route
 from azext_iotjobs.localhub.rules.quota import Throttle
-
-MAX_BODY_BYTES = 1024 * 1024  # a job with a method payload of 128 KB and a full condition is far below
-MAX_SNAPSHOT_BYTES = 1024 * 1024 * 1024  # events on disk may take half of it
-
-
-class Caller(Enum):
-    """Callers that are allowed by something other than a policy's right."""
-
-    DEVICE = "the device itself"  # or a policy that may connect devices
-    # IoT Hub does not have the routes of these two, so that they take no api-version.
-    OWNER = "iothubowner"  # by its own key
-    ANYBODY = "anybody"  # without a key
-
 
 READ, WRITE, SERVICE = Right.REGISTRY_READ, Right.REGISTRY_WRITE, Right.SERVICE_CONNECT
 # Which right jobs need is not confirmed: registry rights are documented, service connect is plausible.
 JOBS = READ | WRITE | SERVICE
 
-
-@dataclass(frozen=True, kw_only=True)
-class RouteHandlers:
-    """The objects whose methods handle requests."""
-
-    identities: IdentityRoutes
-    bulk: BulkRoutes
-    edge: EdgeRoutes
-    configurations: ConfigurationRoutes
-    twins: TwinRoutes
-    digital_twins: DigitalTwinRoutes
-    jobs: JobRoutes
-    queries: QueryRoutes
-    messages: MessageRoutes
-    files: FileRoutes
-    import_export: ImportExportRoutes
-    certificates: CertificateRoutes
-    control: ControlRoutes
-    public: PublicRoutes
-    local_messages: LocalMessageRoutes
-    quotas: QuotaRoutes
-    faults: FaultRoutes
-    clock: ClockRoutes
-    seed: SeedRoutes
-    snapshots: SnapshotRoutes
-    observations: ObservationRoutes
-
-
-Find = Callable[[RouteHandlers], Callable[[HubRequest], Awaitable[HubResponse]]]
-Cost = Callable[[HubRequest], int]
-
+CALL_METHOD = "/twins/{id}/methods"  # what clients do most
 MODULE = "/devices/{id}/modules/{module}"
 EDGE = "/devices/{id}/applyConfigurationContent"
 ONE_CONFIGURATION = "/configurations/{configuration}"
@@ -100,40 +18,6 @@ COMPONENT = "/digitaltwins/{id}/components/{component}"
 FEEDBACK = "/messages/serviceBound/feedback"
 FILES, FILE_NOTIFICATIONS = "/devices/{id}/files", "/messages/serviceBound/filenotifications"
 EVENTS, BOUND = "/devices/{id}/messages/events", "/devices/{id}/messages/deviceBound"
-CERTIFICATE = "/_local/certificates/{certificate}"
-FAULT = "/_local/faults/{fault}"
-
-
-@dataclass(frozen=True)
-class Route:
-    """One row of the table."""
-
-    verb: str
-    path: str  # {name} is a part, which `path_ids` checks; the other parts match in any case
-    caller: Right | Caller  # any one of these rights is enough
-    throttle: Throttle | None  # of the hub's tier
-    handler: Find
-    what: str  # for people
-    cost: Cost = costs.one  # counted by its throttle
-    max_body_bytes: int = MAX_BODY_BYTES
-    form: OwnForm | None = None  # of the hub's own routes: what a request may have
-
-    def __post_init__(self) -> None:
-        if self.is_own != (self.form is not None):
-            raise ValueError(f"{self.verb} {self.path}: the hub's own routes have a form, and only they")
-
-    @property
-    def is_own(self) -> bool:
-        """Whether IoT Hub does not have it: it takes no api-version, and faults do not concern it."""
-        return self.caller in (Caller.OWNER, Caller.ANYBODY)
-
-
-class Access(NamedTuple):
-    """Who may call a route, and the throttle that counts its requests."""
-
-    caller: Right | Caller
-    throttle: Throttle | None
-
 
 REGISTRY_READ, REGISTRY_WRITE = Access(READ, Throttle.REGISTRY), Access(WRITE, Throttle.REGISTRY)
 STATISTICS = Access(SERVICE, Throttle.REGISTRY)
@@ -144,27 +28,11 @@ JOB, OLD_JOB = Access(JOBS, Throttle.JOBS), Access(WRITE, Throttle.JOBS)
 MESSAGES = Access(SERVICE, None)
 DEVICE_SEND, DEVICE_RECEIVE = Access(Caller.DEVICE, Throttle.SENDS), Access(Caller.DEVICE, Throttle.MESSAGE_RECEIVES)
 DEVICE_SETTLE, DEVICE_UPLOAD = Access(Caller.DEVICE, None), Access(Caller.DEVICE, Throttle.FILE_UPLOADS)
-LOCAL, LOCAL_SEND = Access(Caller.OWNER, None), Access(Caller.OWNER, Throttle.MESSAGE_SENDS)
-PUBLIC = Access(Caller.ANYBODY, None)
 
 
-def _route(
-    target: str,
-    access: Access,
-    handler: Find,
-    what: str,
-    cost: Cost = costs.one,
-    max_body_bytes: int = MAX_BODY_BYTES,
-) -> Route:
+def _route(target: str, access: Access, handler: Find, what: str, cost: Cost = costs.one) -> Route:
     verb, path = target.split()
-    return Route(verb, path, access.caller, access.throttle, handler, what, cost, max_body_bytes)
-
-
-def _own(
-    target: str, access: Access, handler: Find, what: str, form: OwnForm, max_body_bytes: int = MAX_BODY_BYTES
-) -> Route:
-    verb, path = target.split()
-    return Route(verb, path, *access, handler, what, max_body_bytes=max_body_bytes, form=form)
+    return Route(verb, path, *access, handler, what, cost)
 
 
 ROUTES = (
@@ -209,9 +77,7 @@ ROUTES = (
     _route("GET /twins/{id}/modules/{module}", TWIN_READ, lambda h: h.twins.get, "show a module's twin"),
     _route("PATCH /twins/{id}/modules/{module}", TWIN_UPDATE, lambda h: h.twins.patch, "merge"),
     _route("PUT /twins/{id}/modules/{module}", TWIN_UPDATE, lambda h: h.twins.put, "replace"),
-    _route(
-        "POST /twins/{id}/methods", METHOD, lambda h: h.twins.invoke, "call a device's method", costs.payload_blocks
-    ),
+    _route(f"POST {CALL_METHOD}", METHOD, lambda h: h.twins.invoke, "call a device's method", costs.payload_blocks),
     _route(
         "POST /twins/{id}/modules/{module}/methods",
         METHOD,
@@ -272,95 +138,5 @@ ROUTES = (
     _route(
         f"POST {FILE_NOTIFICATIONS}/{{token}}/abandon", MESSAGES, lambda h: h.files.abandon, "abandon a notification"
     ),
-    _own(
-        "GET /_local/health",
-        PUBLIC,
-        lambda h: h.public.health,
-        "200 `up`; 503 `trouble` while something does not work",
-        public.HEALTH,
-    ),
-    _own("HEAD /_local/health", PUBLIC, lambda h: h.public.health, "the same without the body", public.HEALTH),
-    _own("GET /_local/ca.pem", PUBLIC, lambda h: h.public.ca_certificate, "the hub's CA certificate", public.CA),
-    _own("HEAD /_local/ca.pem", PUBLIC, lambda h: h.public.ca_certificate, "the same without the body", public.CA),
-    _own(
-        "GET /_local/state",
-        LOCAL,
-        lambda h: h.control.state,
-        "process id; numbers of devices and active jobs",
-        control.STATE,
-    ),
-    _own("GET /_local/troubles", LOCAL, lambda h: h.control.outages, "what does not work at present", control.TROUBLES),
-    _own("GET /_local/quotas", LOCAL, lambda h: h.quotas.get, "the tier's quotas and their use", quotas.SHOW),
-    _own(
-        "GET /_local/events",
-        LOCAL,
-        lambda h: h.local_messages.events,
-        "what devices sent",
-        local_messages.EVENTS,
-    ),
-    _own(
-        "POST /_local/devices/{id}/messages",
-        LOCAL_SEND,
-        lambda h: h.local_messages.send,
-        "send a message",
-        local_messages.SEND,
-    ),
-    _own("GET /_local/certificates", LOCAL, lambda h: h.certificates.list, "list CA certificates", certificates.LIST),
-    _own(
-        f"PUT {CERTIFICATE}",
-        LOCAL,
-        lambda h: h.certificates.put,
-        "add a CA that signs devices' certificates",
-        certificates.PUT,
-    ),
-    _own(f"DELETE {CERTIFICATE}", LOCAL, lambda h: h.certificates.delete, "remove a CA", certificates.DELETE),
-    _own("GET /_local/seed", LOCAL, lambda h: h.seed.get, "what the hub holds, as a seed", seed.GET),
-    _own(
-        "POST /_local/seed",
-        LOCAL,
-        lambda h: h.seed.post,
-        "create what a seed (YAML or JSON) has and the hub has not",
-        seed.POST,
-        max_body_bytes=MAX_SEED_BYTES,
-    ),
-    _own("GET /_local/snapshot", LOCAL, lambda h: h.snapshots.get, "all that the hub holds, as a file", snapshots.GET),
-    _own(
-        "PUT /_local/snapshot",
-        LOCAL,
-        lambda h: h.snapshots.put,
-        "bring the hub back to such a file",
-        snapshots.PUT,
-        max_body_bytes=MAX_SNAPSHOT_BYTES,
-    ),
-    _own(
-        "GET /_local/connections",
-        LOCAL,
-        lambda h: h.observations.connections,
-        "connections that were made, refused and ended",
-        observations.CONNECTIONS,
-    ),
-    _own("GET /_local/calls", LOCAL, lambda h: h.observations.calls, "method calls", observations.CALLS),
-    _own(
-        "GET /_local/reported",
-        LOCAL,
-        lambda h: h.observations.reported,
-        "changes of reported properties",
-        observations.REPORTED,
-    ),
-    _own(
-        "GET /_local/requests",
-        LOCAL,
-        lambda h: h.observations.requests,
-        "HTTPS requests, but those to `/_local`",
-        observations.REQUESTS,
-    ),
-    _own("GET /_local/faults", LOCAL, lambda h: h.faults.list, "list the faults that were requested", faults.LIST),
-    _own("POST /_local/faults", LOCAL, lambda h: h.faults.add, "request a fault", faults.ADD),
-    _own("DELETE /_local/faults", LOCAL, lambda h: h.faults.clear, "clear all faults", faults.CLEAR),
-    _own(f"GET {FAULT}", LOCAL, lambda h: h.faults.get, "show a fault, and how often it has happened", faults.GET),
-    _own(f"DELETE {FAULT}", LOCAL, lambda h: h.faults.clear_one, "clear a fault", faults.CLEAR_ONE),
-    _own("GET /_local/clock", LOCAL, lambda h: h.clock.get, "the hub's time, and how far it is ahead", clock.SHOW),
-    _own("POST /_local/clock", LOCAL, lambda h: h.clock.advance, "move the clock ahead by a duration", clock.ADVANCE),
-    _own("POST /_local/reset", LOCAL, lambda h: h.control.reset, "remove everything but the keys", control.RESET),
-    _own("POST /_local/stop", LOCAL, lambda h: h.control.stop, "stop the hub", control.STOP),
+    *OWN_ROUTES,
 )

@@ -17,6 +17,7 @@ ID = re.compile(r"[A-Za-z0-9\-.+%_#*?!(),:;=@$']{1,128}")
 # HTTP libraries remove these from a path before they send it [RFC 3986 5.2.4], also where a dot is percent-encoded:
 # a device with such an id could not be addressed, and requests for it would reach something else.
 DOT_SEGMENTS = (".", "..")
+LONGEST_DOT_SEGMENT = len("%2e%2e")
 KEY_BYTES = (16, 64)
 MAX_STATUS_REASON = 128
 SYSTEM_MODULES = ("$edgeAgent", "$edgeHub")
@@ -93,7 +94,7 @@ def is_id(text: str) -> bool:
 
 def is_dot_segment(text: str) -> bool:
     """Whether HTTP libraries would remove a text from a path."""
-    return unquote(text) in DOT_SEGMENTS
+    return len(text) <= LONGEST_DOT_SEGMENT and unquote(text) in DOT_SEGMENTS
 
 
 def check_device_id(device_id: str) -> None:

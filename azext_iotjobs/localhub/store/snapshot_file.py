@@ -6,6 +6,7 @@ its checksum. A part is a database like the hub's own: one of an older format is
 
 import io
 import json
+import sqlite3
 import struct
 import zipfile
 import zlib
@@ -24,6 +25,8 @@ FORMAT, KIND = 1, "snapshot of a local IoT Hub"
 ABOUT, HUB, EVENTS = "snapshot.json", "hub.db", "events.db"
 PARTS = {HUB: MIGRATIONS, EVENTS: EVENT_MIGRATIONS}
 MAX_ABOUT_BYTES = 64 * 1024
+VERSION, PAGE_SIZE = "PRAGMA user_version", "PRAGMA page_size"
+OTHER_OBJECTS = "SELECT COUNT(*) FROM sqlite_master WHERE type NOT IN ('table', 'index')"
 # What zipfile raises for a file that is damaged, depending on where.
 DAMAGE: tuple[type[Exception], ...] = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, ValueError)
 DAMAGE += (NotImplementedError, RuntimeError, OSError)
@@ -67,28 +70,47 @@ def partition_count(folder: Path) -> int:
 
 def _check_about(archive: zipfile.ZipFile) -> None:
     about = json.loads(_part(archive, ABOUT))
-    if not isinstance(about, dict) or about.get("kind") != KIND or not isinstance(about.get("format"), int):
+    if not isinstance(about, dict) or about.get("kind") != KIND or type(about.get("format")) is not int:
         raise NotASnapshot("This is a ZIP file, but not a snapshot of a local hub.")
     if about["format"] > FORMAT:
         raise _newer(about["format"], FORMAT)
+    if about["format"] < 1:
+        raise _not_as_written(ABOUT)
 
 
 def _part(archive: zipfile.ZipFile, name: str) -> bytes:
     info = archive.getinfo(name)
     # What is compressed may be larger than its sender may send.
     if info.compress_type != zipfile.ZIP_STORED or (name == ABOUT and info.file_size > MAX_ABOUT_BYTES):
-        raise NotASnapshot(f"The part {name} of the snapshot is not as the hub has written it.")
+        raise _not_as_written(name)
     return archive.read(info)
 
 
 def _check_part(path: Path, migrations: Sequence[Sequence[str]]) -> None:
     try:
+        _check_origin(path)
         with closing(Database(path, migrations=migrations, is_copy=True)) as database:
             check_integrity(database, QUICK)
     except NewerDatabase as err:
         raise NotASnapshot(f"A newer version of the local hub made the snapshot: {path.name}: {err}.") from err
     except StoreDamaged as err:
         raise NotASnapshot(f"The snapshot is damaged: {path.name}: {err.text}") from err
+    except sqlite3.Error as err:
+        raise _not_as_written(path.name) from err
+
+
+def _check_origin(path: Path) -> None:
+    """Raise NotASnapshot for a database that no hub has written: it is empty, or would do more than hold rows."""
+    with closing(sqlite3.connect(path)) as part, closing(sqlite3.connect(":memory:")) as own:
+        if part.execute(VERSION).fetchone() == (0,) or part.execute(OTHER_OBJECTS).fetchone() != (0,):
+            raise _not_as_written(path.name)
+        # Pages of another size cannot be copied into a database that is open.
+        if part.execute(PAGE_SIZE).fetchone() != own.execute(PAGE_SIZE).fetchone():
+            raise _not_as_written(path.name)
+
+
+def _not_as_written(name: str) -> NotASnapshot:
+    return NotASnapshot(f"The snapshot is damaged: {name} is not as the hub has written it.")
 
 
 def _newer(found: int, known: int) -> NotASnapshot:

@@ -12,13 +12,15 @@ class HubTime(HubOperations):
         """The hub's time, aware UTC: what start times of jobs and expiry times of messages are compared with."""
         return _instant(str(self.request("GET", "/_local/clock")["now"]))
 
-    def advance(self, by: str | timedelta) -> datetime:
+    def advance(self, by: str | float | timedelta) -> datetime:
         """Move the hub's clock ahead: what is due by then happens now; gives the hub's time.
 
-        by: above 0, such as "30s", "5m", "2h", "7d", or a timedelta; all moves together at most 3,650 days.
+        by: above 0: seconds, such as 90, a text, such as "30s", "5m", "2h", "7d", or a timedelta; all moves together at
+        most 3,650 days.
         Raises LocalHubRefused.
         """
-        text = f"{by.total_seconds():.6f}s" if isinstance(by, timedelta) else by
+        seconds = by.total_seconds() if isinstance(by, timedelta) else by
+        text = seconds if isinstance(seconds, str) else f"{seconds:.6f}s"
         return _instant(str(self.request("POST", "/_local/clock", {"advance": text})["now"]))
 
 

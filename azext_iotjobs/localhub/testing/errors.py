@@ -1,4 +1,6 @@
-"""What may go wrong with a local hub of a test."""
+"""What may go wrong with a local hub of a test. Standard library only."""
+
+import json
 
 
 class LocalHubNotStarted(Exception):
@@ -35,7 +37,7 @@ class LocalHubRefused(Exception):
 
     def __init__(self, request: str, *, status: int, error_code: str | None, text: str, errors: str) -> None:
         log = f"\nThe hub wrote:\n{errors}" if status >= 500 and errors else ""
-        super().__init__(f"{request}: {status} {error_code}: {text}{log}")
+        super().__init__(f"{request}: {status} {error_code}: {_message(text)}{log}")
         self.status = status  # of HTTP
         self.error_code = error_code  # the symbolic name, such as DeviceNotFound
         self.text = text  # the body of the response
@@ -47,3 +49,16 @@ class LocalHubTimeout(Exception):
 
 class SimulationFailed(Exception):
     """Simulated devices did not start, or have ended; the text includes what their process wrote to stderr."""
+
+
+def _message(text: str) -> str:
+    """What the body of an error says to people, of either form that IoT Hub's errors have; any other body as it is."""
+    try:
+        message = str(json.loads(text)["Message"])
+    except (ValueError, KeyError, TypeError):
+        return text
+    try:
+        inner = json.loads(message)
+        return f"{inner['message']} ({inner['errorCode']})"
+    except (ValueError, KeyError, TypeError):
+        return message.partition(";")[2] if message.startswith("ErrorCode:") else message

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from azext_iotjobs.localhub.process.arguments import make_parser
 from azext_iotjobs.localhub.testing.errors import LocalHubFailed
 from azext_iotjobs.localhub.testing.process import LocalHub
 
@@ -56,6 +57,7 @@ def main(words: Sequence[str]) -> int:
     command = list(words[at + 1 :])
     if not command:
         parser.error("give a command after --, such as: exec -- pytest")
+    make_parser().parse_args(options)  # ends here where one is wrong
     for option in PATH_OPTIONS:
         path = getattr(arguments, option[2:].replace("-", "_"))
         options += () if path is None else (option, str(path.absolute()))

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from azext_iotjobs.localhub.testing.running_hub import RunningHub
 
-MEMBERS = {  # of the hub's document, where Python calls them otherwise
-    "delay_s": "delaySeconds",
+MEMBERS = {  # of the hub's document, by the argument's name
+    **{name: name for name in ("operation", "device", "route", "method", "times", "percent", "seed", "status", "code")},
     "for_s": "forSeconds",
+    "delay_s": "delaySeconds",
     "retry_after_s": "retryAfterSeconds",
     "skew_s": "skewSeconds",
 }
@@ -18,7 +19,9 @@ class Fault:
 
     def __init__(self, hub: "RunningHub", kind: str, **how: Any) -> None:
         """Request it; `RunningHub.fault` says what there is. Raises LocalHubRefused, which names what is allowed."""
-        named = {MEMBERS.get(name, name): value for name, value in how.items()}
+        if unknown := [name for name in how if name not in MEMBERS]:
+            raise TypeError(f"A fault has no argument {unknown[0]!r}. There may be {', '.join(MEMBERS)}.")
+        named = {MEMBERS[name]: value for name, value in how.items()}
         self._hub = hub
         self._path = f"/_local/faults/{hub.request('POST', '/_local/faults', {'kind': kind, **named})['id']}"
 

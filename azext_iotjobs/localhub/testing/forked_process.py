@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -87,10 +88,11 @@ class ForkedProcess(subprocess.Popen[bytes]):
     def __init__(self, parent: PreloadedProcess, message: Mapping[str, Any], streams: tuple[Stream, ...]) -> None:
         self._parent = parent  # which has to live until it has reported the exit code
         self._child_created = False  # for Popen: there is nothing to be waited for by it
+        self._reading = threading.Lock()
         self.args, self.returncode = message["words"], None
         self.stdin = self.stdout = self.stderr = None
-        read, write = os.pipe()
-        self._reports = open(read, "rb", buffering=0)
+        self._reports, write = os.pipe()
+        end_reports = weakref.finalize(self, os.close, self._reports)  # not sooner: any thread may wait for it
         with contextlib.ExitStack() as given:  # the other process's ends
             given.callback(os.close, write)
             files = []
@@ -101,10 +103,12 @@ class ForkedProcess(subprocess.Popen[bytes]):
                 files.append(stream if isinstance(stream, int) else stream.fileno())
             with contextlib.suppress(CannotFork):
                 parent.send(message, [*files, write])
-        self.pid = int(self._reports.read(forking.ID_BYTES) or 0)
+        self.pid = int(os.read(self._reports, forking.ID_BYTES) or 0)
         if not self.pid:
-            for each in filter(None, (self._reports, self.stdin, self.stdout, self.stderr)):
-                each.close()
+            end_reports()
+            for each in (self.stdin, self.stdout, self.stderr):
+                if each is not None:
+                    each.close()
             raise CannotFork
 
     def _pipe(self, number: int) -> int:
@@ -128,11 +132,14 @@ class ForkedProcess(subprocess.Popen[bytes]):
 
     def communicate(self, input: bytes | None = None, timeout: float | None = None) -> tuple[bytes, bytes]:
         """Give it its input, and wait for its end; gives what it wrote to stdout and stderr, where these are pipes."""
-        with ThreadPoolExecutor(3) as threads:
+        threads = ThreadPoolExecutor(3)
+        try:
             threads.submit(_write, self.stdin, input or b"")
             reads = [threads.submit(_read, each) for each in (self.stdout, self.stderr)]
             self.wait(timeout)
             stdout, stderr = (each.result(timeout) for each in reads)
+        finally:
+            threads.shutdown(wait=False)  # after the time limit they end with the process
         return stdout, stderr
 
     def send_signal(self, sig: int) -> None:
@@ -142,12 +149,13 @@ class ForkedProcess(subprocess.Popen[bytes]):
     def _code(self, timeout_s: float | None) -> int | None:
         """The exit code, once it has ended, within a time; None: without a limit."""
         if self.returncode is None and _is_readable(self._reports, timeout_s):
-            with self._reports:
-                self.returncode = int(self._reports.read() or NOT_REPORTED)
+            with self._reading:  # another thread may have read it meanwhile
+                if self.returncode is None:
+                    self.returncode = int(os.read(self._reports, forking.ID_BYTES) or NOT_REPORTED)
         return self.returncode
 
 
-def _is_readable(file: IO[bytes], timeout_s: float | None) -> bool:
+def _is_readable(file: int, timeout_s: float | None) -> bool:
     poll = select.poll()  # which takes files of any number
     poll.register(file, select.POLLIN)
     return bool(poll.poll(None if timeout_s is None else timeout_s * 1000))

@@ -21,7 +21,7 @@ class ConnectionChange:
     change: str  # "connected", "refused" or "ended"
     protocol: str  # such as "MQTT" or "AMQP over WebSocket"; "TLS": the handshake failed, nothing else is known
     device_id: str | None  # None: the client did not say
-    module_id: str | None
+    module_id: str | None  # None: the device itself
     client: str | None  # what it calls itself, such as MQTT's client id
     reason: str | None  # None of one that has connected
 
@@ -35,19 +35,19 @@ class MethodCall:
     """A call of a device's method, as far as it has come."""
 
     number: int  # counts the hub's entries of calls up; a call has a later one once it has ended
-    call_id: int
+    call_id: int  # the same in all entries of a call
     time: str  # ISO 8601, UTC: of this entry
     device_id: str
-    module_id: str | None
-    method: str
-    payload: Any
+    module_id: str | None  # None: the device itself
+    method: str  # its name
+    payload: Any  # of the call
     job_id: str | None  # the job that called; None: an HTTPS request
     state: str  # "calling", "responded", "timedOut", "failed" or "cancelled"
     status: int | None  # of the response
     response: Any  # its payload
     duration_s: float | None  # None while it is calling
     error_code: str | None  # of one that has failed, such as DeviceNotOnline
-    reason: str | None
+    reason: str | None  # why it has
 
     @property
     def has_ended(self) -> bool:
@@ -73,7 +73,7 @@ class ReportedChange:
     number: int  # counts the hub's entries of such changes up
     time: str  # ISO 8601, UTC
     device_id: str
-    module_id: str | None
+    module_id: str | None  # None: the device itself
     patch: Mapping[str, Any]  # what it sent
     reported: Mapping[str, Any] = field(repr=False)  # all of them after that, with $version and $metadata
 

@@ -12,6 +12,8 @@ from azext_iotjobs.localhub.testing.received import Telemetry, telemetry
 TELEMETRY = "Telemetry"  # the source of events that devices send themselves
 SOURCE = "iothub-message-source"
 MAX_EVENTS = 100  # that the hub gives at once
+CONNECT_TIMEOUT_S = 10
+PEM_BEGINS = "-----BEGIN"
 
 
 class HubRequests:
@@ -84,15 +86,18 @@ class HubOperations(HubRequests):
         *,
         module_id: str | None = None,
         timeout_s: int = 30,
-        connect_timeout_s: int = 10,
+        connect_timeout_s: int | None = None,
     ) -> dict[str, Any]:
         """Call a direct method; gives `status` and `payload` of the device's response.
 
         method: its name.  payload: a JSON value.
         timeout_s: how long the device may take to respond, whole seconds, 5 to 300 s.
-        connect_timeout_s: how long a device that is not connected is waited for, whole seconds, 0 to 300 s.
+        connect_timeout_s: how long a device that is not connected is waited for, whole seconds, 0 to 300 s and
+        no longer than timeout_s; None: 10 s, or timeout_s where that is less.
         Raises LocalHubRefused, 404 DeviceNotOnline, or 504 when there is no response.
         """
+        if connect_timeout_s is None:
+            connect_timeout_s = min(CONNECT_TIMEOUT_S, timeout_s)
         document = {
             "methodName": method,
             "payload": payload,
@@ -104,10 +109,11 @@ class HubOperations(HubRequests):
     def add_ca(self, name: str, certificate: str | Path) -> dict[str, Any]:
         """Add a CA, so that devices of the type `certificateAuthority` may have certificates that it signed.
 
-        name: 1 to 64 letters, digits and ._-; a CA of that name is replaced.  certificate: PEM, or a file with it.
-        A hub has at most 25.
+        name: 1 to 64 letters, digits and ._-; a CA of that name is replaced.
+        certificate: PEM, or the path of a file with it. A hub has at most 25.
         """
-        pem = certificate.read_text("ascii") if isinstance(certificate, Path) else certificate
+        is_pem = isinstance(certificate, str) and PEM_BEGINS in certificate
+        pem = certificate if is_pem else Path(certificate).read_text("ascii")
         return dict(self.request("PUT", f"/_local/certificates/{quote(name, safe='')}", {"certificate": pem}))
 
     def _events_page(self, after: int, wait_s: int = 0) -> list[dict[str, Any]]:

@@ -67,9 +67,10 @@ class LocalHub(RunningHub):
     def start(self) -> None:
         """Start it and wait until it is ready. A stopped one is started again, on the same ports.
 
-        Raises LocalHubFailed; then it is closed.
+        Raises LocalHubFailed; then it is closed. RuntimeError for one that runs.
         """
-        assert self._process is None or self._process.poll() is not None, "this hub runs already"
+        if self._process is not None and self._process.poll() is None:
+            raise RuntimeError("This hub runs already: call stop() or kill() before start().")
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="iotjobs-", ignore_cleanup_errors=os.name == "nt")
         self._process = self._spawn(

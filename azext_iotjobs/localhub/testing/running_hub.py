@@ -43,6 +43,11 @@ class RunningHub(HubSimulations):
         """What the hub wrote to stderr since its start."""
         raise NotImplementedError
 
+    def _of_plain_amqp(self, name: str) -> Any:
+        if (value := self.info.get(name)) is None:
+            raise RuntimeError("This hub has no port for AMQP without TLS: start it as LocalHub(amqp_plain=True).")
+        return value
+
     def _exit_code(self) -> int | None:
         """The exit code of the hub's process; None while it runs."""
         raise NotImplementedError
@@ -85,7 +90,7 @@ class RunningHub(HubSimulations):
     @property
     def amqp_plain_port(self) -> int:
         """The port for AMQP without TLS, of a hub that was started with one."""
-        return int(self.info["amqpPlainPort"])
+        return int(self._of_plain_amqp("amqpPlainPort"))
 
     @property
     def event_hubs_connection_string(self) -> str:
@@ -95,7 +100,7 @@ class RunningHub(HubSimulations):
     @property
     def event_hubs_emulator_connection_string(self) -> str:
         """The same for clients that take it as an emulator, without TLS; of a hub that was started with such a port."""
-        return str(self.info["eventHubsEmulatorConnectionString"])
+        return str(self._of_plain_amqp("eventHubsEmulatorConnectionString"))
 
     @property
     def ca_certificate_path(self) -> str:
@@ -150,15 +155,18 @@ class RunningHub(HubSimulations):
             raise LocalHubRefused(request, status=answer.status, error_code=code, text=text, errors=self.errors)
         return received
 
-    def seed(self, document: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    def seed(self, document: Mapping[str, Any] | Path | str) -> dict[str, dict[str, int]]:
         """Create what a seed has and the hub has not: how many of each kind were `created`, and were `existing`.
 
         Nothing that is there is changed.
 
-        document: as in a file of a seed, such as {"devices": [{"deviceId": "pump-1"}]}.
+        document: such as {"devices": [{"deviceId": "pump-1"}]}, or the path of a file with it, YAML or JSON.
         Raises LocalHubRefused; then nothing was created.
         """
-        return dict(self.request("POST", "/_local/seed", document))
+        if not isinstance(document, (str, Path)):
+            return dict(self.request("POST", "/_local/seed", document))
+        content = Path(document).read_bytes()
+        return dict(json.loads(self._exchange("POST", "/_local/seed", content, {"Content-Type": "application/yaml"})))
 
     def export(self, *, keys: bool = False) -> dict[str, Any]:
         """What the hub holds, as a seed.
@@ -215,23 +223,21 @@ class RunningHub(HubSimulations):
 
         It has no port: SDKs always use 8883 and 443.
         """
-        path, who = f"/devices/{quote(device_id, safe='')}", f"DeviceId={device_id}"
-        if module_id is not None:
-            path, who = f"{path}/modules/{quote(module_id, safe='')}", f"{who};ModuleId={module_id}"
-        authentication = self.request("GET", path)["authentication"]
+        who = f"DeviceId={device_id}" if module_id is None else f"DeviceId={device_id};ModuleId={module_id}"
+        authentication = self.request("GET", _identity_path(device_id, module_id))["authentication"]
         how = f"SharedAccessKey={authentication['symmetricKey']['primaryKey']}"
         if authentication["type"] != "sas":
             how = "x509=true"
         return f"HostName={self.device_host_name};{who};{how}"
 
-    def device_token(self, device_id: str, *, life_s: int = DEVICE_TOKEN_LIFE_S) -> str:
-        """A token by a registered device's own key, such as the password of an MQTT client.
+    def device_token(self, device_id: str, module_id: str | None = None, *, life_s: int = DEVICE_TOKEN_LIFE_S) -> str:
+        """A token by the own key of a registered device, or of a module on it, such as the password of an MQTT client.
 
         life_s: 1 second or more; below 1 it has ended already.
         """
-        identity = self.request("GET", f"/devices/{quote(device_id, safe='')}")
-        key = identity["authentication"]["symmetricKey"]["primaryKey"]
-        return sas_token(f"{self.device_host_name}/devices/{quote(device_id, safe='')}", key, life_s)
+        path = _identity_path(device_id, module_id)
+        key = self.request("GET", path)["authentication"]["symmetricKey"]["primaryKey"]
+        return sas_token(f"{self.device_host_name}{path}", key, life_s)
 
     def _simulation_settings(self) -> dict[str, Any]:
         parts = self._connection_parts()
@@ -251,6 +257,11 @@ class RunningHub(HubSimulations):
 
     def _connection_parts(self) -> dict[str, str]:
         return dict(part.partition("=")[::2] for part in self.connection_string.split(";"))
+
+
+def _identity_path(device_id: str, module_id: str | None) -> str:
+    path = f"/devices/{quote(device_id, safe='')}"
+    return path if module_id is None else f"{path}/modules/{quote(module_id, safe='')}"
 
 
 def sas_token(resource: str, key: str, life_s: int) -> str:

@@ -16,7 +16,7 @@ class Snapshot:
     def __init__(self, hub: "RunningHub", content: bytes) -> None:
         """content: as the file has it; the keys of devices are in it."""
         self._hub = hub
-        self.content = content
+        self.content = content  # as the file has it
 
     def __repr__(self) -> str:
         return f"<Snapshot of {len(self.content):,} bytes>"

@@ -119,13 +119,18 @@ def copy(
     named = replace(original.definition, display_name=name_of_copy(original))
     definition = replace(named, **changes)  # type: ignore[arg-type]
     origin = Origin(fleet_job_id=fleet_job_id, run_number=None, how="copy")
-    free = check_id(new_id, NEW_ID) if new_id is not None else _free_id(store, fleet_job_id, COPY_SUFFIX)
+    free = check_id(new_id, NEW_ID) if new_id is not None else id_of_copy(store, fleet_job_id)
     return store.definitions.add(free, host, definition, at=at, by=by, origin=origin)
 
 
 def name_of_copy(original: FleetJob) -> str:
     """Its display name, and " Copy"; short enough."""
     return f"{original.display_name[: MAX_NAME_CHARACTERS - len(COPY_NAME)]}{COPY_NAME}"
+
+
+def id_of_copy(store: FleetJobStore, fleet_job_id: str) -> str:
+    """The id that a copy has where none is given: `<id>-copy`, or with the next free number."""
+    return _free_id(store, fleet_job_id, COPY_SUFFIX)
 
 
 def rerun(

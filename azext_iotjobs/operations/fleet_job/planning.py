@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from azext_iotjobs.clients.hub import HubClient
@@ -54,7 +54,7 @@ class Preview:
     estimates: list[Estimate]
     pauses_s: float  # between batches, in all; what bakes is part of it
     gates: Gates  # what stands between batches
-    gate_query_count: int | None  # how many devices match the condition of its gate now; None: it has none
+    gate_query_count: int | None  # devices that match the condition of its gate now; None: it has none, or not asked
     verified_count: int | None  # devices of the whole hub that meet the condition of the verification already
 
 
@@ -88,10 +88,19 @@ def preview(
     the hub cannot read, and for a gate's program that is not there; HubAnswer, LinkError.
     """
     definition = job.definition
-    sizes, gates = definition.rollout.sizes, definition.rollout.gates
     verified_count = check_verification(client, definition)
-    gate_query_count = check_gates(client, gates)
+    gate_query_count = check_gates(client, definition.rollout.gates)
     count = _select(store, client, definition.targets, job.host, observer)
+    found = preview_of(definition, count, tier)
+    return replace(found, gate_query_count=gate_query_count, verified_count=verified_count)
+
+
+def preview_of(definition: Definition, count: int, tier: TierFacts | None) -> Preview:
+    """What a run on so many devices would be; the hub is asked nothing.
+
+    count: of its devices, 0 or more.  tier: of the hub, if it is known.
+    """
+    sizes, gates = definition.rollout.sizes, definition.rollout.gates
     choice = choose_driver(definition.delivery.driver, tier, definition.action, count)
     shown: list[int] = []
     batch_count = 0
@@ -108,8 +117,8 @@ def preview(
         estimates=estimates(tier, definition.action, count),
         pauses_s=max(0, batch_count - 1) * (definition.rollout.pause_s + gates.bake_s),
         gates=gates,
-        gate_query_count=gate_query_count,
-        verified_count=verified_count,
+        gate_query_count=None,
+        verified_count=None,
     )
 
 

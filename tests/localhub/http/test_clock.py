@@ -65,6 +65,7 @@ def test_the_clock_shows_its_time_and_how_far_it_is_ahead(hub: LocalHub) -> None
     [
         ({"advance": "-2h"}, "advance: '-2h' is not allowed. The clock only goes ahead: give a duration above 0"),
         ({"advance": "0s"}, "advance: '0s' is not allowed"),
+        ({"advance": "999999999999d"}, "give a duration above 0 and at most 3,650d, such as 30s"),
         ({"advance": "PT2H"}, "advance: 'PT2H' is not allowed"),
         ({"advance": 7200}, "advance: 7200 is not allowed. It is a text"),
         ({"advance": "3651d"}, "advance: The clock may be 3,650d ahead of the machine's at most, and is 0s ahead."),

@@ -16,7 +16,7 @@ from azext_iotjobs.localhub.auth.authenticator import Authenticator
 from azext_iotjobs.localhub.http.connection_limits import BODY_LIMIT_S, IDLE_LIMIT_S, RESPONSE_LIMIT_S, make_runner
 from azext_iotjobs.localhub.http.listener import make_application
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
-from azext_iotjobs.localhub.http.routes import RouteHandlers
+from azext_iotjobs.localhub.http.route import RouteHandlers
 from azext_iotjobs.localhub.http.websocket import WebSocketEndpoint
 from azext_iotjobs.localhub.rules.host_names import HostNames
 from tests.helpers.hub_process import sas

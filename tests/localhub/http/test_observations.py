@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
+from azext_iotjobs.localhub.engine.observation_log import MAX_ENTRIES, ObservationLog, Page, Wanted
 from azext_iotjobs.localhub.engine.observations import Observations
 from azext_iotjobs.localhub.errors import HubError
 from azext_iotjobs.localhub.http.observations import CALLS, ObservationRoutes
 from azext_iotjobs.localhub.http.own_request import read_own_request
 from azext_iotjobs.localhub.http.request import HubRequest
 from azext_iotjobs.localhub.rules.address import Address
+from azext_iotjobs.localhub.rules.observation import CallEntry
 from tests.helpers.moved_loop import HandClock, MovedLoop, run, turns, within_limit
 
 PUMP = Address("pump-1")
@@ -38,6 +40,18 @@ class Logs:
         return self.observations.calls.log.waiting_count
 
 
+class WatchedLog(ObservationLog[CallEntry]):
+    """A log that knows after which numbers it was read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read_after: list[int] = []
+
+    def read(self, after: int, limit: int, wanted: Wanted) -> Page[CallEntry]:
+        self.read_after.append(after)
+        return super().read(after, limit, wanted)
+
+
 def test_many_wait_and_each_gets_the_calls_of_its_device() -> None:
     async def main(loop: MovedLoop) -> None:
         logs = Logs()
@@ -54,6 +68,26 @@ def test_many_wait_and_each_gets_the_calls_of_its_device() -> None:
         loop.advance(31)
         assert all(page["calls"] == [] for page in await within_limit(asyncio.gather(*waiting[300:])))
         assert logs.waiting_count == 0
+
+    run(main)
+
+
+def test_who_waits_looks_at_each_entry_once() -> None:
+    async def main(loop: MovedLoop) -> None:
+        logs = Logs()
+        log = logs.observations.calls.log = WatchedLog()
+        for _ in range(5):
+            logs.call()
+        waiting = loop.create_task(logs.calls(device="valve-1", wait="30"))
+        await turns()
+        for _ in range(2 + MAX_ENTRIES):
+            logs.call()
+        loop.advance(1.1)  # it looks whether its client is still there
+        await turns()
+        logs.call(Address("valve-1"))
+        page = await within_limit(waiting)
+        assert (page["calls"][0]["number"], page["droppedCount"]) == (MAX_ENTRIES + 8, 2)
+        assert log.read_after == [0, 5, MAX_ENTRIES + 7]
 
     run(main)
 

@@ -172,6 +172,9 @@ def test_a_job_that_runs_is_as_if_it_had_not_been(tmp_path: Path) -> None:
 
 NOTHING = "This is not a snapshot of a local hub, or it is damaged."
 NEWER = "A newer version of the local hub made the snapshot"
+OTHER = "is not as the hub has written it."
+TRIGGER = "CREATE TRIGGER other AFTER INSERT ON twins BEGIN SELECT RAISE(ABORT, 'no'); END"
+LARGE_PAGES = ("PRAGMA journal_mode = DELETE", "PRAGMA page_size = 16384", "VACUUM")
 
 
 def _with_format(content: bytes, number: int) -> bytes:
@@ -197,6 +200,13 @@ def _one_byte_off(content: bytes) -> bytes:
         (lambda content: with_parts(content, {ABOUT: b"[]"}), "This is a ZIP file, but not a snapshot"),
         (lambda content: with_parts(content, {"hub.db": b"text" * 999}), "The snapshot is damaged: hub.db"),
         (lambda content: _with_sql(content, "hub.db", "DROP TABLE twins"), "hub.db: the table twins is missing"),
+        (lambda content: with_parts(content, {"hub.db": b""}), f"hub.db {OTHER}"),
+        (lambda content: _with_sql(content, "hub.db", "PRAGMA user_version = 0"), f"hub.db {OTHER}"),
+        (lambda content: _with_sql(content, "hub.db", "PRAGMA user_version = 1"), f"hub.db {OTHER}"),
+        (lambda content: _with_sql(content, "hub.db", TRIGGER), f"hub.db {OTHER}"),
+        (lambda content: _with_sql(content, "events.db", *LARGE_PAGES), f"events.db {OTHER}"),
+        (lambda content: _with_format(content, 0), f"snapshot.json {OTHER}"),
+        (lambda content: _with_format(content, True), "This is a ZIP file, but not a snapshot"),
         (lambda content: _with_format(content, 2), NEWER),
         (lambda content: _with_sql(content, "hub.db", "PRAGMA user_version = 999"), f"{NEWER}: hub.db: its format"),
         (lambda content: _with_sql(content, "events.db", "PRAGMA user_version = 999"), f"{NEWER}: events.db"),

@@ -31,13 +31,14 @@ def test_a_job_of_tomorrow_reaches_a_device_whose_token_is_used_up_by_then() -> 
         assert hub.call("pump-1", "reboot")["status"] == 200
 
 
-def test_time_is_moved_by_what_people_write_or_a_timedelta_and_only_ahead() -> None:
+def test_time_is_moved_by_what_people_write_by_seconds_or_a_timedelta_and_only_ahead() -> None:
     with LocalHub() as hub:
         before = datetime.now(timezone.utc)
         assert hub.advance("2h") - before >= 2 * HOUR
         assert hub.advance(timedelta(minutes=1, microseconds=1)) >= before + 2 * HOUR
-        assert offset(hub) == 7260 and hub.now() - 2 * HOUR > before
-        for bad in ("-1h", timedelta(0), timedelta(seconds=-1), "soon"):
+        assert hub.advance(30) < hub.advance(0.5) < hub.now()
+        assert offset(hub) == 7290.5 and hub.now() - 2 * HOUR > before
+        for bad in ("-1h", 0, timedelta(0), timedelta(seconds=-1), "soon"):
             with pytest.raises(LocalHubRefused, match="only goes ahead"):
                 hub.advance(bad)
         hub.reset()

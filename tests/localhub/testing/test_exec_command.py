@@ -59,6 +59,8 @@ def test_a_command_that_cannot_be_run_and_a_hub_that_does_not_start_have_codes_o
     )
     ran = run(tmp_path, "--partitions", "99", "--", "true")
     assert ran.returncode == 2 and "--partitions 99: give 2 to 32" in ran.stderr
+    ran = run(tmp_path, "--skus", "S1", "--", "true")
+    assert ran.returncode == 2 and "error: unrecognized arguments: --skus S1" in ran.stderr
     ran = run(tmp_path, "--sku", "S1")
     assert ran.returncode == 2 and "give a command after --, such as: exec -- pytest" in ran.stderr
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,33 @@ def test_a_forked_program_has_its_words_its_environment_its_files_and_its_folder
     process = start(empty, tmp_path, program, "a", "b c")
     stdout, stderr = process.communicate(b"typed\n", timeout=60)
     assert (stdout.decode(), stderr, process.wait()) == (f"['a', 'b c'] red typed {tmp_path}\n", b"", 7)
+
+
+def test_any_thread_may_look_while_others_wait(empty: PreloadedProcess, tmp_path: Path) -> None:
+    process = start(empty, tmp_path, "import sys; sys.exit(int(sys.stdin.read()))")
+    assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+
+    def look() -> int:
+        while (code := process.poll()) is None:
+            pass
+        return code
+
+    with ThreadPoolExecutor(8) as threads:
+        codes = [threads.submit(process.wait, 60) for _ in range(6)] + [threads.submit(look) for _ in range(2)]
+        with process.stdout, process.stderr, process.stdin:
+            process.stdin.write(b"7")
+        assert [each.result() for each in codes] == [7] * 8
+    assert process.poll() == 7
+
+
+def test_who_waits_for_what_a_program_writes_does_so_no_longer_than_the_limit(
+    empty: PreloadedProcess, tmp_path: Path
+) -> None:
+    process = start(empty, tmp_path, "import time; time.sleep(600)")
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.communicate(timeout=0.01)
+    process.kill()
+    assert process.wait(60) == -signal.SIGKILL
 
 
 def test_a_program_that_an_exception_ends_shows_it(empty: PreloadedProcess, tmp_path: Path) -> None:

@@ -161,6 +161,18 @@ def test_who_asks_for_what_is_in_the_log_of_requests(hub: HubProcess, fresh: Cal
     assert not any(each["path"].startswith("/_local/") for each in local.requests())
 
 
+def test_a_module_connects_with_a_token_by_its_own_key(hub: HubProcess, fresh: Callable[[str], str]) -> None:
+    device, local = fresh("with-module"), hub.local
+    local.create_device(device)
+    local.request("PUT", f"/devices/{device}/modules/motor", {"deviceId": device, "moduleId": "motor"})
+    user = f"{local.device_host_name}/{device}/motor/?api-version=2021-04-12"
+    for token, code in ((local.device_token(device, "motor"), 0), (local.device_token(device), 5)):
+        client = MqttDevice(hub, device, "", client_id=f"{device}/motor", username=user, password=token)
+        assert client.connect() == code
+        client.close()
+    assert local.wait_for_connection(device, "connected", module_id="motor").module_id == "motor"
+
+
 def test_a_reset_removes_the_logs_and_numbers_go_on(tmp_path: Path) -> None:
     with HubProcess(tmp_path, "--in-memory") as process:
         hub = process.local

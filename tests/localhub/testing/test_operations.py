@@ -1,5 +1,6 @@
 """What tests ask of a hub, and what they wait for."""
 
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,3 +121,39 @@ def test_a_ca_is_added_from_a_text_or_a_file(hub: LocalHub, tmp_path: Path) -> N
     assert hub.add_ca("one", authority.pem)["subject"] == "CN=our root"
     (tmp_path / "ca.pem").write_text(authority.pem)
     assert hub.add_ca("two", tmp_path / "ca.pem")["name"] == "two"
+    assert hub.add_ca("two", str(tmp_path / "ca.pem"))["name"] == "two"
+    with pytest.raises(FileNotFoundError, match="no-such.pem"):
+        hub.add_ca("three", "no-such.pem")
+
+
+def test_a_seed_is_a_document_or_a_file(hub: LocalHub, tmp_path: Path) -> None:
+    (tmp_path / "fleet.yaml").write_text("devices: [{deviceId: 'seeded-{1..2}', tags: {on: yes}}]")
+    (tmp_path / "fleet.json").write_text(json.dumps({"devices": [{"deviceId": "seeded-3"}]}))
+    assert hub.seed(tmp_path / "fleet.yaml")["created"] == {"devices": 2}
+    assert hub.seed(str(tmp_path / "fleet.json"))["created"] == {"devices": 1}
+    assert hub.twin("seeded-2")["tags"] == {"on": "yes"}
+
+
+def test_a_call_waits_for_the_device_no_longer_than_for_its_answer(hub: LocalHub) -> None:
+    hub.create_device("away")
+    with pytest.raises(LocalHubRefused, match=r"DeviceNotOnline: Timed out waiting for device to connect. \(404103\)$"):
+        hub.call("away", "open", timeout_s=5)
+    with pytest.raises(LocalHubRefused, match="400 ArgumentInvalid"):
+        hub.call("away", "open", timeout_s=5, connect_timeout_s=10)
+
+
+def test_a_refusal_says_what_the_hub_says_and_has_its_whole_body(hub: LocalHub) -> None:
+    with pytest.raises(LocalHubRefused) as refusal:
+        hub.twin("nobody")
+    assert str(refusal.value) == "GET /twins/nobody: 404 DeviceNotFound: The device 'nobody' is not registered."
+    assert "Tracking ID" in refusal.value.text
+    with pytest.raises(LocalHubRefused, match="400 None: Invalid method encountered"):
+        hub.request("FETCH", "/devices")
+
+
+def test_what_cannot_be_asked_of_a_hub_as_it_is_says_why(hub: LocalHub) -> None:
+    with pytest.raises(RuntimeError, match=r"This hub runs already: call stop\(\) or kill\(\) before start\(\)"):
+        hub.start()
+    for ask in (lambda: hub.amqp_plain_port, lambda: hub.event_hubs_emulator_connection_string):
+        with pytest.raises(RuntimeError, match=r"start it as LocalHub\(amqp_plain=True\)"):
+            ask()

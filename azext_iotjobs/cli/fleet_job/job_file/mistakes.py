@@ -93,18 +93,19 @@ class Maker:
         path = MEMBERS_OF_FIELDS.get(err.field or "")
         place = part if path is None else self._top.place(path)
         prefix = f"{part.path}: " if path is None and part.path else ""
-        self._problems.note(place.misplaced(f"{prefix}{_in_words_of_file(err.message)}", _hint(err)))
+        self._problems.note(place.misplaced(f"{prefix}{in_words_of_file(err.message)}", hint_of_file(err), path))
 
 
-def _hint(err: UserError) -> str | None:
-    """The hint, unless it is about an option that files have not."""
+def hint_of_file(err: UserError) -> str | None:
+    """The hint of an error, unless it is about an option that files have not."""
     if err.hint is None:
         return None
     fields = [each for each in parts_of(err.hint) if isinstance(each, Field)]
-    return _in_words_of_file(err.hint) if all(each in MEMBERS_OF_FIELDS for each in fields) else None
+    return in_words_of_file(err.hint) if all(each in MEMBERS_OF_FIELDS for each in fields) else None
 
 
-def _in_words_of_file(text: str) -> str:
+def in_words_of_file(text: str) -> str:
+    """A message or hint with members of a file in the place of fields."""
     return "".join(
         MEMBERS_OF_FIELDS.get(each, each) if isinstance(each, Field) else str(each) for each in parts_of(text)
     )

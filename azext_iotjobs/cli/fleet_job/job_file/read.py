@@ -1,6 +1,7 @@
 """A file -> the fleet jobs that it describes. Nothing is stored, and no hub is asked."""
 
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -56,6 +57,16 @@ def parse_file(content: str, name: str, parameters: Parameters, problems: Proble
     _check_distinct(found, problems)
     problems.check(parameters.unused())
     return [job for job, _ in found if job is not None]
+
+
+def parse_document(document: Mapping[str, Any], problems: Problems) -> FileJob | None:
+    """The fleet job of a document that is in memory, whose texts are without parameters; None where anything is wrong.
+
+    problems: where it is noted.  Raises BadValue for one that is too large, or nested too deeply.
+    """
+    source = Source(name="", limits=LIMITS, number=YAML_NUMBER)
+    (item,) = read_documents(json.dumps(document), source)
+    return _read(item, problems)[0]
 
 
 def _read(item: Item, problems: Problems) -> tuple[FileJob | None, Item]:

@@ -29,6 +29,7 @@ document.addEventListener('alpine:init', () => {
     total: null,
     isLoading: false,
     problem: '',
+    isRefused: false, // the query is: it is not asked again
     hint: '',
     mistake: NO_MISTAKE,
     columns: Console.kept(KEPT, CHOSEN),
@@ -39,7 +40,7 @@ document.addEventListener('alpine:init', () => {
 
     init() {
       this.run();
-      setInterval(() => { if (!document.hidden && !this.isLoading && !this.problem) this.load(); }, AGAIN_MS);
+      setInterval(() => { if (!document.hidden && !this.isLoading && !this.isRefused) this.load(); }, AGAIN_MS);
     },
 
     // -- the query
@@ -79,7 +80,8 @@ document.addEventListener('alpine:init', () => {
       const at = error ? QueryBox.placeOf(error.message, this.asked) : null;
       const typed = this.asked.trim();
       this.mistake = at === null ? NO_MISTAKE : { before: typed.slice(0, at), at: typed.slice(at, at + 1) || ' ', after: typed.slice(at + 1) };
-      if (error) this.found = null;
+      this.isRefused = error !== null && error.status === 400;
+      if (this.isRefused) this.found = null;
     },
 
     get hasMistake() {

@@ -50,6 +50,18 @@ document.addEventListener('alpine:init', () => {
     return `${threshold.action} when more than ${share} of ${threshold.batch ? 'a batch' : 'the run'} fail`;
   }
 
+  function scheduleOf(schedule) {
+    if (!schedule) return 'none';
+    const { frequency, at, date, weekdays, monthDays, cron } = schedule.rule;
+    const days = { once: date, weekly: weekdays.join(', '), monthly: monthDays.join(', '), cron }[frequency];
+    const texts = [[frequency, days, at].filter(Boolean).join(' '), schedule.timeZone];
+    if (schedule.starts) texts.push(`from ${schedule.starts}`);
+    if (schedule.ends) texts.push(`until ${schedule.ends}`);
+    if (schedule.times) texts.push(`${schedule.times} times`);
+    if (schedule.window) texts.push(`within ${schedule.window}`);
+    return texts.join('; ');
+  }
+
   function actionText(action) {
     if (action.kind === 'method') return `method ${action.methodName}, payload ${JSON.stringify(action.payload)}`;
     const patch = action.kind === 'twin' ? action.twinPatch : action.content;
@@ -70,7 +82,7 @@ document.addEventListener('alpine:init', () => {
       ['Pause between batches', job.batchPauseSeconds ? Console.duration(job.batchPauseSeconds) : 'none'],
       ['Gates', gates.join(', ') || 'none'],
       ['Driver', job.delivery.driver],
-      ['Schedule', job.schedule ? JSON.stringify(job.schedule) : 'none'],
+      ['Schedule', scheduleOf(job.schedule)],
       ['Labels', labels.join(', ') || 'none'],
       ['Created', `${Console.instant(job.created)} by ${job.createdBy}`],
       ['Edited', `${Console.instant(job.edited)} by ${job.editedBy}`],
@@ -143,6 +155,16 @@ document.addEventListener('alpine:init', () => {
     },
     get offered() {
       return this.found ? this.found.actions : [];
+    },
+    // What is done in the wizard.
+    get forms() {
+      if (!this.job || this.$store.shell.readOnly) return [];
+      const page = (how, step) => `/jobs/new?${how}=${encodeURIComponent(this.id)}#${step}`;
+      return [
+        { name: 'edit', label: 'Edit', path: page('edit', 'configure') },
+        { name: 'copy', label: 'Copy', path: page('copy', 'configure') },
+        { name: 'reschedule', label: this.job.schedule ? 'Edit schedule' : 'Schedule', path: page('edit', 'schedule') },
+      ];
     },
     get actionPath() {
       return `/api/fleet-jobs/${encodeURIComponent(this.id)}/actions`;

@@ -2,16 +2,17 @@
 'use strict';
 
 document.addEventListener('alpine:init', () => {
-  // Members of the hub's document: their options, what they are, for which kinds (none: all), whether a number is typed.
+  // Members of the hub's document: their options, what they are, for which kinds (none: all), whether a number is typed,
+  // and the list on the page that has their values.
   const MEMBERS = [
-    { name: 'operation', option: '--operation', label: 'Operation', hint: 'request, connect, telemetry, twin, method, token' },
+    { name: 'operation', option: '--operation', label: 'Operation', choices: 'operations' },
     { name: 'device', option: '--device-id', label: 'Device, or pump-*' },
     { name: 'route', option: '--route', label: 'Requests', hint: 'GET /twins/{id}' },
     { name: 'method', option: '--method-name', label: 'Method' },
-    { name: 'status', option: '--status', label: 'Status: 429, 500, 502, 503, 504', kinds: ['status'], isNumber: true },
+    { name: 'status', option: '--status', label: 'Status', choices: 'statuses', kinds: ['status'], isNumber: true },
     { name: 'retryAfterSeconds', option: '--retry-after', label: 'Retry after, seconds', kinds: ['status'], isNumber: true },
     { name: 'delaySeconds', option: '--delay', label: 'Delay, seconds', kinds: ['latency'], isNumber: true },
-    { name: 'code', option: '--code', label: 'Code: 3 or 5', kinds: ['connack'], isNumber: true },
+    { name: 'code', option: '--code', label: 'Code: 3 unavailable, 5 not authorized', choices: 'codes', kinds: ['connack'], isNumber: true },
     { name: 'skewSeconds', option: '--skew', label: 'Seconds ahead; below 0: behind', kinds: ['clock-skew'], isNumber: true },
     { name: 'times', option: '--times', label: 'How often', isNumber: true },
     { name: 'percent', option: '--percent', label: 'Share, percent', isNumber: true },
@@ -87,7 +88,7 @@ document.addEventListener('alpine:init', () => {
     // What cannot be a number goes to the hub as it was typed: it says what is allowed.
     read(field) {
       const text = this.textOf(field).trim();
-      return field.isNumber && !Number.isNaN(Number(text)) ? Number(text) : text;
+      return field.isNumber && Number.isFinite(Number(text)) ? Number(text) : text;
     },
     async add() {
       const fault = Object.fromEntries([['kind', this.kind], ...this.given.map((each) => [each.name, this.read(each)])]);

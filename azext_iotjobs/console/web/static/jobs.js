@@ -42,6 +42,7 @@ document.addEventListener('alpine:init', () => {
       sub: ['fleet job', job.name === job.id ? null : job.id, ...labels].filter(Boolean).join(' · '),
       status: job.status,
       isSaved: job.isSaved,
+      isScheduled: job.isScheduled,
       started: run && run.started,
       ended: run && run.ended,
       activity: Date.parse((run && (run.ended || run.started || run.created)) || job.edited),
@@ -60,6 +61,7 @@ document.addEventListener('alpine:init', () => {
       sub: `hub job · ${job.action}`,
       status: job.status,
       isSaved: false,
+      isScheduled: false,
       started: isPast(job.startTime) ? job.startTime : null,
       ended: ['completed', 'failed', 'cancelled'].includes(job.status) && isPast(job.endTime) ? job.endTime : null,
       activity: Date.parse(job.createdTime || job.startTime),
@@ -105,15 +107,20 @@ document.addEventListener('alpine:init', () => {
       const words = this.text.trim().toLowerCase();
       const since = Date.now() - 30 * DAY_MS;
       const isActive = (row) => ACTIVE.includes(row.status) && !row.isSaved;
+      const isThen = (row) =>
+        ({ all: true, saved: row.isSaved, scheduled: row.isScheduled })[this.when] ?? (isActive(row) || row.activity >= since);
       const isWanted = (row) =>
         (!this.status || row.status === this.status) &&
         (!this.kind || row.kind === this.kind) &&
         (!words || row.words.includes(words)) &&
-        (this.when === 'all' || (this.when === 'saved' ? row.isSaved : isActive(row) || row.activity >= since));
+        isThen(row);
       return this.rows.filter(isWanted).sort((one, other) => isActive(other) - isActive(one) || other.activity - one.activity);
     },
     get page() {
       return this.shown.slice(0, this.limit);
+    },
+    get hasNew() {
+      return !this.$store.shell.readOnly && this.$store.shell.hub !== 'all hubs';
     },
     get hasLines() {
       return this.lines.length > 0;

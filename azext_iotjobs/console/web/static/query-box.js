@@ -39,8 +39,8 @@ const QueryBox = (() => {
   }
 
   function ranked(all, word, at) {
-    const typed = word.toLowerCase();
-    const place = (each) => each.toLowerCase().indexOf(typed);
+    const plain = (text) => text.replaceAll(/\[\[|\]\]/g, '').toLowerCase();
+    const place = (each) => plain(each).indexOf(plain(word));
     const found = all.filter((each) => place(each) >= 0 && each !== word).sort((one, other) => Math.sign(place(one)) - Math.sign(place(other)));
     return { begin: at - word.length, found: found.slice(0, MOST) };
   }

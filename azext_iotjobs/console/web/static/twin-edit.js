@@ -13,26 +13,28 @@ const TwinPatch = (() => {
       }
       return Object.is(before, after) ? undefined : after;
     }
-    const patch = {};
+    const changes = [];
     for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
-      if (!Object.hasOwn(after, name) || after[name] === null) {
-        if (Object.hasOwn(before, name)) patch[name] = null;
-      } else {
-        const change = Object.hasOwn(before, name) ? between(before[name], after[name]) : after[name];
-        if (change !== undefined) patch[name] = change;
-      }
+      const change = changeOf(name, before, after);
+      if (change !== undefined) changes.push([name, change]);
     }
-    return Object.keys(patch).length ? patch : undefined;
+    return changes.length ? Object.fromEntries(changes) : undefined; // a property of its own, whatever its name is
+  }
+
+  function changeOf(name, before, after) {
+    const [was, is] = [Object.hasOwn(before, name), Object.hasOwn(after, name) && after[name] !== null];
+    if (!is) return was ? null : undefined;
+    return was ? between(before[name], after[name]) : after[name];
   }
 
   function applied(value, patch) {
     if (!isObject(patch)) return patch;
-    const made = isObject(value) ? { ...value } : {};
+    const made = new Map(isObject(value) ? Object.entries(value) : []);
     for (const [name, each] of Object.entries(patch)) {
-      if (each === null) delete made[name];
-      else made[name] = applied(made[name], each);
+      if (each === null) made.delete(name);
+      else made.set(name, applied(made.get(name), each));
     }
-    return made;
+    return Object.fromEntries(made);
   }
 
   // The paths that a patch changes.
