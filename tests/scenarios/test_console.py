@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -106,3 +107,31 @@ def test_a_port_that_is_taken_is_said(hub: ScenarioHub, tmp_path: Path) -> None:
         port = str(taken.getsockname()[1])
         ran = hub.az.run("iot hub console --port", port, "-n", hub.name, "--state-dir", str(tmp_path))
     assert ran.code == 1 and f"--port {port}: Address already in use" in ran.stderr and "--port 0" in ran.stderr
+
+
+def test_the_lines_that_the_wizard_shows_save_what_it_saves(hub: ScenarioHub, tmp_path: Path) -> None:
+    form = {
+        "id": "from-form",
+        "displayName": "-Night's",
+        "labels": "ring=2\nowner=ann b",
+        "action.methodName": "reboot",
+        "action.payload": '{"a": "b c"}',
+        "targets.queryCondition": "tags.site = 'no'",
+        "batch": "1,5%",
+        "cancellationThreshold": "5%",
+        "cancellationThreshold.batch": "true",
+        "schedule.rule.frequency": "weekly",
+        "schedule.rule.weekdays": "mon,thu",
+        "schedule.rule.at": "02:30",
+        "schedule.timeZone": "Europe/Berlin",
+    }
+    with console(hub, tmp_path) as (client, _):
+        lines = client.post("/api/job-form/check", {"form": form}).json["lines"]
+        assert client.post("/api/job-form/save", {"form": form}).json["id"] == "from-form"
+    of_it = ("-j", "from-form", "--state-dir", str(tmp_path))
+    by_form = hub.az.json("iot hub fleet-job show", *of_it)
+    hub.az.json("iot hub fleet-job delete --yes", *of_it)
+    for line in lines:
+        hub.az.json(*shlex.split(line)[1:])
+    by_line = hub.az.json("iot hub fleet-job show", *of_it)
+    assert {**by_line, "created": "", "edited": ""} == {**by_form, "created": "", "edited": ""}
