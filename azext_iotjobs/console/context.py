@@ -1,6 +1,6 @@
 """What the door that starts a console lends it: a hub, a folder of fleet jobs, documents, commands, spelling."""
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -65,6 +65,16 @@ class MessageSender(Protocol):
         """End the connection."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class LocalHub:
+    """What a local hub has said of itself when it was ready, and no key."""
+
+    selector: str  # what names it in commands of local hubs: localhost:8443
+    facts: Document  # ports, folder and the like
+    trust_lines: tuple[str, ...]  # for a shell whose programs are to trust it
+    connection_strings: Callable[[], Mapping[str, str]]  # by what they are for; keys are in them. Raises BadValue
+
+
 class Ran(NamedTuple):
     """How a command ended."""
 
@@ -90,4 +100,5 @@ class ConsoleContext:
     tier: TierFacts | None = None  # of the hub, if it is known
     open_messages: Callable[[], MessageSender] | None = None  # None: there is no hub to send them through
     open_events: OpenEvents | None = None  # None: there is no hub whose events can be read
+    local_hub: LocalHub | None = None  # None: the hub is not a local one of this machine
     is_read_only: bool = False

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from azext_iotjobs.cli.fleet_job.child_process import az_command, environment_of
+from azext_iotjobs.cli.fleet_job.console_local_hub import local_hub_at
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext, fleet_job_context
 from azext_iotjobs.cli.fleet_job.documents import render_batch, render_fleet_job, render_run, render_run_details
 from azext_iotjobs.cli.fleet_job.job_form.forms import CommandLineForms
@@ -77,6 +78,7 @@ def console_context(cli_ctx: Any, command_args: dict[str, Any], rights: Rights) 
         tier=context.tier,
         open_messages=(lambda: amqp_access(cli_ctx, dict(typed)).open(None)) if is_named else None,
         open_events=(lambda on_notice: _events(cli_ctx, dict(typed), on_notice)) if is_named else None,
+        local_hub=None if hub is None else local_hub_at(hub.target),
         is_read_only=bool(command_args.get("read_only")),
     )
 
