@@ -43,10 +43,10 @@ NAMES = set(
 DECIDED = {
     "cli/hub_access/running_hubs.py": {"kill", "/proc"},
     "cli/local_hub/process.py": {"SIGHUP"},
+    "cli/output/file_lock.py": {"fcntl", "msvcrt"},
     "cli/output/file_writing.py": {"O_NOFOLLOW", "O_NONBLOCK", "set_blocking"},
     "cli/output/interrupt.py": {"SIGHUP"},
     "cli/output/own_session.py": {"start_new_session"},
-    "cli/simulate/created_devices_log.py": {"fcntl", "msvcrt"},
     "fleet_job/store/holder.py": {"kill", "/proc"},
     "operations/fleet_job/gate_command.py": {"SIGKILL", "killpg", "start_new_session"},
     "localhub/__main__.py": {"SIGHUP"},

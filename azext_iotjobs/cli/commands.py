@@ -302,6 +302,13 @@ GROUPS = (
         "simulate",
         Command("command:simulate", "simulate", "SIMULATE_DEVICES", simulating, REGISTRY_READ, "simulations"),
     ),
+    _group(
+        "iot device simulation",
+        "simulate",
+        Command("running:list_simulations", "list", "LIST_SIMULATIONS", view="running"),
+        Command("running:show", "show", "SIMULATION", view="running"),
+        Command("running:stop", "stop", "SIMULATION", view="running"),
+    ),
     # The device's own key is read from the registry.
     _group("iot device", "message", Command("send:send", "send-d2c-message", "SEND", changing, REGISTRY_READ)),
     _group(

@@ -25,6 +25,20 @@ class LocalHubClient:
         """
         return document(self._transport.send(Request(method="GET", path="/_local/quotas", may_repeat=True)))
 
+    def state(self) -> Any:
+        """How many devices and active jobs it has. Raises HubAnswer, LinkError."""
+        return document(self._transport.send(Request(method="GET", path="/_local/state", may_repeat=True)))
+
+    def log(self, kind: str, *, after: int, limit: int) -> Any:
+        """Entries of a log, the oldest first.
+
+        kind: requests, connections or calls.  after: the number of an entry; 0: from the oldest that is kept.
+        limit: 1 to 1,000 entries.
+        """
+        query = {"after": str(after), "limit": str(limit)}
+        get = Request(method="GET", path=f"/_local/{kind}", query=query, may_repeat=True)
+        return document(self._transport.send(get))
+
     def troubles(self) -> Any:
         """What does not work at the hub now.
 

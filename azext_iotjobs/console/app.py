@@ -17,7 +17,7 @@ def application_of(parts: Parts) -> web.Application:
     application[WATCHED] = Watched(parts)
     application.on_response_prepare.append(guards.add_headers)
     application.on_shutdown.append(_end_streams)
-    add_pages(application)
+    add_pages(application, is_local=parts.context.local_hub is not None)
     application.router.add_get("/api/events", events)
     for row in routes.ROUTES:
         application.router.add_route(row.method, row.path, row.handler)

@@ -1,6 +1,6 @@
 """What the door that starts a console lends it: a hub, a folder of fleet jobs, documents, commands, spelling."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -45,6 +45,16 @@ class Spelling(Protocol):
         """A message or hint that names fields and commands, in the command line's words."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Simulations:
+    """The simulations of this user that run on this machine."""
+
+    running: Callable[[], Iterable[Document]]
+    one: Callable[[str], Document]  # by its id; raises NotFound
+    log_end: Callable[[str], str]  # the last lines that one in the background has written; "": it has no log
+    request_stop: Callable[[str], object]  # raises NotFound, StateError
+
+
 class MessageSender(Protocol):
     """A connection that messages to devices are sent over."""
 
@@ -53,6 +63,16 @@ class MessageSender(Protocol):
 
     def close(self) -> None:
         """End the connection."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalHub:
+    """What a local hub has said of itself when it was ready, and no key."""
+
+    selector: str  # what names it in commands of local hubs: localhost:8443
+    facts: Document  # ports, folder and the like
+    trust_lines: tuple[str, ...]  # for a shell whose programs are to trust it
+    connection_strings: Callable[[], Mapping[str, str]]  # by what they are for; keys are in them. Raises BadValue
 
 
 class Ran(NamedTuple):
@@ -73,10 +93,12 @@ class ConsoleContext:
     has_host: Callable[[str], bool]  # whether fleet jobs of a hub, by its stored host, are shown
     documents: Documents
     spelling: Spelling
+    simulations: Simulations
     run_command: Callable[[Sequence[str]], Ran]  # runs az with these words, for this hub and folder, to its end
     forms: JobForms
     new_store_key: Callable[[], str]  # makes 8 random letters of a-z, 0-9
     tier: TierFacts | None = None  # of the hub, if it is known
     open_messages: Callable[[], MessageSender] | None = None  # None: there is no hub to send them through
     open_events: OpenEvents | None = None  # None: there is no hub whose events can be read
+    local_hub: LocalHub | None = None  # None: the hub is not a local one of this machine
     is_read_only: bool = False

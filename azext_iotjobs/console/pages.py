@@ -5,7 +5,7 @@ A page is a row below, `web/pages/<name>.html`, which stands in `web/layout.html
 
 import gzip
 import html
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,10 +23,11 @@ class Page(NamedTuple):
     name: str
     title: str
     section: str = ""
-    shared: tuple[str, ...] = ()  # scripts of several pages that it needs, too
+    shared: tuple[str, ...] = ()  # other scripts that it needs, too
 
 
-NAVIGATION = (("/jobs", "Jobs"), ("/devices", "Devices"))
+LOCAL = "/local-hub"  # it is there only where the hub is a local one
+NAVIGATION = (("/jobs", "Jobs"), ("/devices", "Devices"), (LOCAL, "Local hub"), ("/simulations", "Simulations"))
 OF_DEVICES = ("twin-edit", "device-calls", "telemetry")
 PAGES = (
     Page("/", "sign-in", "Sign in"),
@@ -37,14 +38,23 @@ PAGES = (
     Page("/devices", "devices", "Devices", "/devices", ("query-box",)),
     Page("/devices/{id}", "device", "Device", "/devices", OF_DEVICES),
     Page("/devices/{id}/modules/{module}", "device", "Module", "/devices", OF_DEVICES),
+    Page(LOCAL, "local-hub", "Local hub", LOCAL, ("hub-access", "hub-log", "hub-changes", "hub-data")),
+    Page("/simulations", "simulations", "Simulations", "/simulations"),
+    Page("/simulations/{id}", "simulation", "Simulation", "/simulations", ("actions",)),
 )
 
 
-def add_pages(application: web.Application) -> None:
-    """Serve the pages, and the files that they need: those that are there when the console starts, and no other."""
+def add_pages(application: web.Application, *, is_local: bool) -> None:
+    """Serve the pages, and the files that they need: those that are there when the console starts, and no other.
+
+    is_local: with those of a local hub.
+    """
     layout = (WEB / "layout.html").read_text(encoding="utf-8")
+    navigation = [each for each in NAVIGATION if is_local or each[0] != LOCAL]
     for page in PAGES:
-        application.router.add_get(page.path, _serving(_rendered(page, layout).encode(), "text/html"))
+        if is_local or page.path != LOCAL:
+            rendered = _rendered(page, layout, navigation)
+            application.router.add_get(page.path, _serving(rendered.encode(), "text/html"))
     for folder in ("static", "libraries"):
         for file in sorted((WEB / folder).iterdir()):
             if file.suffix in TYPES:
@@ -52,9 +62,9 @@ def add_pages(application: web.Application) -> None:
                 application.router.add_get(f"/static/{file.name}", served)
 
 
-def _rendered(page: Page, layout: str) -> str:
+def _rendered(page: Page, layout: str, navigation: Sequence[tuple[str, str]]) -> str:
     content = (WEB / "pages" / f"{page.name}.html").read_text(encoding="utf-8")
-    links = "" if page.name == "sign-in" else "\n".join(_link(path, name, page) for path, name in NAVIGATION)
+    links = "" if page.name == "sign-in" else "\n".join(_link(path, name, page) for path, name in navigation)
     scripts = "\n".join(f'<script defer src="/static/{name}.js"></script>' for name in (*page.shared, page.name))
     values = {"title": html.escape(page.title), "navigation": links, "scripts": scripts, "content": content}
     for name, value in values.items():

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from aiohttp import web
 
 from azext_iotjobs.console.context import ConsoleContext, Document
+from azext_iotjobs.console.hub_logs import HubLogs
 from azext_iotjobs.console.sessions import Sessions
 from azext_iotjobs.console.telemetry import Telemetry
 from azext_iotjobs.console.workers import Workers
@@ -30,6 +31,7 @@ class Parts:
     sessions: Sessions
     workers: Workers
     telemetry: Telemetry
+    hub_logs: HubLogs
     clock: Clock
     topics: Mapping[str, Topic]
 

@@ -16,7 +16,10 @@ from azext_iotjobs.console.api import (
     fleet_jobs,
     hub_jobs,
     job_forms,
+    local_hub,
+    local_hub_changes,
     session,
+    simulations,
     telemetry,
 )
 from azext_iotjobs.console.parts import Topic
@@ -62,12 +65,25 @@ ROUTES = (
         )
     ),
     Route("POST", "/api/devices/{id}/message", device_calls.send_message),
+    Route("POST", "/api/local-hub/strings", local_hub.connection_strings),
+    Route("POST", "/api/local-hub/faults", local_hub_changes.add_fault),
+    Route("POST", "/api/local-hub/faults/clear", local_hub_changes.clear_faults),
+    Route("POST", "/api/local-hub/clock", local_hub_changes.advance_clock),
+    Route("POST", "/api/local-hub/seed", local_hub_changes.seed),
+    Route("POST", "/api/local-hub/snapshot", local_hub_changes.snapshot),
+    Route("POST", "/api/local-hub/restore", local_hub_changes.restore),
+    Route("POST", "/api/local-hub/reset", local_hub_changes.reset),
+    Route("POST", "/api/simulations/{id}/actions/stop", simulations.stop),
 )
 TOPICS: Mapping[str, Topic] = {
     "fleet-jobs": Topic(fleet_jobs.read_list, interval_s=1),
     "fleet-job": Topic(fleet_jobs.read_one, interval_s=1),
     "hub-jobs": Topic(hub_jobs.read_list, interval_s=10),
     "hub-job": Topic(hub_jobs.read_one, interval_s=5),
+    "simulations": Topic(simulations.read_list, interval_s=1),
+    "simulation": Topic(simulations.read_one, interval_s=1),
     "twin": Topic(device.read_twin, interval_s=2),
+    "local-hub": Topic(local_hub.read_state, interval_s=2),
+    "local-hub-log": Topic(local_hub.read_log, interval_s=1),
     "telemetry": Topic(telemetry.read_newest, interval_s=1),
 }

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from azext_iotjobs.console.app import application_of
 from azext_iotjobs.console.context import ConsoleContext
+from azext_iotjobs.console.hub_logs import HubLogs
 from azext_iotjobs.console.parts import Parts, Topic
 from azext_iotjobs.console.routes import TOPICS
 from azext_iotjobs.console.sessions import Sessions, secret_in
@@ -74,6 +75,7 @@ class Console:
             sessions=sessions,
             workers=self._workers,
             telemetry=self._telemetry,
+            hub_logs=HubLogs(),
             clock=self._clock,
             topics=self._topics,
         )

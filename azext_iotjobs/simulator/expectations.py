@@ -36,6 +36,18 @@ class Verdict:
     missing: Sequence[str]  # those that did not, in the order of the simulation; [] when it came true
 
 
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How an expectation stands while a run goes on."""
+
+    expectation: Expectation
+    came_true: bool | None  # None: not yet decided
+    after_s: float | None  # from the start to when it was decided
+    reason: str  # why it did not come true; "" otherwise
+    needed_count: int
+    held_count: int  # devices that satisfy the claim
+
+
 class _Progress:
     """One expectation, and the devices that satisfy its claim so far."""
 
@@ -139,6 +151,20 @@ class ExpectationTracker:
     def came_true(self) -> list[Expectation]:
         """The expectations that have come true so far."""
         return [each.expectation for each in self._all if each.decided_at is not None and not each.reason]
+
+    def standings(self) -> list[Standing]:
+        """How each expectation stands, in their order."""
+        return [
+            Standing(
+                expectation=each.expectation,
+                came_true=None if each.decided_at is None else not each.reason,
+                after_s=None if each.decided_at is None else each.decided_at - self._start,
+                reason=each.reason,
+                needed_count=each.needed_count,
+                held_count=len(each.satisfied),
+            )
+            for each in self._all
+        ]
 
     def _verdict(self, progress: _Progress) -> Verdict:
         assert progress.decided_at is not None

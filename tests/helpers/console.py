@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from azext_iotjobs.cli.fleet_job.console_context import DOCUMENTS, CommandLineSpelling
+from azext_iotjobs.cli.fleet_job.console_context import DOCUMENTS, SIMULATIONS, CommandLineSpelling
+from azext_iotjobs.cli.fleet_job.console_local_hub import described
 from azext_iotjobs.cli.fleet_job.job_form.forms import CommandLineForms
 from azext_iotjobs.cli.fleet_job.schedule.save import new_store_key
+from azext_iotjobs.cli.hub_access.running_hubs import RunningHub
 from azext_iotjobs.clients.events import EventsClient, find_event_hub
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.service_messages import ServiceMessagesClient
@@ -191,11 +193,13 @@ def served(
         has_host=lambda host: hosts is None or host in hosts,
         documents=DOCUMENTS,
         spelling=CommandLineSpelling(),
+        simulations=SIMULATIONS,
         run_command=run_command,
         forms=CommandLineForms(),
         new_store_key=new_store_key,
         open_messages=None if local is None else lambda: messages_of(local),
         open_events=None if local is None else lambda on_notice: events_of(local, on_notice),
+        local_hub=None if local is None else described(RunningHub(local.info, local.data_dir)),
         is_read_only=is_read_only,
     )
     console = Console(context, clock, topics)

@@ -130,9 +130,7 @@ def test_the_sbom_lists_all_that_the_wheel_brings_and_nothing_else() -> None:
     project = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
     (dependencies,) = re.findall(r"^dependencies = \[(.*?)^\]", project, re.MULTILINE | re.DOTALL)
     direct = [Requirement(each) for each in re.findall(r'"([^"]+)"', dependencies)]
-    assert brought_by([each for each in direct if each.marker is None or each.marker.evaluate()]) == {
-        name for name, each in listed.items() if each.marker is None or each.marker.evaluate()
-    }
+    assert brought_by([each for each in direct if each.marker is None or each.marker.evaluate()]) == set(listed)
     for each in direct:
         name = canonicalize_name(each.name)
         assert each.specifier.contains(next(iter(listed[name].specifier)).version)
@@ -140,9 +138,10 @@ def test_the_sbom_lists_all_that_the_wheel_brings_and_nothing_else() -> None:
 
 
 def requirements_of(file: str) -> dict[str, Requirement]:
+    """What it pins for this Python."""
     lines = (REQUIREMENTS / file).read_text(encoding="utf-8").splitlines()
     pinned = [Requirement(line) for line in lines if re.match(r"\w", line)]
-    return {canonicalize_name(each.name): each for each in pinned}
+    return {canonicalize_name(each.name): each for each in pinned if each.marker is None or each.marker.evaluate()}
 
 
 def brought_by(wanted: list[Requirement]) -> set[str]:

@@ -81,6 +81,7 @@ def test_a_console_that_only_looks_changes_nothing(hub: ScenarioHub, tmp_path: P
     with console(hub, tmp_path, "--read-only") as (client, _):
         assert client.get("/api/session").json == {"hub": hub.name, "readOnly": True}
         assert client.post("/api/fleet-jobs/any/actions/run", {}).status == 403
+        assert document(client, "local-hub")["lines"]["reset"] == f"az iot local-hub reset -n {hub.name}"
 
 
 def test_a_local_hub_is_started_with_its_console_and_both_end_together(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_it_goes_on_without_its_command_and_ends_with_the_hub(own_hub: ScenarioH
         f"iot device simulate -n {own_hub.name} --prefix bg- --count 3 --create --method reboot=201 --detach"
     )
     assert begun.code == 0, begun.stderr
-    assert "All 3 devices are connected" in begun.stderr and f"kill {begun.json['pid']}" in begun.stderr
+    assert "All 3 devices are connected" in begun.stderr and f"--simulation-id {begun.json['id']}" in begun.stderr
     assert (begun.json["hub"], begun.json["devices"]) == (own_hub.name, 3)
     log = Path(begun.json["log"])
     assert log.stat().st_mode & 0o777 == 0o600 and list(log.parent.iterdir()) == [log]
@@ -44,6 +44,23 @@ def test_it_goes_on_without_its_command_and_ends_with_the_hub(own_hub: ScenarioH
     said = log.read_text()
     result = json.loads(said[said.index("{\n") :])
     assert (result["endedBy"], result["methods"]["answered"], result["devices"]["gaveUp"]) == ("stopped", 1, 0)
+
+
+def test_it_is_listed_while_it_runs_and_ended_by_its_id(hub: ScenarioHub) -> None:
+    names = "--prefix listed- --count 2 --create --delete-after --behaviour reboot"
+    expected = '--until 1h --expect "connected on all" --expect "method reboot on 1"'
+    begun = hub.az.json(f"iot device simulate -n {hub.name} {names} {expected} --detach")
+    (listed,) = (each for each in hub.az.json("iot device simulation list") if each["id"] == begun["id"])
+    assert (listed["pid"], listed["hub"], listed["log"]) == (begun["pid"], hub.name, begun["log"])
+    assert (listed["firstDevices"], listed["behaviour"]) == (["listed-1", "listed-2"], ["reboot"])
+    stop = f"iot device simulation stop --simulation-id {begun['id']}"
+    fared = hub.az.json(stop)
+    assert [each["cameTrue"] for each in fared["expectations"]] == [True, None]
+    wait_until("it has ended", lambda: not is_running(begun["pid"]))
+    said = Path(begun["log"]).read_text()
+    assert '"endedBy": "stopped"' in said and '"deleted": 2' in said
+    again = hub.az.run(stop)
+    assert again.code == 3 and "az iot device simulation list" in again.stderr
 
 
 def test_what_prevents_it_is_said_by_the_command(hub: ScenarioHub) -> None:

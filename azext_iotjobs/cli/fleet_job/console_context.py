@@ -6,11 +6,12 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from azext_iotjobs.cli.fleet_job.child_process import az_command, environment_of
+from azext_iotjobs.cli.fleet_job.console_local_hub import local_hub_at
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext, fleet_job_context
 from azext_iotjobs.cli.fleet_job.documents import render_batch, render_fleet_job, render_run, render_run_details
 from azext_iotjobs.cli.fleet_job.job_form.forms import CommandLineForms
 from azext_iotjobs.cli.fleet_job.schedule.save import new_store_key
-from azext_iotjobs.cli.hub_access import running_hubs
+from azext_iotjobs.cli.hub_access import running_hubs, running_simulations
 from azext_iotjobs.cli.hub_access.amqp_access import amqp_access, events_access
 from azext_iotjobs.cli.hub_access.policy_rights import Rights
 from azext_iotjobs.cli.hub_access.resolve import ENVIRONMENT_VARIABLE
@@ -19,7 +20,7 @@ from azext_iotjobs.cli.output.hints import spelled, suggestion
 from azext_iotjobs.cli.output.own_session import own_session
 from azext_iotjobs.cli.output.result_rows import CALL_COLUMNS, RUN_COLUMNS, RUN_DETAILS, render_run_result
 from azext_iotjobs.clients.events import EventsClient
-from azext_iotjobs.console.context import ConsoleContext, Documents, Ran
+from azext_iotjobs.console.context import ConsoleContext, Documents, Ran, Simulations
 from azext_iotjobs.fleet_job.store.contract import Access
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.device_event import DeviceEvent
@@ -35,6 +36,12 @@ DOCUMENTS = Documents(
     result=render_run_result,
     result_columns=(*CALL_COLUMNS, *RUN_COLUMNS, *RUN_DETAILS),
     csv_line=lambda values: csv_line(map(cell, values)),
+)
+SIMULATIONS = Simulations(
+    running=running_simulations.running_simulations,
+    one=running_simulations.running_simulation,
+    log_end=running_simulations.log_end,
+    request_stop=running_simulations.request_stop,
 )
 
 
@@ -64,12 +71,14 @@ def console_context(cli_ctx: Any, command_args: dict[str, Any], rights: Rights) 
         has_host=context.means,
         documents=DOCUMENTS,
         spelling=CommandLineSpelling(),
+        simulations=SIMULATIONS,
         run_command=lambda words: _run(context, words),
         forms=CommandLineForms(),
         new_store_key=new_store_key,
         tier=context.tier,
         open_messages=(lambda: amqp_access(cli_ctx, dict(typed)).open(None)) if is_named else None,
         open_events=(lambda on_notice: _events(cli_ctx, dict(typed), on_notice)) if is_named else None,
+        local_hub=None if hub is None else local_hub_at(hub.target),
         is_read_only=bool(command_args.get("read_only")),
     )
 

@@ -12,6 +12,7 @@ from azext_iotjobs.cli.output.spelling import option_of, short_option_of
 from azext_iotjobs.model.text import Argument, Command, Fact, Field, Part, Shell, command, parts_of
 
 OF_HUBS = ("iot hub ", "iot device ")
+OF_NO_HUB = "iot device simulation "  # of this machine, whatever their hubs
 OF_FLEET_JOBS = "iot hub fleet-job "
 # These look at what is kept, and need no way into a hub.
 WITHOUT_LOGIN = tuple(
@@ -117,7 +118,8 @@ def _completed(given: Command) -> str:
             arguments.append(each)
         else:
             arguments += _argument(each, given.words)
-    if given.words.startswith(OF_HUBS) and not NAMES_HUB & set(arguments):
+    names_hub = given.words.startswith(OF_HUBS) and not given.words.startswith(OF_NO_HUB)
+    if names_hub and not NAMES_HUB & set(arguments):
         for option, value in (("-n", _typed.hub), ("-g", _typed.group), ("--auth-type", _typed.auth)):
             arguments += [] if value is None else [option, value]
         if _typed.has_login and not given.words.startswith(WITHOUT_LOGIN):

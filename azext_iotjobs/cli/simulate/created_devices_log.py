@@ -16,6 +16,7 @@ from typing import Any
 from azure.cli.core._environment import get_config_dir
 from knack.log import get_logger
 
+from azext_iotjobs.cli.output.file_lock import lock
 from azext_iotjobs.cli.output.file_writing import NO_FOLLOW, PLAIN, write_all
 from azext_iotjobs.model.created_devices import CreatedDevices, first_entry, hub_name, parse_log
 from azext_iotjobs.model.errors import BadValue
@@ -23,8 +24,6 @@ from azext_iotjobs.model.host_names import canonical_host
 from azext_iotjobs.model.target import HubTarget
 
 logger = get_logger(__name__)
-
-LOCKED_BYTE = 1 << 30  # far behind the end: on Windows nobody else can read what is locked
 
 
 class CreatedDevicesLog:
@@ -70,7 +69,7 @@ def create(target: HubTarget, now: datetime, *, is_temporary: bool) -> CreatedDe
         folder().mkdir(parents=True, exist_ok=True)
         folder().chmod(0o700)
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | PLAIN, 0o600)
-        _lock(file)
+        lock(file)
         _append(file, first_entry(created))
     except OSError as err:
         raise BadValue(f"The list of created devices {path} cannot be written: {err.strerror}.") from err
@@ -90,7 +89,7 @@ def take_over_ended_runs(target: HubTarget) -> tuple[list[CreatedDevicesLog], li
             continue
         except OSError as err:
             raise BadValue(f"The list of created devices {path} cannot be written: {err.strerror}.") from err
-        if not _lock(file):
+        if not lock(file):
             os.close(file)
             running.append(created.run)
             continue
@@ -127,19 +126,3 @@ def _cut_torn_line(file: int, path: Path) -> None:
     content = path.read_bytes()
     if not content.endswith(b"\n"):
         os.ftruncate(file, content.rfind(b"\n") + 1)
-
-
-def _lock(file: int) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            os.lseek(file, LOCKED_BYTE, os.SEEK_SET)
-            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

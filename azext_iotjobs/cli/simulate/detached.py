@@ -4,18 +4,18 @@ That process is given the same words, and in its environment the file that it ma
 """
 
 import os
-import secrets
 import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from azure.cli.core._environment import get_config_dir
 from knack.log import get_logger
 
 from azext_iotjobs.cli.hub_access.running_hubs import RunningHub, local_login
+from azext_iotjobs.cli.hub_access.running_simulations import log_of, new_id
 from azext_iotjobs.cli.output.file_writing import open_new
+from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.cli.output.own_session import own_session
 from azext_iotjobs.cli.output.streams import wrote
 from azext_iotjobs.cli.simulate.options import SimulateOptions
@@ -35,6 +35,11 @@ LOG_AT = {"WARNING": logger.warning, "ERROR": logger.error}  # by the word that 
 def is_in_background() -> bool:
     """Whether this is the process that `detach` has started."""
     return READY_FILE in os.environ
+
+
+def id_in_background() -> str | None:
+    """The name of the simulation that this process is, if it is in the background."""
+    return Path(os.environ[READY_FILE]).stem if is_in_background() else None
 
 
 def announce_ready() -> None:
@@ -65,7 +70,9 @@ def detach(target: HubTarget, options: SimulateOptions, device_count: int, clock
     Raises UserError as `check` does; BadValue without a log; StateError when it ends before all devices are connected.
     """
     check(target, options)
-    log = _folder() / f"{clock.now():%Y%m%d-%H%M%S}-{secrets.token_hex(4)}.log"
+    simulation = new_id(clock.now())
+    log = log_of(simulation)
+    _make_folder(log.parent)
     try:
         file = os.fdopen(open_new(log, 0o600), "wb")
     except OSError as err:
@@ -77,18 +84,16 @@ def detach(target: HubTarget, options: SimulateOptions, device_count: int, clock
     logger.warning(
         "The simulation goes on without this command%s. To end it before: %s",
         "" if _local_hub(target) is None else ", until the hub ends",
-        f"taskkill /f /pid {process.pid}" if sys.platform == "win32" else f"kill {process.pid}",
+        suggestion("iot device simulation stop", simulation_id=simulation),
     )
-    return {"hub": target.authority, "devices": device_count, "pid": process.pid, "log": str(log)}
+    return {"id": simulation, "hub": target.authority, "devices": device_count, "pid": process.pid, "log": str(log)}
 
 
-def _folder() -> Path:
-    folder = Path(get_config_dir()) / "iotjobs" / "simulations"
+def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as err:
         raise BadValue(f"The folder of simulations' logs {folder} cannot be made: {err.strerror}.") from err
-    return folder
 
 
 def _spawn(log: BinaryIO, ready: Path) -> "subprocess.Popen[bytes]":

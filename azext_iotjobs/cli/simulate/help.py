@@ -91,3 +91,28 @@ command(
     "they did. With --detach they run in the background: the command ends once all are connected, and says where the "
     "log is, which has the result too. See docs/how-to/simulator.md.",
 )
+
+group("iot device simulation", "See and end the simulations of many devices that run on this machine.")
+
+command(
+    "iot device simulation list",
+    "List the simulations that run: their devices, rates, expectations and trouble.",
+    ("What runs now.", "az iot device simulation list -o table"),
+    (
+        "Which expectations have not come true yet.",
+        'az iot device simulation list --query "[].expectations[?!cameTrue]"',
+    ),
+    long="Those of this user, of many devices, in terminals and with --detach. Rates are of the last ten seconds.",
+)
+command(
+    "iot device simulation show",
+    "Show how a simulation fares.",
+    ("One of those that run.", "az iot device simulation show --simulation-id 20261129-120000-0a1b2c3d"),
+)
+command(
+    "iot device simulation stop",
+    "End a simulation as Ctrl-C does, and wait until its devices are disconnected.",
+    ("One of those that run.", "az iot device simulation stop --simulation-id 20261129-120000-0a1b2c3d"),
+    long="It writes its result where it would have written it, and removes its devices then if it was started with "
+    "--delete-after.",
+)

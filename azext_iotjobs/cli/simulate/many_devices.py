@@ -9,6 +9,7 @@ from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
 from azext_iotjobs.cli.output.terminal_safe import print_now
 from azext_iotjobs.cli.simulate import create_devices, detached, monitor, select_devices
+from azext_iotjobs.cli.simulate.announced import Announced, announced, facts_of
 from azext_iotjobs.cli.simulate.credentials import CredentialPlan
 from azext_iotjobs.cli.simulate.device_options import DeviceSettings
 from azext_iotjobs.cli.simulate.monitor import Monitor, MonitorPlan
@@ -92,8 +93,12 @@ def _simulate(
             credentials = plans.credentials.credentials(client, devices, Path(folder), settings.way, stop)
             simulated = _simulated(devices, credentials, settings)
             ids = [each.device_id for each in devices.existing]
-            with monitor.monitoring(plans.monitoring, sinks, ids, SystemClock(), stop) as monitored:
-                monitored.on_ready = detached.announce_ready
+            facts = facts_of(client.target, ids, settings.behaviour.sources, options)
+            with (
+                announced(facts, SystemClock(), stop) as seen,
+                monitor.monitoring(plans.monitoring, sinks, ids, SystemClock(), seen) as monitored,
+            ):
+                _announce(monitored, seen)
                 summary = _run(client, simulated, monitored, settings, plans.ramp_per_s)
                 result, outcome = monitored.end(summary)
     groups = settings.behaviour.group_sizes(_info_of(devices, each) for each in devices.existing)
@@ -105,6 +110,17 @@ def _simulate(
         "creation": registered.document(),
     }
     return document, Outcome.DEVICES_FAILED if registered.left_count else outcome, monitored.verdicts
+
+
+def _announce(monitored: Monitor, seen: Announced) -> None:
+    """Say how the run fares: now, each second, and before whoever waits hears that all devices are connected."""
+
+    def on_ready() -> None:
+        seen.write(monitored.standing())
+        detached.announce_ready()
+
+    monitored.on_ready, monitored.on_tick = on_ready, seen.write
+    seen.write(monitored.standing())
 
 
 def _run(

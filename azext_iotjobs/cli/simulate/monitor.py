@@ -20,6 +20,7 @@ from azext_iotjobs.cli.simulate.metrics import MetricsServer, render
 from azext_iotjobs.cli.simulate.options import SimulateOptions
 from azext_iotjobs.cli.simulate.progress import ProgressDisplay
 from azext_iotjobs.cli.simulate.report import document
+from azext_iotjobs.cli.simulate.standing import Document, standing_document
 from azext_iotjobs.model.clock import Clock, StopFlag
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.outcome import Outcome
@@ -135,6 +136,7 @@ class Monitor:
         self._expectations = ExpectationTracker(plan.expectations, devices, started.at)
         self._end_conditions = EndConditions(plan.until, devices, started.at)
         self.on_ready: Callable[[], None] | None = None  # called once all devices are connected, for the first time
+        self.on_tick: Callable[[Document], None] | None = None  # called each second, with how the run fares
         self.display = ProgressDisplay(self.statistics)
         self._update_metrics()
         if self._ends_when_decided and any(each.within_s is None for each in plan.expectations):
@@ -191,6 +193,12 @@ class Monitor:
             self._events.flush()
         self._update_metrics()
         self.display.tick(now)
+        if self.on_tick is not None:
+            self.on_tick(self.standing(now))
+
+    def standing(self, now: Moment | None = None) -> Document:
+        """How the run fares. now: None for this moment."""
+        return standing_document(self.statistics, self._expectations.standings(), now or self._now())
 
     def _update_metrics(self) -> None:
         if self._server is not None:

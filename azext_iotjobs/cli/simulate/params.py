@@ -2,7 +2,7 @@
 
 from azure.cli.core.commands.parameters import get_enum_type
 
-from azext_iotjobs.cli.input.options import Group, Options, extra
+from azext_iotjobs.cli.input.options import Group, Options, extra, option
 from azext_iotjobs.cli.input.shared_params import AUTH_TYPE, DEVICE, DEVICE_KEY, HUB, JSON_FORMS, WEBSOCKET, certificate
 from azext_iotjobs.cli.simulate.behaviour.params import BEHAVIOUR
 from azext_iotjobs.cli.simulate.many_devices_params import CERTIFICATES, MONITORING, WHICH_DEVICES
@@ -69,3 +69,7 @@ SIMULATE_DEVICES: Options = (
     MONITORING,
     BEHAVIOUR,
 )
+
+LIST_SIMULATIONS: Options = ()
+
+SIMULATION: Options = ((option("simulation_id", "--simulation-id", "Id of the simulation, as `list` shows it."),),)

@@ -45,7 +45,7 @@ def document(
         },
         "cloudToDeviceMessages": counts[ActivityKind.MESSAGE],
         "expectations": [_verdict(each) for each in verdicts],
-        "trouble": _trouble(statistics),
+        "trouble": trouble_document(statistics),
         "gaveUp": [{"deviceId": name, "error": str(error)} for name, error in list(gave_up.items())[:MAX_GAVE_UP]],
     }
 
@@ -66,7 +66,7 @@ def _methods(statistics: Statistics, lasted_s: float) -> dict[str, Any]:
         "received": counts[ActivityKind.METHOD],
         "answered": counts[ActivityKind.ANSWER],
         "perSecond": _per_second(counts[ActivityKind.ANSWER], lasted_s),
-        "answerSeconds": _latency(statistics),
+        "answerSeconds": latency_document(statistics),
         "byName": [
             {
                 "name": name,
@@ -79,7 +79,8 @@ def _methods(statistics: Statistics, lasted_s: float) -> dict[str, Any]:
     }
 
 
-def _trouble(statistics: Statistics) -> list[dict[str, Any]]:
+def trouble_document(statistics: Statistics) -> list[dict[str, Any]]:
+    """What went wrong, by kind."""
     return [
         {
             "kind": kind.value,
@@ -107,7 +108,8 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
     return document
 
 
-def _latency(statistics: Statistics) -> dict[str, float] | None:
+def latency_document(statistics: Statistics) -> dict[str, float] | None:
+    """How long answers took, in seconds; None: there are none yet."""
     latency = statistics.latency
     p50, p99 = latency.percentiles(0.5, 0.99)
     if p50 is None or p99 is None:

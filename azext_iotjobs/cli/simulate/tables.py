@@ -17,6 +17,24 @@ def simulations(documents: Iterable[Any]) -> list[Row]:
     ]
 
 
+def running(documents: Iterable[Any]) -> list[Row]:
+    """Simulations that run: a line for each."""
+    return [{heading(name): cell(value, LONG_CELL) for name, value in _running(each).items()} for each in documents]
+
+
+def _running(document: Mapping[str, Any]) -> Row:
+    verdicts = [each["cameTrue"] for each in document["expectations"]]
+    return {
+        "id": document["id"],
+        "hub": document["hub"],
+        "connected": f"{document['connected']} of {document['devices']}",
+        "messages/s": document["messages"]["perSecond"],
+        "methods/s": document["methods"]["perSecond"],
+        "expectations": f"{verdicts.count(True)} of {len(verdicts)} true" if verdicts else "",
+        "pid": document["pid"],
+    }
+
+
 def rows_of(document: Mapping[str, Any]) -> Iterable[Row]:
     """A line for each number of a result."""
     devices, messages, methods = document["devices"], document["messages"], document["methods"]

@@ -26,6 +26,7 @@ class SeededBehaviour:
 
     rules: SimulationBehaviour
     seed: str
+    sources: tuple[str, ...] = ()  # ready-made behaviours and the file, as typed
 
     def of(self, device: DeviceInfo) -> Behaviour:
         """The behaviour of a device."""
@@ -69,7 +70,8 @@ class BehaviourOptions:
     def read(self) -> SeededBehaviour:
         """How the devices behave, with a random seed if none was typed. Raises BadValue."""
         seed = token_hex(4) if self.seed is None else self.seed
-        return SeededBehaviour(rules=self._rules(), seed=seed)
+        file = () if self.behaviour_file is None else (self.behaviour_file,)
+        return SeededBehaviour(rules=self._rules(), seed=seed, sources=(*(self.behaviour or ()), *file))
 
     def _rules(self) -> SimulationBehaviour:
         rules = SimulationBehaviour(otherwise=Group(name=REST, behaviour=Behaviour()))
