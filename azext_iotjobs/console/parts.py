@@ -1,5 +1,6 @@
 """What handlers of the console share, and how they reach it."""
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from azext_iotjobs.console.sessions import Sessions
 from azext_iotjobs.console.telemetry import Telemetry
 from azext_iotjobs.console.workers import Workers
 from azext_iotjobs.model.clock import Clock
+from azext_iotjobs.model.errors import BadValue
 
 
 class Topic(NamedTuple):
@@ -48,7 +50,8 @@ async def body_of(request: web.Request, **members: type) -> dict[str, Any]:
     members: what there may be, each with its type.  Raises HTTPBadRequest, saying which member is wrong.
     """
     try:
-        body = await request.json()
+        body = json.loads(await request.read())
+        json.dumps(body, ensure_ascii=False).encode()  # half a surrogate pair is no character
     except (ValueError, RecursionError) as err:
         raise web.HTTPBadRequest(text="The body is not JSON.") from err
     if not isinstance(body, dict):
@@ -60,3 +63,11 @@ async def body_of(request: web.Request, **members: type) -> dict[str, Any]:
         if type(value) is not members[name]:
             raise web.HTTPBadRequest(text=f"Member {name} is not of type {members[name].__name__}.")
     return body
+
+
+def token_of(request: web.Request) -> str:
+    """The hub's token of the page that a request asks for, `after`; "": the first. Raises BadValue for what is none."""
+    token = request.query.get("after", "")
+    if not (token.isascii() and token.isprintable()):
+        raise BadValue("The page's token is not one of the hub's.", hint="Begin with the first page.")
+    return token

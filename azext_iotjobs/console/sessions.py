@@ -54,7 +54,7 @@ class Sessions:
         return int(body.partition(".")[0]) > self._clock.now().timestamp()
 
     def _signature(self, body: str) -> str:
-        return hmac.new(self._secret, f"{self._port}.{body}".encode(), hashlib.sha256).hexdigest()
+        return hmac.new(self._secret, f"{self._port}.{body}".encode("utf-8", "replace"), hashlib.sha256).hexdigest()
 
 
 def secret_in(folder: Path) -> bytes:

@@ -69,6 +69,19 @@ def test_all_devices_are_read_page_by_page(console: ServedConsole) -> None:
     assert len(ids) == len(set(ids)) == COUNT + 3
 
 
+@pytest.mark.parametrize("path", ["/api/devices", "/api/hub-jobs/job/devices"])
+@pytest.mark.parametrize("token", ["\N{PILE OF POO}", "\xff", "a\r\nHost: b"])
+def test_a_page_after_what_the_hub_cannot_have_said_is_refused(console: ServedConsole, path: str, token: str) -> None:
+    answer = console.get(f"{path}?{urlencode({'after': token})}")
+    assert answer.status == 400 and "token" in answer.json["error"]["message"]
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\udfffb"])
+def test_half_a_character_is_refused_wherever_it_stands(console: ServedConsole, text: str) -> None:
+    for body in ({"body": text}, {"body": "x", "properties": {text: "1"}}, {"body": "x", "properties": {"k": [text]}}):
+        posted(console, "/api/devices/called/message", body, status=400)
+
+
 def test_a_query_finds_some_and_says_how_many_and_its_command(console: ServedConsole) -> None:
     query = "SELECT * FROM devices WHERE tags.site = 'north' AND deviceId != 'pump-000'"
     page = found(console, query, column="tags.site")

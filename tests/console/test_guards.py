@@ -71,7 +71,10 @@ def test_a_change_from_another_page_or_from_none_that_is_known_is_refused(consol
 
 
 @pytest.mark.parametrize("path", READING)
-@pytest.mark.parametrize("cookie", ["", "iotjobs-console-{port}=1.2.3", "iotjobs-console-{port}=9999999999.a.é"])
+@pytest.mark.parametrize(
+    "cookie",
+    ["", "iotjobs-console-{port}=1.2.3", "iotjobs-console-{port}=9999999999.a.é", "iotjobs-console-{port}=é.a"],
+)
 def test_the_api_needs_the_cookie(console: ServedConsole, path: str, cookie: str) -> None:
     assert console.get(path, Cookie=cookie.format(port=console.port)).status == 401
 
@@ -148,6 +151,13 @@ def test_a_body_that_does_not_fit_is_refused_and_named(console: ServedConsole, b
     headers = {"Origin": f"http://{console.host}", "Content-Type": JSON}
     answer = console.send("POST", STOP, body, headers)
     assert answer.status == 400 and named in answer.json["error"]["message"]
+
+
+def test_a_body_is_json_in_utf_8_whatever_its_type_says(console: ServedConsole) -> None:
+    kind = f"{JSON}; charset=klingon"
+    assert console.post("/api/job-form/check", {"form": {}}, Content_Type=kind).status == 200
+    as_page = {"Origin": f"http://{console.host}", "Content-Type": JSON}
+    assert console.send("POST", STOP, b'{"reason": "\xff"}', as_page).status == 400
 
 
 def test_a_body_that_is_too_large_is_refused(console: ServedConsole) -> None:

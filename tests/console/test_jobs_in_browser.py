@@ -127,7 +127,7 @@ def test_a_job_says_what_it_does_and_how(browser: Browser, console: ServedConsol
     browser.wait_for("its definition", "return document.querySelectorAll('.facts dt').length")
     facts = dict(zip(browser.texts(".facts dt"), browser.texts(".facts dd"), strict=True))
     assert facts["Action"] == "method reboot, payload null"
-    assert facts["Cancellation threshold"] == "cancel when more than 50% of a batch fail"
+    assert facts["Cancellation threshold"] == "cancel when more than 50% of a batch failed"
     assert (facts["Devices"], facts["Pause between batches"], facts["Gates"]) == ("20 devices", "none", "none")
     lines = ["az iot hub fleet-job show -j job", "az iot hub fleet-job results -j job --run 1"]
     assert browser.texts(".commands code")[:2] == lines

@@ -12,6 +12,7 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.store.contract import Access
 from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.fleet_job import Driver
+from azext_iotjobs.operations.fleet_job import definitions
 from tests.console import test_jobs_in_browser as of_jobs
 from tests.console.test_jobs_in_browser import AXE, signed_in, wait_for_texts
 from tests.helpers.browser import Browser
@@ -334,6 +335,38 @@ def test_a_draft_survives_a_reload_until_it_is_discarded_and_keys_are_enough(
     browser.one("#discard").click()
     browser.wait_for("it is empty", "return document.getElementsByName('displayName')[0]?.value === ''")
     assert browser.run("return sessionStorage.length") == 0
+
+
+def test_what_was_saved_meanwhile_is_begun_with_once_the_draft_is_discarded(
+    browser: Browser, console: ServedConsole, store: SqliteStore, pumps: HubClient
+) -> None:
+    of_pump = replace(definition_of(METHOD, ("pump-00",), Driver.CALLS), display_name="Night")
+    store.definitions.add("night", pumps.target.canonical, of_pump, at=START, by="ann", origin=None)
+    wizard(browser, console, "?edit=night")
+    type_into(browser, "description", "Mine")
+    definitions.edit(store, "night", replace(of_pump, description="Theirs"), by="ann", at=START)
+    browser.one("#save").click()
+    browser.wait_for(
+        "it is said", "return document.querySelector('#problem').textContent.includes('Discard the draft')"
+    )
+    browser.log("browser")  # it notes the refusal
+    browser.driver.refresh()
+    browser.wait_for("it is said again", "return document.body.textContent.includes('The job was changed since then')")
+    browser.one("#discard").click()
+    browser.wait_for("theirs", "return document.getElementsByName('description')[0]?.value === 'Theirs'")
+    assert store.definitions.get("night").definition.description == "Theirs"
+
+
+def test_a_form_that_was_saved_is_empty_for_who_goes_back_to_it(browser: Browser, console: ServedConsole) -> None:
+    wizard(browser, console)
+    configure(browser)
+    for step in ("delivery", "schedule", "review"):
+        go_on(browser, step)
+    browser.one("#save").click()
+    browser.wait_for("its page", "return location.pathname === '/jobs/fleet/reboot-the-north'")
+    browser.driver.back()
+    browser.wait_for("the form", "return location.hash === '#configure'")
+    assert [browser.one(f"[name='{each}']").get_attribute("value") for each in (CONDITION, METHOD_NAME)] == ["", ""]
 
 
 def test_a_console_that_only_looks_has_no_new(browser: Browser, tmp_path: Path, pumps: HubClient) -> None:

@@ -7,7 +7,7 @@ from aiohttp import web
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.paging import Page
 from azext_iotjobs.console.api.device_rows import MAX_COLUMNS, page_of
-from azext_iotjobs.console.parts import body_of, parts_of
+from azext_iotjobs.console.parts import body_of, parts_of, token_of
 from azext_iotjobs.model.errors import BadValue, MissingChoice
 from azext_iotjobs.model.identity import NewIdentity, SignIn
 from azext_iotjobs.model.query import MAX_CHARACTERS
@@ -24,7 +24,7 @@ async def query(request: web.Request) -> web.Response:
     column: a path such as tags.site, as often as there are columns.
     """
     parts = parts_of(request)
-    text, after = _query(request), request.query.get("after", "")
+    text, after = _query(request), token_of(request)
     columns = request.query.getall("column", [])[:MAX_COLUMNS]
 
     def work(client: HubClient) -> Page:

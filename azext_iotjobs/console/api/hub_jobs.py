@@ -7,7 +7,7 @@ from aiohttp import web
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.console.context import Document
-from azext_iotjobs.console.parts import Parts, body_of, parts_of
+from azext_iotjobs.console.parts import Parts, body_of, parts_of, token_of
 from azext_iotjobs.model.errors import NotFound
 from azext_iotjobs.model.job import Job, JobStatus, JobTally
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_status
@@ -63,7 +63,7 @@ async def devices(request: web.Request) -> web.Response:
         statuses=tuple(each for each in request.query.getall("status", []) if each in results.DEVICE_STATUSES),
         checks_registry=False,
     )
-    after = request.query.get("after", "")
+    after = token_of(request)
 
     def work(client: HubClient) -> ResultPage | None:
         return next(results.read(client, query, after), None)

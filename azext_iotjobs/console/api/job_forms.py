@@ -235,7 +235,7 @@ def _check_seen(store: FleetJobStore, wanted: Wanted) -> None:
     if _seen(store, store.definitions.get(wanted.original_id)) != wanted.seen:
         raise WrongState(
             f"Fleet job {wanted.original_id} was changed by somebody else meanwhile. Nothing was saved.",
-            hint="Reload the page: it begins with what is saved now.",
+            hint="Discard the draft to begin with what is saved now.",
         )
 
 

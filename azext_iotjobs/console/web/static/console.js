@@ -5,6 +5,7 @@ const Console = (() => {
   const QUIET_MS = 25_000; // the server says something every ten seconds
   const AGAIN_MS = 2_000;
   const LOOK_MS = 5_000;
+  const KEPT_STREAMS = 3;
 
   class Refused extends Error {
     constructor(status, error) {
@@ -32,13 +33,30 @@ const Console = (() => {
   const post = (path, body) =>
     request(path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
 
-  // One stream for a tab. A page that nobody sees has none: browsers allow six connections to an address.
+  // A lock of this browser, of all windows of the console: gives what releases it. Where it is taken: waits, or null.
+  const locked = (name, options) => new Promise((resolve) => {
+    navigator.locks.request(name, options, (lock) => (lock ? new Promise(resolve) : resolve(null)));
+  });
+
+  // A connection for a stream. Browsers allow six to an address: some windows keep theirs, others take turns with one.
+  async function connection() {
+    if (!navigator.locks) return { release: () => {}, isTurn: false };
+    for (let number = 0; number < KEPT_STREAMS; number += 1) {
+      const release = await locked(`console-stream-${number}`, { ifAvailable: true });
+      if (release) return { release, isTurn: false };
+    }
+    return { release: await locked('console-turn', {}), isTurn: true };
+  }
+
+  // One stream for a tab. A page that nobody sees has none.
   class Stream {
     constructor(topics, onDocument) {
       this.topics = topics;
       this.onDocument = onDocument;
       this.last = '';
       this.heardAt = 0;
+      this.attempt = 0;
+      this.isWaiting = false;
       document.addEventListener('visibilitychange', () => this.look());
       window.addEventListener('online', () => this.reopen());
       window.addEventListener('pagehide', () => this.close());
@@ -49,31 +67,61 @@ const Console = (() => {
 
     look() {
       if (document.hidden) this.close();
+      else if (this.isWaiting) return;
       else if (!this.source || Date.now() - this.heardAt > QUIET_MS) this.reopen();
     }
 
     close() {
+      this.attempt += 1;
+      this.isWaiting = false;
       if (this.source) this.source.close();
+      if (this.release) this.release();
       this.source = null;
+      this.release = null;
     }
 
-    reopen() {
+    async reopen() {
       this.close();
       if (document.hidden) return;
+      const { attempt } = this;
+      this.isWaiting = true;
+      const { release, isTurn } = await connection();
+      if (attempt !== this.attempt) {
+        release();
+        return;
+      }
+      this.isWaiting = false;
+      this.release = release;
+      this.open(isTurn);
+    }
+
+    // isTurn: until it has every document once; they are all sent, whether they have changed or not.
+    open(isTurn) {
+      const missing = new Set(this.topics);
       const query = new URLSearchParams(this.topics.map((topic) => ['topic', topic]));
-      if (this.last) query.set('last', this.last);
+      if (this.last && !isTurn) query.set('last', this.last);
       const source = new EventSource(`/api/events?${query}`);
       this.source = source;
       this.heardAt = Date.now();
       source.addEventListener('open', () => this.heard());
-      source.addEventListener('beat', () => this.heard());
+      source.addEventListener('beat', () => {
+        this.heard();
+        if (isTurn) this.endTurn();
+      });
       source.addEventListener('snapshot', (event) => {
         this.heard();
         this.last = event.lastEventId;
         const { topic, document: found } = JSON.parse(event.data);
         this.onDocument(found, topic);
+        missing.delete(topic);
+        if (isTurn && !missing.size) this.endTurn();
       });
       source.addEventListener('error', () => this.lost(source));
+    }
+
+    endTurn() {
+      this.close();
+      setTimeout(() => this.look(), AGAIN_MS);
     }
 
     heard() {
@@ -95,7 +143,7 @@ const Console = (() => {
         if (error.status === 0) setTimeout(() => this.ask(), AGAIN_MS);
         return;
       }
-      if (!this.source) this.reopen();
+      if (!this.source) this.look();
     }
   }
 

@@ -46,8 +46,8 @@ document.addEventListener('alpine:init', () => {
 
   function thresholdOf(threshold) {
     if (!threshold) return 'none';
-    const share = `${threshold.value}${threshold.type === 'percentage' ? '%' : ' devices'}`;
-    return `${threshold.action} when more than ${share} of ${threshold.batch ? 'a batch' : 'the run'} fail`;
+    const share = threshold.type === 'percentage' ? `${threshold.value}%` : Console.counted(threshold.value, 'device');
+    return `${threshold.action} when more than ${share} of ${threshold.batch ? 'a batch' : 'the run'} failed`;
   }
 
   function scheduleOf(schedule) {
@@ -209,8 +209,10 @@ document.addEventListener('alpine:init', () => {
     get thresholdText() {
       const threshold = this.run && this.run.threshold;
       if (!threshold) return '';
-      return `${Console.counted(threshold.failures, 'failure')} of the run; it is to ${threshold.action} above ` +
-        `${threshold.allowed} (${threshold.share}).`;
+      const share = threshold.share.endsWith('%') ? ` (${threshold.share})` : '';
+      const end = threshold.action === 'stop' ? 'stopped' : 'canceled';
+      return `${Console.counted(threshold.failures, 'device')} failed. The run is ${end} when more than ` +
+        `${Console.count(threshold.allowed)} did${share}.`;
     },
     get hasBatches() {
       return this.run !== null && this.run.batchList.length > 0;

@@ -4,6 +4,8 @@
 document.addEventListener('alpine:init', () => {
   const STEPS = [['configure', 'Configure'], ['delivery', 'Delivery options'], ['schedule', 'Schedule'], ['review', 'Review']];
   const CHECK_MS = 300;
+  const LEFT = 'This is the draft that you have left here.';
+  const CHANGED = 'The job was changed since then: discard the draft to begin with what is saved now.';
   const QUERY = new URLSearchParams(location.search);
   const ORIGINAL = { edit: QUERY.get('edit') || '', copy: QUERY.get('copy') || '' };
   const DRAFT = `job-form ${ORIGINAL.edit && `edit ${ORIGINAL.edit}`}${ORIGINAL.copy && `copy ${ORIGINAL.copy}`}`;
@@ -139,13 +141,15 @@ document.addEventListener('alpine:init', () => {
       values['schedule.timeZone'] ??= Intl.DateTimeFormat().resolvedOptions().timeZone;
       const draft = JSON.parse(sessionStorage.getItem(DRAFT) || 'null');
       this.isDraft = draft !== null;
-      if (draft) this.said = 'This is the draft that you have left here.';
+      if (draft) this.said = draft.seen === found.seen ? LEFT : `${LEFT} ${CHANGED}`;
       fill({ ...values, ...(draft ? draft.values : {}) });
       if (draft) this.seen = draft.seen;
       document.querySelector('[name="id"]').readOnly = Boolean(ORIGINAL.edit);
       showParts();
       document.title = `${this.title} – IoT Hub console`;
-      this.show(STEPS.some(([name]) => `#${name}` === location.hash) ? location.hash.slice(1) : 'configure');
+      const isBegun = draft !== null || Boolean(ORIGINAL.edit || ORIGINAL.copy); // not where it was saved, and left
+      const isStep = STEPS.some(([name]) => `#${name}` === location.hash);
+      this.show(isBegun && isStep ? location.hash.slice(1) : 'configure');
       this.check();
       if (ORIGINAL.edit || ORIGINAL.copy || draft) this.count();
     },
@@ -273,6 +277,7 @@ document.addEventListener('alpine:init', () => {
         return found;
       } catch (error) {
         this.problem = [error.message, error.hint].filter(Boolean).join('\n');
+        if (error.status === 409) this.isDraft = true; // it can be discarded, for what somebody else has saved
         return null;
       }
     },
