@@ -65,7 +65,7 @@ def test_the_benchmark_of_cli() -> None:
 
 def test_the_benchmark_of_fixtures() -> None:
     lines = output_of("fixtures", "--short")
-    for what in ("started and ready", "reset", "closed"):
+    for what in ("the first hub is ready", "hubs from the third are ready", "reset", "closed"):
         assert number(rf"^{what} +median ([\d.]+) s, best ", lines) > 0
 
 
