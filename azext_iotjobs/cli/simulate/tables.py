@@ -7,6 +7,8 @@ from azext_iotjobs.cli.output.cells import cell, heading
 from azext_iotjobs.cli.output.tables import LONG_CELL, Row, any_documents
 from azext_iotjobs.model.text import counted
 
+SHOWN = {"id", "hub", "connected", "devices", "messages", "methods", "expectations", "pid"}  # of one that runs
+
 
 def simulations(documents: Iterable[Any]) -> list[Row]:
     """Results of simulations: a line for each number."""
@@ -18,8 +20,12 @@ def simulations(documents: Iterable[Any]) -> list[Row]:
 
 
 def running(documents: Iterable[Any]) -> list[Row]:
-    """Simulations that run: a line for each."""
-    return [{heading(name): cell(value, LONG_CELL) for name, value in _running(each).items()} for each in documents]
+    """Simulations that run: a line for each. With --query it may be anything."""
+    return [
+        {heading(name): cell(value, LONG_CELL) for name, value in row.items()}
+        for each in documents
+        for row in ([_running(each)] if SHOWN <= each.keys() else any_documents([each]))
+    ]
 
 
 def _running(document: Mapping[str, Any]) -> Row:
