@@ -128,9 +128,10 @@ def test_on_windows_a_folder_is_locked_by_its_own_locks(windows: LockDouble, tmp
 
 
 def test_on_windows_a_simulation_has_as_many_devices_as_select_takes(windows: LockDouble) -> None:
-    open_files.make_room(400)
-    with pytest.raises(BadValue, match="600 devices need 6.. open files, and this process may have 500"):
-        open_files.make_room(600)
+    elsewhere = len(os.listdir("/dev/fd")) + open_files.SPARE_FILES  # the tests' own process has many files open
+    open_files.make_room(490 - elsewhere)
+    with pytest.raises(BadValue, match="500 devices need [56].. open files, and this process may have 500"):
+        open_files.make_room(500)
     limits.allow_many_files()  # where there is no limit to raise
 
 

@@ -30,7 +30,14 @@ def browser(window: Browser) -> Iterator[Browser]:
     window.log("browser")
     yield window
     assert [each["message"] for each in window.log("browser") if each["level"] in ("SEVERE", "WARNING")] == []
-    window.driver.get("about:blank")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """The page is left before its console, which is a fixture too, ends."""
+    browser = item.funcargs.get("browser") if isinstance(item, pytest.Function) else None
+    if isinstance(browser, Browser):
+        browser.driver.get("about:blank")
 
 
 @pytest.fixture(scope="session")
