@@ -42,13 +42,15 @@ def start(
             hint=Text("Once the hub runs: ", command("iot hub console", hub="localhost")),
         )
     hub = process.start(options, log_level=_log_level(cmd), in_background=detach)
-    logger.warning("%s", how_to_use(hub.document))
     if detach:
+        logger.warning("%s", how_to_use(hub.document))
         _warn_as_its_log(hub)
         return hub.document
-    print_now(cmd, hub.document)
-    with _console_of(hub) if console else nullcontext():
-        process.wait_for_end(hub)
+    with process.until_ended(hub):
+        logger.warning("%s", how_to_use(hub.document))
+        print_now(cmd, hub.document)
+        with _console_of(hub) if console else nullcontext():
+            hub.process.wait()
     return None
 
 

@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -92,8 +93,13 @@ def start(options: HubOptions, *, log_level: str, in_background: bool) -> Starte
     raise _refusal(code, errors.last_line() or f"it ended with code {code} and no error." if errors else None)
 
 
-def wait_for_end(hub: StartedHub) -> None:
-    """Wait until the hub has ended. Ctrl-C and signals that end this process are passed on: the hub shuts down."""
+@contextmanager
+def until_ended(hub: StartedHub) -> Iterator[None]:
+    """What is to be done while the hub runs; then wait until it has ended.
+
+    Ctrl-C and signals that end this process are passed on, whenever they come: the hub shuts down.
+    Raises StateError when it has not ended well.
+    """
     passed_on = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
     # A signal that is ignored stays ignored: that is what nohup does.
     previous = {each: signal.getsignal(each) for each in passed_on}
@@ -101,6 +107,7 @@ def wait_for_end(hub: StartedHub) -> None:
         if handler is not signal.SIG_IGN:
             signal.signal(each, lambda *_: _ask_to_end(hub.process))
     try:
+        yield
         code = hub.process.wait()
     except KeyboardInterrupt:
         # On a terminal the hub got the same Ctrl-C; elsewhere only this process did. A second signal changes nothing.
