@@ -39,3 +39,4 @@ def test_every_window_is_loaded_and_sees_what_changes(browser: Browser, tmp_path
                 driver.switch_to.window(each)
                 driver.close()
             driver.switch_to.window(first)
+            driver.get("about:blank")  # before the console ends

@@ -116,3 +116,8 @@ def wait_for_connection_state(hub: AnyHub, device: str, state: str) -> None:
     while hub.ok("GET", f"/devices/{device}")["connectionState"] != state:
         assert time.monotonic() < deadline, f"{device} is not {state}"
         time.sleep(0.02)
+
+
+def is_acknowledged(sent: paho.MQTTMessageInfo) -> bool:
+    """Whether the hub has acknowledged a message; paho raises for one whose connection ended as it was sent."""
+    return sent.rc == paho.MQTT_ERR_SUCCESS and sent.is_published()

@@ -14,7 +14,7 @@ from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.events import MIGRATIONS, EventRows
 from azext_iotjobs.localhub.testing.process import LocalHubFailed
 from tests.helpers.hub_process import HubProcess, hubs_until_the_end
-from tests.helpers.mqtt_device import MqttDevice
+from tests.helpers.mqtt_device import MqttDevice, is_acknowledged
 from tests.helpers.small_disk import filled, small_disk
 from tests.helpers.waiting import wait_until
 
@@ -101,7 +101,7 @@ def test_a_full_disk_refuses_what_devices_send_and_the_hub_goes_on_when_there_is
         assert hub.refused("POST", "/devices/d1/messages/events", {"text": "x" * 5000}) == UNAVAILABLE
         refused = device.publish("devices/d1/messages/events/", b"x" * 5000, qos=1)
         device.wait_for_loss()
-        assert not refused.is_published()
+        assert not is_acknowledged(refused)
         assert [each["reason"] for each in hub.ok("GET", "/_local/troubles")] == ["the disk is full"]
     wait_until("it is over", lambda: hub.ok("GET", "/_local/troubles") == [])
     assert send(hub, "d1", "after")

@@ -13,7 +13,7 @@ from azext_iotjobs.localhub.rules.event import partition_of
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.events import MIGRATIONS, EventRows
 from tests.helpers.hub_process import HubProcess
-from tests.helpers.mqtt_device import MqttDevice
+from tests.helpers.mqtt_device import MqttDevice, is_acknowledged
 from tests.helpers.short_form import IN_FULL
 from tests.helpers.waiting import wait_until
 
@@ -36,7 +36,7 @@ class Sending:
             self._sent.append((body, device.publish(f"devices/{device.device}/messages/events/", body, qos=1)))
 
     def acknowledged(self) -> set[bytes]:
-        return {body for body, sent in self._sent if sent.is_published()}
+        return {body for body, sent in self._sent if is_acknowledged(sent)}
 
     def wait_for(self, count: int) -> None:
         """Wait until the hub has acknowledged so many."""
