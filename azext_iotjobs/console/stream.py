@@ -23,6 +23,7 @@ MAX_STREAMS = 64
 MAX_TOPICS = 8  # of one stream
 RESTS = 4  # a topic that takes long is read less often: it rests so many times as long as it took
 BEAT_S = 10.0  # a page that hears nothing for some of these opens another stream
+LOOK_S = 0.5  # how soon it is noticed that a page has gone
 
 
 @dataclass(frozen=True)
@@ -139,22 +140,25 @@ async def events(request: web.Request) -> web.StreamResponse:
     try:
         await response.prepare(request)
         with suppress(ConnectionResetError):
-            await _send_on(watched, names, sent, response)
+            await _send_on(watched, names, sent, response, request)
     finally:
         watched.close(names)
     return response
 
 
 async def _send_on(
-    watched: Watched, names: tuple[str, ...], sent: dict[str, str], response: web.StreamResponse
+    watched: Watched,
+    names: tuple[str, ...],
+    sent: dict[str, str],
+    response: web.StreamResponse,
+    request: web.Request,
 ) -> None:
     waiting: asyncio.Task[dict[str, Snapshot] | None] | None = None
     try:
         while True:
             watched.check(names)
             waiting = waiting or asyncio.ensure_future(watched.next(names, dict(sent)))
-            done, _ = await asyncio.wait([waiting], timeout=BEAT_S)
-            if not done:
+            if not await _is_new(waiting, request):
                 await response.write(b"event: beat\ndata: {}\n\n")
                 continue
             new, waiting = waiting.result(), None
@@ -167,6 +171,17 @@ async def _send_on(
     finally:
         if waiting is not None:
             waiting.cancel()
+
+
+async def _is_new(waiting: "asyncio.Task[dict[str, Snapshot] | None]", request: web.Request) -> bool:
+    """Wait until there is something new, or for a beat. Raises ConnectionResetError once the page has gone."""
+    for _ in range(round(BEAT_S / LOOK_S)):
+        done, _ = await asyncio.wait([waiting], timeout=LOOK_S)
+        if done:
+            return True
+        if request.transport is None or request.transport.is_closing():
+            raise ConnectionResetError
+    return False
 
 
 def _snapshot(name: str, document: Document) -> Snapshot:
