@@ -1,11 +1,13 @@
 """The pages: HTML, CSS and JavaScript as they stand in `web/`. Nothing that a hub or a device says is put into them.
 
-A page is a row below, `web/pages/<name>.html`, which stands in `web/layout.html`, and `web/static/<name>.js`.
+A page is a row below, `web/pages/<name>.html`, which stands in `web/layout.html`, and `web/static/<name>.js`. What
+several pages have stands once, in `web/parts/`; a page names it in double braces.
 """
 
 import gzip
 import html
-from collections.abc import Awaitable, Callable, Sequence
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +15,7 @@ from aiohttp import web
 
 WEB = Path(__file__).parent / "web"
 GZIP_ASKED = "Accept-Encoding"
+NAMED = re.compile(r"{{([a-z-]+)}}")
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".txt": "text/plain"}
 
 
@@ -28,7 +31,7 @@ class Page(NamedTuple):
 
 LOCAL = "/local-hub"  # it is there only where the hub is a local one
 NAVIGATION = (("/jobs", "Jobs"), ("/devices", "Devices"), (LOCAL, "Local hub"), ("/simulations", "Simulations"))
-OF_DEVICES = ("twin-edit", "device-calls", "telemetry")
+OF_DEVICES = ("secrets", "twin-edit", "device-calls", "telemetry")
 PAGES = (
     Page("/", "sign-in", "Sign in"),
     Page("/jobs", "jobs", "Jobs", "/jobs"),
@@ -38,7 +41,7 @@ PAGES = (
     Page("/devices", "devices", "Devices", "/devices", ("query-box",)),
     Page("/devices/{id}", "device", "Device", "/devices", OF_DEVICES),
     Page("/devices/{id}/modules/{module}", "device", "Module", "/devices", OF_DEVICES),
-    Page(LOCAL, "local-hub", "Local hub", LOCAL, ("hub-access", "hub-log", "hub-changes", "hub-data")),
+    Page(LOCAL, "local-hub", "Local hub", LOCAL, ("secrets", "hub-log", "hub-changes", "hub-data")),
     Page("/simulations", "simulations", "Simulations", "/simulations"),
     Page("/simulations/{id}", "simulation", "Simulation", "/simulations", ("actions",)),
 )
@@ -49,12 +52,10 @@ def add_pages(application: web.Application, *, is_local: bool) -> None:
 
     is_local: with those of a local hub.
     """
-    layout = (WEB / "layout.html").read_text(encoding="utf-8")
     navigation = [each for each in NAVIGATION if is_local or each[0] != LOCAL]
     for page in PAGES:
         if is_local or page.path != LOCAL:
-            rendered = _rendered(page, layout, navigation)
-            application.router.add_get(page.path, _serving(rendered.encode(), "text/html"))
+            application.router.add_get(page.path, _serving(rendered(page, navigation).encode(), "text/html"))
     for folder in ("static", "libraries"):
         for file in sorted((WEB / folder).iterdir()):
             if file.suffix in TYPES:
@@ -62,14 +63,22 @@ def add_pages(application: web.Application, *, is_local: bool) -> None:
                 application.router.add_get(f"/static/{file.name}", served)
 
 
-def _rendered(page: Page, layout: str, navigation: Sequence[tuple[str, str]]) -> str:
-    content = (WEB / "pages" / f"{page.name}.html").read_text(encoding="utf-8")
+def rendered(page: Page, navigation: Sequence[tuple[str, str]] = NAVIGATION) -> str:
+    """A page's HTML. navigation: paths and names of the header's pages."""
     links = "" if page.name == "sign-in" else "\n".join(_link(path, name, page) for path, name in navigation)
     scripts = "\n".join(f'<script defer src="/static/{name}.js"></script>' for name in (*page.shared, page.name))
+    parts = {file.stem: _text(file).removesuffix("\n") for file in (WEB / "parts").iterdir()}
+    content = _filled(_text(WEB / "pages" / f"{page.name}.html"), parts)
     values = {"title": html.escape(page.title), "navigation": links, "scripts": scripts, "content": content}
-    for name, value in values.items():
-        layout = layout.replace(f"{{{{{name}}}}}", value)
-    return layout
+    return _filled(_text(WEB / "layout.html"), values)
+
+
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    return NAMED.sub(lambda found: values[found[1]], text)
+
+
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8")
 
 
 def _link(path: str, name: str, page: Page) -> str:

@@ -62,7 +62,7 @@ document.addEventListener('alpine:init', () => {
         const page = `${home}/${encodeURIComponent(done.id)}`;
         if (page !== location.pathname) location.assign(page);
       } catch (error) {
-        this.problem = [error.message, error.hint].filter(Boolean).join('\n');
+        this.problem = Console.errorText(error);
       } finally {
         this.isBusy = false;
       }

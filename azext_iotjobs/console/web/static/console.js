@@ -191,11 +191,14 @@ const Console = (() => {
   // A text as one word of a shell's line.
   const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
 
+  // What an error says, and what to do next.
+  const errorText = (error, between = '\n') => [error.message, error.hint].filter(Boolean).join(between);
+
   async function copy(text) {
     await navigator.clipboard.writeText(text);
   }
 
-  return { get, post, watch, instant, duration, taken, count, counted, kept, keep, quoted, copy };
+  return { get, post, watch, instant, duration, taken, count, counted, kept, keep, quoted, errorText, copy };
 })();
 
 document.addEventListener('alpine:init', () => {

@@ -1,4 +1,4 @@
-// What is sent to a device: a call of a method, and a message. Below a component with: found, apiPath, shownError.
+// What is sent to a device: a call of a method, and a message. Below a component with: found, apiPath.
 'use strict';
 
 document.addEventListener('alpine:init', () => {
@@ -40,7 +40,7 @@ document.addEventListener('alpine:init', () => {
       try {
         this.answer = await Console.post(`${this.apiPath}/method`, body);
       } catch (error) {
-        this.problem = this.shownError(error);
+        this.problem = Console.errorText(error);
       } finally {
         this.isBusy = false;
       }
@@ -79,7 +79,7 @@ document.addEventListener('alpine:init', () => {
         const { messageId } = await Console.post(`${this.apiPath}/message`, { body: this.body, contentType: this.contentType, properties: this.pairs });
         this.sent = `The hub has it, as ${messageId}. It waits until the device receives it.`;
       } catch (error) {
-        this.problem = this.shownError(error);
+        this.problem = Console.errorText(error);
       } finally {
         this.isBusy = false;
       }

@@ -28,18 +28,21 @@ document.addEventListener('alpine:init', () => {
       this.stream = Console.watch([this.twinTopic], (found, topic) => (topic === this.twinTopic ? this.takeTwin(found) : this.takeTelemetry(found)));
       if (this.isDevice) this.loadModules();
     },
-    shownError(error) {
-      return [error.message, error.hint].filter(Boolean).join('\n');
+    async askSecrets() {
+      const { primaryKey, secondaryKey, connectionString, signIn } = await Console.post(`${this.apiPath}/keys`, {});
+      const found = [['Primary key', primaryKey], ['Secondary key', secondaryKey], ['Connection string', connectionString]];
+      const rows = found.filter(([, value]) => value).map(([name, value]) => ({ name, value }));
+      return { rows, said: rows.length ? '' : `It has no keys: it signs in by ${METHODS[signIn] || signIn}.` };
     },
     takeTwin(found) {
-      this.problem = found.error ? this.shownError(found.error) : '';
+      this.problem = found.error ? Console.errorText(found.error) : '';
       if (!found.error) this.found = Object.freeze(found);
     },
     async fresh() {
       try {
         this.takeTwin(await Console.get(`${this.apiPath}/twin`));
       } catch (error) {
-        this.problem = this.shownError(error);
+        this.problem = Console.errorText(error);
       }
     },
 
@@ -94,7 +97,7 @@ document.addEventListener('alpine:init', () => {
     },
     takeTelemetry(found) {
       if (!this.isWatching) return;
-      this.telemetryProblem = found.error ? this.shownError(found.error) : '';
+      this.telemetryProblem = found.error ? Console.errorText(found.error) : '';
       if (!found.error) this.telemetry = Object.freeze(found); // it only changes as a whole, and need not be watched inside
     },
 
@@ -165,43 +168,10 @@ document.addEventListener('alpine:init', () => {
         if (done.isDeleted) location.assign(this.isModule ? this.deviceHref : '/devices');
         else await this.fresh();
       } catch (error) {
-        this.problem = this.shownError(error);
+        this.problem = Console.errorText(error);
       } finally {
         this.isBusy = false;
       }
-    },
-  }));
-
-  // Keys, once somebody asks for them: they are in no page before, and are forgotten when they are hidden.
-  Alpine.data('keys', () => ({
-    rows: [],
-    said: '',
-
-    get isShown() {
-      return this.rows.length > 0;
-    },
-    get buttonText() {
-      return this.isShown ? 'Hide keys' : 'Show keys';
-    },
-    get isBlocked() {
-      return this.$store.shell.readOnly;
-    },
-    async toggle() {
-      if (this.isShown) {
-        this.rows = [];
-        return;
-      }
-      try {
-        const { primaryKey, secondaryKey, connectionString, signIn } = await Console.post(`${this.apiPath}/keys`, {});
-        const found = [['Primary key', primaryKey], ['Secondary key', secondaryKey], ['Connection string', connectionString]];
-        this.rows = found.filter(([, value]) => value).map(([name, value]) => ({ name, value }));
-        this.said = this.rows.length ? '' : `It has no keys: it signs in by ${METHODS[signIn] || signIn}.`;
-      } catch (error) {
-        this.said = this.shownError(error);
-      }
-    },
-    async copy(value) {
-      await Console.copy(value).then(() => { this.said = 'Copied'; }, () => { this.said = 'Select it to copy it'; });
     },
   }));
 
@@ -221,7 +191,7 @@ document.addEventListener('alpine:init', () => {
         Object.assign(this, { name: '', problem: '' });
         await this.loadModules();
       } catch (error) {
-        this.problem = this.shownError(error);
+        this.problem = Console.errorText(error);
       }
     },
   }));

@@ -251,7 +251,7 @@ document.addEventListener('alpine:init', () => {
         const made = await Console.post('/api/devices', { deviceId: this.id.trim(), signIn: this.signIn, isEdge: this.isEdge, isEnabled: !this.isDisabled, ...thumbprint });
         location.assign(`/devices/${encodeURIComponent(made.id)}`);
       } catch (error) {
-        this.problem = [error.message, error.hint].filter(Boolean).join('\n');
+        this.problem = Console.errorText(error);
       } finally {
         this.isBusy = false;
       }

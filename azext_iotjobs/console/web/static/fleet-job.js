@@ -121,7 +121,7 @@ document.addEventListener('alpine:init', () => {
       setInterval(() => { this.now = Date.now(); }, 1_000);
     },
     take(found) {
-      this.problem = found.error ? [found.error.message, found.error.hint].filter(Boolean).join(' ') : '';
+      this.problem = found.error ? Console.errorText(found.error, ' ') : '';
       if (found.error) return;
       this.found = found;
       document.title = `${this.name}: ${this.status} – IoT Hub console`;

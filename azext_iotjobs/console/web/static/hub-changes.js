@@ -1,4 +1,4 @@
-// What goes wrong at the hub, and its clock. Below a component with: found, selector, shownError.
+// What goes wrong at the hub, and its clock. Below a component with: found, selector.
 'use strict';
 
 document.addEventListener('alpine:init', () => {
@@ -105,7 +105,7 @@ document.addEventListener('alpine:init', () => {
       try {
         this.said = textOf(await Console.post(path, body));
       } catch (error) {
-        this.problem = this.shownError(error);
+        this.problem = Console.errorText(error);
       } finally {
         this.isBusy = false;
       }
@@ -137,7 +137,7 @@ document.addEventListener('alpine:init', () => {
         const { now } = await Console.post('/api/local-hub/clock', { seconds: this.seconds });
         this.said = `It is ${Console.instant(now)} at the hub.`;
       } catch (error) {
-        this.problem = this.shownError(error);
+        this.problem = Console.errorText(error);
       } finally {
         this.isBusy = false;
       }

@@ -1,4 +1,4 @@
-// What the hub holds: a seed, a snapshot, a reset. Below a component with: found, selector, shownError.
+// What the hub holds: a seed, a snapshot, a reset. Below a component with: found, selector.
 'use strict';
 
 document.addEventListener('alpine:init', () => {
@@ -49,7 +49,7 @@ document.addEventListener('alpine:init', () => {
       try {
         this.result = await Console.post('/api/local-hub/seed', { text: this.text });
       } catch (error) {
-        this.problem = this.shownError(error);
+        this.problem = Console.errorText(error);
       } finally {
         this.isBusy = false;
       }
@@ -116,7 +116,7 @@ document.addEventListener('alpine:init', () => {
         this.$refs.dialog.close();
         this.said = this.isRestore ? 'The hub is as the snapshot has it.' : 'The hub is empty.';
       } catch (error) {
-        this.problem = this.shownError(error);
+        this.problem = Console.errorText(error);
       } finally {
         this.isBusy = false;
       }
@@ -128,7 +128,7 @@ document.addEventListener('alpine:init', () => {
         download('hub.zip', Uint8Array.from(atob(snapshot), (each) => each.charCodeAt(0)));
         this.said = 'Keep the file to yourself: the keys of devices are in it.';
       } catch (error) {
-        this.trouble = this.shownError(error);
+        this.trouble = Console.errorText(error);
       } finally {
         this.isBusy = false;
       }

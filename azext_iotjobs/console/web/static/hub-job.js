@@ -14,7 +14,7 @@ document.addEventListener('alpine:init', () => {
       Console.watch([`hub-job:${this.id}`], (found) => this.take(found));
     },
     take(found) {
-      this.problem = found.error ? [found.error.message, found.error.hint].filter(Boolean).join(' ') : '';
+      this.problem = found.error ? Console.errorText(found.error, ' ') : '';
       if (found.error) return;
       this.found = found;
       document.title = `${this.id}: ${this.status} – IoT Hub console`;

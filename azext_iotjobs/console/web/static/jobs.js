@@ -88,7 +88,7 @@ document.addEventListener('alpine:init', () => {
     },
 
     take(found, topic) {
-      this.failed[topic] = found.error ? [found.error.message, found.error.hint].filter(Boolean).join(' ') : null;
+      this.failed[topic] = found.error ? Console.errorText(found.error, ' ') : null;
       this.problems = Object.values(this.failed).filter(Boolean);
       if (found.line && !this.lines.includes(found.line)) this.lines = [...this.lines, found.line].sort();
       const row = topic === 'fleet-jobs' ? fleetRow : hubRow;

@@ -1,4 +1,4 @@
-// A local hub: how it stands, and its quotas. The rest of the page is in hub-access, hub-log, hub-changes and hub-data.
+// A local hub: how it stands, and its quotas. The rest of the page is in secrets, hub-log, hub-changes and hub-data.
 'use strict';
 
 document.addEventListener('alpine:init', () => {
@@ -14,7 +14,7 @@ document.addEventListener('alpine:init', () => {
       this.stream = Console.watch(['local-hub', this.logTopic], (found, topic) => this.take(found, topic));
     },
     take(found, topic) {
-      const problem = found.error ? this.shownError(found.error) : '';
+      const problem = found.error ? Console.errorText(found.error) : '';
       if (topic === 'local-hub') {
         this.problem = problem;
         if (!problem) this.found = Object.freeze(found);
@@ -30,8 +30,8 @@ document.addEventListener('alpine:init', () => {
       this.stream.last = '';
       this.stream.reopen();
     },
-    shownError(error) {
-      return [error.message, error.hint].filter(Boolean).join('\n');
+    async askSecrets() {
+      return { rows: (await Console.post('/api/local-hub/strings', {})).strings, said: '' };
     },
 
     get selector() {

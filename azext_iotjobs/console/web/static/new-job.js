@@ -125,7 +125,7 @@ document.addEventListener('alpine:init', () => {
         const found = await Console.get(`/api/job-form?${new URLSearchParams(ORIGINAL)}`);
         this.begin(found);
       } catch (error) {
-        this.problem = [error.message, error.hint].filter(Boolean).join('\n');
+        this.problem = Console.errorText(error);
       }
       Console.watch(['fleet-jobs'], () => {});
     },
@@ -276,7 +276,7 @@ document.addEventListener('alpine:init', () => {
         this.preview = found.preview || null;
         return found;
       } catch (error) {
-        this.problem = [error.message, error.hint].filter(Boolean).join('\n');
+        this.problem = Console.errorText(error);
         if (error.status === 409) this.isDraft = true; // it can be discarded, for what somebody else has saved
         return null;
       }
@@ -356,7 +356,7 @@ document.addEventListener('alpine:init', () => {
         location.assign(page);
       } catch (error) {
         this.said = '';
-        this.problem = `It is saved, and does not run: ${[error.message, error.hint].filter(Boolean).join('\n')}`;
+        this.problem = `It is saved, and does not run: ${Console.errorText(error)}`;
         ORIGINAL.edit = id;
         ORIGINAL.copy = '';
         history.replaceState(null, '', `${location.pathname}?edit=${encodeURIComponent(id)}#review`);

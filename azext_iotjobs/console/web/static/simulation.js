@@ -34,7 +34,7 @@ document.addEventListener('alpine:init', () => {
     take(found) {
       // Whoever watches one in a terminal sees it end: nothing is left of it then.
       this.hasEnded = Boolean(found.hasEnded || (found.error && found.error.code === 'hub-not-found' && this.found));
-      this.problem = found.error && !this.hasEnded ? [found.error.message, found.error.hint].filter(Boolean).join(' ') : '';
+      this.problem = found.error && !this.hasEnded ? Console.errorText(found.error, ' ') : '';
       this.log = found.logEnd || this.log;
       if (!found.error && !found.hasEnded) this.found = found;
       document.title = `${this.name}: ${this.status} – IoT Hub console`;

@@ -1,8 +1,10 @@
-// Connection strings, once somebody asks for them: they are in no page before, and are forgotten when they are hidden.
+// Secrets, once somebody asks for them: they are in no page before, and are forgotten when they are hidden. Below a
+// component with askSecrets, which gives the rows and what is to be said of them.
 'use strict';
 
 document.addEventListener('alpine:init', () => {
-  Alpine.data('hubStrings', () => ({
+  // what: they are, in the button's words.
+  Alpine.data('secrets', (what) => ({
     rows: [],
     said: '',
 
@@ -10,7 +12,7 @@ document.addEventListener('alpine:init', () => {
       return this.rows.length > 0;
     },
     get buttonText() {
-      return this.isShown ? 'Hide connection strings' : 'Show connection strings';
+      return `${this.isShown ? 'Hide' : 'Show'} ${what}`;
     },
     get isBlocked() {
       return this.$store.shell.readOnly;
@@ -21,10 +23,9 @@ document.addEventListener('alpine:init', () => {
         return;
       }
       try {
-        this.rows = (await Console.post('/api/local-hub/strings', {})).strings;
-        this.said = '';
+        Object.assign(this, await this.askSecrets());
       } catch (error) {
-        this.said = this.shownError(error);
+        this.said = Console.errorText(error);
       }
     },
     async copy(value) {
