@@ -54,8 +54,9 @@ from azext_iotjobs.localhub.http.queries import QueryRoutes
 from azext_iotjobs.localhub.http.quotas import QuotaRoutes
 from azext_iotjobs.localhub.http.route import RouteHandlers
 from azext_iotjobs.localhub.http.routes_with_faults import routes_with_faults
-from azext_iotjobs.localhub.http.seed import SeedParts, SeedRoutes
+from azext_iotjobs.localhub.http.seed import SeedRoutes
 from azext_iotjobs.localhub.http.seed_export import SeedExport
+from azext_iotjobs.localhub.http.seed_import import SeedImport
 from azext_iotjobs.localhub.http.snapshots import SnapshotRoutes
 from azext_iotjobs.localhub.http.transfer_lines import TransferLines
 from azext_iotjobs.localhub.http.twins import TwinRoutes
@@ -92,6 +93,7 @@ class Hub:
     configuration_rounds: ConfigurationRounds
     clock_service: ClockService
     snapshots: Snapshots
+    seed_import: SeedImport
 
 
 class Stores(NamedTuple):
@@ -135,14 +137,21 @@ def assemble(
     codecs = Codecs(devices=TransferLines(bulk, twin_rows), configurations=ConfigurationLines(configurations))
     import_export = ImportExport(database, TransferJobs(database), identities, storage, codecs, clock)
     clock_service = ClockService(database, clock)
-    restarted = clock_service.reload, c2d_queue.forget, rounds.restart, import_export.restart
-    forget = identities.presence.forget_all, *restarted, faults.clear, links.observations.clear
+    forget = (
+        identities.presence.forget_all,
+        clock_service.reload,
+        c2d_queue.forget,
+        rounds.restart,
+        import_export.restart,
+        faults.clear,
+        links.observations.clear,
+    )
     snapshot_parts = SnapshotParts(database, event_log, identities, links, job_runner, forget)
     snapshots = Snapshots(snapshot_parts, clock, config.data_dir, is_on_disk=not config.in_memory, stop=stop)
     identities.disconnect_all(render(clock.now()))
     c2d_queue.recover()
     certificates = CertificateRoutes(authorities, clock)
-    seed_parts = SeedParts(registry, identities, certificates, configurations)
+    seed_import = SeedImport(database, registry, identities, certificates, configurations, clock)
     handlers = RouteHandlers(
         identities=IdentityRoutes(registry, identities, links),
         bulk=bulk,
@@ -164,7 +173,7 @@ def assemble(
         quotas=QuotaRoutes(config, quotas, jobs),
         clock=ClockRoutes(clock_service),
         faults=FaultRoutes(faults, routes_with_faults()),
-        seed=SeedRoutes(database, seed_parts, SeedExport(identities, twin_rows, authorities, configurations), clock),
+        seed=SeedRoutes(seed_import, SeedExport(identities, twin_rows, authorities, configurations)),
         snapshots=SnapshotRoutes(snapshots),
         observations=ObservationRoutes(links.observations),
     )
@@ -182,6 +191,7 @@ def assemble(
         configuration_rounds=rounds,
         clock_service=clock_service,
         snapshots=snapshots,
+        seed_import=seed_import,
     )
 
 

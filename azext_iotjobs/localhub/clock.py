@@ -34,7 +34,7 @@ class HubClock:
     def now(self) -> datetime:
         """The current instant of the hub, aware UTC."""
         machine_now = self.machine_now()
-        return machine_now + (self._ahead if self.scale == 1 else self._offset(machine_now))
+        return machine_now + self._offset(machine_now)
 
     @property
     def offset(self) -> timedelta:

@@ -181,7 +181,7 @@ def _apply_seed(hub: Hub, config: LocalHubConfig) -> None:
     if config.seed is None:
         return
     try:
-        created, existing = hub.handlers.seed.apply(config.seed)
+        created, existing = hub.seed_import.apply(config.seed)
     except SeedMistake as err:
         raise BadConfig(f"--seed: {err}") from err
     except (StoreUnavailable, StoreDamaged) as err:

@@ -19,7 +19,7 @@ from azext_iotjobs.localhub.clock import HubClock
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, UNAUTHORIZED, UNAUTHORIZED_ACCESS, HubError
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.host_names import ClientKind
-from azext_iotjobs.localhub.rules.identity import is_id
+from azext_iotjobs.localhub.rules.identity import possible_address
 from azext_iotjobs.localhub.rules.observation import Client, ClientProtocol
 
 MECHANISMS = ("PLAIN", "ANONYMOUS", "EXTERNAL", "MSSBCBS")  # of SASL; all but PLAIN prove nothing themselves
@@ -208,8 +208,7 @@ class Peer:
             return claim
         if device_user := _DEVICE_USER.fullmatch(user):
             need = DeviceNeed(Address(device_user["device"], device_user["module"]))
-            if all(is_id(each) for each in need.address.key if each):
-                self._signing_in = need.address
+            self._signing_in = possible_address(device_user["device"], device_user["module"])
             self._authenticator.enabled_identity(need.address)
             claim = self._authenticator.verify_token(password)
             need.check(claim)

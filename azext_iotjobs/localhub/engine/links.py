@@ -176,9 +176,10 @@ class Links:
         response that cannot be read, 403800 too many calls in flight, 413001 too large.
         """
         text = dump_json(payload)
-        if len(text.encode()) > MAX_PAYLOAD_BYTES:
+        size_bytes = len(text.encode())
+        if size_bytes > MAX_PAYLOAD_BYTES:
             raise HubError(MESSAGE_TOO_LARGE, f"The payload is larger than {MAX_PAYLOAD_BYTES} bytes.")
-        call = self.observations.calls.begin(address, name, payload, len(text), job_id)
+        call = self.observations.calls.begin(address, name, payload, size_bytes, job_id)
         try:
             result = await self._call(call, address, name, text, response_timeout_s, connect_timeout_s)
         except HubError as err:

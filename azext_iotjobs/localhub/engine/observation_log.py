@@ -51,12 +51,12 @@ class ObservationLog(Generic[T]):
 
     def __init__(self) -> None:
         self.last = 0  # the number of the newest entry there ever was
+        self.is_closed = False  # whether nobody may wait any more
         self._entries: deque[tuple[T, int]] = deque()  # each with the bytes of its payloads
         self._before = 0  # the number before the oldest entry's
         self._bytes = 0
         self._cleared_at = 0  # the newest number at the last reset
         self._waiting: defaultdict[str | None, set[asyncio.Future[None]]] = defaultdict(set)  # by device; None: any
-        self._is_closed = False
 
     def add(self, entry: T, size_bytes: int = 0) -> None:
         """Add an entry, and wake those that wait for it. size_bytes: of its payloads."""
@@ -77,7 +77,7 @@ class ObservationLog(Generic[T]):
 
     async def wait(self, wanted: Wanted, limit_s: float) -> None:
         """Wait until an entry is added that may be wanted, at most `limit_s`; not at all once the log is closed."""
-        if self._is_closed:
+        if self.is_closed:
             return
         loop = asyncio.get_running_loop()
         waiting: asyncio.Future[None] = loop.create_future()
@@ -89,16 +89,6 @@ class ObservationLog(Generic[T]):
             timer.cancel()
             self._forget(wanted.device_id, waiting)
 
-    @property
-    def is_closed(self) -> bool:
-        """Whether nobody may wait any more."""
-        return self._is_closed
-
-    @property
-    def waiting_count(self) -> int:
-        """How many readers wait."""
-        return sum(map(len, self._waiting.values()))
-
     def clear(self) -> None:
         """Forget all entries, but not how they were numbered."""
         self._entries.clear()
@@ -107,7 +97,7 @@ class ObservationLog(Generic[T]):
 
     def close(self) -> None:
         """The hub ends: let all go that wait."""
-        self._is_closed = True
+        self.is_closed = True
         for device_id in list(self._waiting):
             self._settle_all(device_id)
 

@@ -89,29 +89,30 @@ class Call:
 
     def sent(self) -> None:
         """The device has been sent it."""
-        self._add(CallState.CALLING, None, None, 0, None, None)
+        self._add(CallState.CALLING)
 
     def responded(self, status: int, response: Json, size_bytes: int) -> None:
         """The device has responded. size_bytes: of the response."""
-        self._add(CallState.RESPONDED, status, response, size_bytes, None, None)
+        self._add(CallState.RESPONDED, status=status, response=response, size_bytes=size_bytes)
 
     def failed(self, err: HubError) -> None:
         """It was refused, or there was no response."""
         state = CallState.TIMED_OUT if err.fault is GATEWAY_TIMEOUT else CallState.FAILED
-        self._add(state, None, None, 0, err.fault.name, err.text)
+        self._add(state, error_code=err.fault.name, reason=err.text)
 
     def cancelled(self) -> None:
         """Nobody waits for it any more."""
-        self._add(CallState.CANCELLED, None, None, 0, None, None)
+        self._add(CallState.CANCELLED)
 
     def _add(
         self,
         state: CallState,
-        status: int | None,
-        response: Json,
-        size_bytes: int,
-        error_code: str | None,
-        reason: str | None,
+        *,
+        status: int | None = None,
+        response: Json = None,
+        size_bytes: int = 0,
+        error_code: str | None = None,
+        reason: str | None = None,
     ) -> None:
         calls, call_id = self._calls, self._call_id
         if call_id <= calls.forgotten_id:

@@ -10,7 +10,7 @@ from azext_iotjobs.localhub.errors import HubError
 from azext_iotjobs.localhub.http.route import Caller
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.host_names import ClientKind
-from azext_iotjobs.localhub.rules.identity import is_id
+from azext_iotjobs.localhub.rules.identity import possible_address
 from azext_iotjobs.localhub.rules.observation import Client, ClientProtocol
 from azext_iotjobs.localhub.tls.context import peer_certificates
 
@@ -32,9 +32,8 @@ def authenticate(
             authenticator.authenticate_device(address, None, token or "", certificates)
             authenticator.check_client(request.host, ClientKind.DEVICE)
         except HubError as err:
-            connections.refused(
-                Client(ClientProtocol.HTTPS, address=address if is_id(address.device_id) else None), err.text
-            )
+            client = Client(ClientProtocol.HTTPS, address=possible_address(address.device_id))
+            connections.refused(client, err.text)
             raise
         return (sas.parse_token(token).policy if token else None) or f"device {address.device_id}"
     if caller is Caller.OWNER:

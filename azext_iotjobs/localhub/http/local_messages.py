@@ -15,15 +15,13 @@ from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
 from azext_iotjobs.localhub.engine.event_log import EventLog
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
 from azext_iotjobs.localhub.http.documents import event_document
-from azext_iotjobs.localhub.http.own_request import Answer, OwnForm
+from azext_iotjobs.localhub.http.own_request import MAX_NUMBER, MAX_WAIT_S, Answer, OwnForm
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse, instant
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.c2d_message import MAX_ID_CHARACTERS, Ack, NewMessage, expiry
 from azext_iotjobs.localhub.rules.own_document import Member
 
 MAX_EVENTS = 100
-MAX_WAIT_S = 30  # shorter than clients' time limits
-MAX_NUMBER = 2**53 - 1  # that every client's numbers hold
 
 TEXTS = Member(kind=str)
 EVENT = Member(

@@ -13,7 +13,7 @@ from azext_iotjobs.localhub.engine.observation_log import MAX_ENTRIES, Observati
 from azext_iotjobs.localhub.engine.observations import Observations
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
 from azext_iotjobs.localhub.http.documents import section_document
-from azext_iotjobs.localhub.http.own_request import Answer, OwnForm
+from azext_iotjobs.localhub.http.own_request import MAX_NUMBER, MAX_WAIT_S, Answer, OwnForm
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.identity import is_id
@@ -29,9 +29,7 @@ from azext_iotjobs.localhub.rules.observation import (
 )
 from azext_iotjobs.localhub.rules.own_document import Member
 
-MAX_WAIT_S = 30  # shorter than clients' time limits
 MAX_LIMIT, USUAL_LIMIT = 1000, 100
-MAX_NUMBER = 2**53 - 1  # that every client's numbers hold
 CHECK_INTERVAL_S = 1.0  # how soon it is noticed that a client that waits is gone
 ID = Member(kind=str, least=1, most=128)
 QUERY = {

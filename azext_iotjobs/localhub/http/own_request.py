@@ -13,6 +13,8 @@ from azext_iotjobs.localhub.rules.own_document import DocumentMistake, Member, r
 
 JSON = "application/json"
 API_VERSION = "api-version"  # clients of the service send it everywhere; here it does not matter
+MAX_WAIT_S = 30  # of a route that waits for what is to come; shorter than clients' time limits
+MAX_NUMBER = 2**53 - 1  # that every client's numbers hold
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,9 +32,7 @@ QUOTAS = Member(
         "throttles": Member(kind=list, is_required=True, each=Member(kind=dict, members=THROTTLE)),
     },
 )
-SHOW = OwnForm(
-    answers={200: Answer(what="The tier, and its use.", document=QUOTAS)},
-)
+SHOW = OwnForm(answers={200: Answer(what="The tier, and its use.", document=QUOTAS)})
 
 
 class QuotaRoutes:

@@ -7,7 +7,7 @@ from aiohttp import web
 from azext_iotjobs.localhub.engine.observations import Observations
 from azext_iotjobs.localhub.http.callers import CALLER
 from azext_iotjobs.localhub.rules.address import Address
-from azext_iotjobs.localhub.rules.identity import is_id
+from azext_iotjobs.localhub.rules.identity import possible_address
 from azext_iotjobs.localhub.rules.observation import RequestEntry, cut
 
 OWN_PATHS = "/_local/"  # their requests are not noted: who reads the log would see nothing else
@@ -35,6 +35,4 @@ def note_request(
 @lru_cache(KNOWN_ADDRESSES)
 def _address(device_id: str | None, module_id: str | None) -> Address | None:
     """The device or module in a path; None where there is none, or no such id can be."""
-    if device_id is None or not is_id(device_id) or not (module_id is None or is_id(module_id)):
-        return None
-    return Address(device_id, module_id)
+    return None if device_id is None else possible_address(device_id, module_id)

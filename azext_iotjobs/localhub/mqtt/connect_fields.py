@@ -6,7 +6,7 @@ Source: IoT Hub "communicate using MQTT".
 from urllib.parse import unquote
 
 from azext_iotjobs.localhub.rules.address import Address
-from azext_iotjobs.localhub.rules.identity import is_id
+from azext_iotjobs.localhub.rules.identity import possible_address
 
 _QUERY_STARTS = ("?", "api-version=", "DeviceClientType=")  # an old C SDK omits the "?"
 
@@ -14,9 +14,7 @@ _QUERY_STARTS = ("?", "api-version=", "DeviceClientType=")  # an old C SDK omits
 def parse_client_id(text: str) -> Address | None:
     """The address in "device" or "device/module"; None for a text that can be neither."""
     device, slash, module = text.partition("/")
-    if not is_id(device) or (slash and not is_id(module)):
-        return None
-    return Address(device, module or None)
+    return possible_address(device, module if slash else None)
 
 
 def parse_host(username: str, client_id: str) -> str | None:

@@ -122,9 +122,9 @@ class Alarm:
             self._timer.cancel()
         left_s = self._clock.machine_s((self._at - self._clock.now()).total_seconds())
         wait_s = min(max(0.0, left_s), LONGEST_TIMER_S)
-        self._timer = asyncio.get_running_loop().call_later(wait_s, self._look)
+        self._timer = asyncio.get_running_loop().call_later(wait_s, self._check)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         if self._clock.now() < self._at:
             self._set_timer()
         else:

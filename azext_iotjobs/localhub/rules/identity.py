@@ -12,6 +12,7 @@ from enum import Enum
 from urllib.parse import unquote
 
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, Fault, HubError
+from azext_iotjobs.localhub.rules.address import Address
 
 ID = re.compile(r"[A-Za-z0-9\-.+%_#*?!(),:;=@$']{1,128}")
 # HTTP libraries remove these from a path before they send it [RFC 3986 5.2.4], also where a dot is percent-encoded:
@@ -90,6 +91,13 @@ def edge_module_spec() -> IdentitySpec:
 def is_id(text: str) -> bool:
     """Whether a device or module may have this id; ids of system modules included."""
     return ID.fullmatch(text) is not None and not is_dot_segment(text)
+
+
+def possible_address(device_id: str, module_id: str | None = None) -> Address | None:
+    """The address that a client's texts say; None where no device or module can have such an id."""
+    if not is_id(device_id) or (module_id is not None and not is_id(module_id)):
+        return None
+    return Address(device_id, module_id)
 
 
 def is_dot_segment(text: str) -> bool:

@@ -22,6 +22,7 @@ _KINDS: Mapping[type, str] = {
     list: "an array",
     object: "any JSON",
 }
+_COUNTED: Mapping[type, str] = {str: "characters", list: "items"}  # what `least` and `most` count
 _WHOLE, _NUMBER = re.compile(r"-?[0-9]{1,18}"), re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 
 
@@ -56,13 +57,11 @@ class Member:
         if self.one_of:
             return " or ".join(filter(None, [", ".join(map(str, self.one_of[:-1])), str(self.one_of[-1])]))
         limits = self._limits()
-        if self.kind in (str, list):
-            return (
-                f"{_KINDS[self.kind]} of {limits} {'characters' if self.kind is str else 'items'}"
-                if limits
-                else _KINDS[self.kind]
-            )
-        return f"{_KINDS[self.kind]}, {limits}" if limits else _KINDS[self.kind]
+        if not limits:
+            return _KINDS[self.kind]
+        if self.kind in _COUNTED:
+            return f"{_KINDS[self.kind]} of {limits} {_COUNTED[self.kind]}"
+        return f"{_KINDS[self.kind]}, {limits}"
 
     def holds(self, value: Json) -> bool:
         """Whether a value is allowed; what is inside an object or an array is not looked at."""

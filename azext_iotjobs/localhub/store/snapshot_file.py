@@ -28,8 +28,7 @@ MAX_ABOUT_BYTES = 64 * 1024
 VERSION, PAGE_SIZE = "PRAGMA user_version", "PRAGMA page_size"
 OTHER_OBJECTS = "SELECT COUNT(*) FROM sqlite_master WHERE type NOT IN ('table', 'index')"
 # What zipfile raises for a file that is damaged, depending on where.
-DAMAGE: tuple[type[Exception], ...] = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, ValueError)
-DAMAGE += (NotImplementedError, RuntimeError, OSError)
+DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, ValueError, RuntimeError, OSError)
 
 
 class NotASnapshot(Exception):
@@ -54,8 +53,6 @@ def unpack(content: bytes, folder: Path) -> None:
             _check_about(archive)
             for name in PARTS:
                 (folder / name).write_bytes(_part(archive, name))
-    except NotASnapshot:
-        raise
     except DAMAGE as err:
         raise NotASnapshot("This is not a snapshot of a local hub, or it is damaged.") from err
     for name, migrations in PARTS.items():

@@ -18,6 +18,7 @@ from azext_iotjobs.localhub.rules.observation import (
     ConnectionChange,
     ConnectionEntry,
 )
+from tests.helpers.log_readers import waiting_count
 from tests.helpers.moved_loop import HandClock, MovedLoop, run, turns, within_limit
 
 ANY = Wanted()
@@ -113,10 +114,10 @@ def test_readers_wait_for_the_entries_that_they_want() -> None:
         await turns()
         log.add(entry(VALVE))
         await within_limit(of_any)
-        assert not of_pump.done() and log.waiting_count == 1
+        assert not of_pump.done() and waiting_count(log) == 1
         log.add(entry(MODULE))
         await within_limit(of_pump)
-        assert log.waiting_count == 0
+        assert waiting_count(log) == 0
 
     run(main)
 
@@ -126,14 +127,14 @@ def test_who_stops_to_wait_or_waits_in_vain_leaves_nothing_behind() -> None:
         log = filled()
         waiting = [loop.create_task(log.wait(Wanted(f"d{number % 50}"), 60)) for number in range(500)]
         await turns()
-        assert log.waiting_count == 500
+        assert waiting_count(log) == 500
         for each in waiting[::2]:
             each.cancel()
         await asyncio.gather(*waiting[::2], return_exceptions=True)
-        assert log.waiting_count == 250
+        assert waiting_count(log) == 250
         loop.advance(61)
         await within_limit(asyncio.gather(*waiting[1::2]))
-        assert log.waiting_count == 0
+        assert waiting_count(log) == 0
 
     run(main)
 
@@ -147,7 +148,7 @@ def test_as_the_hub_ends_nobody_waits() -> None:
         observations.close()
         await within_limit(waiting)
         await within_limit(log.wait(ANY, 60))
-        assert log.is_closed and log.waiting_count == 0
+        assert log.is_closed and waiting_count(log) == 0
 
     run(main)
 

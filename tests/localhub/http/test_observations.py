@@ -13,6 +13,7 @@ from azext_iotjobs.localhub.http.own_request import read_own_request
 from azext_iotjobs.localhub.http.request import HubRequest
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.observation import CallEntry
+from tests.helpers.log_readers import waiting_count
 from tests.helpers.moved_loop import HandClock, MovedLoop, run, turns, within_limit
 
 PUMP = Address("pump-1")
@@ -37,7 +38,7 @@ class Logs:
 
     @property
     def waiting_count(self) -> int:
-        return self.observations.calls.log.waiting_count
+        return waiting_count(self.observations.calls.log)
 
 
 class WatchedLog(ObservationLog[CallEntry]):
