@@ -41,6 +41,7 @@ def test_long_pages_have_a_table_of_contents_that_is_theirs() -> None:
     contents = generator("contents")
     for path in contents.pages():
         assert path.read_text(encoding="utf-8") == contents.page(path.read_text(encoding="utf-8")), "run: make docs"
+        assert len(contents.PART.findall(path.read_text(encoding="utf-8"))) == 1
     made = {"compatibility.md", *(path.name for path in (REPOSITORY / "docs").rglob("commands/*.md"))}  # with links
     written = [path for path in (REPOSITORY / "docs").rglob("*.md") if path.name not in made]
     long = {path for path in written if len(path.read_text("utf-8").splitlines()) > contents.LONG_LINES}

@@ -151,7 +151,7 @@ def _class(name: str, kind: type) -> Iterator[str]:
 
 def _rest(function: Any) -> str:
     """The table of parameters, and what else is said."""
-    rows = [f"| `{_shown(each)}` | {_default(each)} | {_sentence(said)} |\n" for each, said in _said(function)]
+    rows = [f"| `{_shown(each)}` | {_default(each)} | {_cell(said)} |\n" for each, said in _said(function)]
     table = "\n| parameter | default | |\n|---|---|---|\n" + "".join(rows) if rows else ""
     notes = docstring(function).notes
     return table + (f"\n{notes}\n" if notes else "")
@@ -202,7 +202,7 @@ def _value(default: Any) -> str:
     return default.__name__ if inspect.isfunction(default) else repr(default)
 
 
-def _sentence(text: str) -> str:
+def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 

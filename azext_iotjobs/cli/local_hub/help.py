@@ -12,7 +12,7 @@ command(
     "iot local-hub start",
     "Start a local hub, and print its connection string.",
     ("Start in the background.", "az iot local-hub start --detach"),
-    ("Start one with its console, whose address it tells.", "az iot local-hub start --in-memory --console"),
+    ("Start one with its console, and print the console's address.", "az iot local-hub start --in-memory --console"),
     (
         "Start a second one beside it, which forgets everything when it ends. Other commands reach it with "
         "-n 127.0.0.2.",
@@ -142,7 +142,7 @@ command(
     "Move a local hub's clock ahead; what is due by then happens now.",
     ("Let two hours pass.", "az iot local-hub clock advance --by 2h"),
     ("The same for the one at an address of its own.", "az iot local-hub clock advance -n 127.0.0.2:8443 --by 2h"),
-    long="The result is the clock as it is then. It does not go back but by `az iot local-hub reset`, which removes "
+    long="The result is the clock as it is then. It goes back only by `az iot local-hub reset`, which removes "
     "all that has a time. A hub that does not run --in-memory starts again with its clock as far ahead.",
 )
 group(
