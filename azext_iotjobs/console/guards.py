@@ -5,15 +5,11 @@ it has pointed to this machine), `Origin` and `Sec-Fetch-Site` (a request from i
 not sent with requests from other sites. A request that changes something is any but GET and HEAD.
 """
 
-from collections.abc import Awaitable, Callable
-
 from aiohttp import web
 
 from azext_iotjobs.console.errors import document_of, error_document, status_of
-from azext_iotjobs.console.parts import Parts, parts_of
+from azext_iotjobs.console.parts import Handler, Parts, parts_of
 from azext_iotjobs.model.errors import IotJobsError
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 MAX_BODY_BYTES = 1024 * 1024
 READING = ("GET", "HEAD")

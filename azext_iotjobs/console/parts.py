@@ -15,6 +15,8 @@ from azext_iotjobs.console.workers import Workers
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import BadValue
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
 
 class Topic(NamedTuple):
     """Something that pages watch: it is read again and again while one does, and sent when it has changed."""

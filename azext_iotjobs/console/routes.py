@@ -3,10 +3,8 @@
 Guards have looked at a request before it comes here: GET reads, and everything else may change something.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
-
-from aiohttp import web
 
 from azext_iotjobs.console.api import (
     device,
@@ -22,9 +20,7 @@ from azext_iotjobs.console.api import (
     simulations,
     telemetry,
 )
-from azext_iotjobs.console.parts import Topic
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+from azext_iotjobs.console.parts import Handler, Topic
 
 
 class Route(NamedTuple):

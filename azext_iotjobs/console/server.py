@@ -4,7 +4,6 @@ import asyncio
 import socket
 import threading
 from collections.abc import Mapping
-from concurrent.futures import Future
 
 from aiohttp import web
 
@@ -56,13 +55,13 @@ class Console:
         sessions = Sessions(secret, self.port, self._clock)
         self.sign_in_address = f"{self.address}#{sessions.token}"
         self._thread.start()
-        _wait_for(asyncio.run_coroutine_threadsafe(self._serve(listening, sessions), self._loop))
+        asyncio.run_coroutine_threadsafe(self._serve(listening, sessions), self._loop).result()
 
     def stop(self) -> None:
         """End it, and every stream of it. One that has ended stays so."""
         if self._loop.is_closed():
             return
-        _wait_for(asyncio.run_coroutine_threadsafe(self._end(), self._loop))
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -98,7 +97,3 @@ def _listening(port: int) -> socket.socket:
         raise BadValue(
             Text(Field("port"), f" {port}: {why}."), hint=Text("Give another one, or ", Field("port"), " 0 for any.")
         ) from err
-
-
-def _wait_for(future: "Future[None]") -> None:
-    future.result()

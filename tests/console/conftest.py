@@ -5,9 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.target import HubTarget, SasKey
 from tests.helpers.browser import Browser, chromium, opened
+from tests.helpers.console import client_of
 from tests.helpers.hub_process import HubProcess
 
 CHROMIUM = chromium()
@@ -44,16 +43,8 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
 def pumps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubClient]:
     """The client of a local hub with twelve devices, pump-00 to pump-11, of which seven are in the north."""
     with HubProcess(tmp_path_factory.mktemp("hub"), "--in-memory") as process:
-        target = HubTarget(
-            host="localhost",
-            https_port=process.info["httpsPort"],
-            mqtt_port=process.info["mqttPort"],
-            ca_file=process.info["caCertificatePath"],
-            is_local=True,
-        )
         for number in range(12):
             process.new_device(f"pump-{number:02}")
             tags = {"tags": {"site": "north" if number < 7 else "south"}}
             process.ok("PATCH", f"/twins/pump-{number:02}", tags)
-        key = SasKey(policy="iothubowner", key=process.policies["iothubowner"])
-        yield HubClient.open(target, key, SystemClock())
+        yield client_of(process)

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -39,15 +39,6 @@ def found(console: ServedConsole, query: str = "", **more: Any) -> Any:
     answer = console.get(f"/api/devices?{urlencode({'query': query, **more}, doseq=True)}")
     assert answer.status == 200, answer.body
     return answer.json
-
-
-def seen(console: ServedConsole, topic: str, is_so: Callable[[Any], object] = bool) -> Any:
-    """The first document of a topic of which something is so."""
-    with console.stream(quote(topic, safe="")) as events:
-        while (event := events.next()) is not None:
-            if is_so(event.data["document"]):
-                return event.data["document"]
-    raise AssertionError(f"the stream of {topic} has ended")
 
 
 def posted(console: ServedConsole, path: str, body: Any, status: int = 200) -> Any:
@@ -119,7 +110,7 @@ def test_a_query_of_the_longest_that_there_may_be_is_carried(console: ServedCons
 def test_an_edit_of_a_twin_reaches_the_hub_and_one_of_an_older_twin_does_not(
     console: ServedConsole, hub: HubProcess
 ) -> None:
-    before = seen(console, "twin:edited")
+    before = console.document("twin:edited")
     patch = {"tags": {"site": "<b>north</b>"}, "properties": {"desired": {"speed": 1}}}
     saved = posted(console, "/api/devices/edited/twin", {"patch": patch, "etag": before["etag"]})
     assert (saved["tags"], saved["desired"]) == (patch["tags"], {"speed": 1})
@@ -141,7 +132,7 @@ def test_an_edit_of_what_is_the_devices_own_is_refused(console: ServedConsole) -
 
 def test_a_method_reaches_the_device_and_its_answer_comes_back(console: ServedConsole, hub: HubProcess) -> None:
     with MqttDevice(hub, "called", lambda name, payload: (207, {"name": name, "had": payload})):
-        seen(console, "twin:called", lambda each: each["isConnected"])
+        console.document("twin:called", lambda each: each["isConnected"])
         answer = posted(console, "/api/devices/called/method", {"name": "reboot", "payload": '{"in": 5}'})
     assert (answer["status"], answer["payload"]) == (207, {"name": "reboot", "had": {"in": 5}})
 
@@ -168,7 +159,7 @@ def test_a_message_waits_for_its_device(console: ServedConsole, hub: HubProcess)
 
 def test_keys_are_given_to_who_asks_for_them_and_stand_nowhere_else(console: ServedConsole, hub: HubProcess) -> None:
     key = hub.ok("GET", "/devices/edited")["authentication"]["symmetricKey"]["primaryKey"]
-    assert key not in json.dumps([seen(console, "twin:edited"), found(console)])
+    assert key not in json.dumps([console.document("twin:edited"), found(console)])
     given = posted(console, "/api/devices/edited/keys", {})
     assert given["primaryKey"] == key
     assert given["connectionString"] == f"HostName=localhost;DeviceId=edited;SharedAccessKey={key}"
@@ -180,15 +171,15 @@ def test_a_device_is_created_disabled_enabled_and_deleted(console: ServedConsole
     path = f"/api/devices/{quote(name, safe='')}"
     assert posted(console, "/api/devices", made) == {"id": name}
     assert posted(console, "/api/devices", made, 409)["error"]["code"] == "hub-conflict"
-    assert [each["name"] for each in seen(console, f"twin:{name}")["actions"]] == ["enable", "delete"]
+    assert [each["name"] for each in console.document(f"twin:{name}")["actions"]] == ["enable", "delete"]
     posted(console, f"{path}/actions/enable", {})
     posted(console, f"{path}/actions/disable", {"reason": "in repair"})
-    shown = seen(console, f"twin:{name}", lambda each: each["facts"]["statusReason"] == "in repair")
+    shown = console.document(f"twin:{name}", lambda each: each["facts"]["statusReason"] == "in repair")
     assert not shown["isEnabled"] and shown["isEdge"]
     assert "typed" in posted(console, f"{path}/actions/delete", {"typed": "made"}, 400)["error"]["message"]
     posted(console, f"{path}/actions/delete", {"typed": name})
     assert hub.request("GET", f"/devices/{quote(name, safe='')}").status_code == 404
-    assert seen(console, f"twin:{name}", lambda each: "error" in each)["error"]["code"] == "hub-not-found"
+    assert console.document(f"twin:{name}", lambda each: "error" in each)["error"]["code"] == "hub-not-found"
 
 
 def test_modules_are_made_edited_and_deleted(console: ServedConsole) -> None:
@@ -196,7 +187,7 @@ def test_modules_are_made_edited_and_deleted(console: ServedConsole) -> None:
     posted(console, path, {"moduleId": "camera"})
     (listed,) = console.get(path).json["modules"]
     assert listed["id"] == "camera" and not listed["isConnected"]
-    twin = seen(console, f"twin:{ODD}/camera")
+    twin = console.document(f"twin:{ODD}/camera")
     assert [each["name"] for each in twin["actions"]] == ["delete"]
     saved = posted(console, f"{path}/camera/twin", {"patch": {"tags": {"a": 1}}, "etag": twin["etag"]})
     assert saved["tags"] == {"a": 1}
@@ -212,7 +203,7 @@ def test_a_twin_at_the_limit_of_its_size_is_shown_and_is_cut_in_the_table(
     desired = {f"k{n:02}": {"n": "x" * 900} for n in range(30)}
     tags = {f"<i>{n}": "y" * 450 for n in range(16)}
     hub.ok("PATCH", "/twins/large", {"tags": tags, "properties": {"desired": desired}})
-    shown = seen(console, "twin:large")
+    shown = console.document("twin:large")
     assert (shown["tags"], shown["desired"]) == (tags, desired)
     page = found(console, "SELECT * FROM devices WHERE deviceId = 'large'", column=["tags", "properties.desired.k00.n"])
     assert [len(each) for each in page["rows"][0]["cells"]] == [201, 201]

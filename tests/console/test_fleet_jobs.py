@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.console.context import Document, Ran
+from azext_iotjobs.console.context import Ran
 from azext_iotjobs.model.fleet_job import Driver
 from azext_iotjobs.model.gates import Gates
 from azext_iotjobs.model.rollout import Scope
@@ -19,7 +19,7 @@ from tests.helpers.fleet_job_hub_double import StopDouble, definition_of
 from tests.helpers.fleet_job_setup import METHOD, FleetJobSetup, failing, ids, threshold
 from tests.helpers.waiting import wait_until
 
-ACTIONS = "/api/fleet-jobs/job/actions"
+ACTIONS, JOB = "/api/fleet-jobs/job/actions", "fleet-job:job"
 
 
 @pytest.fixture
@@ -32,15 +32,6 @@ def console(tmp_path: Path, setup: FleetJobSetup) -> Iterator[ServedConsole]:
     with served(tmp_path, clock=setup.world.clock) as running:
         running.sign_in()
         yield running
-
-
-def seen(console: ServedConsole, topic: str = "fleet-job:job") -> Document:
-    """The document of a topic, as it is now."""
-    with console.stream(topic) as events:
-        event = events.next()
-    assert event is not None
-    document: Document = event.data["document"]
-    return document
 
 
 def stopped(setup: FleetJobSetup, **rollout: Any) -> Run:
@@ -62,7 +53,7 @@ def when_gated(setup: FleetJobSetup) -> Callable[[], bool]:
 
 
 def offered(console: ServedConsole) -> list[str]:
-    return [each["name"] for each in seen(console)["actions"]]
+    return [each["name"] for each in console.document(JOB)["actions"]]
 
 
 # -- what is shown --------------------------------------------------------------------------------------------------
@@ -71,7 +62,7 @@ def offered(console: ServedConsole) -> list[str]:
 def test_the_list_has_each_fleet_job_with_its_status_and_counts(setup: FleetJobSetup, console: ServedConsole) -> None:
     setup.world.hub.fails = failing("d001")
     setup.run(Driver.CALLS, ids(3))
-    (job,) = seen(console, "fleet-jobs")["jobs"]
+    (job,) = console.document("fleet-jobs")["jobs"]
     assert (job["id"], job["status"], job["isSaved"]) == ("job", "completed", False)
     progress = job["run"]["progress"]
     assert (progress["total"], progress["completed"], progress["failed"]) == (3, 2, 1)
@@ -83,7 +74,7 @@ def test_a_batch_says_how_many_failures_it_may_have(
 ) -> None:
     setup.world.hub.fails = failing("d000")
     setup.run(Driver.CALLS, ids(10), sizes="2,4", threshold=threshold("50%", scope=scope))
-    run = seen(console)["run"]
+    run = console.document(JOB)["run"]
     assert [each["threshold"] and each["threshold"]["allowed"] for each in run["batchList"]] == allowed
     of_run = {"allowed": 5.0, "failures": 1, "share": "50%", "action": "cancel"}
     assert run["threshold"] == (of_run if scope is Scope.RUN else None)
@@ -93,8 +84,8 @@ def test_a_fleet_job_of_another_hub_is_not_shown_and_not_touched(tmp_path: Path,
     stopped(setup)
     with served(tmp_path, hosts=["other.example"]) as console:
         console.sign_in()
-        assert seen(console, "fleet-jobs")["jobs"] == []
-        assert seen(console)["error"]["code"] == "hub-not-found"
+        assert console.document("fleet-jobs")["jobs"] == []
+        assert console.document(JOB)["error"]["code"] == "hub-not-found"
         for name in ("cancel", "resume", "stop"):
             assert console.post(f"{ACTIONS}/{name}", {}).status == 404
         assert console.get("/api/fleet-jobs/job/results.csv").status == 404
@@ -152,7 +143,7 @@ def test_a_definition_that_names_many_devices_is_shown_with_the_first_of_them(
     setup: FleetJobSetup, console: ServedConsole
 ) -> None:
     setup.run(Driver.CALLS, ids(150))
-    targets = seen(console)["job"]["targets"]
+    targets = console.document(JOB)["job"]["targets"]
     assert (targets["deviceIds"], targets["deviceCount"]) == (list(ids(100)), 150)
 
 
@@ -172,7 +163,7 @@ def test_what_is_offered_fits_the_state_of_the_run(setup: FleetJobSetup, console
 
 def test_each_action_shows_its_command(setup: FleetJobSetup, console: ServedConsole) -> None:
     stopped(setup)
-    assert {each["name"]: each["line"] for each in seen(console)["actions"]} == {
+    assert {each["name"]: each["line"] for each in console.document(JOB)["actions"]} == {
         "resume": "az iot hub fleet-job resume --detach -j job",
         "cancel": "az iot hub fleet-job cancel -j job",
     }

@@ -1,13 +1,12 @@
 """Jobs in the hub as the console's API has them, and what it says where no hub is named or none answers."""
 
 from pathlib import Path
-from typing import Any
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import CannotConnect
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.transport.http import Request, Response
-from tests.helpers.console import ServedConsole, served
+from tests.helpers.console import served
 from tests.helpers.transport_double import TransportDouble, response
 
 HOSTILE = "night</script><img src=x>"
@@ -47,19 +46,12 @@ class Hub:
         return response([ROW])
 
 
-def seen(console: ServedConsole, topic: str) -> Any:
-    with console.stream(topic) as events:
-        event = events.next()
-    assert event is not None
-    return event.data["document"]
-
-
 def test_a_job_of_the_hub_is_listed_and_shown_with_its_devices(tmp_path: Path) -> None:
     with served(tmp_path, hub=Hub().client) as console:
         console.sign_in()
-        (listed,) = seen(console, "hub-jobs")["jobs"]
+        (listed,) = console.document("hub-jobs")["jobs"]
         assert (listed["id"], listed["status"], listed["progress"]["failed"]) == (HOSTILE, "running", 1)
-        one = seen(console, "hub-job:night")
+        one = console.document("hub-job:night")
         assert one["document"] == JOB and [each["name"] for each in one["actions"]] == ["cancel"]
         (row,) = console.get("/api/hub-jobs/night/devices").json["devices"]
         assert (row["deviceId"], row["status"], row["errorClass"]) == ("d1", "failed", "offline")
@@ -84,8 +76,8 @@ def test_who_may_only_look_cancels_nothing(tmp_path: Path) -> None:
 def test_without_a_hub_there_are_no_jobs_of_it(tmp_path: Path) -> None:
     with served(tmp_path) as console:
         console.sign_in()
-        assert seen(console, "hub-jobs")["jobs"] == []
-        assert seen(console, "hub-job:night")["error"]["code"] == "missing"
+        assert console.document("hub-jobs")["jobs"] == []
+        assert console.document("hub-job:night")["error"]["code"] == "missing"
 
 
 def test_a_hub_that_does_not_answer_is_said_and_the_rest_goes_on(tmp_path: Path) -> None:
@@ -95,6 +87,6 @@ def test_a_hub_that_does_not_answer_is_said_and_the_rest_goes_on(tmp_path: Path)
     hub = HubClient(HubTarget(host="h.example"), TransportDouble(silent))
     with served(tmp_path, hub=hub) as console:
         console.sign_in()
-        assert seen(console, "hub-jobs")["error"]["message"] == "h.example does not answer."
+        assert console.document("hub-jobs")["error"]["message"] == "h.example does not answer."
         assert console.get("/api/hub-jobs/night/devices").status == 502
-        assert seen(console, "fleet-jobs")["jobs"] == []
+        assert console.document("fleet-jobs")["jobs"] == []

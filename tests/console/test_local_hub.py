@@ -2,10 +2,9 @@
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 
@@ -27,15 +26,6 @@ def console(hub: HubProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield running
 
 
-def seen(console: ServedConsole, topic: str, is_so: Callable[[Any], object] = bool) -> Any:
-    """The first document of a topic of which something is so."""
-    with console.stream(quote(topic, safe="")) as events:
-        while (event := events.next()) is not None:
-            if is_so(event.data["document"]):
-                return event.data["document"]
-    raise AssertionError(f"the stream of {topic} has ended")
-
-
 def posted(console: ServedConsole, path: str, body: Any, status: int = 200) -> Any:
     answer = console.post(f"/api/local-hub/{path}", body)
     assert answer.status == status, answer.body
@@ -44,7 +34,7 @@ def posted(console: ServedConsole, path: str, body: Any, status: int = 200) -> A
 
 def test_the_state_has_counts_quotas_and_commands_and_no_key(console: ServedConsole, hub: HubProcess) -> None:
     hub.new_device("counted")
-    found = seen(console, "local-hub", lambda each: each["state"]["deviceCount"])
+    found = console.document("local-hub", lambda each: each["state"]["deviceCount"])
     assert found["quotas"]["sku"] == "S1" and found["quotas"]["throttles"]
     assert found["lines"]["reset"] == f"az iot local-hub reset -n localhost:{hub.https_port}"
     assert f"export REQUESTS_CA_BUNDLE={hub.info['caBundlePath']}" in found["trustLines"]
@@ -63,30 +53,30 @@ def test_the_newest_entries_of_a_log_come_first_and_are_filtered(console: Served
     for name in ("first", "second"):
         hub.new_device(name)
     hub.request("GET", "/devices/missing")
-    entries = seen(console, "local-hub-log:requests:all:/devices/SECOND")["entries"]
+    entries = console.document("local-hub-log:requests:all:/devices/SECOND")["entries"]
     assert [(each["verb"], each["path"]) for each in entries] == [("PUT", "/devices/second")]
-    failed = seen(console, "local-hub-log:requests:failed:", lambda each: each["entries"])["entries"]
+    failed = console.document("local-hub-log:requests:failed:", lambda each: each["entries"])["entries"]
     assert (failed[0]["path"], failed[0]["status"]) == ("/devices/missing", 404)
-    numbers = [each["number"] for each in seen(console, "local-hub-log:requests:all:")["entries"]]
+    numbers = [each["number"] for each in console.document("local-hub-log:requests:all:")["entries"]]
     assert numbers == sorted(numbers, reverse=True)
 
 
 def test_a_log_goes_on_where_it_was_and_is_bounded(console: ServedConsole, hub: HubProcess) -> None:
-    first = seen(console, "local-hub-log:requests:all:/twins/none")
+    first = console.document("local-hub-log:requests:all:/twins/none")
     for _ in range(230):
         hub.request("GET", "/twins/none")
-    found = seen(console, "local-hub-log:requests:all:/twins/none", lambda each: each["found"] == 230)
+    found = console.document("local-hub-log:requests:all:/twins/none", lambda each: each["found"] == 230)
     assert len(found["entries"]) == 200 and found["kept"] >= first["kept"] + 230
 
 
 def test_a_log_that_there_is_not_is_refused(console: ServedConsole) -> None:
-    assert "There is no log" in seen(console, "local-hub-log:secrets:all:")["error"]["message"]
+    assert "There is no log" in console.document("local-hub-log:secrets:all:")["error"]["message"]
 
 
 def test_a_fault_is_added_listed_and_cleared(console: ServedConsole, hub: HubProcess) -> None:
     added = posted(console, "faults", {"fault": {"kind": "status", "status": 503, "route": "GET /twins/{id}"}})
     assert hub.request("GET", "/twins/counted").status_code == 503
-    found = seen(console, "local-hub", lambda each: each["faults"])
+    found = console.document("local-hub", lambda each: each["faults"])
     assert [(each["id"], each["kind"]) for each in found["faults"]] == [(added["id"], "status")]
     posted(console, "faults/clear", {"id": added["id"]})
     assert hub.ok("GET", "/_local/faults") == []
@@ -95,9 +85,9 @@ def test_a_fault_is_added_listed_and_cleared(console: ServedConsole, hub: HubPro
 
 
 def test_the_clock_goes_ahead_and_never_back(console: ServedConsole) -> None:
-    before = seen(console, "local-hub")["clock"]["offsetSeconds"]
+    before = console.document("local-hub")["clock"]["offsetSeconds"]
     posted(console, "clock", {"seconds": 3600})
-    seen(console, "local-hub", lambda each: each["clock"]["offsetSeconds"] == before + 3600)
+    console.document("local-hub", lambda each: each["clock"]["offsetSeconds"] == before + 3600)
     assert "only goes ahead" in posted(console, "clock", {"seconds": -1}, 400)["error"]["message"]
 
 
@@ -143,4 +133,4 @@ def test_a_console_of_another_hub_has_no_such_page(tmp_path: Path) -> None:
         assert console.get("/local-hub").status == 404
         assert "/local-hub" not in console.get("/jobs").body.decode()
         assert "not a local one" in posted(console, "reset", {"typed": ""}, 400)["error"]["message"]
-        assert "not a local one" in seen(console, "local-hub")["error"]["message"]
+        assert "not a local one" in console.document("local-hub")["error"]["message"]

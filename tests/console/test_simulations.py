@@ -1,15 +1,15 @@
 """Simulations as the console's API has them, with one that really runs."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
 from azext_iotjobs.cli.hub_access.running_simulations import log_of
 from azext_iotjobs.cli.simulate.detached import READY_FILE
 from tests.helpers.announced_simulation import announced_simulation
-from tests.helpers.console import ServedConsole, served
+from tests.helpers.console import served
 from tests.helpers.hub_process import HubProcess
 
 IDS = ("sim-1", "sim-2")
@@ -29,23 +29,12 @@ def own_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_CONFIG_DIR", str(tmp_path / "azure"))
 
 
-def until(console: ServedConsole, topic: str, is_it: Callable[[Any], bool]) -> Any:
-    """The first document of a topic that is the one that is waited for."""
-    with console.stream(topic) as events:
-        while (event := events.next()) is not None:
-            if is_it(event.data["document"]):
-                return event.data["document"]
-    raise AssertionError(f"{topic}: the stream has ended")
-
-
 def test_one_is_listed_with_what_it_does_and_its_verdict(hub: HubProcess, tmp_path: Path) -> None:
     expect = ("connected on all", "method reboot on 1")
     with served(tmp_path) as console, announced_simulation(hub, IDS, (MARKUP,), expect) as simulation:
         console.sign_in()
-        found = until(
-            console,
-            "simulations",
-            lambda it: it["simulations"] and it["simulations"][0]["messages"]["perSecond"] > 0,
+        found = console.document(
+            "simulations", lambda it: it["simulations"] and it["simulations"][0]["messages"]["perSecond"] > 0
         )
         (listed,) = found["simulations"]
         assert found["lines"][0] == "az iot device simulation list"
@@ -53,7 +42,7 @@ def test_one_is_listed_with_what_it_does_and_its_verdict(hub: HubProcess, tmp_pa
         assert (listed["firstDevices"], listed["behaviour"], listed["until"]) == (list(IDS), [MARKUP], ["1h"])
         assert [each["cameTrue"] for each in listed["expectations"]] == [True, None]
         hub.ok("POST", f"/twins/{IDS[0]}/methods", {"methodName": "reboot", "payload": None})
-        shown = until(console, f"simulation:{simulation}", lambda it: it["methods"]["answered"] == 1)
+        shown = console.document(f"simulation:{simulation}", lambda it: it["methods"]["answered"] == 1)
         assert shown["methods"]["byName"] == [{"name": "reboot", "received": 1, "answered": 1}]
         assert [each["cameTrue"] for each in shown["expectations"]] == [True, True]
         assert shown["lines"][1] == f"az iot device simulation stop --simulation-id {simulation}"
@@ -73,12 +62,12 @@ def test_one_is_ended_but_not_by_who_only_looks(
         with served(tmp_path / "looks", is_read_only=True) as looking:
             looking.sign_in()
             assert looking.post(path, {}).status == 403
-            assert until(looking, f"simulation:{name}", lambda it: True)["isEnding"] is False
+            assert looking.document(f"simulation:{name}")["isEnding"] is False
         with served(tmp_path) as console:
             console.sign_in()
             assert console.post(path, {"reason": "x"}).status == 400
             assert console.post(path, {}).json == {"id": name}
-            ended = until(console, f"simulation:{name}", lambda it: it["hasEnded"])
+            ended = console.document(f"simulation:{name}", lambda it: it["hasEnded"])
             assert (ended["logEnd"], ended["actions"]) == ("WARNING: All 2 devices are connected.\n", [])
             again = console.post(path, {})
             assert again.status == 404 and "az iot device simulation list" in again.json["error"]["hint"]
@@ -89,5 +78,5 @@ def test_what_is_no_simulation_is_not_found(tmp_path: Path, name: str) -> None:
     with served(tmp_path) as console:
         console.sign_in()
         assert console.post(f"/api/simulations/{name}/actions/stop", {}).status == 404
-        found = until(console, f"simulation:{name}", lambda it: True)
+        found = console.document(f"simulation:{unquote(name)}")
         assert "runs on this machine" in found["error"]["message"]

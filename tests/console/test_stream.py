@@ -82,7 +82,7 @@ def test_a_topic_that_there_is_not_is_refused(tmp_path: Path, query: str) -> Non
 def test_a_topic_is_read_once_for_all_who_watch_and_no_more_when_nobody_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "BEAT_S", 0.05)  # who has gone is noticed when he is written to
+    monkeypatch.setattr(stream, "LOOK_S", 0.05)
     reads: list[str] = []
 
     async def read(_parts: Parts, argument: str) -> Document:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from azext_iotjobs.cli.fleet_job.console_context import DOCUMENTS, SIMULATIONS, CommandLineSpelling
 from azext_iotjobs.cli.fleet_job.console_local_hub import described
@@ -125,6 +125,14 @@ class ConsoleClient:
             yield Events(connection.getresponse())
         finally:
             connection.close()
+
+    def document(self, topic: str, is_so: Callable[[Any], object] = lambda _: True) -> Any:
+        """The first document of a topic of which something is so; nothing is said: the first of all."""
+        with self.stream(quote(topic, safe="")) as events:
+            while (event := events.next()) is not None:
+                if is_so(event.data["document"]):
+                    return event.data["document"]
+        raise AssertionError(f"the stream of {topic} has ended")
 
 
 @dataclass

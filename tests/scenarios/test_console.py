@@ -36,20 +36,13 @@ def console(hub: ScenarioHub, folder: Path, *words: str) -> Iterator[tuple[Conso
     assert code == 0 and "Traceback" not in written, written
 
 
-def document(client: ConsoleClient, topic: str) -> Any:
-    with client.stream(topic) as events:
-        event = events.next()
-    assert event is not None
-    return event.data["document"]
-
-
 def test_a_fleet_job_is_run_from_the_console_and_ends_without_it(hub: ScenarioHub, tmp_path: Path) -> None:
     hub.new_device("console-1")
     created = ("iot", "hub", "fleet-job", "create", "-n", hub.name, "--state-dir", str(tmp_path), "-j", "from-console")
     hub.az.json(*created, "--desired", "light=45", "--device-ids", "console-1")
     shown = ("iot", "hub", "fleet-job", "show", "--state-dir", str(tmp_path), "-j", "from-console")
     with console(hub, tmp_path) as (client, _):
-        (action,) = document(client, "fleet-job:from-console")["actions"]
+        (action,) = client.document("fleet-job:from-console")["actions"]
         line = f"az iot hub fleet-job run --detach -j from-console -n {hub.name} --state-dir {tmp_path}"
         assert (action["label"], action["line"]) == ("Run", line)
         ran = client.post("/api/fleet-jobs/from-console/actions/run", {})
@@ -61,7 +54,7 @@ def test_a_device_is_reached_from_the_console_and_is_heard(hub: ScenarioHub, tmp
     hub.new_device("console-2")
     raw = hub.for_devices
     with console(hub, tmp_path) as (client, _):
-        line = document(client, "twin:console-2")["lines"]["update"]
+        line = client.document("twin:console-2")["lines"]["update"]
         assert line == f"az iot hub device-twin update -d console-2 -n {hub.name}"
         sent = client.post("/api/devices/console-2/message", {"body": "hello"})
         assert sent.status == 200, sent.body
@@ -81,7 +74,7 @@ def test_a_console_that_only_looks_changes_nothing(hub: ScenarioHub, tmp_path: P
     with console(hub, tmp_path, "--read-only") as (client, _):
         assert client.get("/api/session").json == {"hub": hub.name, "readOnly": True}
         assert client.post("/api/fleet-jobs/any/actions/run", {}).status == 403
-        assert document(client, "local-hub")["lines"]["reset"] == f"az iot local-hub reset -n {hub.name}"
+        assert client.document("local-hub")["lines"]["reset"] == f"az iot local-hub reset -n {hub.name}"
 
 
 def test_a_local_hub_is_started_with_its_console_and_both_end_together(tmp_path: Path) -> None:

@@ -23,13 +23,13 @@ from azext_iotjobs.cli.input.scalars import bytes_of_file, text_of
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.store.holder import current_user
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.errors import BadRequest, BadValue, ConflictingChoice
+from azext_iotjobs.model.errors import BadRequest, ConflictingChoice
 from azext_iotjobs.model.fleet_job import FleetJob
 from azext_iotjobs.model.selection import CONDITION
-from azext_iotjobs.model.text import Text
 from azext_iotjobs.operations.fleet_job import planning
 from azext_iotjobs.operations.fleet_job.changes import Before, JobChange, SavedChange, read_before, save_changes
 from azext_iotjobs.operations.fleet_job.schedule.saved import check_schedule
+from azext_iotjobs.operations.verification.conditions import unreadable
 
 logger = get_logger(__name__)
 
@@ -190,7 +190,7 @@ def _check_targets(context: FleetJobContext, hub: HubClient, wanted: FileJob) ->
     try:
         report_count(hub, context.store, targets, of=wanted.fleet_job_id)
     except BadRequest as err:
-        raise BadValue(Text(CONDITION, f": the hub cannot read this condition. {err}"), hint=err.hint) from err
+        raise unreadable(CONDITION, err) from err
 
 
 def _check_verification(context: FleetJobContext, hub: HubClient, wanted: FileJob) -> None:

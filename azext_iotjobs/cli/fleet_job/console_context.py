@@ -46,13 +46,10 @@ SIMULATIONS = Simulations(
 
 
 class CommandLineSpelling:
-    """How this door writes commands and texts."""
+    """Implements Spelling: how this door writes commands and texts."""
 
-    def command(self, words: str, *typed: str, **fields: str | bool) -> str:
-        return suggestion(words, *typed, **fields)
-
-    def text(self, text: str) -> str:
-        return spelled(text)
+    command = staticmethod(suggestion)
+    text = staticmethod(spelled)
 
 
 def console_context(cli_ctx: Any, command_args: dict[str, Any], rights: Rights) -> ConsoleContext:

@@ -55,7 +55,7 @@ async def devices(request: web.Request) -> web.Response:
     wanted, after = _filter(request), _number(request.query.get("after", ""), "after")
 
     def work(store: FleetJobStore) -> ResultPage | None:
-        run = _run_of(store, parts.context, request.match_info["id"], _number(request.query.get("run", "")))[1]
+        run = _run_of(store, parts.context, request.match_info["id"], _number(request.query.get("run", ""))).run
         return None if run is None else next(store.results.pages(run, wanted, str(after or "")), None)
 
     page = await parts.workers.store(work)
@@ -126,7 +126,7 @@ def _short(saved: definitions.SavedJob, context: ConsoleContext, now: datetime) 
         "edited": job.edited_at.isoformat(),
         "status": saved.state.value,
         "isSaved": run is None,
-        **({"run": None} if run is None else {"run": _run_document(run, context, now)}),
+        "run": None if run is None else _run_document(run, context, now),
     }
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from aiohttp import web
 
+from azext_iotjobs.console.api.fleet_job_actions import shown_job
 from azext_iotjobs.console.context import ConsoleContext, Document
 from azext_iotjobs.console.job_forms import FormJob, FormProblem, JobForms, Original
 from azext_iotjobs.console.parts import Parts, body_of, parts_of
@@ -148,20 +149,17 @@ async def _outlined(parts: Parts, job: FormJob) -> tuple[outline.Outline | None,
         return await parts.workers.hub(
             lambda client: outline.outline(client, job.definition, known, tier, SHOWN_DEVICES)
         ), ()
-    except NotFound as err:
-        return None, [FormProblem(TARGETS, err.message)]
-    except UserError as err:
-        return None, [parts.context.forms.problem(err, TARGETS)]
+    except (NotFound, UserError) as err:
+        return None, [_problem(parts.context.forms, err, TARGETS)]
 
 
 def _known(store: FleetJobStore, parts: Parts, host: str, wanted: Wanted, job: FormJob) -> _Known:
     original = _original(store, parts.context, wanted.original_id, is_copied=wanted.is_copied)
     forms, problems = parts.context.forms, []
-    is_edited = original is not None and not original.is_copied
-    if is_edited and original is not None and original.job.fleet_job_id != job.fleet_job_id:
-        problems.append(FormProblem(ID, "The id of a fleet job stays as it is: copy it for another one."))
-    elif not is_edited:
+    if original is None or original.is_copied:
         problems += _tried(forms, ID, lambda: store.definitions.check_unused(job.fleet_job_id))
+    elif original.job.fleet_job_id != job.fleet_job_id:
+        problems.append(FormProblem(ID, "The id of a fleet job stays as it is: copy it for another one."))
     next_at: list[str] = []
     if job.schedule is not None:
         problems += _tried(forms, SCHEDULE, lambda: next_at.extend(_next(store, host, job, parts.clock)))
@@ -176,11 +174,14 @@ def _tried(forms: JobForms, field: str, work: Callable[[], object]) -> list[Form
     """What `work` finds wrong with a field."""
     try:
         work()
-    except NotFound as err:
-        return [FormProblem(field, err.message)]
-    except UserError as err:
-        return [forms.problem(err, field)]
+    except (NotFound, UserError) as err:
+        return [_problem(forms, err, field)]
     return []
+
+
+def _problem(forms: JobForms, error: NotFound | UserError, field: str) -> FormProblem:
+    """What is wrong with a form, of an error of the store or the hub. field: of one that names none."""
+    return forms.problem(error, field) if isinstance(error, UserError) else FormProblem(field, error.message)
 
 
 def _next(store: FleetJobStore, host: str, job: FormJob, clock: Clock) -> list[str]:
@@ -199,9 +200,7 @@ def _original(store: FleetJobStore, context: ConsoleContext, fleet_job_id: str, 
     """The fleet job that a form began with. Raises NotFound, also for one that the pages do not show."""
     if not fleet_job_id:
         return None
-    job = store.definitions.get(fleet_job_id)
-    if not context.has_host(job.host):
-        raise NotFound(f"Fleet job {fleet_job_id} belongs to {job.host}, another hub.")
+    job = shown_job(store, context, fleet_job_id)
     stored = store.schedules.get(fleet_job_id)
     return Original(job, None if stored is None else stored.schedule, is_copied)
 
@@ -219,7 +218,7 @@ def _save(store: FleetJobStore, parts: Parts, host: str, wanted: Wanted, job: Fo
         if not wanted.original_id:
             definitions.create(store, job.fleet_job_id, host, job.definition, by=by, at=at)
         elif wanted.is_copied:
-            changes = {name: getattr(job.definition, name) for name in job.definition.__dataclass_fields__}
+            changes = vars(job.definition)
             definitions.copy(store, wanted.original_id, job.fleet_job_id, host, by=by, at=at, **changes)
         else:
             _check_seen(store, wanted)

@@ -14,17 +14,17 @@ from azext_iotjobs.fleet_job.gate_checker import GateChecker, MakeGateChecker
 from azext_iotjobs.fleet_job.gates import command_verdict, inconclusive, query_verdict, stayed
 from azext_iotjobs.fleet_job.store.leased_contract import LeasedRun
 from azext_iotjobs.model.clock import Clock
-from azext_iotjobs.model.errors import BadRequest, BadValue, HubAnswer, IotJobsError
+from azext_iotjobs.model.errors import BadRequest, HubAnswer, IotJobsError
 from azext_iotjobs.model.fleet_job import Definition
 from azext_iotjobs.model.gates import CONDITION, CommandGate, GateKind, Gates, GateVerdict, QueryGate
 from azext_iotjobs.model.query_pace import query_pace
 from azext_iotjobs.model.run import Batch, Run, Tally
 from azext_iotjobs.model.run_events import GateAwaited
 from azext_iotjobs.model.selection import ALL, Selection
-from azext_iotjobs.model.text import Text
 from azext_iotjobs.operations.fleet_job.bake_check import BakeCheck
 from azext_iotjobs.operations.fleet_job.gate_command import GateProcess, check_program, start_error
 from azext_iotjobs.operations.fleet_job.gate_requests import NAP_S, GateRequests, OpenClient
+from azext_iotjobs.operations.verification.conditions import unreadable
 
 OURS = "IOTJOBS_"  # variables of this name are ours: a connection string among them
 
@@ -142,7 +142,7 @@ def count_of_query_gate(client: HubClient, gates: Gates) -> int | None:
     try:
         return client.selections.count(Selection(condition=gates.query.condition))
     except BadRequest as err:
-        raise BadValue(Text(CONDITION, f": the hub cannot read this condition. {err}"), hint=err.hint) from err
+        raise unreadable(CONDITION, err) from err
 
 
 def environment_of(run: Run, batch: Batch, inherited: Mapping[str, str]) -> dict[str, str]:

@@ -10,13 +10,13 @@ from itertools import islice
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.plan import sample_size
 from azext_iotjobs.fleet_job.store.contract import FleetJobStore, ResultFilter
-from azext_iotjobs.model.errors import BadRequest, BadValue
+from azext_iotjobs.model.errors import BadRequest
 from azext_iotjobs.model.fleet_job import Definition, Targets
 from azext_iotjobs.model.selection import CONDITION, Selection
-from azext_iotjobs.model.text import Text
 from azext_iotjobs.model.tier import TierFacts
 from azext_iotjobs.operations.fleet_job.gate_checks import count_of_query_gate
-from azext_iotjobs.operations.fleet_job.planning import Preview, check_verification, preview_of
+from azext_iotjobs.operations.fleet_job.planning import Preview, check_verification, preview_of, selection_of
+from azext_iotjobs.operations.verification.conditions import unreadable
 
 MAX_COUNTED = 1_000  # of modules, and of an earlier run's devices: they are counted one by one
 
@@ -46,9 +46,7 @@ def known_targets(store: FleetJobStore, targets: Targets, host: str, shown: int)
     Raises NotFound for a group or a run that is not there.
     """
     if targets.of_run is None:
-        return targets.selection or Selection(
-            condition=store.groups.condition_of(host, targets.group or ""), excluded=targets.excluded
-        )
+        return selection_of(store, targets, host)
     run = store.runs.get(targets.of_run.fleet_job_id, targets.of_run.run_number)
     pages = store.results.pages(run, ResultFilter(words=targets.of_run.words))
     ids = (each.device_id for page in pages for each in page.rows if each.device_id not in targets.excluded)
@@ -83,7 +81,7 @@ def _found(client: HubClient, selection: Selection, shown: int) -> Found:
         count = client.selections.count(selection)
         return Found(count, False, list(islice(client.selections.device_ids(selection), shown)))
     except BadRequest as err:
-        raise BadValue(Text(CONDITION, f": the hub cannot read this condition. {err}"), hint=err.hint) from err
+        raise unreadable(CONDITION, err) from err
 
 
 def _counted(ids: Iterator[str], shown: int) -> Found:

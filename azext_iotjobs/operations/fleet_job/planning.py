@@ -202,6 +202,17 @@ def check_verification(client: HubClient, definition: Definition) -> int | None:
     return try_conditions(client.queries, definition.verification, of_modules=of_modules)
 
 
+def selection_of(store: FleetJobStore, targets: Targets, host: str) -> Selection:
+    """What the hub is asked for: what is named, or what the condition of a device group finds.
+
+    targets: not of an earlier run.  host: of the hub, as fleet jobs store it.
+    Raises NotFound for a group that is not saved.
+    """
+    return targets.selection or Selection(
+        condition=store.groups.condition_of(host, targets.group or ""), excluded=targets.excluded
+    )
+
+
 def _select(store: FleetJobStore, client: HubClient, targets: Targets, host: str, observer: SelectionObserver) -> int:
     """Note in the store which devices a run has; gives how many."""
     candidates = store.candidates
@@ -238,9 +249,7 @@ def _collect_of_hub(
     store: FleetJobStore, client: HubClient, targets: Targets, host: str, observer: SelectionObserver
 ) -> int:
     """Devices that are named, or that the hub finds."""
-    selection = targets.selection or Selection(
-        condition=store.groups.condition_of(host, targets.group or ""), excluded=targets.excluded
-    )
+    selection = selection_of(store, targets, host)
     observer.on_idle_exclusions(
         idle_exclusions(selection.excluded, lambda ids: client.selections.which_of(selection, ids))
     )

@@ -21,11 +21,16 @@ def try_conditions(queries: QueriesClient, verification: Verification, *, of_mod
     return _try(queries, verification.wanted, Field("verify"), of_modules=of_modules)
 
 
+def unreadable(name: Field, error: BadRequest) -> BadValue:
+    """What is wrong with a condition that the hub cannot read, with the hub's words. name: of its field."""
+    return BadValue(Text(name, f": the hub cannot read this condition. {error}"), hint=error.hint)
+
+
 def _try(queries: QueriesClient, condition: TwinCondition, name: Field, *, of_modules: bool) -> int | None:
     is_of_modules = of_modules or condition.is_of_modules
     collection = OF_MODULES if is_of_modules else COUNT
     try:
         row = next(queries.run(f"{collection}{WHERE}({condition.where})", top=1), None)
     except BadRequest as err:
-        raise BadValue(Text(name, f": the hub cannot read this condition. {err}"), hint=err.hint) from err
+        raise unreadable(name, err) from err
     return None if row is None or is_of_modules else parse_count(row)

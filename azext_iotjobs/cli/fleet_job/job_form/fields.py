@@ -83,9 +83,9 @@ def _joined(words: list[Any]) -> str:
 
 
 TEXT = Kind(lambda text, _: text, str)
-NUMBERS = Kind(_number, lambda number: _decimal(number))
+NUMBERS = Kind(_number, _decimal)
 JSON = Kind(_json, _json_text)
-SECONDS = Kind(lambda text, name: duration_s(text, name), _duration_text)
+SECONDS = Kind(duration_s, _duration_text)
 SHARES = Kind(lambda text, _: text.strip(), _share_text)
 SIZES = Kind(_words, lambda sizes: ",".join(map(_share_text, sizes)))
 THRESHOLD = Kind(_threshold, _share_text)
@@ -97,7 +97,7 @@ LABELS = Kind(
     lambda labels: "\n".join(f"{name}={value}" for name, value in labels.items()),
 )
 TRIES = Kind(
-    lambda text, name: parse_retry_classes(text, name),
+    parse_retry_classes,
     lambda tries: ",".join(f"{name}={count}" for name, count in tries.items()),
 )
 

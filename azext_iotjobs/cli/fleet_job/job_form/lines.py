@@ -16,15 +16,13 @@ from azext_iotjobs.model.schedule import Schedule
 GROUP = "iot hub fleet-job"
 MAX_IDS_CHARACTERS = 1_000  # of ids in a line; more of them stand in a file
 OF_TWINS = {"our_desired", "our_tags"}  # they are one patch: each of them alone is all of it
-# What is typed to take away what was typed of a fleet job.
+# What is typed to take away what was typed of a fleet job; a limit of 0 takes a sample and its seed away, too.
 REMOVALS: Typed = {
     "display_name": "",
     "description": "",
     "our_labels": [""],
     "exclude": "",
     "limit": 0,
-    "sample": None,  # a limit of 0 removes it, too
-    "seed": None,
     "batch": "100%",
     "batch_pause": "0",
     "cancellation_threshold": "none",
@@ -71,7 +69,7 @@ def _changes(before: Definition, after: Definition) -> Typed | None:
     """What is typed to make one of the other: as little as does, or all of it; None: nothing does."""
     old, new = definition_options(before), definition_options(after)
     different = {dest: value for dest, value in new.items() if old.get(dest) != value}
-    removed = {dest: REMOVALS[dest] for dest in old if dest not in new and REMOVALS.get(dest) is not None}
+    removed = {dest: REMOVALS[dest] for dest in old if dest in REMOVALS and dest not in new}
     if different.keys() & OF_TWINS:
         different = {dest: value for dest, value in new.items() if dest in different or dest in OF_TWINS}
     for typed in (different | removed, different, new | removed, new | {"limit": 0}):

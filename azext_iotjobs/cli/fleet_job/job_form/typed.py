@@ -30,7 +30,7 @@ def definition_options(definition: Definition) -> Typed:
         **_targets(definition.targets),
         **_rollout(definition.rollout),
         verify=None if verification is None else verification.condition,
-        verify_within=None if verification is None else _duration(verification.within_s),
+        verify_within=None if verification is None else shown_duration(verification.within_s),
         verify_failed=None if verification is None else verification.failed_condition,
         **_gates(definition.rollout.gates),
         **_delivery(definition.delivery),
@@ -47,9 +47,9 @@ def schedule_options(schedule: Schedule) -> Typed:
         ends=None if schedule.ends is None else _end(schedule),
         times=schedule.times,
         window=None if schedule.window is None else str(schedule.window),
-        jitter=_duration(schedule.jitter_s) if schedule.jitter_s else None,
+        jitter=shown_duration(schedule.jitter_s) if schedule.jitter_s else None,
         missed=_unless(schedule.missed.value, new.missed.value),
-        catch_up=None if schedule.catch_up_s == new.catch_up_s else _duration(schedule.catch_up_s),
+        catch_up=None if schedule.catch_up_s == new.catch_up_s else shown_duration(schedule.catch_up_s),
         overlap=_unless(schedule.overlap.value, new.overlap.value),
     )
 
@@ -78,8 +78,9 @@ def _action(action: Action) -> Typed:
 
 def _is_plain(document: Typed) -> bool:
     """Whether a patch can be said by desired properties and tags alone: neither is empty, nor removes all of them."""
-    parts = [document[name] for name in ("tags",) if name in document]
-    parts += list(document.get("properties", {}).values())
+    parts = list(document.get("properties", {}).values())
+    if "tags" in document:
+        parts.append(document["tags"])
     return bool(parts) and all(parts) and document.keys() <= {"tags", "properties"}
 
 
@@ -101,7 +102,7 @@ def _targets(targets: Targets) -> Typed:
 def _rollout(rollout: Rollout) -> Typed:
     return {
         "batch": None if rollout.sizes == NEW_ROLLOUT.sizes else ",".join(map(str, rollout.sizes.sizes)),
-        "batch_pause": _duration(rollout.pause_s) if rollout.pause_s else None,
+        "batch_pause": shown_duration(rollout.pause_s) if rollout.pause_s else None,
         **({} if rollout.threshold is None else _threshold(rollout.threshold)),
         **({} if rollout.retry is None else _retry(rollout.retry)),
     }
@@ -123,16 +124,16 @@ def _retry(retry: Retry) -> Typed:
     return {
         "retry": ",".join(f"{name}={count}" for name, count in retry.tries.items()),
         "retry_when": _unless(retry.when.value, new.when.value),
-        "retry_pause": None if retry.pause_s == new.pause_s else _duration(retry.pause_s),
+        "retry_pause": None if retry.pause_s == new.pause_s else shown_duration(retry.pause_s),
         "retry_growth": _unless(retry.growth, new.growth),
-        "retry_max_pause": None if retry.longest_s == new.longest_s else _duration(retry.longest_s),
+        "retry_max_pause": None if retry.longest_s == new.longest_s else shown_duration(retry.longest_s),
     }
 
 
 def _gates(gates: Gates) -> Typed:
     typed: Typed = {
         "gate_success": None if gates.success is None else str(gates.success),
-        "bake": _duration(gates.bake_s) if gates.bake_s else None,
+        "bake": shown_duration(gates.bake_s) if gates.bake_s else None,
         "gate": "manual" if gates.is_manual else None,
     }
     if gates.query is not None:
@@ -145,7 +146,7 @@ def _gates(gates: Gates) -> Typed:
     if gates.command is not None:
         typed |= {
             "gate_command": gates.command.line,
-            "gate_command_timeout": _duration(gates.command.timeout_s),
+            "gate_command_timeout": shown_duration(gates.command.timeout_s),
             "gate_command_shell": gates.command.through_shell or None,
         }
     return typed
@@ -157,7 +158,7 @@ def _delivery(delivery: Delivery) -> Typed:
         "concurrency": _unless(delivery.concurrency, NEW_DELIVERY.concurrency),
         "rate": delivery.rate,
         "our_ttl": delivery.job_limit_s,
-        "when_online": None if delivery.when_online_s is None else _duration(delivery.when_online_s),
+        "when_online": None if delivery.when_online_s is None else shown_duration(delivery.when_online_s),
     }
 
 
@@ -198,10 +199,6 @@ def _json(value: Any) -> str:
 
 def _ids(ids: tuple[str, ...]) -> str:
     return ",".join(map(in_lists, ids))
-
-
-def _duration(seconds: float) -> str:
-    return shown_duration(seconds)
 
 
 def words(typed: Typed) -> Iterator[tuple[str, list[str]]]:
