@@ -122,3 +122,21 @@ def test_the_end_of_the_console_ends_its_streams(tmp_path: Path) -> None:
 
 def test_every_topic_is_read_at_an_interval() -> None:
     assert all(each.interval_s > 0 for each in TOPICS.values())
+
+
+def test_streams_of_pages_that_have_gone_make_room_although_nothing_is_sent_to_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "BEAT_S", 3600.0)
+    monkeypatch.setattr(stream, "MAX_STREAMS", 3)
+
+    def opened() -> int:
+        with console.stream("fleet-jobs") as events:
+            if events.response.status == 200:
+                assert events.next() is not None  # so that nothing more is written to it
+            return events.response.status
+
+    with served(tmp_path) as console:
+        console.sign_in()
+        assert [opened() for _ in range(3)] == [200, 200, 200]
+        wait_until("there is room again", lambda: opened() == 200)
