@@ -130,11 +130,21 @@ def complete_restore(config: LocalHubConfig) -> None:
                     with closing(_opened(config.data_dir / name, Outages(), migrations)) as database:
                         database.replace_by(folder / name)
         path.unlink()
+    except (StoreUnavailable, OSError) as err:  # the snapshot is whole: it is not what has to go
+        raise FolderUnusable(
+            f"{_half_restored(path, err)} Start the hub again once that is mended, such as a full disk that has room."
+        ) from err
     except (*UNUSABLE, NotASnapshot) as err:
         raise FolderUnusable(
-            f"The last hub ended while it was brought back to a snapshot, {path}, and that cannot be completed: "
-            f"{str(err).rstrip('.')}. To start without it: rm -f {shlex.quote(str(path))}"
+            f"{_half_restored(path, err)} To start without it: rm -f {shlex.quote(str(path))}"
         ) from err
+
+
+def _half_restored(path: Path, err: Exception) -> str:
+    return (
+        f"The last hub ended while it was brought back to a snapshot, {path}, and that cannot be completed: "
+        f"{str(err).rstrip('.')}."
+    )
 
 
 def open_event_log(

@@ -14,7 +14,10 @@ import pytest
 from azext_iotjobs.localhub.engine.snapshots import PARTS_FOLDER, RESTORING
 from azext_iotjobs.localhub.testing import LocalHub, LocalHubFailed, Snapshot
 from tests.helpers.short_form import IN_FULL
+from tests.helpers.small_disk import filled, small_disk
 from tests.helpers.snapshot_contents import dump, parts
+
+__all__ = ["small_disk"]  # a fixture
 
 DEVICES, EVENTS = 300, 3
 ROUNDS = 30 if IN_FULL else 2
@@ -78,6 +81,20 @@ def test_what_cannot_be_completed_is_said_and_left(states: States, folder: Path)
     (folder / RESTORING).unlink()
     with open_hub(folder) as hub:
         assert held(hub.snapshot()) == held(states.old)
+
+
+def test_a_full_disk_is_not_told_as_damage_and_the_snapshot_is_kept(
+    states: States, folder: Path, small_disk: Path
+) -> None:
+    on_disk = small_disk / "hub"
+    shutil.copytree(folder, on_disk)
+    (on_disk / RESTORING).write_bytes(states.new.content)
+    with filled(small_disk), pytest.raises(LocalHubFailed) as caught:
+        open_hub(on_disk).start()
+    assert caught.value.exit_code == 12 and "No space left on device" in caught.value.errors
+    assert "rm -f" not in caught.value.errors and (on_disk / RESTORING).exists()
+    with open_hub(on_disk) as hub:
+        assert held(hub.snapshot()) == held(states.new)
 
 
 @pytest.mark.parametrize("seen", [PARTS_FOLDER, f"{PARTS_FOLDER}/events.db", RESTORING])

@@ -21,7 +21,7 @@ def note_request(
 ) -> None:
     """Note a request that has its response. duration_s: from its head to the response, before that is sent."""
     path = request.path
-    if path.startswith(OWN_PATHS):
+    if path[: len(OWN_PATHS)].casefold() == OWN_PATHS:  # routes are matched in any case
         return
     parts, status = request.match_info, response.status
     error_code = response.headers.get(ERROR_CODE) if status >= FIRST_ERROR else None

@@ -28,7 +28,7 @@ MAX_ABOUT_BYTES = 64 * 1024
 VERSION, PAGE_SIZE = "PRAGMA user_version", "PRAGMA page_size"
 OTHER_OBJECTS = "SELECT COUNT(*) FROM sqlite_master WHERE type NOT IN ('table', 'index')"
 # What zipfile raises for a file that is damaged, depending on where.
-DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, ValueError, RuntimeError, OSError)
+DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, ValueError, RuntimeError)
 
 
 class NotASnapshot(Exception):
@@ -47,14 +47,12 @@ def pack(folder: Path, created_at: str) -> bytes:
 
 
 def unpack(content: bytes, folder: Path) -> None:
-    """Put the parts of a snapshot into a folder, in this version's formats, and check them. Raises NotASnapshot."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            _check_about(archive)
-            for name in PARTS:
-                (folder / name).write_bytes(_part(archive, name))
-    except DAMAGE as err:
-        raise NotASnapshot("This is not a snapshot of a local hub, or it is damaged.") from err
+    """Put the parts of a snapshot into a folder, in this version's formats, and check them.
+
+    Raises NotASnapshot; OSError where the folder takes no more, which says nothing of the snapshot.
+    """
+    for name, part in _parts(content).items():
+        (folder / name).write_bytes(part)
     for name, migrations in PARTS.items():
         _check_part(folder / name, migrations)
 
@@ -63,6 +61,15 @@ def partition_count(folder: Path) -> int:
     """In how many partitions the events of a snapshot are, whose parts are in a folder."""
     with closing(Database(folder / EVENTS, migrations=EVENT_MIGRATIONS, is_copy=True)) as database:
         return len(EventRows(database).extents())
+
+
+def _parts(content: bytes) -> dict[str, bytes]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            _check_about(archive)
+            return {name: _part(archive, name) for name in PARTS}
+    except DAMAGE as err:
+        raise NotASnapshot("This is not a snapshot of a local hub, or it is damaged.") from err
 
 
 def _check_about(archive: zipfile.ZipFile) -> None:

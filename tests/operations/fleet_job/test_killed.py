@@ -58,13 +58,14 @@ def begin(
     retry: Retry | None = None,
     method: MethodCall = REBOOT,
     verification: Verification | None = None,
+    rate: float = 30,
 ) -> None:
     store = SqliteStore.open(folder)
     definition = Definition(
         action=Action(method=method),
         targets=Targets(selection=Selection(device_ids=DEVICES)),
         rollout=Rollout(sizes=parse_batch_sizes("6", "--batch"), retry=retry),
-        delivery=Delivery(driver=driver, concurrency=3, rate=30, job_limit_s=60),
+        delivery=Delivery(driver=driver, concurrency=3, rate=rate, job_limit_s=60),
         verification=verification,
     )
     with client_of(process) as client:
@@ -146,7 +147,7 @@ def killed(folder: Path, process: HubProcess, chance: random.Random) -> int:
 
 def test_a_second_process_is_refused_while_the_first_lives(tmp_path: Path, process: HubProcess) -> None:
     folder = tmp_path / "state"
-    begin(folder, process, Driver.CALLS)
+    begin(folder, process, Driver.CALLS, rate=1)  # it lasts longer than a loaded machine takes to come to the refusal
     running = KillableProcess(resume_run, process, folder)
     assert running.has_begun()
     store = SqliteStore.open(folder)
