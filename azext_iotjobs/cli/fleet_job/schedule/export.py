@@ -80,6 +80,7 @@ def export(
         words=("iot", "hub", "fleet-job", "schedule", "run-due", *only, *typed_options(client)),
         az=(os.path.abspath(az),) if az is not None else (sys.executable, "-m", "azure.cli"),
         folder=str(client.state_folder.absolute()),
+        store=() if client.team is None else tuple(client.team.options()),
         minutes=units.minutes_of(duration_s(every, "--every")),
         name=name,
     )

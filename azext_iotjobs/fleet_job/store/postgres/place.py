@@ -24,6 +24,8 @@ class Place(NamedTuple):
     schema: str
     shown: str  # for people
     is_near: bool  # by this machine's loopback or a socket of it
+    has_user: bool
+    is_verified: bool  # the server's certificate is, where it has to show one
 
 
 def is_place(text: str) -> bool:
@@ -57,7 +59,9 @@ def parse_place(text: str) -> Place:
     near = all(_is_near(each) for host in hosts for each in host.split(","))
     place = urlunsplit((url.scheme, url.netloc, url.path, rest, ""))
     shown = f"{url.scheme}://{url.netloc}{url.path}" + (f"?schema={schema}" if schemas else "")
-    return Place(place, schema, shown, near)
+    has_user = bool(url.username) or any(name == "user" for name, _ in typed)
+    modes = [value for name, value in typed if name == "sslmode"]
+    return Place(place, schema, shown, near, has_user, not modes or modes[-1].startswith("verify"))
 
 
 _AS_AN_EXAMPLE = "For example: postgresql://ann@db.example.com/fleet"

@@ -177,7 +177,6 @@ def test_a_snapshot_is_read_again_once_anybody_has_changed_something(opened: Ope
     store = opened(url)
     leased = begun(store)
     seen = leased.snapshot(None)
-    assert leased.snapshot(None) is seen
     request = StopRequest(kind=RequestKind.STOP, by="bob", reason=None, at=NOW)
     opened(url).runs.request_stop(seen.run, request)
     assert leased.snapshot(None).run.stop_request == request
