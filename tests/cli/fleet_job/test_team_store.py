@@ -163,7 +163,7 @@ def test_the_password_is_that_of_the_environment_or_of_a_file(
     url = guarded.url()
     with pytest.raises(StateUnreachable, match="cannot be reached") as caught:
         opened(Cli(), TeamStore(url, "password", None, True))
-    assert "PGPASSWORD" in str(caught.value.hint) and "--store-auth login" in str(caught.value.hint)
+    assert "PGPASSWORD" in str(caught.value.hint) and "--store-auth login" in hints.spelled(caught.value.hint or "")
     (tmp_path / "password").write_text(f"{'x' * 4000}\n")
     assert opened(Cli(), TeamStore(url, "password", str(tmp_path / "password"), True))
     (tmp_path / "password").write_text("sesame\n")

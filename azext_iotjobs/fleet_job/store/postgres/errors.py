@@ -25,9 +25,9 @@ IS_LOST = (
     errors.IdleInTransactionSessionTimeout,
     errors.IdleSessionTimeout,
 )
-WAYS_TO_SIGN_IN = (
-    "Give the password in the environment (PGPASSWORD), in a file (--store-password-file, or ~/.pgpass), or sign in "
-    "with az's login (--store-auth login)."
+WAYS_TO_SIGN_IN = Text.of(
+    "Give the password in the environment (PGPASSWORD), in a file ({store_password_file}, or ~/.pgpass), or sign in "
+    "with az's login ({store_auth} login)."
 )
 
 
@@ -82,7 +82,7 @@ def not_reached(place: Place, err: Exception) -> StateUnreachable:
     """The error for a connection that could not be made."""
     said = str(err).lower()
     if "password" in said or "authentication" in said or "pg_hba" in said:
-        hint = WAYS_TO_SIGN_IN
+        hint: str = WAYS_TO_SIGN_IN
     elif "certificate" in said or "ssl" in said:
         hint = (
             "The server's certificate must be of its name, and of an authority that is known here; "

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.text import Text
 
 SCHEMES = ("postgresql", "postgres")
 SCHEMA = "iotjobs"
@@ -45,8 +46,10 @@ def parse_place(text: str) -> Place:
     if url.password is not None or any(name in SECRETS for name, _ in typed):
         raise BadValue(
             "The store's URL holds a password: other users of this machine could see it, and the shell keeps it.",
-            hint="Leave it out there, and give it in the environment (PGPASSWORD), in a file (--store-password-file, "
-            "or ~/.pgpass), or sign in with az's login (--store-auth login).",
+            hint=Text.of(
+                "Leave it out there, and give it in the environment (PGPASSWORD), in a file ({store_password_file}, or "
+                "~/.pgpass), or sign in with az's login ({store_auth} login)."
+            ),
         )
     schemas = [value for name, value in typed if name == "schema"]
     schema = schemas[-1] if schemas else SCHEMA

@@ -123,4 +123,43 @@ CREATE TRIGGER devices_moved AFTER UPDATE ON device REFERENCING OLD TABLE AS gon
 FOR EACH STATEMENT EXECUTE FUNCTION devices_moved();
 """
 
-MIGRATIONS = ((TABLES, COUNTS),)
+# Who did what, by the role that signed in, which nobody can write otherwise: the log is its owner's.
+LOG = f"""
+CREATE TABLE change_log (
+    number BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+    role {TEXT} NOT NULL, application {TEXT}, change {TEXT} NOT NULL, subject {TEXT} NOT NULL, detail {TEXT}
+);
+CREATE FUNCTION log_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    now_ jsonb := CASE WHEN TG_OP = 'DELETE' THEN to_jsonb(OLD) ELSE to_jsonb(NEW) END;
+    subject text := coalesce(now_->>'fleet_job', now_->>'id', now_->>'name', now_->>'run');
+BEGIN
+    IF TG_TABLE_NAME = 'batch' THEN
+        SELECT fleet_job || ' run ' || number INTO subject FROM run WHERE key = (now_->>'run')::bigint;
+    ELSIF TG_TABLE_NAME = 'run' THEN
+        subject := subject || ' run ' || (now_->>'number');
+    END IF;
+    INSERT INTO change_log (role, application, change, subject, detail) VALUES (
+        session_user, current_setting('application_name'), lower(TG_OP) || ' ' || TG_TABLE_NAME, subject,
+        CASE TG_TABLE_NAME
+            WHEN 'run' THEN
+                concat_ws(', ', now_->>'state', 'asked to ' || (now_->>'wish') || ' by ' || (now_->>'wish_by'))
+            WHEN 'batch' THEN 'batch ' || (now_->>'ordinal') || ': ' || coalesce(now_->>'answer', 'no answer')
+            WHEN 'definition' THEN 'version ' || (now_->>'version') || ' by ' || (now_->>'edited_by')
+            WHEN 'schedule' THEN
+                CASE WHEN now_->>'document' IS NULL THEN 'removed' ELSE 'set by ' || (now_->>'set_by') END
+        END);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER fleet_job_gone AFTER DELETE ON fleet_job FOR EACH ROW EXECUTE FUNCTION log_change();
+CREATE TRIGGER defined AFTER INSERT ON definition FOR EACH ROW EXECUTE FUNCTION log_change();
+CREATE TRIGGER grouped AFTER INSERT OR UPDATE OR DELETE ON device_group FOR EACH ROW EXECUTE FUNCTION log_change();
+CREATE TRIGGER scheduled AFTER INSERT OR UPDATE OF document ON schedule FOR EACH ROW EXECUTE FUNCTION log_change();
+CREATE TRIGGER run_made AFTER INSERT OR DELETE ON run FOR EACH ROW EXECUTE FUNCTION log_change();
+CREATE TRIGGER run_changed AFTER UPDATE OF state, wish ON run FOR EACH ROW
+WHEN (OLD.state <> NEW.state OR OLD.wish IS DISTINCT FROM NEW.wish) EXECUTE FUNCTION log_change();
+CREATE TRIGGER answered AFTER UPDATE OF answer ON batch FOR EACH ROW
+WHEN (OLD.answer IS DISTINCT FROM NEW.answer) EXECUTE FUNCTION log_change();
+"""
+
+MIGRATIONS = ((TABLES, COUNTS, LOG),)

@@ -1,9 +1,12 @@
 """A server as a store: its formats, roles, clock and locks, and connections that are lost."""
 
+import re
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -113,6 +116,66 @@ def test_who_may_only_read_is_told_so_and_changes_nothing(opened: Opened, url: s
     with pytest.raises(StateUnusable, match="may only be read"):
         opened(url, Access.READ).groups.save("h", "north", "*")
     assert looking.groups.list_all() == []
+
+
+@pytest.fixture
+def team(postgres: PostgresServer, opened: Opened) -> Iterator[Callable[[str], str]]:
+    """A store with the roles of the page about it: gives the URL for a user with a role."""
+    name = f"team{uuid.uuid4().hex}"
+    postgres.sql(f"CREATE DATABASE {name}")
+    url = postgres.url("iotjobs").replace("/postgres?", f"/{name}?")
+    save(opened(url))
+    page = (Path(__file__).parents[4] / "docs/how-to/team-store.md").read_text(encoding="utf-8")
+    (statements,) = (each for each in re.findall(r"```sql\n(.*?)```", page, re.DOTALL) if "CREATE ROLE" in each)
+    postgres.sql(statements, name)
+
+    def of(role: str) -> str:
+        postgres.sql(f"CREATE USER u_{role} IN ROLE {role}")
+        return url.replace("me@", f"u_{role}@")
+
+    yield of
+    roles = ("fleet_define", "fleet_run", "fleet_see")
+    for each in (*(f"u_{each}" for each in roles), *roles):
+        if postgres.sql(f"SELECT 1 FROM pg_roles WHERE rolname = '{each}'"):
+            postgres.sql(f"DROP OWNED BY {each}", name)
+            postgres.sql(f"DROP ROLE {each}")
+
+
+def test_roles_of_the_documents_let_see_run_and_define_and_each_change_has_its_role(
+    opened: Opened, team: Callable[[str], str]
+) -> None:
+    see, run, define = (opened(team(each)) for each in ("fleet_see", "fleet_run", "fleet_define"))
+    with pytest.raises(StateUnusable, match="does not let this role"):
+        new_run(see)
+    leased = run.take_lease(new_run(run), HOLDER, NOW)
+    leased.begin(RunEvent.START, NOW, forgiven_of_run=0, forgiven_of_batch=0)
+    leased.begin_batch(1, NOW)
+    leased.devices.write(NOW, ended=[failed(1)])
+    request = StopRequest(kind=RequestKind.STOP, by="ann@here", reason=None, at=NOW)
+    with pytest.raises(StateUnusable):
+        see.runs.request_stop(see.runs.get("job"), request)
+    run.runs.request_stop(run.runs.get("job"), request)
+    leased.end(RunEvent.STOP, NOW, reason=None, by="ann@here")
+    with pytest.raises(StateUnusable):
+        save(run, "other")
+    save(define, "other")
+    define.groups.save("h", "north", "*")
+    assert define.history.prune(NOW + timedelta(days=1)) == 1
+    assert see.runs.last("job") is None and len(see.definitions.list_all()) == 2
+    log = see.database.rows("SELECT role, change, subject, detail FROM change_log ORDER BY number")
+    assert [(each[0], each[1], each[2], each[3]) for each in log] == [
+        ("me", "insert definition", "job", "version 1 by ann"),
+        ("u_fleet_run", "insert run", "job run 1", "pending"),
+        ("u_fleet_run", "update run", "job run 1", "running"),
+        ("u_fleet_run", "update run", "job run 1", "running, asked to stop by ann@here"),
+        ("u_fleet_run", "update run", "job run 1", "stopped, asked to stop by ann@here"),
+        ("u_fleet_run", "update run", "job run 1", "stopped"),
+        ("u_fleet_define", "insert definition", "other", "version 1 by ann"),
+        ("u_fleet_define", "insert device_group", "north", None),
+        ("u_fleet_define", "delete run", "job run 1", "stopped"),
+    ]
+    with pytest.raises(StateUnusable):
+        define.database.change("INSERT INTO change_log (role, change, subject) VALUES ('me', 'x', 'x')")
 
 
 # -- values ------------------------------------------------------------------------------------------------------------
