@@ -78,7 +78,7 @@ class PostgresServer:
     def url(self, schema: str | None = None, user: str = USER) -> str:
         """Of a store that nobody has made yet, or of the one in this schema."""
         name = f"s{next(self._numbers)}" if schema is None else schema
-        return f"postgresql://{user}@/postgres?host={quote(str(self.folder), safe='')}&schema={name}"
+        return f"postgresql://{user}@/postgres?host={quote(str(self.folder))}&schema={name}"
 
     def sql(self, statements: str, database: str = "postgres") -> str:
         """What psql prints, unaligned."""

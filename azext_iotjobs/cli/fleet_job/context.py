@@ -193,8 +193,10 @@ def fleet_job_context(
 
 def team_store_of(cli_ctx: Any, typed: dict[str, Any], folder: str | None) -> "TeamStore | None":
     """The store on a server that is typed or configured; None: it is a file. Raises UserError."""
-    is_named = any(value is not None for value in typed.values()) or os.environ.get("IOTJOBS_STORE")
-    if not is_named and cli_ctx.config.get("iotjobs", "store", fallback=None) is None:
+    is_typed = any(value is not None for value in typed.values())
+    if folder is not None and not is_typed:
+        return None  # the file in it, whatever is configured
+    if not is_typed and not os.environ.get("IOTJOBS_STORE") and not cli_ctx.config.has_option("iotjobs", "store"):
         return None
     from azext_iotjobs.cli.fleet_job.team_store import team_store
 

@@ -4,6 +4,7 @@ What is typed counts before the environment, and that before az's configuration.
 in it, whatever is configured.
 """
 
+import configparser
 import os
 import sys
 from pathlib import Path
@@ -89,7 +90,7 @@ def _token_for(cli_ctx: Any, place: "Place") -> Any:
     if not place.has_user:
         raise BadValue(
             "--store-auth login needs the role in the store's URL: the name of your Microsoft Entra user or group.",
-            hint="For example: postgresql://ann%40example.com@server.postgres.database.azure.com/fleet",
+            hint="For example: postgresql://server.postgres.database.azure.com/fleet?user=ann@example.com",
         )
     if not place.is_near and not place.is_verified:
         raise BadValue(
@@ -113,7 +114,13 @@ def _read(file: str) -> str:
 
 def _configured(cli_ctx: Any, name: str) -> str | None:
     """What the environment, or else az's configuration says. Empty: nothing."""
-    found = os.environ.get(f"IOTJOBS_{name.upper()}") or cli_ctx.config.get(SECTION, name, fallback=None)
+    try:
+        found = os.environ.get(f"IOTJOBS_{name.upper()}") or cli_ctx.config.get(SECTION, name, fallback=None)
+    except configparser.InterpolationError as err:
+        raise BadValue(
+            f"{SECTION}.{name} in az's configuration cannot be read: {err}.",
+            hint="In that file write %% for a %; or name the role without one: postgresql://HOST/DATABASE?user=ROLE",
+        ) from err
     return str(found).strip() or None if found else None
 
 

@@ -37,6 +37,9 @@ class Config(dict[str, str]):
     def get(self, section: str, name: str, fallback: Any = None) -> Any:  # type: ignore[override]
         return super().get(f"{section}.{name}", fallback)
 
+    def has_option(self, section: str, name: str) -> bool:
+        return f"{section}.{name}" in self
+
 
 @dataclass
 class Cli:
