@@ -110,13 +110,14 @@ def test_a_proxy_and_its_credentials_go_on_working(
     transport = transport_to(server, FAR)
     with proxy_to(server) as (port, heads):
         monkeypatch.setenv(variable, f"http://user:p%40ss@127.0.0.1:{port}")
-        assert transport.send(GET).status == 200
+        assert [transport.send(GET).status for _ in range(3)] == [200] * 3
         transport.close()
     (head,) = heads
     assert head.startswith(f"CONNECT {FAR}:{server.port} ")
     assert f"Proxy-Authorization: Basic {base64.b64encode(b'user:p@ss').decode()}" in head
     assert "SharedAccessSignature" not in head, "the hub's header is for the hub"
-    assert "proxy-authorization" not in server.seen[0].headers, "the proxy's password is for the proxy"
+    for seen in server.seen:
+        assert "proxy-authorization" not in seen.headers, "the proxy's password is for the proxy"
 
 
 @pytest.mark.parametrize(
