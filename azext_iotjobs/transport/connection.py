@@ -11,7 +11,14 @@ import requests
 from azext_iotjobs.model.errors import CannotConnect, HubFault
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.transport.link_errors import CONNECT_TIMEOUT_S
-from azext_iotjobs.transport.sessions import PROXY_HINT, NamedAdapter, keep_our_header, new_session, proxy_scheme
+from azext_iotjobs.transport.sessions import (
+    PROXY_HINT,
+    NamedAdapter,
+    environment,
+    keep_our_header,
+    new_session,
+    proxy_scheme,
+)
 from azext_iotjobs.transport.trust import key_log_problem
 
 if TYPE_CHECKING:
@@ -26,6 +33,10 @@ class Trust(NamedTuple):
 
     verify: str | bool  # a CA file; True: what the environment names, or certifi has
     proxies: dict[str, str] | None  # None: what the environment names
+
+    def environment(self) -> tuple[str | None, ...]:
+        """What counts of the environment, as it is now."""
+        return environment(of_trust=self.verify is True, of_proxies=self.proxies is None)
 
 
 class Sent(NamedTuple):
@@ -61,6 +72,7 @@ class HubConnection:
         self._trust = trust
         self._session = new_session()
         self._kept: HTTPConnection | None = None
+        self._opened_by: tuple[str | None, ...] = ()  # the environment that it was opened by
         if url_target != target:
             self._session.mount("https://", NamedAdapter(target.host))
 
@@ -72,7 +84,8 @@ class HubConnection:
         if (kept := self._kept) is not None and not sent.keeps_encoding:
             from azext_iotjobs.transport import kept_connection  # here: most commands make one request
 
-            if kept_connection.is_ready(kept) and (data := self._rendered(sent)) is not None:
+            is_usable = self._opened_by == self._trust.environment() and kept_connection.is_ready(kept)
+            if is_usable and (data := self._rendered(sent)) is not None:
                 return self._by_kept(kept, sent, data)
         return self._by_requests(sent)
 
@@ -103,6 +116,7 @@ class HubConnection:
             raise
 
     def _by_requests(self, sent: Sent) -> Answer:
+        self._opened_by = self._trust.environment()
         with self._session.request(
             sent.method,
             f"https://{self._authority}{sent.path}",

@@ -148,6 +148,30 @@ def test_a_bundle_of_the_environment_is_trusted_over_https(
     assert transport_to(server, ca_file=None).send(GET).status == 200
 
 
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_a_bundle_that_the_environment_names_later_counts_for_the_next_request(
+    server: TlsServer, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, str(server.ca_file))
+    transport = transport_to(server, ca_file=None)
+    assert [transport.send(GET).status for _ in range(2)] == [200, 200]
+    monkeypatch.delenv(variable)
+    with pytest.raises(CannotConnect, match="not trusted"):
+        transport.send(GET)
+
+
+def test_a_proxy_that_the_environment_names_later_is_asked_for_the_next_request(
+    server: TlsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport = transport_to(server, FAR)
+    with proxy_to(server) as one, proxy_to(server) as other:
+        for port, heads in (one, other):
+            monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+            assert [transport.send(GET).status for _ in range(2)] == [200, 200]
+            assert len(heads) == 1
+        transport.close()
+
+
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
 def test_a_bundle_of_the_environment_is_trusted_over_mqtt(
     server: TlsServer, monkeypatch: pytest.MonkeyPatch, variable: str
