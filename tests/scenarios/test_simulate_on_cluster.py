@@ -123,3 +123,8 @@ def test_an_extension_for_all_is_found_by_a_user_without_a_folder(hub: ScenarioH
     }
     ran = hub.az.run("iot device simulate --prefix p --count 3 --until 1h", environment=environment)
     assert ran.code == 1 and "No hub is named" in ran.stderr, ran.stderr
+
+
+def test_what_is_of_an_export_goes_with_nothing_else(hub: ScenarioHub) -> None:
+    ran = hub.az.run(f"iot device simulate -n {hub.name} --prefix p --count 3 --shards 2")
+    assert ran.code == 1 and "--shards is for --export kubernetes." in ran.stderr, ran.stderr
