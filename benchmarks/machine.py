@@ -32,7 +32,9 @@ def load() -> list[float]:
 
 def in_a_line(about: dict[str, Any]) -> str:
     """The machine in words."""
-    before, after = (" ".join(f"{each:.1f}" for each in about.get(name, [])) or "-" for name in ("loadBefore", "loadAfter"))
+    before, after = (
+        " ".join(f"{each:.1f}" for each in about.get(name, [])) or "-" for name in ("loadBefore", "loadAfter")
+    )
     return (
         f"{about['cpu']}, {about['cores']} cores, {about['memoryGiB']} GiB, {about['kernel']}, Python "
         f"{about['python']}, az {about['az']}; load before {before}, after {after}; {about['commit']}, {about['at']}"

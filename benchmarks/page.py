@@ -1,8 +1,8 @@
 """All benchmarks as one page: each row ours, a peer, a floor, their ratios, and the machine that it was measured on.
 
-Ratios are ours by the other's: of what has a unit per second, more is better; of seconds and memory, less. The floor is
-the least that can do the same work, such as a bare client, or an extension of a few commands that each make one request.
-A peer or floor that is missing or fails leaves its cells empty, with a reason under the page.
+Ratios are ours by the other's: of what has a unit per second, more is better; of seconds and memory, less. The floor
+is the least that can do the same work, such as a bare client, or an extension of a few commands that each make one
+request. A peer or floor that is missing or fails leaves its cells empty, with a reason under the page.
 
 It writes two files into the repository's root:
   bench.json        {row: {ours, peer, floor, of_peer, of_floor, unit}}, null where there is nothing
@@ -11,7 +11,7 @@ It writes two files into the repository's root:
 Each part runs in a process of its own, with a limit of time, so that one that fails leaves the others. What it prints
 goes to standard error, the page to standard output.
 
-Run: make bench, or ROWS=direct_calls,command_start make bench for some rows; those that were not measured keep nothing.
+Run: make bench, or ROWS=direct_calls,command_start make bench for some rows; bench.json then has just those.
 SHORT=1 takes so little that it measures nothing: `make test` looks whether it still runs. million runs only by name.
 """
 
@@ -100,7 +100,11 @@ def chosen(words: Iterable[str]) -> dict[str, set[str]]:
         return {name: set(part.rows) for name, part in PARTS.items() if not part.is_long}
     wanted: dict[str, set[str]] = {}
     for word in names:
-        found = {name: set(part.rows) if word == name else {word} for name, part in PARTS.items() if word in (name, *part.rows)}
+        found = {
+            name: set(part.rows) if word == name else {word}
+            for name, part in PARTS.items()
+            if word in (name, *part.rows)
+        }
         if not found:
             every = sorted({*PARTS, *(row for part in PARTS.values() for row in part.rows)})
             raise SystemExit(f"ROWS: there is no row {word!r}. Rows are: {', '.join(every)}.")
@@ -166,7 +170,12 @@ def table(rows: list[Row]) -> Iterator[str]:
 
 def _cells(row: Row) -> tuple[str, ...]:
     figures = (number(row.ours), number(row.peer), number(row.floor))
-    return (row.name, *figures, *("-" if each is None else f"{each:.3f}" for each in (row.of_peer, row.of_floor)), row.unit)
+    return (
+        row.name,
+        *figures,
+        *("-" if each is None else f"{each:.3f}" for each in (row.of_peer, row.of_floor)),
+        row.unit,
+    )
 
 
 def number(value: float | None) -> str:

@@ -57,7 +57,7 @@ class HelpOnDemand:
     version = -1  # knack's table is 0
 
     def versioned_load(self, shown: Any, _parser: Any) -> None:
-        """Called before a command's or group's help is put together, with a list's summaries too; `shown` has its words."""
+        """Called before each text is put together, a list's summaries too; `shown` has the words that it is of."""
         from azext_iotjobs.cli import help
 
         help.load_of(shown.command)
@@ -68,4 +68,3 @@ class HelpOnDemand:
 
     def update_file_contents(self, _contents: Any) -> None:
         """No files of ours."""
-

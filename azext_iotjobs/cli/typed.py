@@ -1,9 +1,9 @@
-"""Which commands az needs of the table for what was typed, and which texts of help.
+"""Which commands az needs of the table for what was typed.
 
-az looks for the longest beginning of the typed words that is the beginning of a command too. If that is a whole command,
-it keeps that one alone of the table; else, for a list of what may follow, the first for each next word. To enter a command
-takes az 0.1 ms, so that all of ours would take longer than most commands need for themselves: what it would throw away
-is not entered. Words of other extensions and of az's own tables make no difference to that.
+az looks for the longest beginning of the typed words that begins a command too. If that is a whole command,
+it keeps that one alone; else, for a list of what may follow, the first command for each next word. To enter a command
+takes az 0.1 ms, all of ours more than most commands need for themselves: what it would throw away is not entered. What
+az and other extensions have in the same table makes no difference to that.
 """
 
 from collections.abc import Iterable, Sequence
