@@ -29,7 +29,7 @@ def kept(table: Iterable[str], typed: list[str]) -> set[str]:
     class Loader:
         command_table = dict.fromkeys(table)
 
-    class Invoker(CommandInvoker):
+    class Invoker(CommandInvoker):  # type: ignore[misc]
         commands_loader = Loader()
 
         def __init__(self) -> None:
