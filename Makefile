@@ -78,9 +78,9 @@ SHORT :=
 bench: $(STAMPS)/tests $(STAMPS)/extension $(STAMPS)/sdk
 	@$(BIN)/python benchmarks/page.py --rows "$(ROWS)" $(if $(SHORT),--short)
 
-# The committed figures of docs/performance.md and their plots, from the bench.json of the last `make bench`.
+# The figures of docs/performance.md and their plots, from the last `make bench`.
 bench-plots: $(STAMPS)/tests
-	$(BIN)/python docs/generators/performance.py
+	$(BIN)/python docs/generators/performance_figures.py
 
 wheel: $(STAMPS)/wheel
 
