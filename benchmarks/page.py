@@ -31,6 +31,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
 from benchmarks.machine import in_a_line, load, machine  # noqa: E402
+from benchmarks.page_rows import OF_OTHERS  # noqa: E402
 from benchmarks.row import Row  # noqa: E402
 
 LIMIT_S, LONG_LIMIT_S = 900.0, 7200.0
@@ -38,11 +39,12 @@ HEADS = ("row", "ours", "peer", "floor", "of peer", "of floor", "unit")
 
 
 class Part(NamedTuple):
-    """Rows that are measured together: what their module's `rows(wanted, is_short)` gives."""
+    """Rows that are measured together: what their module's `rows(wanted, is_short)` gives, or page_rows makes of it."""
 
     module: str
     rows: tuple[str, ...]
     is_long: bool = False  # measured only when it is named
+    is_open: bool = False  # its one row stands for all whose names begin with it
 
 
 PARTS = {
@@ -80,6 +82,8 @@ PARTS = {
     "snapshots": Part("snapshots", ("snapshot_make", "snapshot_restore")),
     "verification": Part("verification", ("verification",)),
     "fleet_jobs": Part("fleet_jobs", ("s1_calls", "fleet_job_memory")),
+    "console": Part("console", ("console_page",)),
+    "whole_run": Part("whole_run", ("whole_run",), is_open=True),
 }
 
 
@@ -145,6 +149,9 @@ def all_rows(wanted: dict[str, set[str]], *, is_short: bool) -> Iterator[Row]:
     for name, rows in wanted.items():
         say_aside(f"== {name}")
         found = measured(name, rows, is_short=is_short)
+        if PARTS[name].is_open and found.rows:
+            yield from found.rows
+            continue
         by_name = {row.name: row for row in found.rows}
         for each in PARTS[name].rows:
             if each in rows:
@@ -197,10 +204,11 @@ def write(rows: list[Row], about: dict[str, Any], folder: Path) -> None:
 
 def run_part(name: str, wanted: set[str], file: Path, *, is_short: bool) -> None:
     """In a part's own process: measure, and leave the rows where the page looks for them."""
-    module = importlib.import_module(f"benchmarks.{PARTS[name].module}")
+    part = PARTS[name]
+    measure = OF_OTHERS.get(part.module) or importlib.import_module(f"benchmarks.{part.module}").rows
     rows: list[Row] = []
-    for row in module.rows(wanted, is_short):
-        if row.name in wanted:
+    for row in measure(wanted, is_short):
+        if row.name in wanted or part.is_open:
             rows.append(row)
             file.write_text(json.dumps([each._asdict() for each in rows]), encoding="utf-8")
 
