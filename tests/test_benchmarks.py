@@ -19,8 +19,10 @@ from benchmarks.row import Row
 from tests.helpers.az import EXTENSIONS, REPOSITORY
 from tests.helpers.browser import WHY_NOT, chromium
 from tests.helpers.official_sdks import SDK_PYTHON
+from tests.helpers.surface import generator
 
 FOLDER = REPOSITORY / "benchmarks"
+PERFORMANCE = generator("performance_figures")
 LIMIT_S = 600  # on a machine that does much else; by itself each takes some seconds
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="it reads what processes use from /proc")
 RUN_BY_OTHERS = {
@@ -103,6 +105,31 @@ def test_bench_json_has_for_each_row_that_was_asked_for_its_figures_and_nothing_
         assert all(row[each] is None or isinstance(row[each], float) for each in list(row)[:-1])
         assert isinstance(row["unit"], str)
     assert set(page.about) == {"machine", "rows"} and set(page.about["rows"]) == set(page.figures)
+
+
+def test_figures_of_another_run_take_the_place_of_older_ones_and_the_others_keep_their_machine() -> None:
+    row = {"ours": 1.0, "peer": None, "floor": None, "of_peer": None, "of_floor": None, "unit": "s"}
+    words = {"what": "it", "peer": "", "floor": "", "notes": []}
+    kept: dict[str, Any] = {"runs": [], "rows": {}}
+    for at, names in enumerate((["fixture_start", "snapshot_make"], ["snapshot_make"], ["fixture_start"])):
+        about = {"machine": {"at": at}, "rows": dict.fromkeys(names, words)}
+        kept = PERFORMANCE.taken_over(kept, dict.fromkeys(names, {**row, "ours": float(at)}), about)
+    assert {name: (each["ours"], each["run"]) for name, each in kept["rows"].items()} == {
+        "fixture_start": (2.0, 1),
+        "snapshot_make": (1.0, 0),
+    }
+    assert kept["runs"] == [{"at": 1}, {"at": 2}], "a run of which nothing is left is forgotten"
+
+
+def test_the_page_of_performance_has_the_committed_figures_and_says_what_each_row_is() -> None:
+    found = PERFORMANCE.figures()
+    written = PERFORMANCE.PAGE.read_text(encoding="utf-8")
+    assert PERFORMANCE.page(found) == written, "run: python docs/generators/performance_figures.py"
+    names = re.findall(r"`([a-z_0-9]+)(…?)`", written.partition("## What each row says")[2])
+    for row in found["rows"]:
+        assert any(row == name or (is_begun and row.startswith(name)) for name, is_begun in names) or (
+            row.removesuffix("_cpu") != row or row.removesuffix("_paho") != row
+        ), f"{row} is explained"
 
 
 def test_a_ratio_is_ours_by_the_others() -> None:
