@@ -48,6 +48,10 @@ command(
         'az iot device simulate -n localhost --query-condition "tags.simulated = true" --shard 2/5',
     ),
     (
+        "One result, and one exit code, of what five machines have printed.",
+        "az iot device simulate --merge 1.json 2.json 3.json 4.json 5.json",
+    ),
+    (
         "Devices that sign in with certificates of a test CA.",
         "az iot device simulate -n localhost --prefix pump- --count 3 --create --delete-after "
         "--issue-from-ca ca.pem --ca-key ca.key",

@@ -8,6 +8,7 @@ from azext_iotjobs.cli.input.shared_params import TAG_FORMS, device_ids, exclude
 
 ON_DEVICES = "Many Devices"  # headings in the help
 ON_MONITORING = "Monitoring"
+ON_CLUSTER = "Several Machines"
 
 
 WHICH_DEVICES: Group = (
@@ -105,6 +106,18 @@ WHICH_DEVICES: Group = (
         "The part of the devices that this machine simulates: 2/5 is the second of five. Only a device's id "
         "decides to which part it belongs.",
         group=ON_DEVICES,
+    ),
+)
+
+
+CLUSTER: Group = (
+    extra(
+        "merge",
+        "--merge",
+        "Simulate nothing; make one result, and one exit code, of what the shards of a simulation have printed: files, "
+        "or - for standard input. The logs of pods do, too.",
+        group=ON_CLUSTER,
+        nargs="+",
     ),
 )
 
