@@ -48,6 +48,7 @@ class Part(NamedTuple):
 
 
 PARTS = {
+    "calls": Part("direct_calls", ("direct_calls", "invoke_many")),
     "command_start": Part(
         "cli",
         (

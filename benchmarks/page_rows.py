@@ -6,7 +6,6 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +25,10 @@ Rows = Callable[[set[str], bool], Iterator[Row]]
 
 def direct_calls(wanted: set[str], is_short: bool) -> Iterator[Row]:
     """Calls a second: of a fleet job by calls, and of invoke on many, beside a bare client and Microsoft's SDK."""
-    calls = import_module("benchmarks.direct_calls")
+    from benchmarks.direct_calls import ROUNDS, measure
+
     devices = SHORT_CALLED if is_short else CALLED
-    [found] = calls.measure(devices, 2 if is_short else calls.ROUNDS, (AT_ONCE,))
+    [found] = measure(devices, 2 if is_short else ROUNDS, (AT_ONCE,))
     sdk, reason = official_service_sdk(devices)
     for name, what, rate, cost_us in (
         ("direct_calls", "a fleet job by calls: its run, each intent stored before", found.run, found.run_us),
