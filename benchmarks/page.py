@@ -233,6 +233,7 @@ def main() -> int:
         run_part(given.part, set(given.rows.split(",")), given.into, is_short=given.short)
         return 0
     wanted = chosen(given.rows.replace(" ", ",").split(","))
+    given.folder.mkdir(parents=True, exist_ok=True)
     about = {**machine(), "isShort": given.short, "loadBefore": load()}
     rows = list(all_rows(wanted, is_short=given.short))
     about["loadAfter"] = load()
