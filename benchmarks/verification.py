@@ -169,7 +169,7 @@ def measure(devices: int, tier: TierFacts) -> dict[str, Any]:
         leased = operated(store, devices, tier)
         client = HubClient(HubTarget(host="h.example"), hub)
         verifier = Verifier(client.queries, VERIFICATION, leased.verifying, query_pace(tier), clock, say)
-        before_kb, began = most_kb(), time.monotonic()
+        before_kb, began, cpu_s = most_kb(), time.monotonic(), time.process_time()
         decided = 0
         while decided < devices:
             verdicts = verifier.turn()
@@ -179,7 +179,7 @@ def measure(devices: int, tier: TierFacts) -> dict[str, Any]:
             else:
                 verifier.nap(60.0)
             assert verifier.trouble is None, verifier.trouble
-        seconds = time.monotonic() - began
+        seconds, cpu_s = time.monotonic() - began, time.process_time() - cpu_s
         verifier.close()
         run = store.runs.get("job")
         pages = store.database.rows("SELECT error_code, count(*) AS n FROM device GROUP BY error_code")
@@ -191,6 +191,7 @@ def measure(devices: int, tier: TierFacts) -> dict[str, Any]:
         "queries": hub.queries,
         "minutes": clock.passed_s / 60,
         "seconds": seconds,
+        "cpuSeconds": cpu_s,
         "beforeKb": before_kb,
         "mostKb": most_kb(),
     }
@@ -234,16 +235,16 @@ def say_goal(what: str, most: float, reached: float) -> None:
 
 
 def rows(_wanted: set[str], is_short: bool) -> Iterator[Row]:
-    """For the page: how many devices a second of ours are verified, when the hub's own time is none."""
+    """For the page: what we compute to verify the devices of a run."""
     tier, devices = TierFacts("S1", 1), SHORT_DEVICES if is_short else DEVICES
     found = measured(devices, tier)
     minutes, share = found["minutes"], report(devices, found, tier)
     note = f"{found['queries']:,} queries in {minutes:.0f} minutes of an S1's time, {share:.2f} of a third of its quota"
     yield Row(
         "verification",
-        f"{devices:,} devices of a run verified by their twins, our own time alone",
-        "devices/s",
-        devices / found["seconds"],
+        f"{devices:,} devices of a run verified by their twins",
+        "s of CPU",
+        found["cpuSeconds"],
         notes=(note,),
     )
 
