@@ -52,7 +52,7 @@ def start(palette: Palette) -> str:
         bars.append(Bar(name.removeprefix("command_start_"), values, " / ".join(f"{each:.2f}" for each in values)))
     most = max((max(each.values) for each in bars), default=1.0)
     title = "Whole az commands: seconds of computing of ours / an extension of azure-iot's size / the floor"
-    return _plot(palette, bars, title, lambda value: value / most, marks=(0.0, 0.2, 0.4, 0.6))
+    return _plot(palette, bars, title, lambda value: value / most, marks=(0.0, 0.2, 0.4, 0.6), origin=0.0)
 
 
 def _of(other: str) -> Iterator[Bar]:
@@ -71,9 +71,15 @@ def _log_scale(bars: list[Bar]) -> Callable[[float], float]:
 
 
 def _plot(
-    palette: Palette, bars: list[Bar], title: str, scale: Callable[[float], float], marks: tuple[float, ...]
+    palette: Palette,
+    bars: list[Bar],
+    title: str,
+    scale: Callable[[float], float],
+    *,
+    marks: tuple[float, ...],
+    origin: float = 1.0,
 ) -> str:
-    """Bars from the left, a line for each mark that is on the scale."""
+    """Bars from the origin, a line for each mark that is on the scale."""
     height = TOP + STEP * len(bars) + 20
     width = WIDTH - LEFT - RIGHT
     parts = [svg.element("rect", class_="page", width=WIDTH, height=height, rx=8)]
@@ -83,7 +89,7 @@ def _plot(
         parts.append(svg.element("line", class_="mark", x1=x, x2=x, y1=TOP - 8, y2=height - 14))
         parts.append(svg.text(f"{mark:g}", x, TOP - 13, class_="dim middle"))
     for at, bar in enumerate(bars):
-        parts += _bar(bar, TOP + at * STEP, width, scale)
+        parts += _bar(bar, TOP + at * STEP, width, scale, origin)
     return svg.document(
         parts,
         width=WIDTH,
@@ -94,16 +100,18 @@ def _plot(
     )
 
 
-def _bar(bar: Bar, y: float, width: float, scale: Callable[[float], float]) -> Iterator[str]:
+def _bar(bar: Bar, y: float, width: float, scale: Callable[[float], float], origin: float) -> Iterator[str]:
+    """From where the scale has the origin to each value."""
     yield svg.text(bar.name, LEFT - 10, y + 12, class_="name end")
-    thick = BAR / len(bar.values)
-    ends = [LEFT]
+    thick, begin = BAR / len(bar.values), LEFT + scale(origin) * width
+    ends = [begin]
     for at, value in enumerate(bar.values):
-        long = max(1.0, scale(value) * width)
-        ends.append(LEFT + long)
-        yield svg.element(
-            "rect", class_=f"bar-{at}", x=LEFT, y=y + at * thick, width=long, height=max(1.0, thick - 0.5)
-        )
+        end = LEFT + scale(value) * width
+        ends.append(end)
+        long = max(1.0, abs(end - begin))
+        color = f"bar-{at}" if end >= begin else "worse"
+        height = max(1.0, thick - 0.5)
+        yield svg.element("rect", class_=color, x=min(begin, end), y=y + at * thick, width=long, height=height)
     yield svg.text(bar.says, max(ends) + 6, y + 12, class_="dim")
 
 
@@ -116,6 +124,7 @@ def _css(palette: Palette) -> list[str]:
         f".dim {{ fill: {palette.dim}; font-size: 12px; }}",
         f".mark {{ stroke: {palette.border}; }}",
         f".bar-0 {{ fill: {palette.blue}; }}",
+        f".worse {{ fill: {palette.magenta}; }}",
         f".bar-1 {{ fill: {palette.yellow}; }}",
         f".bar-2 {{ fill: {palette.green}; }}",
         ".middle { text-anchor: middle; }",
