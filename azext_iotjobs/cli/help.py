@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 from importlib import import_module
 
+from knack.help_files import helps
+
 from azext_iotjobs.cli.commands import all_commands
 
 MORE = {"fleet_job": "read_help", "identity": "transfer_help"}  # modules beside a room's `help`
 OF_AZ = ("", "iot", "iot hub")  # groups that az itself describes
+WHOLE: dict[str, str] = {}  # texts of which knack's table has just the summary
 
 
 def load_of(words: str) -> None:
@@ -17,6 +20,16 @@ def load_of(words: str) -> None:
     if words not in OF_AZ:
         for room in _rooms(words):
             _load(room)
+    if words in WHOLE:
+        helps[words] = WHOLE.pop(words)
+
+
+def load_summary_of(words: str) -> None:
+    """Of a command just what a list of commands says: knack reads a text as YAML, whole, which takes a while."""
+    load_of(words)
+    if words in helps:
+        text = helps[words]
+        WHOLE[words], helps[words] = text, "\n".join(text.split("\n", 2)[:2])  # its type and summary
 
 
 def load_every() -> None:

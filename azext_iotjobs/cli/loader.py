@@ -60,7 +60,8 @@ class HelpOnDemand:
         """Called before each text is put together, a list's summaries too; `shown` has the words that it is of."""
         from azext_iotjobs.cli import help
 
-        help.load_of(shown.command)
+        is_listed = type(shown).__name__ == "CliHelpFile"  # a command in the list of a group
+        (help.load_summary_of if is_listed else help.load_of)(shown.command)
 
     def get_noun_help_file_names(self, _nouns: Any) -> list[str]:
         """No files of ours."""

@@ -85,6 +85,27 @@ def test_a_command_imports_what_it_uses_and_nothing_else(made: ScenarioHub, comm
     assert "azure.eventhub" not in ran.stderr
 
 
+NOT_FOR = {
+    "invoke-device-method": (
+        "--device-id start-1 --method-name reboot",
+        "cli.method.invoke_many model.fleet_job model.run",
+    ),
+    "fleet-job list": (
+        "",
+        "clients.hub transport.http fleet_job.engine fleet_job.store.leased_contract model.run_events",
+    ),
+}
+
+
+@pytest.mark.parametrize("command", NOT_FOR)
+def test_what_operates_many_devices_is_not_imported_for_one_or_for_a_list(made: ScenarioHub, command: str) -> None:
+    options, unused = NOT_FOR[command]
+    words = ("iot", "hub", *command.split(), "-n", made.name, *options.split())
+    ran = made.az.run(*words, environment={"PYTHONVERBOSE": "1"})
+    imported = set(re.findall(r"^import 'azext_iotjobs\.(\S+)'", ran.stderr, re.MULTILINE))
+    assert "cli.commands" in imported and imported & set(unused.split()) == set()
+
+
 def test_records_on_the_way_cost_little_to_make() -> None:
     """A frozen dataclass takes 0.4 ms at each start, a NamedTuple 0.05: the first is for what checks or hides parts."""
     rooms = [importlib.import_module(f"azext_iotjobs.{name}") for name in set().union(*MODULES.values())]
