@@ -12,6 +12,7 @@ from datetime import datetime
 from azext_iotjobs.clients.heartbeat_caller import OUTAGE_PAUSES_S
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.many_calls import Reactions, Workers
+from azext_iotjobs.clients.methods import answer_of
 from azext_iotjobs.fleet_job.driver import OnEvent
 from azext_iotjobs.fleet_job.engine import Drain
 from azext_iotjobs.fleet_job.outcomes import attempt_event, attempt_result
@@ -28,6 +29,7 @@ from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.run import Batch, Run
 from azext_iotjobs.model.run_events import Notice
 from azext_iotjobs.model.run_state import DeviceState
+from azext_iotjobs.transport.http import Request, Response
 
 LONGEST_NAP_S = 0.5
 TURN_S = 0.05  # how long the engine does without a look at what others have requested, at thresholds and the heartbeat
@@ -72,7 +74,7 @@ class DirectCallsDriver:
         self._on_event = on_event
         self._pacing = Pacing(run.delivery.rate, OUTAGE_PAUSES_S)
         self._reactions = Reactions(self._pacing, lambda text: on_event(Notice(at=clock.now(), text=text)))
-        self._workers = Workers(self._call)
+        self._workers: Workers[Attempt, _EndedCall] = Workers(self._call, self, client, clock)
         self._in_flight = 0
         self._is_for_threshold = False  # devices have failed since the engine compared their number
         self._first: _EndedCall | None = None  # a call that has ended, taken from the others while we waited
@@ -205,6 +207,25 @@ class DirectCallsDriver:
             answer = self._operate(attempt)
         except IotJobsError as err:
             answer = err
+        address = Address(attempt.device_id, attempt.module_id)
+        call = Call(address=address, began_at=began_at, ended_at=self._clock.now(), answer=answer)
+        return _EndedCall(attempt, call)
+
+    def request(self, attempt: Attempt) -> Request | None:
+        """Implements OneRequestCalls: a direct method is one request."""
+        method = self._action.method
+        if method is None:
+            return None
+        try:
+            return self._client.methods.request(
+                attempt.device_id, method, attempt.module_id, waits_out_throttling=False
+            )
+        except IotJobsError:  # `_call` meets it again, and it is the device's result
+            return None
+
+    def result(self, attempt: Attempt, began_at: datetime, outcome: Response | IotJobsError) -> _EndedCall:
+        """Implements OneRequestCalls."""
+        answer = answer_of(outcome)
         address = Address(attempt.device_id, attempt.module_id)
         call = Call(address=address, began_at=began_at, ended_at=self._clock.now(), answer=answer)
         return _EndedCall(attempt, call)
