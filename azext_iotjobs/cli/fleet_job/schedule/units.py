@@ -1,4 +1,4 @@
-"""Files that have `run-due` called every few minutes: units of systemd, a crontab, pipelines, a Kubernetes manifest.
+"""Files that have `run-due` called every few minutes: units of systemd, a crontab, pipelines.
 
 Pure. Secrets are in none of them: each says where its own goes.
 """
@@ -31,6 +31,7 @@ class Calling(NamedTuple):
     folder: str  # the state folder on this machine
     minutes: int  # between two calls; as `minutes_of` gives them
     name: str  # of the unit: letters, digits, dashes
+    store: tuple[str, ...] = ()  # what was typed of a team's store; (): it is the folder
 
     @property
     def cron(self) -> str:
@@ -41,7 +42,8 @@ class Calling(NamedTuple):
 
     def line(self, folder: str, az: str = "az") -> str:
         """The command for a shell. folder: the state folder where it runs."""
-        return f"{az} {shlex.join(self.words)} --state-dir {folder}"
+        place = shlex.join(self.store) if self.store else f"--state-dir {folder}"
+        return f"{az} {shlex.join(self.words)} {place}"
 
     def pipeline_line(self, folder: str) -> str:
         """The command for a step of a pipeline, which is signed in unless something else was typed."""
@@ -62,7 +64,7 @@ def minutes_of(seconds: float) -> int:
 
 def systemd(calling: Calling) -> list[UnitFile]:
     """A service, and the timer that starts it."""
-    words = (*calling.az, *calling.words, "--state-dir", calling.folder)
+    words = (*calling.az, *calling.words, *(calling.store or ("--state-dir", calling.folder)))
     every = f"*:0/{calling.minutes}" if calling.minutes < 60 else f"0/{calling.minutes // 60}:00"
     service = f"""\
 # Starts what schedules of fleet jobs say. Install both files:
@@ -234,66 +236,6 @@ jobs:
           CODE: $(code)
 """
     return [UnitFile(f"{calling.name}.azure-pipelines.yml", text)]
-
-
-def kubernetes(calling: Calling) -> list[UnitFile]:
-    """A CronJob, and the volume that holds the state folder."""
-    words = ("az", *calling.words, "--state-dir", "/state/fleet-jobs", "-o", "table")
-    text = f"""\
-# Starts what schedules of fleet jobs say.
-# The image needs az and this extension: FROM mcr.microsoft.com/azure-cli, then `az extension add --source WHEEL`.
-# Fleet jobs and schedules live on the volume: `kubectl exec` into a pod that mounts it, and give --state-dir
-# /state/fleet-jobs to `fleet-job create` and `schedule set`.
-# Sign-in: a secret with a policy's connection string, whose rights are to {RIGHTS}:
-#   kubectl create secret generic {calling.name} --from-literal={SECRET}='HostName=…'
-apiVersion: v1
-kind: PersistentVolumeClaim
-metadata:
-  name: {calling.name}
-spec:
-  accessModes:
-    - ReadWriteOnce
-  resources:
-    requests:
-      storage: 1Gi
----
-apiVersion: batch/v1
-kind: CronJob
-metadata:
-  name: {calling.name}
-spec:
-  schedule: {json.dumps(calling.cron)}
-  # Kubernetes may call it twice, or while a call still runs: each occurrence starts once all the same.
-  concurrencyPolicy: Allow
-  startingDeadlineSeconds: 200
-  successfulJobsHistoryLimit: 3
-  failedJobsHistoryLimit: 10
-  jobTemplate:
-    spec:
-      backoffLimit: 0
-      template:
-        spec:
-          restartPolicy: Never
-          terminationGracePeriodSeconds: 600
-          containers:
-            - name: run-due
-              image: iotjobs:latest
-              command: {json.dumps(list(words))}
-              env:
-                - name: {SECRET}
-                  valueFrom:
-                    secretKeyRef:
-                      name: {calling.name}
-                      key: {SECRET}
-              volumeMounts:
-                - name: state
-                  mountPath: /state
-          volumes:
-            - name: state
-              persistentVolumeClaim:
-                claimName: {calling.name}
-"""
-    return [UnitFile(f"{calling.name}.yaml", text)]
 
 
 def _systemd_word(word: str) -> str:
