@@ -104,6 +104,15 @@ def test_the_benchmark_of_hub() -> None:
 
 
 @needs_proc
+def test_the_benchmark_of_direct_calls() -> None:
+    lines = output_of("direct_calls", "--short")
+    for client in ("bare", "run", "invoke"):
+        assert number(rf"^{client} +60 calls, 10 at once +(\d+)/s  client +\d+ us each", lines) > 0
+    assert sum(" us each  of bare " in each for each in lines) == 2
+    assert set(goals(lines)) == {f"{client}, 10 at once: of the bare client's" for client in ("run", "invoke")}
+
+
+@needs_proc
 def test_the_benchmark_of_events() -> None:
     lines = output_of("events", "--short")
     readings = ("one consumer, first reading", "one consumer, read again", "floor: a server that pushes the bytes")

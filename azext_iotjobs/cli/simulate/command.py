@@ -36,6 +36,8 @@ def simulate(
     typed = TypedOptions(our_device_id, link, messages, sign_in, behaviour, many, several.cluster)
     if isinstance(client, HubArguments):
         return _without_hub(cmd, typed._replace(hub=client))
+    if several.cluster.needs_export is not None:
+        raise ConflictingChoice(f"{several.cluster.needs_export} is for --export kubernetes.")
     many.check(our_device_id)
     if link.protocol == HTTP and many.is_typed:
         raise ConflictingChoice(
@@ -58,6 +60,11 @@ def simulate(
 
 def _without_hub(cmd: Any, typed: TypedOptions) -> dict[str, Any] | None:
     """What is made of simulations on several machines, or for them."""
-    from azext_iotjobs.cli.simulate.merge_shards import merge  # here: few commands need it
+    if typed.cluster.merge is None:
+        from azext_iotjobs.cli.simulate.export_kubernetes import export  # here, and below: few commands need it
+
+        export(typed)
+        return None
+    from azext_iotjobs.cli.simulate.merge_shards import merge
 
     return merge(cmd, typed)

@@ -32,6 +32,18 @@ class ClusterOptions:
     """The options of simulations that several machines share, as typed: what is made of them, or for them."""
 
     merge: list[str] | None = None
+    export: str | None = None
+    image: str | None = None
+    shards: int | None = None
+    job_name: str | None = None
+    secret_name: str | None = None
+
+    @property
+    def needs_export(self) -> str | None:
+        """An option that was typed and means nothing without --export."""
+        rest = [self.image, self.shards, self.job_name, self.secret_name]
+        names = ("--image", "--shards", "--job-name", "--secret-name")
+        return next((name for name, value in zip(names, rest, strict=True) if value is not None), None)
 
 
 @dataclass(frozen=True, kw_only=True)
