@@ -82,16 +82,14 @@ class HeldLease:
     @contextmanager
     def transaction_of_devices(self, now: datetime) -> Iterator[None]:
         """The same, for what changes nothing but rows of devices, and with them what is counted of them."""
-        before = self._database.version()
+        read = self.version_of_devices
+        is_told_apart = isinstance(read, TwoVersions) and read == self._database.version()
         with self.transaction(now):
             yield
+        if not is_told_apart:
+            return
         after = self._database.version()
-        if (
-            before == self.version_of_devices
-            and isinstance(before, TwoVersions)
-            and isinstance(after, TwoVersions)
-            and before.of_others == after.of_others
-        ):
+        if isinstance(after, TwoVersions) and isinstance(read, TwoVersions) and after.of_others == read.of_others:
             self.version_of_devices = after
 
     def beat(self, now: datetime) -> None:
