@@ -9,7 +9,7 @@ from azext_iotjobs.cli.output import kubernetes
 
 STATE_FOLDER = "/state"
 STATE_SIZE = "1Gi"
-STORE = "IOTJOBS_STORE"  # in the environment, and in the secret: where the store is, with its password
+STORE = ("IOTJOBS_STORE", "PGPASSWORD")  # in the environment, and in the secret: where the store is; its password
 STOP_S = 600  # what is under way ends, and the next call goes on with it
 CONTAINER = "run-due"
 MEMORY = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}}
@@ -28,7 +28,7 @@ class Pods(NamedTuple):
     @property
     def variables(self) -> tuple[str, ...]:
         """What its secret holds."""
-        return (kubernetes.CONNECTION_STRING, STORE) if self.in_database else (kubernetes.CONNECTION_STRING,)
+        return (kubernetes.CONNECTION_STRING, *STORE) if self.in_database else (kubernetes.CONNECTION_STRING,)
 
 
 def comment(pods: Pods) -> str:
