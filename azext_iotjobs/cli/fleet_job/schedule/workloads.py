@@ -59,10 +59,11 @@ def objects(pods: Pods) -> list[dict[str, Any]]:
 
 
 def _deployment(pods: Pods, head: dict[str, Any]) -> dict[str, Any]:
+    # The one before has to leave the volume first; on a database several share the work.
+    strategy = {} if pods.in_database else {"strategy": {"type": "Recreate"}}
     spec = {
-        # With a database several could share the work; of a folder there is one, and one file.
         "replicas": 1,
-        "strategy": {"type": "Recreate"},  # the one before has to leave its volume, and its runs, first
+        **strategy,
         "revisionHistoryLimit": 2,
         "selector": {"matchLabels": head["labels"]},
         "template": {"metadata": {"labels": head["labels"]}, "spec": _pod(pods, "Always")},
