@@ -1,6 +1,7 @@
 """Identities of devices and modules: rows and etags. A twin is created and deleted with its identity."""
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from azext_iotjobs.localhub.clock import NEVER
@@ -118,13 +119,26 @@ class Identities:
         assert row is not None  # an aggregate always has its row
         return int(row[0])
 
+    def registered(self, device_ids: Sequence[str]) -> set[str]:
+        """Which of these devices, at most some hundred, are registered."""
+        marks = ", ".join("?" * len(device_ids))
+        sql = f"SELECT device_id FROM identities WHERE module_id = '' AND device_id IN ({marks})"
+        return {str(row["device_id"]) for row in self._database.rows(sql, device_ids)}
+
     def create(self, identity: Identity, twin: TwinState) -> None:
         """Add a new device or module, and its twin."""
+        self.create_many([identity], twin)
+
+    def create_many(self, identities: Sequence[Identity], twin: TwinState) -> None:
+        """Add new devices or modules, each with such a twin."""
         marks = ", ".join("?" * len(COLUMNS))
-        self.presence.forget(identity.address)
+        for identity in identities:
+            self.presence.forget(identity.address)
         with self._database.transaction():
-            self._database.change(f"INSERT INTO identities ({', '.join(COLUMNS)}) VALUES ({marks})", _values(identity))
-            self._twins.create(identity.address, twin)
+            self._database.change_many(
+                f"INSERT INTO identities ({', '.join(COLUMNS)}) VALUES ({marks})", [_values(each) for each in identities]
+            )
+            self._twins.create_many([each.address for each in identities], twin)
 
     def save(self, identity: Identity) -> Identity:
         """Store a changed record with a new etag; gives it."""

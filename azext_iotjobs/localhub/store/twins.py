@@ -1,7 +1,7 @@
 """Twins: rows <-> states."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.json_values import dump_json
@@ -26,12 +26,12 @@ class Twins:
         row = self._database.row("SELECT * FROM twins WHERE device_id = ? AND module_id = ?", address.key)
         return twin_of(row) if row else None
 
-    def create(self, address: Address, twin: TwinState) -> None:
-        """Add the twin of a new device or module."""
-        marks = ", ".join("?" * len(STATE_COLUMNS))
-        self._database.change(
+    def create_many(self, addresses: Iterable[Address], twin: TwinState) -> None:
+        """Add the twins of new devices or modules, which are alike."""
+        marks, values = ", ".join("?" * len(STATE_COLUMNS)), _values(twin)
+        self._database.change_many(
             f"INSERT INTO twins (device_id, module_id, {', '.join(STATE_COLUMNS)}) VALUES (?, ?, {marks})",
-            (*address.key, *_values(twin)),
+            [(*each.key, *values) for each in addresses],
         )
 
     def save(self, address: Address, twin: TwinState) -> int:
