@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.az import EXTENSIONS, REPOSITORY
+from tests.helpers.browser import WHY_NOT, chromium
 from tests.helpers.official_sdks import SDK_PYTHON
 
 FOLDER = REPOSITORY / "benchmarks"
@@ -42,7 +43,7 @@ def number(pattern: str, lines: list[str]) -> float:
 
 def goals(lines: list[str]) -> dict[str, tuple[float, float]]:
     """What was to be reached, and what was."""
-    pattern = r"goal (.+?) +(?:at most +)?([\d.]+) +reached +(-?[\d.]+) +(?:yes|NO)"
+    pattern = r"goal (.+?) +(?:at (?:most|least) +)?([\d.]+) +reached +(-?[\d.]+) +(?:yes|NO)"
     found = [match for each in lines if (match := re.fullmatch(pattern, each))]
     return {match[1].strip(): (float(match[2]), float(match[3])) for match in found}
 
@@ -73,6 +74,19 @@ def test_the_benchmark_of_snapshots() -> None:
     lines = output_of("snapshots", "--short")
     for what in ("made", "restored"):
         assert number(rf"^ +10 devices,  0\.\d MB, {what} +median +(\d+) ms, best ", lines) > 0
+
+
+@needs_proc
+@pytest.mark.skipif(chromium() is None, reason=WHY_NOT)
+def test_the_benchmark_of_console() -> None:
+    lines = output_of("console", "--short")
+    assert number(r"^acknowledged in a second without a page (\d+), ", lines) > 0
+    assert number(r"^messages in the window +(\d+)$", lines) > 0
+    assert set(goals(lines)) == {
+        "messages with a page / without",
+        *(f"{name}, last third / first third" for name in ("hub_mb", "console_mb", "page_mb")),
+        "a click until it is drawn, median, ms",
+    }
 
 
 @needs_proc

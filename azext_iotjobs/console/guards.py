@@ -12,6 +12,8 @@ from azext_iotjobs.console.parts import Handler, Parts, parts_of
 from azext_iotjobs.model.errors import IotJobsError
 
 MAX_BODY_BYTES = 1024 * 1024
+NAMES = ("127.0.0.1", "localhost")
+HTTP_PORT = 80
 READING = ("GET", "HEAD")
 SIGN_IN = ("POST", "/api/session")
 PUBLIC = (("GET", "/"), SIGN_IN)  # they work without a cookie; so do the files below STATIC, which say nothing
@@ -64,7 +66,7 @@ def _check_origin(request: web.Request) -> None:
     """Raise HTTPForbidden for a request to another name, and for one from another page."""
     address = request.transport.get_extra_info("sockname") if request.transport is not None else None
     port = address[1] if address else None
-    hosts = (f"127.0.0.1:{port}", f"localhost:{port}")
+    hosts = [authority for name in NAMES for authority in authorities(name, port)]
     if request.host not in hosts:
         raise web.HTTPForbidden(text=f"The console has the name {hosts[0]}, and no other.")
     origin = request.headers.get("Origin")
@@ -74,6 +76,11 @@ def _check_origin(request: web.Request) -> None:
         raise web.HTTPForbidden(text="The request comes from another page.")
     if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
         raise web.HTTPForbidden(text="The request comes from another page. Open the address itself.")
+
+
+def authorities(name: str, port: int | None) -> tuple[str, ...]:
+    """How a browser may say where we are: HTTP's own port it leaves out."""
+    return (f"{name}:{port}", name) if port == HTTP_PORT else (f"{name}:{port}",)
 
 
 def _check_session(request: web.Request, parts: Parts) -> None:

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from azext_iotjobs.clients.hub import HubClient
-from tests.helpers.browser import Browser, chromium, opened
+from tests.helpers.browser import WHY_NOT, Browser, chromium, opened
 from tests.helpers.console import client_of
 from tests.helpers.hub_process import HubProcess
 
 CHROMIUM = chromium()
-WHY_NOT = "Chromium and its driver are not here: chromium, chromedriver"
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,9 @@
 
 import json
 import shlex
+import time
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -211,6 +213,17 @@ def test_a_twin_at_the_limit_of_its_size_is_shown_and_is_cut_in_the_table(
 
 
 # -- telemetry ------------------------------------------------------------------------------------------------------
+
+
+def test_a_message_expires_when_it_is_told_to(console: ServedConsole, hub: HubProcess) -> None:
+    hub.new_device("brief")
+    path, soon_ms = "/api/devices/brief/message", round((time.time() + 3600) * 1000)
+    posted(console, path, {"body": "x", "expiry": soon_ms, "ack": "full"})
+    received = hub.request("GET", "/devices/brief/messages/deviceBound")
+    expiry = datetime.strptime(received.headers["iothub-expiry"], "%m/%d/%Y %I:%M:%S %p").replace(tzinfo=timezone.utc)
+    assert abs(expiry.timestamp() * 1000 - soon_ms) < 2000 and received.headers["iothub-ack"] == "full"
+    for wrong, said in ((1, "before it is sent"), (-1, "expiry"), (10**30, "this is not a time")):
+        assert said in posted(console, path, {"body": "x", "expiry": wrong}, 400)["error"]["message"]
 
 
 def test_the_newest_messages_of_a_device_are_shown_with_their_numbers(console: ServedConsole, hub: HubProcess) -> None:

@@ -233,6 +233,9 @@ def test_a_device_is_called_is_sent_a_message_and_its_telemetry_is_drawn(
         wait_for_text(browser, "#answer", "Status 207")
         assert json.loads(browser.one("#answer pre").text) == {"said": MARKUP, "had": {"in": 5}}
         browser.one("#message").send_keys("Grüße")
+        write(browser, "#message-minutes", "5")
+        browser.one('#message-ack option[value="full"]').click()
+        wait_for_text(browser, "[aria-labelledby=message-title] code", " --ack full")
         browser.one("#send").click()
         wait_for_text(browser, "#sent", "The hub has it")
         browser.one("#watch").click()

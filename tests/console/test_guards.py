@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from azext_iotjobs.console.guards import NAMES, authorities
 from azext_iotjobs.console.pages import PAGES
 from azext_iotjobs.console.routes import ROUTES
 from tests.helpers.clock_double import ClockDouble
@@ -40,6 +41,12 @@ def read_only(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedConsol
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "[::1]:{port}"])
 def test_another_name_that_points_to_this_machine_is_refused(console: ServedConsole, path: str, host: str) -> None:
     assert console.get(path, Host=host.format(port=console.port)).status == 403
+
+
+@pytest.mark.parametrize(("port", "may_leave_it_out"), [(80, True), (8480, False)])
+def test_a_browser_leaves_out_the_usual_port(port: int, may_leave_it_out: bool) -> None:
+    found = {authority for name in NAMES for authority in authorities(name, port)}
+    assert (set(NAMES) <= found) is may_leave_it_out and {f"{name}:{port}" for name in NAMES} <= found
 
 
 def test_localhost_is_the_same_name(console: ServedConsole) -> None:

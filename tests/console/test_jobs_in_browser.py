@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from selenium.webdriver.common.keys import Keys
 
+from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.fleet_job import Driver
 from azext_iotjobs.model.rollout import Scope, parse_batch_sizes
 from tests.helpers.browser import Browser
@@ -141,6 +142,21 @@ def test_devices_are_filtered_by_status_and_by_id(browser: Browser, console: Ser
     browser.one('#device-status option[value=""]').click()
     browser.one("#device").send_keys("d007", Keys.ENTER)
     wait_for_texts(browser, "#devices td.deviceId", ["d007"])
+
+
+def test_a_device_leads_to_its_page_where_the_console_has_a_hub(
+    browser: Browser, console: ServedConsole, ran: FleetJobSetup, tmp_path: Path, pumps: HubClient
+) -> None:
+    signed_in(browser, console, "/jobs/fleet/job")
+    browser.wait_for("devices", "return document.querySelectorAll('#devices td.deviceId').length > 0")
+    assert browser.all("#devices td a") == []
+    browser.driver.get("about:blank")
+    with served(tmp_path, hub=pumps) as of_hub:
+        signed_in(browser, of_hub, "/jobs/fleet/job")
+        browser.one("#device").send_keys("d007", Keys.ENTER)
+        wait_for_texts(browser, "#devices td.deviceId a", ["d007"])
+        assert browser.run("return document.querySelector('#devices td a').getAttribute('href')") == "/devices/d007"
+        browser.driver.get("about:blank")
 
 
 def test_the_columns_that_somebody_chooses_stay_chosen(

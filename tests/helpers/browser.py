@@ -14,6 +14,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.helpers.waiting import LIMIT_S, wait_until
 
+WHY_NOT = "Chromium and its driver are not here: chromium, chromedriver"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync "

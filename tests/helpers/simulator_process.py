@@ -21,7 +21,7 @@ class SimulatorProcess:
     """A running simulation of devices that are registered already.
 
     settings: host, httpsPort, mqttPort, ca, policy, key, ids; if wanted websocket, rampPerSecond, messages,
-    intervalSeconds;
+    intervalSeconds, text;
     remembers: whether the result names the acknowledged messages.
     remembersCalls: whether the counts say for each method how many devices were called how often.
     """
@@ -93,7 +93,9 @@ def main(settings: dict[str, Any]) -> None:
     )
     plan = None
     if settings.get("messages"):
-        plan = TelemetryPlan(text="ping", count=settings["messages"], interval_s=settings["intervalSeconds"])
+        plan = TelemetryPlan(
+            text=settings.get("text", "ping"), count=settings["messages"], interval_s=settings["intervalSeconds"]
+        )
     behaviour = Behaviour()
     devices = [
         event_loop.SimulatedDevice(

@@ -77,7 +77,8 @@ def test_a_console_that_only_looks_changes_nothing(hub: ScenarioHub, tmp_path: P
         assert client.document("local-hub")["lines"]["reset"] == f"az iot local-hub reset -n {hub.name}"
 
 
-def test_a_local_hub_is_started_with_its_console_and_both_end_together(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_local_hub_is_started_with_its_console_and_both_end_together(tmp_path: Path, is_killed: bool) -> None:
     own = Az(tmp_path / "config")
     ports = "--https-port 0 --mqtt-port 0 --amqp-port 0 --data-dir hub"
     refused = own.run(f"iot local-hub start --console --detach {ports}")
@@ -89,10 +90,20 @@ def test_a_local_hub_is_started_with_its_console_and_both_end_together(tmp_path:
     client = ConsoleClient(re.findall(r"Console: (\S+)", told.read_text())[0])
     assert client.sign_in().status == 200
     assert client.get("/api/session").json["hub"] == json.loads(output.read_text())["hostName"]
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(LIMIT_S) == 0, told.read_text()
-    with pytest.raises(OSError):
+    if is_killed:
+        process.kill()
+    else:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(LIMIT_S) == 0, told.read_text()
+    wait_until("the console has ended", lambda: not answers(client))
+
+
+def answers(client: ConsoleClient) -> bool:
+    try:
         client.get("/")
+    except OSError:
+        return False
+    return True
 
 
 def test_a_port_that_is_taken_is_said(hub: ScenarioHub, tmp_path: Path) -> None:

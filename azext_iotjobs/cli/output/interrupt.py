@@ -1,12 +1,17 @@
 """Ctrl-C as a wish to end, for commands that have something to bring to an end; so are other signals that end one."""
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 HANG_UP = getattr(signal, "SIGHUP", None)  # the terminal is gone; Windows has none
+# In the environment of a command that another process has started: it ends with that, even when that is killed. The
+# other process holds the other end of the command's standard input.
+ENDS_WITH_STDIN = "IOTJOBS_ENDS_WITH_STDIN"
 
 
 @contextmanager
@@ -17,6 +22,8 @@ def stopped_by_ctrl_c() -> Iterator[threading.Event]:
     that is no impatience. Where it is ignored, as nohup has it, it stays so.
     """
     stop = threading.Event()
+    if os.environ.pop(ENDS_WITH_STDIN, None):  # it is not for what this command starts in turn
+        threading.Thread(target=_set_with_stdin, args=(stop,), daemon=True).start()
     came: set[int] = set()
 
     def on_signal(number: int, _frame: Any) -> None:
@@ -35,3 +42,8 @@ def stopped_by_ctrl_c() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _set_with_stdin(stop: threading.Event) -> None:
+    sys.stdin.buffer.read()
+    stop.set()

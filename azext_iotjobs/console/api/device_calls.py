@@ -1,6 +1,7 @@
 """What reaches a device from here: a call of a method, and a message."""
 
 import json
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -8,6 +9,7 @@ from aiohttp import web
 
 from azext_iotjobs.console.api.device import address_of
 from azext_iotjobs.console.parts import body_of, parts_of
+from azext_iotjobs.model.clock import parse_millis_or_instant
 from azext_iotjobs.model.errors import BadValue, MissingChoice
 from azext_iotjobs.model.message import Ack, NewC2dMessage
 from azext_iotjobs.model.method import MethodCall
@@ -37,10 +39,13 @@ async def call_method(request: web.Request) -> web.Response:
 
 
 async def send_message(request: web.Request) -> web.Response:
-    """POST …/message {"body", "contentType", "properties", "messageId", "ack"}; gives the message's id."""
+    """POST …/message {"body", "contentType", "properties", "messageId", "ack", "expiry"}; gives the message's id.
+
+    expiry: milliseconds since 1970, after which the hub forgets it; without one, the hub's own time applies.
+    """
     parts, address = parts_of(request), address_of(request)
-    body = await body_of(request, body=str, contentType=str, properties=dict, messageId=str, ack=str)
-    message = _message(body)
+    body = await body_of(request, body=str, contentType=str, properties=dict, messageId=str, ack=str, expiry=int)
+    message = _message(body, parts.clock.now())
     open_messages = parts.context.open_messages
     if open_messages is None:
         raise MissingChoice("The console was started without a hub that messages can be sent through.")
@@ -56,7 +61,7 @@ async def send_message(request: web.Request) -> web.Response:
     return web.json_response({"messageId": message.message_id})
 
 
-def _message(body: dict[str, Any]) -> NewC2dMessage:
+def _message(body: dict[str, Any], now: datetime) -> NewC2dMessage:
     content, content_type = body.get("body", "").encode(), body.get("contentType", "").strip()
     if len(content) > MAX_MESSAGE_BYTES:
         raise BadValue(f"The message has {len(content)} bytes; a hub takes {MAX_MESSAGE_BYTES}.")
@@ -72,7 +77,15 @@ def _message(body: dict[str, Any]) -> NewC2dMessage:
         content_type=content_type or None,
         content_encoding="utf-8",
         ack=_ack(body.get("ack", "")),
+        expires_at=_expires_at(body["expiry"], now) if "expiry" in body else None,
     )
+
+
+def _expires_at(expiry_ms: int, now: datetime) -> datetime:
+    at = parse_millis_or_instant(str(expiry_ms), "expiry")
+    if at <= now:
+        raise BadValue("The message would expire before it is sent; nothing was sent.")
+    return at
 
 
 def _ack(word: str) -> Ack | None:

@@ -2,11 +2,13 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
 
-from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
+from azext_iotjobs.cli.output.interrupt import ENDS_WITH_STDIN, stopped_by_ctrl_c
+from tests.helpers.waiting import LIMIT_S
 
 WISHES = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
@@ -70,3 +72,14 @@ def test_what_nohup_ignores_stays_ignored() -> None:
         came(signal.SIGHUP)
         assert not stop.is_set()
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
+def test_a_command_ends_with_who_started_it_and_what_it_starts_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = os.pipe()
+    monkeypatch.setenv(ENDS_WITH_STDIN, "1")
+    with open(ours, encoding="utf-8") as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        with stopped_by_ctrl_c() as stop:
+            assert ENDS_WITH_STDIN not in os.environ and not stop.is_set()
+            os.close(theirs)
+            assert stop.wait(LIMIT_S)

@@ -191,6 +191,12 @@ const Console = (() => {
   // A text as one word of a shell's line.
   const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
 
+  // The page of a device, or of a module of it.
+  function deviceHref(deviceId, moduleId) {
+    const device = `/devices/${encodeURIComponent(deviceId)}`;
+    return moduleId ? `${device}/modules/${encodeURIComponent(moduleId)}` : device;
+  }
+
   // What an error says, and what to do next.
   const errorText = (error, between = '\n') => [error.message, error.hint].filter(Boolean).join(between);
 
@@ -198,11 +204,11 @@ const Console = (() => {
     await navigator.clipboard.writeText(text);
   }
 
-  return { get, post, watch, instant, duration, taken, count, counted, kept, keep, quoted, errorText, copy };
+  return { get, post, watch, instant, duration, taken, count, counted, kept, keep, quoted, deviceHref, errorText, copy };
 })();
 
 document.addEventListener('alpine:init', () => {
-  Alpine.store('shell', { state: '', hub: '', readOnly: false });
+  Alpine.store('shell', { state: '', hub: '', hasHub: false, readOnly: false });
 
   Alpine.data('shell', () => ({
     get hub() {
@@ -223,6 +229,7 @@ document.addEventListener('alpine:init', () => {
       const session = await Console.get('/api/session').catch(() => null);
       if (session === null) return;
       this.$store.shell.hub = session.hub || 'all hubs';
+      this.$store.shell.hasHub = session.hub !== null;
       this.$store.shell.readOnly = session.readOnly;
     },
   }));

@@ -51,6 +51,8 @@ document.addEventListener('alpine:init', () => {
     body: '',
     contentType: '',
     properties: '',
+    minutes: '', // '': as the hub is configured
+    ack: '',
     isBusy: false,
     problem: '',
     sent: '',
@@ -63,11 +65,16 @@ document.addEventListener('alpine:init', () => {
       const pairs = this.properties.split(';').filter((each) => each.trim()).map((each) => each.split(/=(.*)/s));
       return Object.fromEntries(pairs.map(([name, value]) => [name.trim(), (value || '').trim()]));
     },
+    get expiry() {
+      return Date.now() + Math.round(Number(this.minutes) * 60_000);
+    },
     get line() {
       if (!this.found) return '';
       const words = [this.found.lines.message, '--data', Console.quoted(this.body)];
       if (this.contentType.trim()) words.push('--content-type', Console.quoted(this.contentType.trim()));
       if (this.properties.trim()) words.push('--properties', Console.quoted(this.properties.trim()));
+      if (this.minutes) words.push('--expiry-time-utc', this.expiry);
+      if (this.ack) words.push('--ack', this.ack);
       return words.join(' ');
     },
 
@@ -75,8 +82,10 @@ document.addEventListener('alpine:init', () => {
       this.isBusy = true;
       this.problem = '';
       this.sent = '';
+      const message = { body: this.body, contentType: this.contentType, properties: this.pairs, ack: this.ack };
+      if (this.minutes) message.expiry = this.expiry;
       try {
-        const { messageId } = await Console.post(`${this.apiPath}/message`, { body: this.body, contentType: this.contentType, properties: this.pairs });
+        const { messageId } = await Console.post(`${this.apiPath}/message`, message);
         this.sent = `The hub has it, as ${messageId}. It waits until the device receives it.`;
       } catch (error) {
         this.problem = Console.errorText(error);

@@ -60,7 +60,15 @@ document.addEventListener('alpine:init', () => {
     },
 
     cells(row) {
-      return this.heads.map((each) => ({ name: each.name, text: cell(row, each.name), isStatus: each.name === 'status' }));
+      return this.heads.map((each) => {
+        const href = this.href(row, each.name);
+        return { name: each.name, text: cell(row, each.name), isStatus: each.name === 'status', href, isText: !href };
+      });
+    },
+    // The page of the device or module in a cell; '': the cell names none, or the console has no hub to read it from.
+    href(row, name) {
+      if (!this.$store.shell.hasHub || !row[name]) return '';
+      return { deviceId: Console.deviceHref(row.deviceId), moduleId: Console.deviceHref(row.deviceId, row.moduleId) }[name] || '';
     },
     keyOf(row) {
       return `${row.deviceId}\n${row.moduleId || ''}`;

@@ -4,7 +4,7 @@
 document.addEventListener('alpine:init', () => {
   const [, , DEVICE, , MODULE] = location.pathname.split('/').map(decodeURIComponent);
   const METHODS = { sas: 'keys', selfSigned: 'its certificate', certificateAuthority: 'a certificate of a CA', none: 'nothing' };
-  const OWN_PATH = `/devices/${encodeURIComponent(DEVICE)}`;
+  const OWN_PATH = Console.deviceHref(DEVICE);
 
   Alpine.data('device', () => ({
     id: MODULE || DEVICE,
@@ -105,7 +105,7 @@ document.addEventListener('alpine:init', () => {
     async loadModules() {
       try {
         const { modules, lines } = await Console.get(`${this.apiPath}/modules`);
-        const row = (each) => ({ ...each, href: `${OWN_PATH}/modules/${encodeURIComponent(each.id)}`, dot: each.isConnected ? 'on' : '', state: each.isConnected ? 'connected' : 'not connected' });
+        const row = (each) => ({ ...each, href: Console.deviceHref(DEVICE, each.id), dot: each.isConnected ? 'on' : '', state: each.isConnected ? 'connected' : 'not connected' });
         this.modules = modules.map(row);
         this.moduleLines = lines;
       } catch {

@@ -16,11 +16,6 @@ document.addEventListener('alpine:init', () => {
   const NO_MISTAKE = { before: '', at: '', after: '' };
   const KEPT = 'console.device-columns';
 
-  function href(row) {
-    const device = `/devices/${encodeURIComponent(row.deviceId)}`;
-    return row.moduleId ? `${device}/modules/${encodeURIComponent(row.moduleId)}` : device;
-  }
-
   Alpine.data('devices', () => ({
     text: new URLSearchParams(location.search).get('q') || '',
     asked: '',
@@ -147,7 +142,7 @@ document.addEventListener('alpine:init', () => {
       const { rows, columns, areTwins } = this.found;
       return rows.map((row, at) => ({
         key: `${at} ${row.deviceId} ${row.moduleId}`,
-        href: href(row),
+        href: Console.deviceHref(row.deviceId, row.moduleId),
         name: row.moduleId ? `${row.deviceId} / ${row.moduleId}` : row.deviceId,
         isLink: Boolean(row.deviceId),
         dot: areTwins && row.isConnected ? 'on' : '',
@@ -249,7 +244,7 @@ document.addEventListener('alpine:init', () => {
       const thumbprint = this.isByThumbprint ? { primaryThumbprint: this.thumbprint, secondaryThumbprint: this.thumbprint } : {};
       try {
         const made = await Console.post('/api/devices', { deviceId: this.id.trim(), signIn: this.signIn, isEdge: this.isEdge, isEnabled: !this.isDisabled, ...thumbprint });
-        location.assign(`/devices/${encodeURIComponent(made.id)}`);
+        location.assign(Console.deviceHref(made.id));
       } catch (error) {
         this.problem = Console.errorText(error);
       } finally {
