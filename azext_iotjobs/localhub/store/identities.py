@@ -136,7 +136,8 @@ class Identities:
             self.presence.forget(identity.address)
         with self._database.transaction():
             self._database.change_many(
-                f"INSERT INTO identities ({', '.join(COLUMNS)}) VALUES ({marks})", [_values(each) for each in identities]
+                f"INSERT INTO identities ({', '.join(COLUMNS)}) VALUES ({marks})",
+                [_values(each) for each in identities],
             )
             self._twins.create_many([each.address for each in identities], twin)
 

@@ -137,6 +137,12 @@ class Jobs:
 
     def freeze(self, job_id: str, devices: Sequence[Address], now: datetime) -> None:
         """Start a job on these devices, and no others."""
+        with self._database.transaction():
+            self.add_devices(job_id, devices, now)
+            self.set_status(job_id, JobStatus.RUNNING)
+
+    def add_devices(self, job_id: str, devices: Sequence[Address], now: datetime) -> None:
+        """Add devices to those of a job that has not begun."""
         at = render(now)
         with self._database.transaction():
             self._database.change_many(
@@ -144,7 +150,10 @@ class Jobs:
                 "VALUES (?, ?, ?, ?, ?, ?, '{}')",
                 [(job_id, d.device_id, d.module_id or "", DeviceStatus.PENDING.value, at, at) for d in devices],
             )
-            self.set_status(job_id, JobStatus.RUNNING)
+
+    def remove_devices(self, job_id: str) -> None:
+        """A job has no devices any more."""
+        self._database.change("DELETE FROM device_jobs WHERE job_id = ?", (job_id,))
 
     def rows_in(self, job_id: str, status: DeviceStatus) -> list[int]:
         """The rows of a job's devices in one state."""
