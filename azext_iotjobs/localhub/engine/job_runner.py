@@ -13,8 +13,8 @@ from datetime import datetime
 from azext_iotjobs.localhub.clock import HubClock
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.method_calls import ROWS_AT_ONCE, MethodCalls, deadline_of, error_of, quota_used_up
-from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.engine.paced_selector import PacedSelector
+from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.engine.selector import Selector
 from azext_iotjobs.localhub.engine.twin_service import TwinService
 from azext_iotjobs.localhub.errors import HubError, QueryError, StoreDamaged, StoreUnavailable

@@ -1,4 +1,4 @@
-"""Selects as a Selector does, and lets others be served meanwhile: where there are many rows, a slice of them at a time.
+"""Selects as a Selector does, and lets others be served meanwhile: of many rows it looks at a slice at a time.
 
 Strategy: a query is tried as a whole, which is all for a small hub. One that takes longer than others should wait is
 begun anew, slice by slice. What changes meanwhile is seen or not, as on the service.
@@ -6,7 +6,7 @@ begun anew, slice by slice. What changes meanwhile is seen or not, as on the ser
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from sqlite3 import Row
 
@@ -28,7 +28,7 @@ from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.store.database import TooSlow
 
 AT_ONCE_S = 0.05  # of CPU time, that others wait for
-ROWS_AT_ONCE = 10_000  # of a slice: about as long
+ROWS_AT_ONCE = 2_000  # of a slice: some milliseconds; a request needs several turns of the loop
 MAX_ADDED_GROUPS = 50_000  # that are kept in memory
 
 
@@ -77,7 +77,7 @@ class PacedSelector:
                     return list(self._selector.rows(whole))
         return [group for group in found.groups() if not query.group_by or group[SORT_KEY] > after][:count]
 
-    async def devices(self, condition_text: str) -> AsyncIterator[list[Address]]:
+    async def devices(self, condition_text: str) -> AsyncGenerator[list[Address], None]:
         """As `Selector.devices`, slice by slice."""
         condition = parse_condition(condition_text)
         source = SOURCES[condition.collection]
@@ -97,8 +97,10 @@ class PacedSelector:
             raise TooSlow
         return self._selector.rows_within(self._at_once_s, sql)
 
-    async def _slices(self, source: Source, after: int, sql: Callable[[int, int], Sql]) -> AsyncIterator[list[Row]]:
-        """The rows of one slice after another. sql: of those after a row, up to another. Raises QueryError, HubError."""
+    async def _slices(
+        self, source: Source, after: int, sql: Callable[[int, int], Sql]
+    ) -> AsyncGenerator[list[Row], None]:
+        """The rows of one slice after another. sql: of those after a row, up to another. Raises QueryError."""
         left_s, last = self._selector.limit_s, self._selector.last_key(source)
         generation = self._selector.generation
         while after < last:

@@ -235,9 +235,10 @@ def _parents_first(devices: Sequence[SeedDevices], parents: Mapping[str, SeedDev
                     f"Devices are each other's parents: {_circle([*chain, device_id])}.",
                 )
             chain[device_id] = current
-            if current.parent is None or current.parent not in parents:
+            parent = current.parent
+            if parent is None or parent not in parents:
                 break
-            current, device_id = parents[current.parent], current.parent
+            current, device_id = parents[parent], parent
         for each in reversed(chain.values()):
             done.add(each.path)
             yield each

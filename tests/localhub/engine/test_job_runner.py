@@ -9,8 +9,8 @@ from typing import Any
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.job_runner import JobRunner
 from azext_iotjobs.localhub.engine.links import Links, MethodResult
-from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.engine.paced_selector import ROWS_AT_ONCE, PacedSelector
+from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.engine.selector import Selector
 from azext_iotjobs.localhub.engine.twin_service import TwinService
 from azext_iotjobs.localhub.rules.address import Address
