@@ -72,7 +72,7 @@ torture: $(STAMPS)/tests $(STAMPS)/extension $(STAMPS)/sdk $(STAMPS)/eventhub $(
 
 # Every benchmark in its normal form: half an hour and more, on a machine that does nothing else. `make test` runs each
 # for some seconds, so that none rots.
-BENCHMARKS := cli hub events simulator fleet_jobs verification configurations fixtures snapshots console million
+BENCHMARKS := cli direct_calls hub events simulator fleet_jobs verification configurations fixtures snapshots console whole_run million
 bench: $(STAMPS)/tests $(STAMPS)/extension $(STAMPS)/sdk
 	@for name in $(BENCHMARKS); do echo "== $$name" && $(BIN)/python benchmarks/$$name.py || exit 1; done
 

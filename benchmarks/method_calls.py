@@ -24,10 +24,11 @@ def call_methods(hub: LocalHub, token: str, ids: list[str], calls: int, at_once:
 
 def _call(pipe: Any, port: int, ca_file: str, token: str, ids: list[str], calls: int, at_once: int) -> None:
     setattr(sslproto.SSLProtocol, "max_size", 16 * 1024)  # noqa: B010 - mypy does not know it
-    pipe.send(asyncio.run(_calls(port, ca_file, token, ids, calls, at_once)))
+    pipe.send(asyncio.run(bare_calls(port, ca_file, token, ids, calls, at_once)))
 
 
-async def _calls(port: int, ca_file: str, token: str, ids: list[str], calls: int, at_once: int) -> list[float]:
+async def bare_calls(port: int, ca_file: str, token: str, ids: list[str], calls: int, at_once: int) -> list[float]:
+    """Call methods over `at_once` kept connections; gives the seconds that each took."""
     tls, body, latencies = ssl.create_default_context(cafile=ca_file), b'{"methodName":"reboot","payload":{"a":1}}', []
     headers = f"Host: localhost\r\nAuthorization: {token}\r\nContent-Length: {len(body)}"
     left = iter(range(calls))

@@ -104,6 +104,15 @@ def test_the_benchmark_of_hub() -> None:
 
 
 @needs_proc
+def test_the_benchmark_of_direct_calls() -> None:
+    lines = output_of("direct_calls", "--short")
+    for client in ("bare", "run", "invoke"):
+        assert number(rf"^{client} +60 calls, 10 at once +(\d+)/s  client +\d+ us each", lines) > 0
+    assert sum(" us each  of bare " in each for each in lines) == 2
+    assert set(goals(lines)) == {f"{client}, 10 at once: of the bare client's" for client in ("run", "invoke")}
+
+
+@needs_proc
 def test_the_benchmark_of_events() -> None:
     lines = output_of("events", "--short")
     readings = ("one consumer, first reading", "one consumer, read again", "floor: a server that pushes the bytes")
@@ -187,3 +196,14 @@ def test_the_benchmark_of_fleet_jobs() -> None:
     of_time_and_memory = ("S1, by calls: time", "by calls: MB", "by jobs: MB")
     for what, (most, was) in reached.items():
         assert what.startswith(of_time_and_memory) or was <= most, f"{what}: {was}"
+
+
+@needs_proc
+def test_the_benchmark_of_whole_run() -> None:
+    lines = output_of("whole_run", "--short")
+    runs = [f"run by {driver}{more}" for driver in ("calls", "jobs") for more in ("", ", verified")]
+    choices = [f"choose, by {what}" for what in ("all", "condition", "file")]
+    shown = ["results, json file", "results, -o table", "report, html", "show"]
+    for what in (*runs, *choices, *shown):
+        assert number(rf"^{re.escape(what)} +\d+ +([\d.]+) +\(? *[\d.]+\)? +[\d.]+ +\d+ us ", lines) >= 0
+        assert f"{what}: ours over the hub" in goals(lines)

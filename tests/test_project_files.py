@@ -125,3 +125,8 @@ def test_templates_of_issues_ask_for_something(path: Path) -> None:
     if path.name != "config.yml":
         assert template["name"] and template["description"]
         assert all(each["attributes"]["label"] and each["id"] for each in template["body"])
+
+
+def test_the_page_about_clusters_shows_the_dockerfile_that_there_is() -> None:
+    page = (REPOSITORY / "docs" / "how-to" / "cluster.md").read_text()
+    assert (REPOSITORY / "container" / "az" / "Dockerfile").read_text() in page

@@ -48,7 +48,14 @@ def changing(cli_ctx: Any, command_args: dict[str, Any], rights: Rights) -> Any:
 
 
 def simulating(cli_ctx: Any, command_args: dict[str, Any], rights: Rights) -> Any:
-    """The HubClient of a simulation: many devices are looked for, made and signed in, which needs all rights."""
+    """The HubClient of a simulation: many devices are looked for, made and signed in, which needs all rights.
+
+    HubArguments, as they were typed, where nothing is asked of a hub.
+    """
+    if command_args.get("merge") is not None or command_args.get("export") is not None:
+        from azext_iotjobs.cli.hub_access.resolve import hub_arguments
+
+        return hub_arguments(command_args)
     needed = rights if command_args.get("our_device_id") is not None else ALL_RIGHTS
     return changing(cli_ctx, command_args, needed)
 

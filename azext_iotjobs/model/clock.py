@@ -4,6 +4,7 @@ import re
 import threading
 import time
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from azext_iotjobs.model.errors import BadValue
@@ -121,7 +122,9 @@ def render_instant(at: datetime, timespec: str = "auto") -> str:
 
     timespec: which part of a second to show, as for `datetime.isoformat`; auto: microseconds only when there are any.
     """
-    return at.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec=timespec) + "Z"
+    if at.tzinfo is not timezone.utc:  # most are: files of events and results have many for each device
+        at = at.astimezone(timezone.utc)
+    return at.isoformat(timespec=timespec)[: -len("+00:00")] + "Z"
 
 
 def render_millis(at: datetime | None) -> str | None:
@@ -131,8 +134,13 @@ def render_millis(at: datetime | None) -> str | None:
 
 def parse_known_instant(value: Any) -> datetime | None:
     """The instant of a document's member, aware UTC; None if it is not text, or not an instant."""
+    return _known_instant(value) if isinstance(value, str) else None
+
+
+@lru_cache(maxsize=64)  # the rows of a hub's page have many instants in common, such as the start of their job
+def _known_instant(text: str) -> datetime | None:
     try:
-        return parse_instant(value).at if isinstance(value, str) else None
+        return parse_instant(text).at
     except BadValue:
         return None
 

@@ -5,7 +5,7 @@ looks wrong there is a warning. The rest is left to the hub.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from azext_iotjobs.model.condition_tokens import COMPARISONS, NOTHING, Token, neighbours, tokens_of
 from azext_iotjobs.model.errors import BadValue
@@ -71,7 +71,7 @@ def _is_open(rest: str) -> bool:
     return "'" in rest or '"' in rest
 
 
-def _check_begin(condition: str, tokens: list[Token], where: str) -> None:
+def _check_begin(condition: str, tokens: Sequence[Token], where: str) -> None:
     first, second = tokens[0], tokens[1] if len(tokens) > 1 else NOTHING
     if len(tokens) == 1 and first.kind == "string":
         raise BadValue(
@@ -92,7 +92,7 @@ def _check_begin(condition: str, tokens: list[Token], where: str) -> None:
         )
 
 
-def _where_part(condition: str, tokens: list[Token]) -> str:
+def _where_part(condition: str, tokens: Sequence[Token]) -> str:
     words = [token.word for token in tokens]
     where = words.index("WHERE") if "WHERE" in words else None
     rest = "*" if where is None else condition[tokens[where].end :].strip()
@@ -121,7 +121,7 @@ def _doubts_at(before: Token, here: Token, behind: Token) -> Iterator[str]:
         yield "STARTS_WITH is a function of message routing; for twins it is STARTSWITH."
 
 
-def _unquoted(tokens: list[Token]) -> Iterator[str]:
+def _unquoted(tokens: Sequence[Token]) -> Iterator[str]:
     """Names where a value must stand: text whose quotes a shell ate."""
     in_list = False
     for number, (before, here, behind) in enumerate(neighbours(tokens)):

@@ -1,5 +1,7 @@
 """Which members of a twin a condition names: the paths in it, such as properties.reported.firmware.version. Pure."""
 
+from collections.abc import Sequence
+
 from azext_iotjobs.model.condition import ROOTS
 from azext_iotjobs.model.condition_tokens import NOTHING, Token, tokens_of
 
@@ -20,7 +22,7 @@ def named_paths(condition: str) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def _path_from(tokens: list[Token], number: int) -> tuple[Path, int]:
+def _path_from(tokens: Sequence[Token], number: int) -> tuple[Path, int]:
     """The path that begins with a token, and the number of the token behind it; (): none begins there."""
     names: list[str] = []
     while number < len(tokens) and tokens[number].kind in ("name", "escaped"):

@@ -1,7 +1,8 @@
 """A condition or query as tokens: the words, texts and signs of IoT Hub's query language. Pure."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 COMPARISONS = {"=", "!=", "<>", "<", ">", "<=", ">=", "=="}
@@ -35,11 +36,12 @@ class Token(NamedTuple):
 NOTHING = Token("nothing", "", 0, 0)
 
 
-def tokens_of(text: str, begin: int = 0) -> list[Token]:
+@lru_cache(maxsize=2)  # several checks go over one condition, which may name hundreds of devices
+def tokens_of(text: str, begin: int = 0) -> tuple[Token, ...]:
     """The tokens of a text from the character `begin` on."""
-    return [Token(str(found.lastgroup), found[0], *found.span()) for found in TOKEN.finditer(text, begin)]
+    return tuple(Token(str(found.lastgroup), found[0], *found.span()) for found in TOKEN.finditer(text, begin))
 
 
-def neighbours(tokens: list[Token]) -> Iterator[tuple[Token, Token, Token]]:
+def neighbours(tokens: Sequence[Token]) -> Iterator[tuple[Token, Token, Token]]:
     """Each token, between the one before it and the one behind it."""
     return zip([NOTHING, *tokens[:-1]], tokens, [*tokens[1:], NOTHING], strict=True)

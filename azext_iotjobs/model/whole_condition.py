@@ -5,6 +5,7 @@ condition or begins another part of a query. What the rest means is the hub's to
 """
 
 import re
+from collections.abc import Sequence
 
 from azext_iotjobs.model.condition_tokens import NOTHING, Token, tokens_of
 from azext_iotjobs.model.errors import BadValue
@@ -44,7 +45,7 @@ def check_whole(condition: str, where: str) -> None:
         raise BadValue(Text(where, f": {last.text} at character {last.begin + 1} is not closed."), hint=HINT)
 
 
-def _part_at(tokens: list[Token], number: int) -> str | None:
+def _part_at(tokens: Sequence[Token], number: int) -> str | None:
     """The part of a query that begins with this token; None: none does.
 
     As a name, its word stands directly behind a dot, or before a dot or a comparison; or in [[ ]].

@@ -48,6 +48,11 @@ class Share:
     count: int | None = None
     percent: float | None = None
 
+    @property
+    def is_all(self) -> bool:
+        """Whether every device is meant."""
+        return self.count is None and self.percent is None
+
     def of(self, total: int) -> int:
         """How many of `total`, at least one; a percentage is rounded up: 9 of 10 is less than 95%."""
         if self.percent is not None:

@@ -3,11 +3,14 @@
 A claim holds for a device from when it first happened; only `connected` holds no longer than it is true. An expectation
 holds as soon as enough devices satisfy its claim; it fails at its deadline, at the end of the run, or when too few
 devices are left.
+
+A shard sees a part of the devices. Where not all of them are needed, others may make up for those that it lacks, or
+need those that it has beyond its share: so it counts until the deadline, or until nothing more can come.
 """
 
 import math
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +54,7 @@ class Standing:
 class _Progress:
     """One expectation, and the devices that satisfy its claim so far."""
 
-    def __init__(self, expectation: Expectation, device_count: int, start: float) -> None:
+    def __init__(self, expectation: Expectation, device_count: int, start: float, *, is_shard: bool) -> None:
         self.expectation = expectation
         self.needed_count = expectation.share.of(device_count)
         if self.needed_count > device_count:
@@ -60,12 +63,53 @@ class _Progress:
                 hint='"on all" means all devices, however many there are.',
             )
         self.deadline_at = math.inf if expectation.within_s is None else start + expectation.within_s
+        self._counts_all = is_shard and not expectation.share.is_all and expectation.within_s is not None
+        self.wanted_count = device_count if self._counts_all else self.needed_count  # more are not waited for
         self.satisfied: set[str] = set()
+        self.most_count = 0  # devices that satisfied the claim at the same time
+        self.reached_at: float | None = None  # when those needed did
         self.decided_at: float | None = None
         self.reason = ""
         self._reports: dict[str, deque[str]] = {}  # by device: request ids of reports that would satisfy the claim
 
-    def on(self, device: str, activity: Activity) -> None:
+    def on(self, device: str, activity: Activity, at: float) -> None:
+        self._take(device, activity)
+        if len(self.satisfied) > self.most_count:
+            self.most_count = len(self.satisfied)
+            if self.most_count == self.needed_count:
+                self.reached_at = at
+
+    def decide(self, at: float, devices: int, failed: Set[str]) -> None:
+        """Decide whether it has come true, is too late, or cannot come true any more.
+
+        devices: how many there are.  failed: those that have failed, whether they satisfy the claim or not.
+        """
+        if self.most_count >= self.wanted_count:
+            self.decided_at = self.reached_at
+        elif at > self.deadline_at:
+            self._end(self.deadline_at, "not in time")
+        elif devices - len(failed - self.satisfied) < self._least_left:
+            self._end(at, "too few devices are left")
+
+    def end(self, at: float) -> None:
+        """The run has ended before it was decided."""
+        self._end(at, "not before the end")
+
+    @property
+    def held_count(self) -> int:
+        """Devices that satisfied the claim when it was decided; where all are counted, at most at the same time."""
+        return self.most_count if self._counts_all or not self.reason else len(self.satisfied)
+
+    @property
+    def _least_left(self) -> int:
+        """As long as so many devices have not failed, something can still come."""
+        return len(self.satisfied) + 1 if self._counts_all else self.needed_count
+
+    def _end(self, at: float, reason: str) -> None:
+        self.decided_at = at if self.reached_at is None else self.reached_at
+        self.reason = reason if self.reached_at is None else ""
+
+    def _take(self, device: str, activity: Activity) -> None:
         match self.expectation.claim:
             case claims.Connected() if activity.kind is ActivityKind.READY:
                 self.satisfied.add(device)
@@ -97,15 +141,23 @@ class _Progress:
 class ExpectationTracker:
     """Follows all activities, and knows which expectations have come true."""
 
-    def __init__(self, expectations: Sequence[Expectation], devices: Collection[str], start: float) -> None:
+    def __init__(
+        self,
+        expectations: Sequence[Expectation],
+        devices: Collection[str],
+        start: float,
+        *,
+        is_shard: bool = False,
+    ) -> None:
         """devices: the ids of all simulated devices.  start: when durations begin, on the clock of `Moment.at`.
 
+        is_shard: whether others simulate further devices of the same simulation.
         Raises BadValue for an expectation on more devices than there are.
         """
         self._devices = devices
         self._start = start
         self._failed: set[str] = set()
-        self._all = [_Progress(each, len(devices), start) for each in expectations]
+        self._all = [_Progress(each, len(devices), start, is_shard=is_shard) for each in expectations]
         self._open = list(self._all)
 
     @property
@@ -124,27 +176,22 @@ class ExpectationTracker:
             self._failed.discard(device)
         for each in self._open:
             if now.at <= each.deadline_at:
-                each.on(device, activity)
-                is_closing = is_closing or len(each.satisfied) >= each.needed_count
+                each.on(device, activity, now.at)
+                is_closing = is_closing or each.most_count >= each.wanted_count
         if is_closing:
             self.decide(now)
 
     def decide(self, now: Moment) -> None:
         """Decide what has come true, what is too late, and what cannot come true any more."""
         for each in self._open:
-            if len(each.satisfied) >= each.needed_count:
-                each.decided_at = now.at
-            elif now.at > each.deadline_at:
-                each.decided_at, each.reason = each.deadline_at, "not in time"
-            elif len(self._devices) - len(self._failed - each.satisfied) < each.needed_count:
-                each.decided_at, each.reason = now.at, "too few devices are left"
+            each.decide(now.at, len(self._devices), self._failed)
         self._open = [each for each in self._open if each.decided_at is None]
 
     def end(self, now: Moment) -> list[Verdict]:
         """The run has ended. Gives the verdicts, in the order of the expectations."""
         self.decide(now)
         for each in self._open:
-            each.decided_at, each.reason = now.at, "not before the end"
+            each.end(now.at)
         self._open = []
         return [self._verdict(each) for each in self._all]
 
@@ -175,7 +222,7 @@ class ExpectationTracker:
             after_s=progress.decided_at - self._start,
             reason=progress.reason,
             needed_count=progress.needed_count,
-            held_count=len(satisfied),
+            held_count=progress.held_count,
             missing=[device for device in self._devices if device not in satisfied] if progress.reason else [],
         )
 

@@ -5,7 +5,7 @@ most 1/64 of its values wide. The unit is 2^-20 s, so that powers of two of a se
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 UNITS_PER_S = 1 << 20
 PARTS_BITS = 6  # 64 parts a power of two
@@ -31,6 +31,22 @@ class Histogram:
         self.count += 1
         self.sum_s += seconds
         self.max_s = max(self.max_s, seconds)
+
+    @property
+    def buckets(self) -> Mapping[int, int]:
+        """How many durations are in each bucket that has any, by its number, ascending."""
+        return dict(sorted(self._counts.items()))
+
+    def add_buckets(self, buckets: Mapping[int, int], sum_s: float, max_s: float) -> None:
+        """Count what another histogram has counted, as if each duration had been added here.
+
+        buckets: as its `buckets` are, with numbers from 0 to LAST_BUCKET and counts of 1 or more.
+        """
+        for bucket, count in buckets.items():
+            self._counts[bucket] = self._counts.get(bucket, 0) + count
+            self.count += count
+        self.sum_s += sum_s
+        self.max_s = max(self.max_s, max_s)
 
     def percentiles(self, *shares: float) -> tuple[float | None, ...]:
         """For each of the ascending `shares` (more than 0, at most 1) the duration that this share does not exceed.
@@ -71,3 +87,6 @@ def _bounds(bucket: int) -> tuple[int, int]:
     power = max(0, (bucket >> PARTS_BITS) - 1)
     low = (bucket - (power << PARTS_BITS)) << power
     return low, low + (1 << power)
+
+
+LAST_BUCKET = _bucket(round(MAX_S * UNITS_PER_S) - 1)

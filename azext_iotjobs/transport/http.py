@@ -1,4 +1,4 @@
-"""HttpTransport.send(Request) -> Response, over requests: our errors, retries of what is throttled, any thread.
+"""HttpTransport.send(Request) -> Response: our errors, retries of what is throttled, a connection for each thread.
 
 az's debug log shows each request and its response, with the secrets in them masked.
 """
@@ -19,16 +19,16 @@ import urllib3.exceptions
 
 from azext_iotjobs._version import VERSION
 from azext_iotjobs.model.clock import Clock
-from azext_iotjobs.model.errors import AnswerTooLate, BadValue, CannotConnect, HubFault, IotJobsError, LinkLost
+from azext_iotjobs.model.errors import AnswerTooLate, BadValue, CannotConnect, IotJobsError, LinkLost
 from azext_iotjobs.model.host_names import name_to_look_up
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.transport import retry
 from azext_iotjobs.transport.auth import RequestAuth
-from azext_iotjobs.transport.link_errors import CONNECT_TIMEOUT_S, link_error
+from azext_iotjobs.transport.connection import HubConnection, Sent, Trust
+from azext_iotjobs.transport.link_errors import link_error
 from azext_iotjobs.transport.masking import Shown
-from azext_iotjobs.transport.sessions import PROXY_HINT, NamedAdapter, keep_our_header, new_session, proxy_scheme
-from azext_iotjobs.transport.trust import ca_bundle, key_log_problem
+from azext_iotjobs.transport.trust import ca_bundle
 
 if TYPE_CHECKING:
     from azext_iotjobs.model.device_credentials import DeviceKey
@@ -38,8 +38,6 @@ logger = logging.getLogger(__name__)
 
 API_VERSION = "2021-04-12"  # the documented one
 READ_TIMEOUT_S = 60.0  # a hub shapes traffic by answering late
-MAX_RESPONSE_BYTES = 64 * 1024 * 1024  # a page of 100 twins at their largest is about 10 MB
-CHUNK_BYTES = 64 * 1024
 
 OnWait = Callable[[str, float, float], None]  # why, seconds until the next try, seconds until giving up
 NONE: Mapping[str, str] = MappingProxyType({})
@@ -112,10 +110,12 @@ class HttpTransport:
         self._needed = needed
         self._on_wait = on_wait
         self._of_thread = threading.local()  # nobody promises that a session can be shared
-        self._sessions: list[requests.Session] = []  # of all threads, to be closed
-        self._verify: str | bool = _readable_ca(target.ca_file) if target.ca_file else True
-        # Loopback never goes through a proxy, whatever HTTPS_PROXY says.
-        self._proxies = {"https": "", "http": ""} if target.is_loopback else None
+        self._connections: list[HubConnection] = []  # of all threads, to be closed
+        self._trust = Trust(
+            verify=_readable_ca(target.ca_file) if target.ca_file else True,
+            # Loopback never goes through a proxy, whatever HTTPS_PROXY says.
+            proxies={"https": "", "http": ""} if target.is_loopback else None,
+        )
         self._url_target = target._replace(host=name_to_look_up(target.host))
 
     def send(self, request: Request) -> Response:
@@ -150,8 +150,8 @@ class HttpTransport:
 
     def close(self) -> None:
         """Close the connections of all threads; a request after that opens new ones."""
-        for session in self._sessions:
-            session.close()
+        for connection in self._connections:
+            connection.close()
 
     def _waits(self, reason: str, pause_s: float | None, give_up_at: float) -> bool:
         """Whether there is to be another try and time for it; if so, the pause before it is over."""
@@ -163,45 +163,34 @@ class HttpTransport:
         self._clock.sleep(pause_s)
         return True
 
-    def _session(self) -> requests.Session:
-        if not hasattr(self._of_thread, "session"):
-            _check_environment(self._target)
-            self._of_thread.session = new_session()
-            if self._url_target != self._target:
-                self._of_thread.session.mount("https://", NamedAdapter(self._target.host))
-            self._sessions.append(self._of_thread.session)
-        session: requests.Session = self._of_thread.session
-        return session
+    def _connection(self) -> HubConnection:
+        if not hasattr(self._of_thread, "connection"):
+            self._of_thread.connection = HubConnection(self._target, self._url_target, self._trust)
+            self._connections.append(self._of_thread.connection)
+        connection: HubConnection = self._of_thread.connection
+        return connection
 
     def _once(self, request: Request) -> Response:
         client_id = str(uuid.uuid4())
         query = {"api-version": API_VERSION, **request.query}
         data = json.dumps(request.body, allow_nan=False).encode() if request.has_body else request.content
         headers = self._headers(request, client_id)
-        url = f"https://{self._target.authority}{request.path}"
-        logger.debug(
-            "%s %s %s, client request id %s: %s", request.method, url, Shown(json.dumps(query)), client_id, Shown(data)
-        )
+        is_logged = logger.isEnabledFor(logging.DEBUG)
+        if is_logged:
+            url = f"https://{self._target.authority}{request.path}"
+            shown = (Shown(json.dumps(query)), client_id, Shown(data))
+            logger.debug("%s %s %s, client request id %s: %s", request.method, url, *shown)
+        sent = Sent(request.method, request.path, query, headers, data, request.timeout_s, request.keeps_encoding)
         started_at = self._clock.monotonic()
         try:
-            with self._session().request(
-                request.method,
-                f"https://{self._url_target.authority}{request.path}",
-                params=query,
-                headers=headers,
-                data=data,
-                auth=keep_our_header,
-                timeout=(CONNECT_TIMEOUT_S, request.timeout_s),
-                # On each request: a session's own setting loses against REQUESTS_CA_BUNDLE.
-                verify=self._verify,
-                proxies=self._proxies,
-                allow_redirects=False,
-                stream=True,
-            ) as answer:
-                response = self._response(request, answer)
+            answer = self._connection().exchange(sent)
         except (requests.exceptions.RequestException, urllib3.exceptions.LocationParseError, OSError) as err:
             raise self._error(err, request, client_id) from err
-        _log_response(response, client_id, self._clock.monotonic() - started_at)
+        now, hub = self._clock.now(), self._target.authority
+        of_request = SentRequest(request.method, request.path, self._credential, now, hub, self._needed)
+        response = Response(answer.status, answer.headers, answer.body, of_request)
+        if is_logged:
+            _log_response(response, client_id, self._clock.monotonic() - started_at)
         return response
 
     def _headers(self, request: Request, client_id: str) -> dict[str, str]:
@@ -230,14 +219,6 @@ class HttpTransport:
         why = f"{err}." if bundle is None else bundle.unusable("there is no such file or folder")
         return CannotConnect(f"{self._target.authority} cannot be trusted: {why}")
 
-    def _response(self, request: Request, answer: requests.Response) -> Response:
-        if request.keeps_encoding:
-            answer.raw.headers.pop("Content-Encoding", None)  # urllib3 undoes what it finds there; ours stays as it was
-        body = _bounded_body(answer)
-        now, hub = self._clock.now(), self._target.authority
-        sent = SentRequest(request.method, request.path, self._credential, now, hub, self._needed)
-        return Response(status=answer.status_code, headers=answer.headers, body=body, request=sent)
-
 
 def _log_response(response: Response, client_id: str, after_s: float) -> None:
     code, request_id = (response.headers.get(name) for name in ("iothub-errorcode", "x-ms-request-id"))
@@ -245,29 +226,6 @@ def _log_response(response: Response, client_id: str, after_s: float) -> None:
         "%s: %d %s after %.3f s, request id %s: %s",
         *(client_id, response.status, code or "", after_s, request_id, Shown(response.body)),
     )
-
-
-def _bounded_body(answer: requests.Response) -> bytes:
-    chunks, size = [], 0
-    for chunk in answer.iter_content(CHUNK_BYTES):
-        size += len(chunk)
-        if size > MAX_RESPONSE_BYTES:
-            raise HubFault(
-                f"The hub's answer is larger than {MAX_RESPONSE_BYTES // 1024**2} MB.", status=answer.status_code
-            )
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
-def _check_environment(target: HubTarget) -> None:
-    """Raise CannotConnect for what requests would fail at with another error's words."""
-    if (problem := key_log_problem()) is not None:
-        raise CannotConnect(problem)
-    try:
-        if not target.is_loopback:
-            proxy_scheme(f"https://{target.authority}")
-    except ValueError as err:
-        raise CannotConnect(f"{target.authority} was not reached: {err}.", hint=PROXY_HINT) from err
 
 
 def _readable_ca(path: str) -> str:

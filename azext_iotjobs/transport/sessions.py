@@ -3,6 +3,7 @@
 docs/reference/errors.md lists what of the environment counts.
 """
 
+import os
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
@@ -12,7 +13,10 @@ from requests.utils import get_environ_proxies, select_proxy
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
+from azext_iotjobs.transport.trust import BUNDLE_VARIABLES
+
 PROXY_HINT = "Check HTTPS_PROXY, ALL_PROXY and NO_PROXY."
+PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy")
 PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 
 
@@ -35,6 +39,12 @@ def new_session() -> requests.Session:
     session = requests.Session()
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     return session
+
+
+def environment(*, of_trust: bool, of_proxies: bool) -> tuple[str | None, ...]:
+    """What the environment says now of authorities and proxies, to be compared with what it said before."""
+    names = (*(BUNDLE_VARIABLES if of_trust else ()), *(PROXY_VARIABLES if of_proxies else ()))
+    return tuple([os.environ.get(name) for name in names])
 
 
 def keep_our_header(request: requests.PreparedRequest) -> requests.PreparedRequest:

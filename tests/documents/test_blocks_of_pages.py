@@ -22,7 +22,8 @@ NOT_RUN = {
     "an SDK that dials fixed ports": 2,
     "an application of IoT Central": 1,
     "it needs a CI service": 2,
-    "it needs a container engine": 6,  # tests/localhub/testing/test_containers.py has one where there is one
+    "it needs a cluster": 4,  # tests/scenarios/test_simulate_on_cluster.py runs pods as processes
+    "it needs a container engine": 7,  # tests/localhub/testing/test_containers.py has one where there is one
     "it installs into an environment": 19,  # tests/release and tests/scenarios/test_installing_by_url.py do it
     "tests/conformance does with Microsoft's SDKs": 4,
     "the tests of this project": 2,

@@ -56,6 +56,7 @@ TRICKY = (
 )
 TEXTS = st.sampled_from(TRICKY) | st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 LINES = TEXTS.filter(str.isprintable)
+LABEL_NAMES = LINES.filter(lambda name: bool(name.strip()) and "=" not in name)
 JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
@@ -192,7 +193,7 @@ def definitions(draw: st.DrawFn) -> Definition:
         "delivery": draw(DELIVERIES),
         "verification": draw(optional(VERIFICATIONS)),
     }
-    labels = draw(st.dictionaries(LINES.filter(str.strip), LINES, max_size=3))
+    labels = draw(st.dictionaries(LABEL_NAMES, LINES, max_size=3))
     names: dict[str, Any] = {"display_name": draw(LINES), "description": draw(TEXTS), "labels": labels}
     for without in ((), ("delivery",), ("rollout",), ("delivery", "rollout")):  # some do not go together
         with suppress(UserError):

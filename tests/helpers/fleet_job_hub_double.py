@@ -20,7 +20,7 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.gate_checker import MakeGateChecker
 from azext_iotjobs.fleet_job.store.contract import ResultFilter
 from azext_iotjobs.fleet_job.store.holder import Holder, this_process
-from azext_iotjobs.fleet_job.store.sqlite.database import Database
+from azext_iotjobs.fleet_job.store.sqlite.database import SqliteDatabase
 from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.clock import parse_instant, render_instant
 from azext_iotjobs.model.errors import LinkLost
@@ -83,7 +83,7 @@ class Points:
         raise Crash
 
 
-class CrashingDatabase(Database):
+class CrashingDatabase(SqliteDatabase):
     """Points before and after each commit."""
 
     def __init__(self, folder: Path, points: Points) -> None:
@@ -93,12 +93,12 @@ class CrashingDatabase(Database):
             self.change(f"PRAGMA {pragma}")
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, of_run: int | None = None) -> Iterator[None]:
         if self._depth:
             yield
             return
         what = _who_changes()
-        with super().transaction():
+        with super().transaction(of_run):
             yield
             self.points.passed(f"before the commit of {what}")
         self.points.passed(f"after the commit of {what}")
@@ -360,7 +360,7 @@ class World:
     def open(self, points: Points | None = None) -> SqliteStore:
         """A new process."""
         self.points = self.clock.points = points or Points()
-        Database(self.folder).close()  # its tables are made before anything can end
+        SqliteDatabase(self.folder).close()  # its tables are made before anything can end
         return SqliteStore(CrashingDatabase(self.folder, self.points))
 
     def save(self, store: SqliteStore, definition: Definition, name: str = "job") -> FleetJob:

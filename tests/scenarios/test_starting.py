@@ -24,8 +24,8 @@ EVERY = set(
     cli.loader cli.output cli.output.characters cli.output.hints cli.output.spelling cli.output.streams
     cli.output.terminal_safe cli.output.terminals clients clients.hub clients.request_parts clients.response model
     model.clock model.connection_string model.errors model.text model.host_names model.ids model.target transport
-    transport.auth transport.http transport.link_errors transport.masking transport.open_files transport.retry
-    transport.sessions transport.trust
+    transport.auth transport.connection transport.http transport.link_errors transport.masking transport.open_files
+    transport.retry transport.sessions transport.trust
     """.split()
 )
 OF_JOBS = set(

@@ -1,4 +1,4 @@
-"""HttpTransport against a real TLS server."""
+"""HttpTransport against a real TLS server, by a request that opens its connection and by one on a kept connection."""
 
 import gzip
 import http.server
@@ -8,27 +8,46 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from azext_iotjobs.model.errors import AnswerTooLate, BadValue, CannotConnect, HubFault, LinkLost
+from azext_iotjobs.model.errors import AnswerTooLate, BadValue, CannotConnect, HubFault, IotJobsError, LinkLost
 from azext_iotjobs.model.target import HubTarget, SasKey
-from azext_iotjobs.transport.http import MAX_RESPONSE_BYTES, HttpTransport, Request
+from azext_iotjobs.transport.connection import MAX_RESPONSE_BYTES
+from azext_iotjobs.transport.http import HttpTransport, Request
 from tests.helpers.clock_double import START, ClockDouble
 from tests.helpers.tls_server import Handler, TlsServer, answer_with, serving
 
 KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 GET = Request(method="GET", path="/devices/a%23b", may_repeat=True)
 CALL = Request(method="POST", path="/twins/d/methods", body={"a": None}, has_body=True)
+BEFORE = Request(method="GET", path="/before")
 Serve = Callable[..., TlsServer]  # Handler, and what is special about its certificate
 
 
-@pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Serve]:
+@dataclass(frozen=True)
+class KnownServer(TlsServer):
+    """A server that has answered a request of each transport before the test's own."""
+
+
+@pytest.fixture(params=["opened", "kept"])
+def serve(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Serve]:
     with ExitStack() as stack:
-        yield lambda handler, **certificate: stack.enter_context(serving(tmp_path, handler, **certificate))
+
+        def start(handler: Handler, **certificate: tuple[object, ...]) -> TlsServer:
+            if request.param == "opened":
+                return stack.enter_context(serving(tmp_path, handler, **certificate))  # type: ignore[arg-type]
+            server = stack.enter_context(serving(tmp_path, after_another(handler), **certificate))  # type: ignore[arg-type]
+            return KnownServer(**vars(server))
+
+        yield start
+
+
+def after_another(handler: Handler) -> Handler:
+    return lambda request: (answer_with(200) if request.path.startswith(BEFORE.path) else handler)(request)
 
 
 class Hub:
@@ -44,6 +63,10 @@ class Hub:
             self.clock,
             lambda *wait: self.waits.append(wait),
         )
+        if isinstance(server, KnownServer):
+            with suppress(IotJobsError):  # some are about connections that cannot be opened
+                self.transport.send(BEFORE)
+            server.seen.clear()
 
 
 def in_turn(*handlers: Handler) -> Handler:

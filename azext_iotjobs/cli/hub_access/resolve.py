@@ -63,6 +63,16 @@ class ChosenHub(NamedTuple):
     needed: Rights = NO_RIGHTS  # what the command needs in all, for advice on a request that is refused
 
 
+def hub_arguments(command_args: dict[str, Any]) -> HubArguments:
+    """Take the hub arguments out of `command_args`."""
+    return HubArguments(
+        hub=trimmed(command_args.pop("our_hub_name", None)),
+        login=trimmed(command_args.pop("our_login", None)),
+        group=trimmed(command_args.pop("resource_group", None)),
+        auth=command_args.pop("auth_type", None),
+    )
+
+
 def open_client(cli_ctx: Any, command_args: dict[str, Any], *, changes: bool, needed: Rights = ALL_RIGHTS) -> HubClient:
     """Take the hub arguments out of `command_args` and open a client of the hub that they name.
 
@@ -76,12 +86,7 @@ def open_client(cli_ctx: Any, command_args: dict[str, Any], *, changes: bool, ne
 
 def hub_of(cli_ctx: Any, command_args: dict[str, Any], *, changes: bool, needed: Rights = ALL_RIGHTS) -> ChosenHub:
     """The hub without its client; arguments and errors as for `open_client`."""
-    typed = HubArguments(
-        hub=trimmed(command_args.pop("our_hub_name", None)),
-        login=trimmed(command_args.pop("our_login", None)),
-        group=trimmed(command_args.pop("resource_group", None)),
-        auth=command_args.pop("auth_type", None),
-    )
+    typed = hub_arguments(command_args)
     context = ResolveContext(
         from_environment=os.environ.get(ENVIRONMENT_VARIABLE),
         configured_auth=_configured_auth(cli_ctx),

@@ -154,7 +154,7 @@ class Listed(NamedTuple):
 
 
 class Mapped(NamedTuple):
-    """An object whose keys are free."""
+    """An object whose keys are free, but for an equals sign: options write a key and its value as key=value."""
 
     of: Form
     most: int
@@ -167,6 +167,8 @@ class Mapped(NamedTuple):
         for name, each in members.items():
             if not name.strip() or not name.isprintable():
                 problems.add(each, f"the key {shown(name)}: give a text without line breaks and control characters")
+            elif "=" in name:
+                problems.add(each, f"the key {shown(name)}: give a text without an equals sign")
         return {name: attempt(self.of, each, problems) for name, each in members.items()}
 
     def schema(self) -> Schema:

@@ -53,9 +53,9 @@ def no_file(path: str, option: str) -> BadValue:
 
 
 def _like_json(text: str, inside: str, option: str, error: ValueError) -> BadValue:
-    if '"' not in inside and "'" not in inside:
+    if '"' not in inside and "'" not in inside and WORD.search(inside):
         return _wrong(text, option, "has no quotes: the shell has removed them", _quoted(inside))
-    if '"' not in inside:
+    if '"' not in inside and "'" in inside:
         return _wrong(text, option, "has single quotes; JSON has double ones", _parsed(inside.replace("'", '"')))
     if '\\"' in inside and (guess := _parsed(inside.replace('\\"', '"'))) is not None:
         return _wrong(text, option, "has backslashes before its quotes, which this shell does not remove", guess)

@@ -48,6 +48,15 @@ command(
         'az iot device simulate -n localhost --query-condition "tags.simulated = true" --shard 2/5',
     ),
     (
+        "One result, and one exit code, of what five machines have printed.",
+        "az iot device simulate --merge 1.json 2.json 3.json 4.json 5.json",
+    ),
+    (
+        "For a cluster: a Job of five pods, each of which simulates a part of the devices.",
+        "az iot device simulate --prefix pump- --count 500 --shards 5 --until 1h --export kubernetes --image "
+        "registry.example/az-iotjobs:1 | kubectl apply -f -",
+    ),
+    (
         "Devices that sign in with certificates of a test CA.",
         "az iot device simulate -n localhost --prefix pump- --count 3 --create --delete-after "
         "--issue-from-ca ca.pem --ca-key ca.key",

@@ -15,6 +15,8 @@ from azext_iotjobs.cli.simulate.device_options import DeviceSettings
 from azext_iotjobs.cli.simulate.monitor import Monitor, MonitorPlan
 from azext_iotjobs.cli.simulate.options import SimulateOptions
 from azext_iotjobs.cli.simulate.select_devices import DeviceSelectionSpec, SimulatedDevices
+from azext_iotjobs.cli.simulate.shard_record import Options, options_of, record
+from azext_iotjobs.cli.simulate.typed_options import TypedOptions
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import IotJobsError
@@ -28,12 +30,14 @@ from azext_iotjobs.transport.device_login import DeviceCredential
 from azext_iotjobs.transport.open_files import make_room
 
 
-def simulate(cmd: Any, client: HubClient, settings: DeviceSettings, options: SimulateOptions) -> dict[str, Any]:
+def simulate(cmd: Any, client: HubClient, settings: DeviceSettings, typed: TypedOptions) -> dict[str, Any]:
     """Simulate many devices until what --until or --expect say, or until Ctrl-C; gives the result.
 
     settings: what holds for each device; if they name a device, it is the only one.
+    typed: all options.
     Raises UserError, HubAnswer, LinkError.
     """
+    options = typed.many
     if options.clean_up is not None:
         return create_devices.clean_up(cmd, client, options)
     is_single = settings.device is not None
@@ -42,6 +46,7 @@ def simulate(cmd: Any, client: HubClient, settings: DeviceSettings, options: Sim
         ramp_per_s=options.ramp_per_s,
         which=select_devices.read(cmd, client.target, settings.device, options),
         credentials=CredentialPlan.read(settings.device, settings.sign_in, options),
+        shared={} if options.shard is None else options_of(typed),
     )
     found = select_devices.find(client, plans.which, options, is_single=is_single)
     if options.dry_run:
@@ -76,6 +81,7 @@ class _Plans(NamedTuple):
     ramp_per_s: float
     which: DeviceSelectionSpec
     credentials: CredentialPlan
+    shared: Options  # what all shards have in common
 
 
 def _simulate(
@@ -109,6 +115,8 @@ def _simulate(
         **({"groups": groups} if groups else {}),
         "creation": registered.document(),
     }
+    if plans.which.shard is not None:
+        document["shard"] = record(plans.which.shard, plans.shared, monitored.statistics.latency)
     return document, Outcome.DEVICES_FAILED if registered.left_count else outcome, monitored.verdicts
 
 

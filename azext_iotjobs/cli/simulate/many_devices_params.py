@@ -3,11 +3,14 @@
 They are extras: the fields of SimulateOptions in `options.py` have their names.
 """
 
+from azure.cli.core.commands.parameters import get_enum_type
+
 from azext_iotjobs.cli.input.options import Group, extra
 from azext_iotjobs.cli.input.shared_params import TAG_FORMS, device_ids, exclude
 
 ON_DEVICES = "Many Devices"  # headings in the help
 ON_MONITORING = "Monitoring"
+ON_CLUSTER = "Several Machines"
 
 
 WHICH_DEVICES: Group = (
@@ -105,6 +108,46 @@ WHICH_DEVICES: Group = (
         "The part of the devices that this machine simulates: 2/5 is the second of five. Only a device's id "
         "decides to which part it belongs.",
         group=ON_DEVICES,
+    ),
+)
+
+
+CLUSTER: Group = (
+    extra(
+        "merge",
+        "--merge",
+        "Simulate nothing; make one result, and one exit code, of what the shards of a simulation have printed: files, "
+        "or - for standard input. The logs of pods do, too.",
+        group=ON_CLUSTER,
+        nargs="+",
+    ),
+    extra(
+        "export",
+        "--export",
+        "Simulate nothing; print a manifest of an indexed Job whose pods each simulate a shard of the devices.",
+        group=ON_CLUSTER,
+        arg_type=get_enum_type(["kubernetes"]),
+    ),
+    extra(
+        "image",
+        "--image",
+        "With --export, which needs it, as no image is published: the image that pods run, with az and this extension.",
+        group=ON_CLUSTER,
+    ),
+    extra(
+        "shards",
+        "--shards",
+        "With --export: number of pods. Default: one for each 10000 devices.",
+        group=ON_CLUSTER,
+        type=int,
+    ),
+    extra("job_name", "--job-name", "With --export: name of the Job. Default: simulation.", group=ON_CLUSTER),
+    extra(
+        "secret_name",
+        "--secret-name",
+        "With --export: name of the secret with the hub's connection string, which is in no manifest. Default: "
+        "iotjobs-hub.",
+        group=ON_CLUSTER,
     ),
 )
 

@@ -48,6 +48,7 @@ class MonitorPlan:
     metrics_port: int | None
     metrics_address: str
     reports: Sequence[ReportTarget]
+    is_shard: bool = False  # others simulate further devices of the same simulation
 
     def check(self, device_count: int) -> None:
         """Raise BadValue where more devices are needed than there are."""
@@ -77,6 +78,7 @@ def read(options: SimulateOptions) -> MonitorPlan:
         metrics_port=port,
         metrics_address=options.metrics_bind or LOOPBACK,
         reports=targets_of(options.report or (), "--report", overwrites=options.overwrite),
+        is_shard=options.shard is not None,
     )
 
 
@@ -133,7 +135,7 @@ class Monitor:
         self._next_tick_at = started.at + TICK_S
         self.verdicts: Sequence[Verdict] = ()  # once the run has ended
         self.statistics = Statistics(len(devices), started)
-        self._expectations = ExpectationTracker(plan.expectations, devices, started.at)
+        self._expectations = ExpectationTracker(plan.expectations, devices, started.at, is_shard=plan.is_shard)
         self._end_conditions = EndConditions(plan.until, devices, started.at)
         self.on_ready: Callable[[], None] | None = None  # called once all devices are connected, for the first time
         self.on_tick: Callable[[Document], None] | None = None  # called each second, with how the run fares
@@ -173,7 +175,7 @@ class Monitor:
         self.display.end()
         self.verdicts = verdicts = self._expectations.end(now)
         for verdict in verdicts:
-            _print_verdict(verdict)
+            print_verdict(verdict)
             if self._events is not None:
                 self._events.add_verdict(verdict, now)
         result = document(self.statistics, verdicts, summary.failures, self._ended_by or "devices", now)
@@ -208,7 +210,8 @@ class Monitor:
         return Moment(self._clock.monotonic(), self._clock.now())
 
 
-def _print_verdict(verdict: Verdict) -> None:
+def print_verdict(verdict: Verdict) -> None:
+    """Say on stderr what came of an expectation."""
     text = printable(verdict.expectation.text)
     if verdict.came_true:
         logger.warning("True after %.1f s: %s", verdict.after_s, text)

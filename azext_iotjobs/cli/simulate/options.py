@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from azext_iotjobs.cli.input.json_option import Given, json_object_or_file
 from azext_iotjobs.cli.input.option_groups import option_of_dest
@@ -25,6 +25,25 @@ EVERYTHING = ""  # --clean-up without a run
 def _which(default: Any = None) -> Any:
     """An option that says which devices are simulated, and so does not go with --device-id."""
     return field(default=default, metadata={"says_which": True})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterOptions:
+    """The options of simulations that several machines share, as typed: what is made of them, or for them."""
+
+    merge: list[str] | None = None
+    export: str | None = None
+    image: str | None = None
+    shards: int | None = None
+    job_name: str | None = None
+    secret_name: str | None = None
+
+    @property
+    def needs_export(self) -> str | None:
+        """An option that was typed and means nothing without --export."""
+        rest = [self.image, self.shards, self.job_name, self.secret_name]
+        names = ("--image", "--shards", "--job-name", "--secret-name")
+        return next((name for name, value in zip(names, rest, strict=True) if value is not None), None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,3 +181,10 @@ class SimulateOptions:
                 "--delete-after removes what --create registered: give --create too.",
                 hint="Devices that existed before are never removed.",
             )
+
+
+class SeveralOptions(NamedTuple):
+    """The options of several devices, and of several machines."""
+
+    many: SimulateOptions
+    cluster: ClusterOptions

@@ -5,7 +5,7 @@ from azure.cli.core.commands.parameters import get_enum_type
 from azext_iotjobs.cli.input.options import Group, Options, extra, option
 from azext_iotjobs.cli.input.shared_params import AUTH_TYPE, DEVICE, DEVICE_KEY, HUB, JSON_FORMS, WEBSOCKET, certificate
 from azext_iotjobs.cli.simulate.behaviour.params import BEHAVIOUR
-from azext_iotjobs.cli.simulate.many_devices_params import CERTIFICATES, MONITORING, WHICH_DEVICES
+from azext_iotjobs.cli.simulate.many_devices_params import CERTIFICATES, CLUSTER, MONITORING, WHICH_DEVICES
 
 DEFAULT_DATA = "Ping from Az CLI IoT Extension"  # the reference's
 
@@ -65,6 +65,7 @@ SIMULATE_DEVICES: Options = (
     certificate(", for MQTT"),
     WEBSOCKET,
     WHICH_DEVICES,
+    CLUSTER,
     CERTIFICATES,
     MONITORING,
     BEHAVIOUR,

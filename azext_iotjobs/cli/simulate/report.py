@@ -7,6 +7,7 @@ from azext_iotjobs.model.clock import render_instant
 from azext_iotjobs.model.errors import IotJobsError
 from azext_iotjobs.simulator.events import ActivityKind, Moment
 from azext_iotjobs.simulator.expectations import Verdict
+from azext_iotjobs.simulator.histogram import Histogram
 from azext_iotjobs.simulator.statistics import TROUBLE, Statistics
 
 MAX_LISTED = 100  # device ids of an expectation; the file of events has all
@@ -35,7 +36,7 @@ def document(
         "messages": {
             "sent": counts[ActivityKind.SENT],
             "acknowledged": counts[ActivityKind.ACKNOWLEDGED],
-            "perSecond": _per_second(counts[ActivityKind.ACKNOWLEDGED], lasted_s),
+            "perSecond": per_second(counts[ActivityKind.ACKNOWLEDGED], lasted_s),
         },
         "methods": _methods(statistics, lasted_s),
         "twins": {
@@ -44,7 +45,7 @@ def document(
             "reportsAccepted": counts[ActivityKind.REPORT_ACCEPTED],
         },
         "cloudToDeviceMessages": counts[ActivityKind.MESSAGE],
-        "expectations": [_verdict(each) for each in verdicts],
+        "expectations": [verdict_document(each) for each in verdicts],
         "trouble": trouble_document(statistics),
         "gaveUp": [{"deviceId": name, "error": str(error)} for name, error in list(gave_up.items())[:MAX_GAVE_UP]],
     }
@@ -65,8 +66,8 @@ def _methods(statistics: Statistics, lasted_s: float) -> dict[str, Any]:
     return {
         "received": counts[ActivityKind.METHOD],
         "answered": counts[ActivityKind.ANSWER],
-        "perSecond": _per_second(counts[ActivityKind.ANSWER], lasted_s),
-        "answerSeconds": latency_document(statistics),
+        "perSecond": per_second(counts[ActivityKind.ANSWER], lasted_s),
+        "answerSeconds": latency_document(statistics.latency),
         "byName": [
             {
                 "name": name,
@@ -93,7 +94,8 @@ def trouble_document(statistics: Statistics) -> list[dict[str, Any]]:
     ]
 
 
-def _verdict(verdict: Verdict) -> dict[str, Any]:
+def verdict_document(verdict: Verdict) -> dict[str, Any]:
+    """What came of an expectation."""
     document = {
         "expectation": verdict.expectation.text,
         "cameTrue": verdict.came_true,
@@ -108,9 +110,8 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
     return document
 
 
-def latency_document(statistics: Statistics) -> dict[str, float] | None:
+def latency_document(latency: Histogram) -> dict[str, float] | None:
     """How long answers took, in seconds; None: there are none yet."""
-    latency = statistics.latency
     p50, p99 = latency.percentiles(0.5, 0.99)
     if p50 is None or p99 is None:
         return None
@@ -122,5 +123,6 @@ def latency_document(statistics: Statistics) -> dict[str, float] | None:
     }
 
 
-def _per_second(count: int, seconds: float) -> float:
+def per_second(count: int, seconds: float) -> float:
+    """How many each second."""
     return round(count / seconds, 1) if seconds > 0 else 0.0

@@ -34,7 +34,7 @@ def standing_document(statistics: Statistics, standings: Iterable[Standing], now
             "received": counts[ActivityKind.METHOD],
             "answered": counts[ActivityKind.ANSWER],
             "perSecond": round(rates["methods"], 1),
-            "answerSeconds": latency_document(statistics),
+            "answerSeconds": latency_document(statistics.latency),
             "byName": _methods(statistics),
         },
         "cloudToDeviceMessages": counts[ActivityKind.MESSAGE],

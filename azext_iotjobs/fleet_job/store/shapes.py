@@ -20,9 +20,9 @@ class BadField(ValueError):
 def check_shape(value: Any) -> None:
     """Raise BadField for a dataclass, or one within it, with a member that is not of its type."""
     kind: Any = type(value)
-    for name, fits in _members(kind):
+    for name, exact, fits in _members(kind):
         member = getattr(value, name)
-        if not fits(member):
+        if type(member) not in exact and not fits(member):
             raise BadField(f"{name} is {shown(member)}")
 
 
@@ -33,9 +33,18 @@ def shown(value: Any) -> str:
 
 
 @cache
-def _members(kind: Any) -> tuple[tuple[str, Fits], ...]:
+def _members(kind: Any) -> tuple[tuple[str, frozenset[type], Fits], ...]:
+    """Of each member its name, the types that fit whatever else the value is, and whether another one fits."""
     hints = get_type_hints(kind)
-    return tuple((each.name, _fits(hints[each.name])) for each in fields(kind))
+    return tuple((each.name, _exact(hints[each.name]), _fits(hints[each.name])) for each in fields(kind))
+
+
+def _exact(kind: Any) -> frozenset[type]:
+    """Types that need no second look: rows are many, and most of their members are of one of these."""
+    if get_origin(kind) in (Union, types.UnionType):
+        return frozenset().union(*map(_exact, get_args(kind)))
+    is_plain = isinstance(kind, type) and get_origin(kind) is None and not is_dataclass(kind) and kind is not object
+    return frozenset({kind, int} if kind is float else {kind}) if is_plain else frozenset()
 
 
 def _fits(kind: Any) -> Fits:

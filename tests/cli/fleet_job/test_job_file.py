@@ -258,7 +258,7 @@ verification: {withinSeconds: soon}
 schedule:
   rule: {frequency: weekly, at: 25:30, monthDays: [32]}
   timeZone: Mars
-labels: {"": x}
+labels: {"": x, "a=b": c}
 description: [a]
 """
     assert [re.sub(r", allowed: .*|\. .*", "", each) for each in refused(text)] == [
@@ -277,6 +277,7 @@ description: [a]
         "job.yaml:13:31: verification.withinSeconds: 'soon'",
         "job.yaml:15:52: schedule.rule.monthDays[0]: '32'",
         "job.yaml:17:14: labels.: the key '': give a text without line breaks and control characters.",
+        "job.yaml:17:24: labels.a=b: the key 'a=b': give a text without an equals sign.",
         "job.yaml:18:14: description: a list of 1",
     ]
 

@@ -71,6 +71,8 @@ def test_a_file_whose_name_looks_like_a_pair_is_a_file(tmp_path: Path, monkeypat
         (["'{delay:", "5}'"], "removed", r'''cmd: --method-payload "{\"delay\": 5}"'''),
         (["[a,b]"], "removed", """'[\\"a\\", \\"b\\"]'"""),
         (["{url:http://x}"], "removed", """'{"key": "value"}'"""),
+        (["{"], "is not JSON (Expecting property name", None),  # there was nothing to quote
+        (["[["], "is not JSON (Expecting value", None),
         (["{'a': true}"], "single quotes; JSON has double", """'{"a": true}'"""),
         (["{'a': __import__('os')}"], "single quotes; JSON has double", None),
         (["{'a': 1, 'a': 2}"], "'a' is given twice", None),

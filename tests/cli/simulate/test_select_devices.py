@@ -1,15 +1,11 @@
 """Options about many devices: files with ids and keys, credentials, options that do not fit together."""
 
-import re
-import shlex
-import subprocess
 import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import yaml
 from azure.cli.core.mock import DummyCli
 
 from azext_iotjobs.cli.hub_access.device_key import SignInOptions
@@ -25,7 +21,6 @@ from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.transport.mqtt import MqttProtocol
 from tests.helpers.device_certificates import make
 from tests.helpers.device_registry_double import DeviceRegistryDouble
-from tests.helpers.surface import our_arguments
 
 TARGET = HubTarget(host="hub.example")
 KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
@@ -269,19 +264,3 @@ def test_credentials_that_cannot_work_are_refused_before_anything_is_created(tmp
         with pytest.raises(IotJobsError) as raised:
             read_plan(options)
         assert said in f"{raised.value} {raised.value.hint}"
-
-
-def test_the_recipe_for_kubernetes_is_yaml_with_options_that_there_are() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "how-to" / "simulator.md").read_text(encoding="utf-8")
-    [recipe] = re.findall(r"```yml\n(.*?)```", page, re.DOTALL)
-    spec = yaml.safe_load(recipe)["spec"]
-    [container] = spec["template"]["spec"]["containers"]
-    shell, line = container["command"], container["args"][0]
-    typed = [word for word in shlex.split(line) if word.startswith("--")]
-    known = {option for each in our_arguments()["iot device simulate"].values() for option in each["options"]}
-    assert set(typed) <= known and typed
-    done = subprocess.run(
-        [*shell, line.replace("exec az", "echo")], env={"JOB_COMPLETION_INDEX": "4"}, capture_output=True
-    )
-    assert b"--shard 5/5" in done.stdout
-    assert spec["completions"] == 5

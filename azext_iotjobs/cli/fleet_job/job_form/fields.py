@@ -10,7 +10,6 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from azext_iotjobs.cli.fleet_job.definition_options import parse_labels
-from azext_iotjobs.cli.input import json_diagnostics
 from azext_iotjobs.cli.input.device_selection import listed
 from azext_iotjobs.cli.input.durations import duration_s
 from azext_iotjobs.cli.input.strict_json import NotAllowed, parse_json
@@ -43,8 +42,8 @@ def _json(text: str, name: str) -> Any:
         return parse_json(text)
     except NotAllowed as err:
         raise BadValue(f"{name}: {err}.") from err
-    except ValueError as err:
-        raise BadValue(json_diagnostics.explained(text, name, err).message) from err
+    except json.JSONDecodeError as err:  # no shell has been at it: what is wrong with an option may say so
+        raise BadValue(f"{name} is not JSON: {err.msg} (line {err.lineno}, column {err.colno}).") from err
 
 
 def _json_text(value: Any) -> str:
@@ -174,3 +173,4 @@ FIELDS: Mapping[str, Kind] = {
 NEEDED = (
     *("id", "action.methodName", "action.content", "targets.queryCondition", "targets.deviceIds", "schedule.timeZone"),
 )
+FOR_PEOPLE = ("displayName", "description")  # they hold any text, blanks too

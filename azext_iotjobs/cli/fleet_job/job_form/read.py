@@ -5,7 +5,7 @@ from typing import Any
 from azext_iotjobs.cli.fleet_job.documents import render_fleet_job
 from azext_iotjobs.cli.fleet_job.job_file.mistakes import MEMBERS_OF_FIELDS, hint_of_file, in_words_of_file
 from azext_iotjobs.cli.fleet_job.job_file.read import parse_document
-from azext_iotjobs.cli.fleet_job.job_form.fields import FIELDS, NEEDED
+from azext_iotjobs.cli.fleet_job.job_form.fields import FIELDS, FOR_PEOPLE, NEEDED
 from azext_iotjobs.cli.input.problems import Problems
 from azext_iotjobs.cli.input.yaml_items import Misplaced
 from azext_iotjobs.console.job_forms import Form, FormJob, FormProblem, ReadForm
@@ -70,13 +70,17 @@ def _document(form: Form) -> tuple[Document, list[FormProblem]]:
     problems = []
     for name, kind in FIELDS.items():
         text = form.get(name)
-        if text is None or (not text.strip() and name not in NEEDED):
+        if text is None or _is_left_out(name, text):
             continue
         try:
             _put(document, name, kind.member(text, name))
         except BadValue as err:
             problems.append(FormProblem(name, err.message))
     return document, problems
+
+
+def _is_left_out(name: str, text: str) -> bool:
+    return name not in NEEDED and not (text if name in FOR_PEOPLE else text.strip())
 
 
 def _put(document: Document, name: str, value: Any) -> None:

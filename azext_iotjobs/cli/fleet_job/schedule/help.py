@@ -110,6 +110,11 @@ command(
         "A workflow of GitHub Actions that looks every quarter of an hour.",
         "az iot hub fleet-job schedule export --github-actions --every 15m --output-dir .github/workflows",
     ),
+    (
+        "A manifest for a cluster.",
+        "az iot hub fleet-job schedule export --kubernetes --loop --image registry.example/az-iotjobs:1 | "
+        "kubectl apply -f -",
+    ),
     long="No file has a secret; each says in its first lines how it signs in and how it is installed. With "
     "--fleet-job-id it is for one fleet job: so several run beside each other.",
 )

@@ -113,7 +113,30 @@ TARGET: Group = (
     extra("cron", "--cron", "A line of a crontab.", action="store_true"),
     extra("github_actions", "--github-actions", "A workflow of GitHub Actions.", action="store_true"),
     extra("azure_pipelines", "--azure-pipelines", "A pipeline of Azure DevOps.", action="store_true"),
-    extra("kubernetes", "--kubernetes", "A CronJob of Kubernetes, and its volume.", action="store_true"),
+    extra(
+        "kubernetes",
+        "--kubernetes",
+        "A CronJob of Kubernetes, or a Deployment, and its volume. It is printed as it is, for kubectl.",
+        action="store_true",
+    ),
+    extra(
+        "image",
+        "--image",
+        "With --kubernetes, which needs it, as no image is published: the image that pods run, with az and this "
+        "extension.",
+    ),
+    extra(
+        "secret_name",
+        "--secret-name",
+        "With --kubernetes: name of the secret with the hub's connection string, which is in no manifest. Default: "
+        "iotjobs-hub.",
+    ),
+    extra(
+        "loop",
+        "--loop",
+        "With --kubernetes: a Deployment that looks every half minute, in place of a CronJob.",
+        action="store_true",
+    ),
 )
 
 FILES: Group = (

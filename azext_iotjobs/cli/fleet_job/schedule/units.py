@@ -1,4 +1,4 @@
-"""Files that have `run-due` called every few minutes: units of systemd, a crontab, pipelines, a Kubernetes manifest.
+"""Files that have `run-due` called every few minutes: units of systemd, a crontab, pipelines.
 
 Pure. Secrets are in none of them: each says where its own goes.
 """
@@ -234,66 +234,6 @@ jobs:
           CODE: $(code)
 """
     return [UnitFile(f"{calling.name}.azure-pipelines.yml", text)]
-
-
-def kubernetes(calling: Calling) -> list[UnitFile]:
-    """A CronJob, and the volume that holds the state folder."""
-    words = ("az", *calling.words, "--state-dir", "/state/fleet-jobs", "-o", "table")
-    text = f"""\
-# Starts what schedules of fleet jobs say.
-# The image needs az and this extension: FROM mcr.microsoft.com/azure-cli, then `az extension add --source WHEEL`.
-# Fleet jobs and schedules live on the volume: `kubectl exec` into a pod that mounts it, and give --state-dir
-# /state/fleet-jobs to `fleet-job create` and `schedule set`.
-# Sign-in: a secret with a policy's connection string, whose rights are to {RIGHTS}:
-#   kubectl create secret generic {calling.name} --from-literal={SECRET}='HostName=…'
-apiVersion: v1
-kind: PersistentVolumeClaim
-metadata:
-  name: {calling.name}
-spec:
-  accessModes:
-    - ReadWriteOnce
-  resources:
-    requests:
-      storage: 1Gi
----
-apiVersion: batch/v1
-kind: CronJob
-metadata:
-  name: {calling.name}
-spec:
-  schedule: {json.dumps(calling.cron)}
-  # Kubernetes may call it twice, or while a call still runs: each occurrence starts once all the same.
-  concurrencyPolicy: Allow
-  startingDeadlineSeconds: 200
-  successfulJobsHistoryLimit: 3
-  failedJobsHistoryLimit: 10
-  jobTemplate:
-    spec:
-      backoffLimit: 0
-      template:
-        spec:
-          restartPolicy: Never
-          terminationGracePeriodSeconds: 600
-          containers:
-            - name: run-due
-              image: iotjobs:latest
-              command: {json.dumps(list(words))}
-              env:
-                - name: {SECRET}
-                  valueFrom:
-                    secretKeyRef:
-                      name: {calling.name}
-                      key: {SECRET}
-              volumeMounts:
-                - name: state
-                  mountPath: /state
-          volumes:
-            - name: state
-              persistentVolumeClaim:
-                claimName: {calling.name}
-"""
-    return [UnitFile(f"{calling.name}.yaml", text)]
 
 
 def _systemd_word(word: str) -> str:

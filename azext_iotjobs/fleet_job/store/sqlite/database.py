@@ -12,24 +12,36 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from azext_iotjobs.fleet_job.store.contract import Access
+from azext_iotjobs.fleet_job.store.sql.dialect import Dialect
+from azext_iotjobs.fleet_job.store.sqlite.file_row import FileRow
 from azext_iotjobs.fleet_job.store.sqlite.schema import MIGRATIONS
 from azext_iotjobs.fleet_job.store.sqlite.state_errors import BUSY_S, damaged, not_a_store, state_error
-from azext_iotjobs.fleet_job.store.sqlite.stored_row import StoredRow
 from azext_iotjobs.model.errors import BadValue, StateTooNew, StateUnusable
 from azext_iotjobs.model.text import Field, Text, command
 
 FILE_NAME = "fleet-jobs.db"
 CACHE_KIB = 256  # of pages, twice: of the file, and of the devices that are being chosen
 WANTS_TO_WRITE = ("readonly", "unable to open")  # what SQLite says then of a file that it may only read
+DIALECT = Dialect(
+    index_hint="INDEXED BY {}",
+    greatest="max",
+    is_same="IS",
+    nulls_first="",
+    counting_key="INTEGER PRIMARY KEY",
+    text="TEXT",
+)
 PRIVATE = ""  # SQLite's name for a database that goes with its connection; it spills to a temporary file
 
 
-class Database:
-    """One open database. Raises StateError from every method; BadValue for what is not text."""
+class SqliteDatabase:
+    """Implements sql.database.Database."""
+
+    dialect = DIALECT
 
     def __init__(self, folder: Path, access: Access = Access.MAKE) -> None:
         """Open `folder`/FILE_NAME."""
@@ -82,7 +94,7 @@ class Database:
         return _connect(f"{self.path.absolute().as_uri()}?mode=ro&immutable=1")
 
     def _set_up(self, access: Access) -> None:
-        self._connection.row_factory = type("RowOfFile", (StoredRow,), {"path": self.path})
+        self._connection.row_factory = type("RowOfFile", (FileRow,), {"path": self.path})
         caches = (f"main.cache_size=-{CACHE_KIB}", f"temp.cache_size=-{CACHE_KIB}")
         modes = ("journal_mode=DELETE", "synchronous=FULL") if access.writes else ()
         for pragma in (*modes, "foreign_keys=ON", *caches):
@@ -100,8 +112,8 @@ class Database:
         self._connection = copy
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All of it or nothing; one inside another is part of it."""
+    def transaction(self, of_run: int | None = None) -> Iterator[None]:
+        """All of it or nothing; one inside another is part of it. of_run: all wait for each other here."""
         if self._depth:
             yield
             return
@@ -126,15 +138,19 @@ class Database:
             (of_others,) = self._connection.execute("PRAGMA data_version").fetchone()
         return of_others, self._connection.total_changes
 
-    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[StoredRow]:
+    def lease_clock(self, now: datetime) -> float:
+        """What the clock says by which leases expire: this machine's."""
+        return now.timestamp()
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[FileRow]:
         """The rows of a SELECT."""
         with self._in_our_words():
             return self._connection.execute(sql, values).fetchall()
 
-    def row(self, sql: str, values: Sequence[Any] = ()) -> StoredRow | None:
+    def row(self, sql: str, values: Sequence[Any] = ()) -> FileRow | None:
         """The first row of a SELECT, or None."""
         with self._in_our_words():
-            found: StoredRow | None = self._connection.execute(sql, values).fetchone()
+            found: FileRow | None = self._connection.execute(sql, values).fetchone()
         return found
 
     def change(self, sql: str, values: Sequence[Any] = ()) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from azext_iotjobs.clients.heartbeat_caller import HeartbeatCaller
 from azext_iotjobs.clients.hub import HubClient
@@ -59,7 +60,7 @@ class HubJobResults:
         left = {each.device_id: each for each in self._leased.hub_jobs.devices_of(hub_job)}  # of modules of one name
         ended_ids: set[str] = set()  # devices of the job that have ended; a row may come twice
         for results in self._pages(hub_job):
-            ended = []
+            ended, now = [], self._clock.now()
             for result in results:
                 if result.status.lower() not in ENDED:
                     continue
@@ -68,7 +69,7 @@ class HubJobResults:
                 if result.device_id not in left or _is_of_cancelling(result, job):
                     continue
                 attempt = left.pop(result.device_id)
-                ended.append((attempt, self._result_of(attempt, result)))
+                ended.append((attempt, self._result_of(attempt, result, now)))
             self._record(hub_job, ended)
         return self._closing(hub_job, job, list(left.values()), len(ended_ids), odd_for_s)
 
@@ -96,8 +97,7 @@ class HubJobResults:
         ended = [(each, result_without_row(each, job, self._retry, now)) for each in left]
         return Closing(ended=self._report(hub_job, ended))
 
-    def _result_of(self, attempt: Attempt, result: DeviceResult) -> AttemptResult:
-        now = self._clock.now()
+    def _result_of(self, attempt: Attempt, result: DeviceResult, now: datetime) -> AttemptResult:
         return attempt_result(
             attempt,
             result,

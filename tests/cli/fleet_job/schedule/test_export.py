@@ -13,14 +13,15 @@ from azext_iotjobs.cli.fleet_job.schedule.export import export
 from azext_iotjobs.fleet_job.store.contract import Access
 from azext_iotjobs.model.errors import ConflictingChoice
 
-TARGETS = ("systemd", "cron", "github_actions", "azure_pipelines", "kubernetes")
+TARGETS = ("systemd", "cron", "github_actions", "azure_pipelines")
 TYPED = {"our_hub_name": "myhub", "resource_group": "rg 1", "auth_type": "key"}
 LOGIN = "HostName=myhub.azure-devices.net;SharedAccessKeyName=owner;SharedAccessKey=a2V5"
 
 
 def exported(folder: Path, target: str, typed: dict[str, Any]) -> str:
     context = FleetJobContext(SimpleNamespace(), typed, str(folder), None, Access.READ)
-    files: list[dict[str, str]] = export(SimpleNamespace(), context, **{target: True})
+    files: list[dict[str, str]] | None = export(SimpleNamespace(), context, **{target: True})
+    assert files is not None
     return files[0]["content"]
 
 
@@ -35,7 +36,14 @@ def test_what_was_typed_of_the_hub_is_in_the_command(tmp_path: Path, target: str
     assert "login" not in words
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", [*TARGETS, "kubernetes"])
 def test_a_connection_string_goes_into_no_file(tmp_path: Path, target: str) -> None:
     with pytest.raises(ConflictingChoice, match="No file has a secret: leave --login out"):
         exported(tmp_path, target, {"our_login": LOGIN})
+
+
+@pytest.mark.parametrize("option", [{"image": "a"}, {"secret_name": "a"}, {"loop": True}])
+def test_what_is_of_a_cluster_goes_with_no_other_target(tmp_path: Path, option: dict[str, Any]) -> None:
+    context = FleetJobContext(SimpleNamespace(), {}, str(tmp_path), None, Access.READ)
+    with pytest.raises(ConflictingChoice, match="is for --kubernetes"):
+        export(SimpleNamespace(), context, cron=True, **option)

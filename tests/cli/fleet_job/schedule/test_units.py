@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -89,12 +88,6 @@ def test_azure_devops_takes_its_pipeline(tmp_path: Path) -> None:
     checked("check-jsonschema", "--builtin-schema", "vendor.azure-pipelines", *how, str(path))
 
 
-def test_kubernetes_takes_its_manifest(tmp_path: Path) -> None:
-    path = tmp_path / "run-due.yaml"
-    path.write_text(only(units.kubernetes(calling())).text)
-    checked("kubernetes-validate", "--strict", str(path))
-
-
 def test_a_workflow_calls_it_from_a_folder_that_is_kept() -> None:
     document = yaml.safe_load(only(units.github_actions(calling(15))).text)
     assert document[True]["schedule"] == [{"cron": "*/15 * * * *"}]  # YAML 1.1 reads `on` so
@@ -156,20 +149,6 @@ def test_a_workflow_says_where_a_connection_string_goes() -> None:
     assert found is not None and "Run what is due" in text.rpartition("steps:")[2]
     secret = "${{ secrets.IOTJOBS_CONNECTION_STRING }}"
     assert yaml.safe_load(found[1]) == {"env": {"IOTJOBS_CONNECTION_STRING": secret}}, "as it stands"
-
-
-def test_a_cron_job_finds_the_extension_that_its_image_has() -> None:
-    assert "AZURE_CONFIG_DIR" not in only(units.kubernetes(calling())).text
-
-
-def test_a_cron_job_calls_it_from_a_volume() -> None:
-    claim, job = yaml.safe_load_all(only(units.kubernetes(calling(60))).text)
-    assert (claim["kind"], job["kind"], job["spec"]["schedule"]) == ("PersistentVolumeClaim", "CronJob", "0 * * * *")
-    pod: Any = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
-    (container,) = pod["containers"]
-    assert container["command"][1 : len(WORDS) + 1] == list(WORDS)
-    assert container["command"][-3].startswith(container["volumeMounts"][0]["mountPath"])
-    assert pod["volumes"][0]["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
 
 
 @pytest.mark.parametrize("minutes", EVERY)

@@ -12,7 +12,7 @@ import pytest
 
 from azext_iotjobs.fleet_job.store.contract import NewRun
 from azext_iotjobs.fleet_job.store.holder import Holder, this_process
-from azext_iotjobs.fleet_job.store.sqlite.occurrence_store import BEAT_S, CLAIM_S
+from azext_iotjobs.fleet_job.store.sql.occurrence_store import BEAT_S, CLAIM_S
 from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.errors import LeaseLost, NotFound
 from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, Driver, Targets

@@ -18,9 +18,9 @@ import pytest
 from azext_iotjobs.fleet_job.store.contract import NewRun, ResultFilter
 from azext_iotjobs.fleet_job.store.holder import Holder, is_gone, this_process
 from azext_iotjobs.fleet_job.store.leased_contract import LeasedRun
+from azext_iotjobs.fleet_job.store.sql.lease import LEASE_S
 from azext_iotjobs.fleet_job.store.sqlite import database
-from azext_iotjobs.fleet_job.store.sqlite.database import FILE_NAME, Database
-from azext_iotjobs.fleet_job.store.sqlite.lease import LEASE_S
+from azext_iotjobs.fleet_job.store.sqlite.database import FILE_NAME, SqliteDatabase
 from azext_iotjobs.fleet_job.store.sqlite.schema import MIGRATIONS
 from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.attempt import Attempt, AttemptResult
@@ -542,10 +542,10 @@ def test_several_that_make_the_file_at_once_all_get_it(tmp_path: Path) -> None:
 def test_a_file_that_another_makes_between_two_looks_at_it_is_a_fleet_database(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    version_of = Database._version
+    version_of = SqliteDatabase._version
     others: list[threading.Thread] = []
 
-    def version_before_another_made_it(database: Database) -> int:
+    def version_before_another_made_it(database: SqliteDatabase) -> int:
         found = version_of(database)
         if not others:
             others.append(threading.Thread(target=lambda: SqliteStore.open(tmp_path).close()))
@@ -553,7 +553,7 @@ def test_a_file_that_another_makes_between_two_looks_at_it_is_a_fleet_database(
             others[0].join(0.5)
         return found
 
-    monkeypatch.setattr(Database, "_version", version_before_another_made_it)
+    monkeypatch.setattr(SqliteDatabase, "_version", version_before_another_made_it)
     store = SqliteStore.open(tmp_path)
     others[0].join(10)
     assert not others[0].is_alive()

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from azext_iotjobs.fleet_job.store.sqlite.database import Database
-from azext_iotjobs.fleet_job.store.sqlite.definition_store import DefinitionStore
-from azext_iotjobs.fleet_job.store.sqlite.run_store import RunStore
+from azext_iotjobs.fleet_job.store.sql.database import Database
+from azext_iotjobs.fleet_job.store.sql.definition_store import DefinitionStore
+from azext_iotjobs.fleet_job.store.sql.run_store import RunStore
 from azext_iotjobs.fleet_job.unfinished import check_not_running
 
 IS_OLD = "ended_at < ? AND state IN ('completed', 'canceled', 'failed', 'stopped')"
@@ -26,7 +26,8 @@ class HistoryStore:
     def ended_before(self, before: datetime, host: str | None = None) -> list[int]:
         """The keys of runs that ended before an instant."""
         found = self._database.rows(
-            f"SELECT key FROM run JOIN fleet_job ON id = fleet_job WHERE {IS_OLD} AND (? IS NULL OR host = ?)",
+            f"SELECT key FROM run JOIN fleet_job ON id = fleet_job WHERE {IS_OLD} "
+            "AND (CAST(? AS TEXT) IS NULL OR host = ?)",
             (before.timestamp(), host, host),
         )
         return [each["key"] for each in found]
@@ -43,7 +44,7 @@ class HistoryStore:
         with self._database.transaction():
             self._database.change(
                 f"DELETE FROM occurrence WHERE at < ? AND {IS_PAST} AND fleet_job IN "
-                "(SELECT id FROM fleet_job WHERE ? IS NULL OR host = ?)",
+                "(SELECT id FROM fleet_job WHERE CAST(? AS TEXT) IS NULL OR host = ?)",
                 (before.timestamp(), host, host),
             )
         return count

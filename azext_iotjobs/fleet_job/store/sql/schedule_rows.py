@@ -1,10 +1,10 @@
-"""Rows of the SQLite file that schedules have -> values."""
+"""Rows of a store that schedules have -> values."""
 
 from datetime import datetime
 
 from azext_iotjobs.fleet_job.store.holder import Holder, is_gone
 from azext_iotjobs.fleet_job.store.shapes import check_shape
-from azext_iotjobs.fleet_job.store.sqlite.stored_row import StoredRow, instant, instant_or_none, stored, word
+from azext_iotjobs.fleet_job.store.sql.stored_row import StoredRow, instant, instant_or_none, stored, word
 from azext_iotjobs.fleet_job.store.stored_json import parse_schedule
 from azext_iotjobs.model.fleet_job import check_id
 from azext_iotjobs.model.occurrence import Occurrence, OccurrenceState, StoredSchedule
@@ -45,4 +45,4 @@ def _is_held(row: StoredRow, now: datetime) -> bool:
         return False
     holder = Holder(row["owner"], row["machine"], row["pid"])
     check_shape(holder)
-    return instant(row["until"]) > now and not is_gone(holder)
+    return instant(row["until"] - row.clock_ahead_s) > now and not is_gone(holder)

@@ -1,34 +1,35 @@
-"""A row of the SQLite file, and how a value is made of it: whole, or StateDamaged with file, table and what is wrong.
+"""A row of a store, and how a value is made of it: whole, or StateDamaged with place, table and what is wrong.
 
-What stands in a file is checked here, once; a value that was made of a row is trusted from then on. Instants are stored
-as Unix seconds.
+What stands in a store is checked here, once; a value that was made of a row is trusted from then on. Instants are
+stored as Unix seconds.
 """
 
-import sqlite3
 from collections.abc import Callable
 from dataclasses import is_dataclass
 from datetime import datetime, timezone
 from enum import Enum
 from functools import wraps
-from pathlib import Path
-from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar
+from typing import Any, Concatenate, NoReturn, ParamSpec, Protocol, TypeVar
 
 from azext_iotjobs.fleet_job.store.shapes import BadField, check_shape, shown
-from azext_iotjobs.fleet_job.store.sqlite.state_errors import damaged
-from azext_iotjobs.model.errors import UserError
+from azext_iotjobs.model.errors import StateDamaged, UserError
 
 
-class StoredRow(sqlite3.Row):
-    """A row that knows its file, for errors."""
+class StoredRow(Protocol):
+    """A row that knows its store."""
 
-    path: Path
+    @property
+    def clock_ahead_s(self) -> float:
+        """How far the clock by which leases expire is ahead of this machine's."""
 
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key: Any, /) -> Any:
         """A column. Raises StateDamaged where there is none."""
-        try:
-            return super().__getitem__(key)
-        except IndexError as err:
-            raise damaged(self.path, f"there is no column {key}") from err
+
+    def keys(self) -> list[str]:
+        """The names of its columns."""
+
+    def damaged(self, what: str) -> StateDamaged:
+        """The error for a row that we did not write so."""
 
 
 Given = ParamSpec("Given")
@@ -63,14 +64,14 @@ def number(row: StoredRow, name: str) -> int | None:
     """A whole number of a row; None where there is none. Raises StateDamaged."""
     value = row[name]
     if value is not None and not isinstance(value, int):
-        raise damaged(row.path, f"{name} is {shown(value)}, not a number")
+        raise row.damaged(f"{name} is {shown(value)}, not a number")
     return value
 
 
 def _refuse(table: str, row: StoredRow, err: Exception) -> NoReturn:
     names = [f"{name} {shown(row[name])}" for name in row.keys() if name in NAMING][:SHOWN_NAMES]
     what = f"{err} is missing" if isinstance(err, KeyError) else str(err)
-    raise damaged(row.path, f"a row of {table} ({', '.join(names)}): {what}") from err
+    raise row.damaged(f"a row of {table} ({', '.join(names)}): {what}") from err
 
 
 def instant(seconds: float) -> datetime:
@@ -89,7 +90,7 @@ def seconds(at: datetime | None) -> float | None:
 
 
 def text(typed: str | None) -> str | None:
-    """What somebody typed, as SQLite takes it: bytes that were no text have become halves of characters."""
+    """What somebody typed, as a store takes it: bytes that were no text have become halves of characters."""
     return None if typed is None else typed.encode("utf-8", "replace").decode()
 
 

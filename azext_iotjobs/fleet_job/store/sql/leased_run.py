@@ -1,19 +1,19 @@
 """A run whose lease this process has: nobody else writes what is written here. How the lease keeps it so: lease.py."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from azext_iotjobs.fleet_job.store.leased_contract import RunSnapshot
-from azext_iotjobs.fleet_job.store.sqlite.database import Database
-from azext_iotjobs.fleet_job.store.sqlite.device_rows import DeviceRows
-from azext_iotjobs.fleet_job.store.sqlite.gate_rows import GateRows
-from azext_iotjobs.fleet_job.store.sqlite.hub_job_rows import HubJobRows
-from azext_iotjobs.fleet_job.store.sqlite.lease import HeldLease
-from azext_iotjobs.fleet_job.store.sqlite.run_store import RunStore
-from azext_iotjobs.fleet_job.store.sqlite.stored_row import number, seconds, text
-from azext_iotjobs.fleet_job.store.sqlite.verifying_rows import VerifyingRows
-from azext_iotjobs.fleet_job.store.sqlite.waiting_rows import WaitingRows
+from azext_iotjobs.fleet_job.store.sql.database import Database
+from azext_iotjobs.fleet_job.store.sql.device_rows import DeviceRows
+from azext_iotjobs.fleet_job.store.sql.gate_rows import GateRows
+from azext_iotjobs.fleet_job.store.sql.hub_job_rows import HubJobRows
+from azext_iotjobs.fleet_job.store.sql.lease import HeldLease
+from azext_iotjobs.fleet_job.store.sql.run_store import RunStore
+from azext_iotjobs.fleet_job.store.sql.stored_row import number, seconds, text
+from azext_iotjobs.fleet_job.store.sql.verifying_rows import VerifyingRows
+from azext_iotjobs.fleet_job.store.sql.waiting_rows import WaitingRows
 from azext_iotjobs.fleet_job.store.stored_json import render_delivery
 from azext_iotjobs.model.fleet_job import Delivery
 from azext_iotjobs.model.gates import GateVerdict
@@ -23,17 +23,18 @@ from azext_iotjobs.model.run import next_state
 from azext_iotjobs.model.run_state import RunEvent, RunState
 from azext_iotjobs.model.verification import CANCELED_TEXT, VerificationFailure
 
-# Left to itself, SQLite takes the primary key, and reads all devices of the run at each step.
-CUT_OFF = "SELECT count(*) FROM device INDEXED BY device_calling WHERE run = ? AND state = 'calling' AND epoch <> ?"
-
 # A clock that is set back between two processes moves no recorded instant before one that came before it.
 LATEST = (
     "coalesce(started_at, created_at), "
     "coalesce((SELECT max(coalesce(batch.ended_at, batch.started_at)) FROM batch WHERE batch.run = run.key), 0)"
 )
+BEFORE_BATCH = (
+    "coalesce((SELECT max(ended_at) FROM batch AS before WHERE before.run = ?2 AND before.ordinal < ?3), 0), "
+    "(SELECT started_at FROM run WHERE key = ?2)"
+)
 
 
-class SqliteLeasedRun:
+class SqlLeasedRun:
     """Implements contract.LeasedRun."""
 
     def __init__(self, database: Database, runs: RunStore, lease: HeldLease) -> None:
@@ -43,10 +44,13 @@ class SqliteLeasedRun:
         self.waiting = WaitingRows(database, lease)
         self.hub_jobs = HubJobRows(database, lease, self.devices)
         self._database = database
+        self._latest = database.dialect.latest
+        # Left to itself, SQLite takes the primary key, and reads all devices of the run at each step.
+        self._calling = f"device {database.dialect.by('device_calling')}"
         self._runs = runs
         self._lease = lease
         self._gates = GateRows(database, runs, lease)
-        self._version: tuple[int, int] | None = None  # of the database, when this was read:
+        self._version: Hashable | None = None  # of the database, when this was read:
         self._snapshot: RunSnapshot | None = None
 
     def beat(self, now: datetime) -> None:
@@ -74,7 +78,10 @@ class SqliteLeasedRun:
     def _read_snapshot(self) -> RunSnapshot:
         run = self._runs.get_by_key(self.key)
         batch = self._runs.current_batch(run)
-        cut_off = self._row_count(CUT_OFF, self._lease.epoch)
+        cut_off = self._row_count(
+            f"SELECT count(*) FROM {self._calling} WHERE run = ? AND state = 'calling' AND epoch <> ?",
+            self._lease.epoch,
+        )
         return RunSnapshot(run=run, batch=batch, cut_off_count=cut_off, retry_count=0, retry_round=1)
 
     def begin(
@@ -90,8 +97,8 @@ class SqliteLeasedRun:
         with self._lease.transaction(now):
             self._move(event)
             self._database.change(
-                "UPDATE run SET started_at = coalesce(started_at, max(?, created_at)), ended_at = NULL, reason = NULL, "
-                "ended_by = NULL, forgiven = ? WHERE key = ?",
+                f"UPDATE run SET started_at = coalesce(started_at, {self._latest('?', 'created_at')}), "
+                "ended_at = NULL, reason = NULL, ended_by = NULL, forgiven = ? WHERE key = ?",
                 (now.timestamp(), forgiven_of_run, self.key),
             )
             self._database.change(
@@ -123,11 +130,11 @@ class SqliteLeasedRun:
         with self._lease.transaction(now):
             state = self._move(event)
             self._database.change(
-                f"UPDATE run SET ended_at = max(?, {LATEST}), reason = ?, ended_by = ?, "
-                "go_on_at = CASE WHEN ? THEN NULL ELSE go_on_at END, "
+                f"UPDATE run SET ended_at = {self._latest('?', LATEST)}, reason = ?, ended_by = ?, "
+                "go_on_at = CASE WHEN ? = 1 THEN NULL ELSE go_on_at END, "
                 "wish = NULL, wish_by = NULL, wish_reason = NULL, wish_at = NULL, lease_owner = NULL, "
                 "lease_machine = NULL, lease_pid = NULL, lease_until = NULL, lease_beat_at = NULL WHERE key = ?",
-                (now.timestamp(), text(reason), text(by), state.has_ended, self.key),
+                (now.timestamp(), text(reason), text(by), int(state.has_ended), self.key),
             )
             if state is RunState.CANCELED:
                 self._end_verifying()
@@ -135,7 +142,7 @@ class SqliteLeasedRun:
                 self._database.change(
                     "UPDATE batch SET state = CASE state "
                     "WHEN 'running' THEN 'canceled' WHEN 'gated' THEN 'completed' ELSE 'skipped' END, "
-                    "ended_at = CASE state WHEN 'running' THEN max(?, started_at) ELSE ended_at END "
+                    f"ended_at = CASE state WHEN 'running' THEN {self._latest('?', 'started_at')} ELSE ended_at END "
                     "WHERE run = ? AND state IN ('pending', 'running', 'gated')",
                     (now.timestamp(), self.key),
                 )
@@ -143,8 +150,8 @@ class SqliteLeasedRun:
     def _end_verifying(self) -> None:
         """Nobody looks at devices any more that are being verified."""
         self._database.change(
-            "UPDATE device INDEXED BY device_verifying SET state = 'failed', error_class = ?, error_code = ?, "
-            "error_text = ? WHERE run = ? AND state = 'verifying'",
+            f"UPDATE device {self._database.dialect.by('device_verifying')} SET state = 'failed', error_class = ?, "
+            "error_code = ?, error_text = ? WHERE run = ? AND state = 'verifying'",
             (ErrorClass.NOT_VERIFIED.value, VerificationFailure.NOT_VERIFIED.value, CANCELED_TEXT, self.key),
         )
 
@@ -161,12 +168,12 @@ class SqliteLeasedRun:
     def _settle(self, whose: str, *, is_repeatable: bool, now: datetime) -> int:
         if is_repeatable:
             return self._database.change(
-                "UPDATE device INDEXED BY device_calling SET state = 'pending', was_cut_off = 1, due_at = NULL "
+                f"UPDATE {self._calling} SET state = 'pending', was_cut_off = 1, due_at = NULL "
                 f"WHERE run = ?1 AND state = 'calling' {whose}",
                 (self.key, self._lease.epoch),
             )
         return self._database.change(
-            "UPDATE device INDEXED BY device_calling SET state = 'uncertain', ended_at = ?3, error_class = NULL, "
+            f"UPDATE {self._calling} SET state = 'uncertain', ended_at = ?3, error_class = NULL, "
             "error_code = 'CutOff', error_text = 'The call was under way when the process that made it ended; the "
             f"device may have been called.' WHERE run = ?1 AND state = 'calling' {whose}",
             (self.key, self._lease.epoch, now.timestamp()),
@@ -176,9 +183,8 @@ class SqliteLeasedRun:
         """A batch begins."""
         with self._lease.transaction(now):
             self._database.change(
-                "UPDATE batch SET state = 'running', started_at = max(?1, coalesce((SELECT max(ended_at) FROM batch AS "
-                "before WHERE before.run = ?2 AND before.ordinal < ?3), 0), (SELECT started_at FROM run WHERE key = "
-                "?2)) WHERE run = ?2 AND ordinal = ?3",
+                f"UPDATE batch SET state = 'running', started_at = {self._latest('?1', BEFORE_BATCH)} "
+                "WHERE run = ?2 AND ordinal = ?3",
                 (now.timestamp(), self.key, ordinal),
             )
 
@@ -196,8 +202,8 @@ class SqliteLeasedRun:
         """A batch has ended, and its gates have passed; the next begins no sooner than `next_batch_at`."""
         with self._lease.transaction(now):
             self._database.change(
-                "UPDATE batch SET state = 'completed', ended_at = coalesce(ended_at, max(?, started_at)) "
-                "WHERE run = ? AND ordinal = ?",
+                "UPDATE batch SET state = 'completed', "
+                f"ended_at = coalesce(ended_at, {self._latest('?', 'started_at')}) WHERE run = ? AND ordinal = ?",
                 (now.timestamp(), self.key, ordinal),
             )
             self._database.change(

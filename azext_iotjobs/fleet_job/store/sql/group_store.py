@@ -1,10 +1,10 @@
 """Device groups: rows of device_group, conditions that were saved under a name."""
 
 from azext_iotjobs.fleet_job.store.contract import DeviceGroup
-from azext_iotjobs.fleet_job.store.sqlite import rows
-from azext_iotjobs.fleet_job.store.sqlite.database import Database
-from azext_iotjobs.fleet_job.store.sqlite.definition_store import DefinitionStore
-from azext_iotjobs.fleet_job.store.sqlite.stored_row import text
+from azext_iotjobs.fleet_job.store.sql import rows
+from azext_iotjobs.fleet_job.store.sql.database import Database
+from azext_iotjobs.fleet_job.store.sql.definition_store import DefinitionStore
+from azext_iotjobs.fleet_job.store.sql.stored_row import text
 from azext_iotjobs.model.errors import ConflictingChoice, NotFound
 from azext_iotjobs.model.text import Text, command, existing
 
@@ -32,7 +32,8 @@ class GroupStore:
         """Save a condition under a name, in place of the one that had it."""
         with self._database.transaction():
             self._database.change(
-                "INSERT OR REPLACE INTO device_group VALUES (?, ?, ?)", (host, text(name), text(condition))
+                "INSERT INTO device_group VALUES (?1, ?2, ?3) ON CONFLICT (host, name) DO UPDATE SET condition = ?3",
+                (host, text(name), text(condition)),
             )
 
     def condition_of(self, host: str, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Rows of the SQLite file -> values."""
+"""Rows of a store -> values."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ from azext_iotjobs.fleet_job.plan import RUN_KEY_LENGTH
 from azext_iotjobs.fleet_job.store.contract import DeviceGroup
 from azext_iotjobs.fleet_job.store.holder import Holder, is_gone
 from azext_iotjobs.fleet_job.store.shapes import BadField, check_shape, shown
-from azext_iotjobs.fleet_job.store.sqlite.stored_row import StoredRow, instant, instant_or_none, stored, word
+from azext_iotjobs.fleet_job.store.sql.stored_row import StoredRow, instant, instant_or_none, stored, word
 from azext_iotjobs.fleet_job.store.stored_json import (
     parse_answer,
     parse_definition,
@@ -305,12 +305,12 @@ def epoch_of(row: StoredRow) -> int:
 
 @stored("run")
 def holder_of(row: StoredRow) -> tuple[Holder, datetime] | None:
-    """Who has the lease of a row of run, and until when; None: nobody."""
+    """Who has the lease of a row of run, and until when by this machine's clock; None: nobody."""
     if row["lease_owner"] is None:
         return None
     holder = Holder(row["lease_owner"], row["lease_machine"], row["lease_pid"])
     check_shape(holder)
-    return holder, instant(row["lease_until"])
+    return holder, instant(row["lease_until"] - row.clock_ahead_s)
 
 
 def _stop_request(row: StoredRow) -> StopRequest | None:
@@ -325,4 +325,5 @@ def _lease(row: StoredRow) -> Lease | None:
     if found is None:
         return None
     holder, until = found
-    return Lease(owner=holder.owner, until=until, beat_at=instant(row["lease_beat_at"]), is_gone=is_gone(holder))
+    beat_at = instant(row["lease_beat_at"] - row.clock_ahead_s)
+    return Lease(owner=holder.owner, until=until, beat_at=beat_at, is_gone=is_gone(holder))

@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterable
 from datetime import datetime
 
-from azext_iotjobs.fleet_job.store.sqlite import rows
-from azext_iotjobs.fleet_job.store.sqlite.database import Database
-from azext_iotjobs.fleet_job.store.sqlite.lease import HeldLease
-from azext_iotjobs.fleet_job.store.sqlite.stored_row import seconds
+from azext_iotjobs.fleet_job.store.sql import rows
+from azext_iotjobs.fleet_job.store.sql.database import Database
+from azext_iotjobs.fleet_job.store.sql.lease import HeldLease
+from azext_iotjobs.fleet_job.store.sql.stored_row import seconds
 from azext_iotjobs.model.attempt import Attempt, AttemptResult
 from azext_iotjobs.model.run_state import DeviceState
 from azext_iotjobs.model.when_online import OfflineWait
@@ -47,11 +47,11 @@ class DeviceRows:
                 "error_text = ?, method_status = ?, payload = ?, due_at = ?, verify_by = ?, verified_at = NULL, "
                 "reported = NULL, was_cut_off = 0, epoch = NULL, offline_since = coalesce(?, offline_since), "
                 "wait_until = coalesce(?, wait_until), times_offline = coalesce(?, times_offline), look_at = ?, "
-                "part = CASE WHEN ? THEN NULL ELSE part END WHERE run = ? AND seq = ?",
+                "part = CASE WHEN ? = 1 THEN NULL ELSE part END WHERE run = ? AND seq = ?",
                 ((*_values_of(each), key, each.seq) for each in ended),
             )
             self._database.change_many(
-                "UPDATE device SET state = 'pending', epoch = NULL, began_at = CASE WHEN tries THEN began_at END "
+                "UPDATE device SET state = 'pending', epoch = NULL, began_at = CASE WHEN tries > 0 THEN began_at END "
                 "WHERE run = ? AND seq = ?",
                 ((key, seq) for seq in again),
             )
@@ -88,5 +88,5 @@ def _values_of(result: AttemptResult) -> tuple[object, ...]:
         seconds(result.due_at),
         seconds(result.verify_by),
         *wait_values(result.wait),
-        is_again or result.wait is not None,
+        int(is_again or result.wait is not None),
     )

@@ -6,8 +6,8 @@ They stand there until `RunStore.add` takes them: nobody is locked out meanwhile
 from collections.abc import Iterable, Sequence
 
 from azext_iotjobs.fleet_job import plan
-from azext_iotjobs.fleet_job.store.sqlite.database import Database
-from azext_iotjobs.fleet_job.store.sqlite.results import ResultStore
+from azext_iotjobs.fleet_job.store.sql.database import Database
+from azext_iotjobs.fleet_job.store.sql.results import ResultStore
 from azext_iotjobs.model.run import Run
 
 
@@ -20,14 +20,15 @@ class CandidateTable:
 
     def collect(self, devices: Iterable[tuple[str, str | None]], seed: int) -> int:
         """Note devices in their order; gives how many."""
+        own = self._database.dialect
         self.drop()
         self._database.change(
-            "CREATE TEMP TABLE chosen (seq INTEGER PRIMARY KEY, device_id TEXT NOT NULL, module_id TEXT, rank INTEGER, "
-            "UNIQUE (device_id, module_id))"
+            f"CREATE TEMP TABLE chosen (seq {own.counting_key}, device_id {own.text} NOT NULL, module_id {own.text}, "
+            "rank BIGINT, UNIQUE (device_id, module_id))"
         )
         self._database.change_many(
-            "INSERT INTO temp.chosen (device_id, module_id, rank) SELECT ?1, ?2, ?3 "
-            "WHERE NOT EXISTS (SELECT 1 FROM temp.chosen WHERE device_id = ?1 AND module_id IS ?2)",
+            "INSERT INTO chosen (device_id, module_id, rank) SELECT ?1, ?2, ?3 "
+            f"WHERE NOT EXISTS (SELECT 1 FROM chosen WHERE device_id = ?1 AND module_id {own.is_same} ?2)",
             ((device, module, plan.sample_rank(seed, device, module)) for device, module in devices),
         )
         return self.count()
@@ -38,34 +39,34 @@ class CandidateTable:
 
     def count(self) -> int:
         """How many there are."""
-        row = self._database.row("SELECT count(*) AS count FROM temp.chosen")
+        row = self._database.row("SELECT count(*) AS count FROM chosen")
         assert row is not None
         return int(row["count"])
 
     def among(self, device_ids: Sequence[str]) -> list[str]:
         """Those of `device_ids` that are candidates."""
-        found = "SELECT 1 FROM temp.chosen WHERE device_id = ?"
+        found = "SELECT 1 FROM chosen WHERE device_id = ?"
         return [each for each in device_ids if self._database.row(found, (each,)) is not None]
 
     def sort(self) -> None:
         """Put them in the order of their ids."""
-        self._renumber("ORDER BY device_id, module_id")
+        self._renumber(f"ORDER BY device_id, module_id {self._database.dialect.nulls_first}")
 
     def exclude(self, device_ids: Sequence[str]) -> int:
         """Take devices, with their modules, away; gives how many are left."""
-        self._database.change_many("DELETE FROM temp.chosen WHERE device_id = ?", ((each,) for each in device_ids))
+        self._database.change_many("DELETE FROM chosen WHERE device_id = ?", ((each,) for each in device_ids))
         self._renumber("ORDER BY seq")
         return self.count()
 
     def keep_first(self, count: int) -> int:
         """Keep the first `count`; gives how many are left."""
-        self._database.change("DELETE FROM temp.chosen WHERE seq > ?", (count,))
+        self._database.change("DELETE FROM chosen WHERE seq > ?", (count,))
         return self.count()
 
     def keep_sample(self, count: int) -> int:
         """Keep a random sample, the same each time for the same seed; gives how many are left."""
         self._database.change(
-            "DELETE FROM temp.chosen WHERE seq NOT IN (SELECT seq FROM temp.chosen ORDER BY rank, seq LIMIT ?)",
+            "DELETE FROM chosen WHERE seq NOT IN (SELECT seq FROM chosen ORDER BY rank, seq LIMIT ?)",
             (count,),
         )
         self._renumber("ORDER BY seq")
@@ -73,15 +74,18 @@ class CandidateTable:
 
     def drop(self) -> None:
         """Forget them all."""
-        self._database.change("DROP TABLE IF EXISTS temp.chosen")
+        self._database.change("DROP TABLE IF EXISTS chosen")
 
     def _renumber(self, order: str) -> None:
         """Number them from 1 without a gap."""
-        self._database.change("DROP TABLE IF EXISTS temp.ordered")
-        self._database.change("CREATE TEMP TABLE ordered (seq INTEGER PRIMARY KEY, device_id, module_id, rank)")
+        own = self._database.dialect
+        self._database.change("DROP TABLE IF EXISTS ordered")
         self._database.change(
-            "INSERT INTO temp.ordered (device_id, module_id, rank) "
-            f"SELECT device_id, module_id, rank FROM temp.chosen {order}"
+            f"CREATE TEMP TABLE ordered (seq {own.counting_key}, device_id {own.text}, module_id {own.text}, "
+            "rank BIGINT)"
         )
-        self._database.change("DROP TABLE temp.chosen")
-        self._database.change("ALTER TABLE temp.ordered RENAME TO chosen")
+        self._database.change(
+            f"INSERT INTO ordered (device_id, module_id, rank) SELECT device_id, module_id, rank FROM chosen {order}"
+        )
+        self._database.change("DROP TABLE chosen")
+        self._database.change("ALTER TABLE ordered RENAME TO chosen")

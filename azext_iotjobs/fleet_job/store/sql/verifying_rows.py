@@ -4,17 +4,15 @@ import json
 from collections.abc import Iterable
 from datetime import datetime
 
-from azext_iotjobs.fleet_job.store.sqlite import rows
-from azext_iotjobs.fleet_job.store.sqlite.database import Database
-from azext_iotjobs.fleet_job.store.sqlite.device_rows import wait_values
-from azext_iotjobs.fleet_job.store.sqlite.lease import HeldLease
-from azext_iotjobs.fleet_job.store.sqlite.stored_row import instant_or_none, seconds
+from azext_iotjobs.fleet_job.store.sql import rows
+from azext_iotjobs.fleet_job.store.sql.database import Database
+from azext_iotjobs.fleet_job.store.sql.device_rows import wait_values
+from azext_iotjobs.fleet_job.store.sql.dialect import Dialect
+from azext_iotjobs.fleet_job.store.sql.lease import HeldLease
+from azext_iotjobs.fleet_job.store.sql.stored_row import instant_or_none, seconds
 from azext_iotjobs.model.attempt import VerifiedAttempt
 from azext_iotjobs.model.run_state import DeviceState
 from azext_iotjobs.model.verification import VerifyingDevice
-
-# Left to itself, SQLite takes the primary key, and reads all devices of the run.
-VERIFYING = "FROM device INDEXED BY device_verifying WHERE run = ? AND state = 'verifying'"
 
 
 class VerifyingRows:
@@ -23,6 +21,7 @@ class VerifyingRows:
     def __init__(self, database: Database, lease: HeldLease) -> None:
         self._database = database
         self._lease = lease
+        self._verifying = verifying(database.dialect)
 
     def page(
         self, after: VerifyingDevice | None, limit: int, *, since: datetime | None = None
@@ -32,7 +31,7 @@ class VerifyingRows:
         if since is not None:
             behind = max(behind, (since.timestamp(), 0))
         found = self._database.rows(
-            f"SELECT {rows.VERIFYING_COLUMNS} {VERIFYING} "
+            f"SELECT {rows.VERIFYING_COLUMNS} {self._verifying} "
             "AND (verify_by, seq) > (?, ?) ORDER BY verify_by, seq LIMIT ?",
             (self._lease.key, *behind, limit),
         )
@@ -40,7 +39,9 @@ class VerifyingRows:
 
     def first_deadline(self) -> datetime | None:
         """By when the first of them has to be verified; None: there are none."""
-        row = self._database.row(f"SELECT verify_by {VERIFYING} ORDER BY verify_by, seq LIMIT 1", (self._lease.key,))
+        row = self._database.row(
+            f"SELECT verify_by {self._verifying} ORDER BY verify_by, seq LIMIT 1", (self._lease.key,)
+        )
         return None if row is None else instant_or_none(row["verify_by"])
 
     def write(self, now: datetime, ended: Iterable[VerifiedAttempt]) -> None:
@@ -50,7 +51,7 @@ class VerifyingRows:
                 "UPDATE device SET state = ?, verified_at = ?, reported = ?, error_class = ?, error_code = ?, "
                 "error_text = ?, due_at = ?, offline_since = coalesce(?, offline_since), "
                 "wait_until = coalesce(?, wait_until), times_offline = coalesce(?, times_offline), look_at = ?, "
-                "part = CASE WHEN ? THEN NULL ELSE part END "
+                "part = CASE WHEN ? = 1 THEN NULL ELSE part END "
                 "WHERE run = ? AND seq = ? AND state = 'verifying'",
                 ((*_values_of(each), self._lease.key, each.seq) for each in ended),
             )
@@ -96,5 +97,11 @@ def _values_of(end: VerifiedAttempt) -> tuple[object, ...]:
         end.error_text,
         seconds(end.due_at),
         *wait_values(end.wait),
-        is_again or end.wait is not None,
+        int(is_again or end.wait is not None),
     )
+
+
+def verifying(dialect: Dialect) -> str:
+    """The devices of a run that are being verified, as SQL."""
+    # Left to itself, SQLite takes the primary key, and reads all devices of the run.
+    return f"FROM device {dialect.by('device_verifying')} WHERE run = ? AND state = 'verifying'"

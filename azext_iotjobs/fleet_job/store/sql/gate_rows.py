@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from azext_iotjobs.fleet_job.store.sqlite.database import Database
-from azext_iotjobs.fleet_job.store.sqlite.lease import HeldLease
-from azext_iotjobs.fleet_job.store.sqlite.run_store import RunStore
-from azext_iotjobs.fleet_job.store.sqlite.stored_row import text
+from azext_iotjobs.fleet_job.store.sql.database import Database
+from azext_iotjobs.fleet_job.store.sql.lease import HeldLease
+from azext_iotjobs.fleet_job.store.sql.run_store import RunStore
+from azext_iotjobs.fleet_job.store.sql.stored_row import text
 from azext_iotjobs.fleet_job.store.stored_json import render_verdicts
 from azext_iotjobs.model.gates import GateKind, GateVerdict
 from azext_iotjobs.model.run import Batch
@@ -23,8 +23,9 @@ class GateRows:
 
     def begin(self, ordinal: int, now: datetime) -> None:
         """The devices of a batch have ended; its gates are evaluated."""
+        ended_at = self._database.dialect.latest("?1", "started_at")
         self._database.change(
-            "UPDATE batch SET state = 'gated', ended_at = max(?1, started_at), gated_at = max(?1, started_at) "
+            f"UPDATE batch SET state = 'gated', ended_at = {ended_at}, gated_at = {ended_at} "
             "WHERE run = ?2 AND ordinal = ?3",
             (now.timestamp(), self._lease.key, ordinal),
         )

@@ -3,19 +3,15 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from azext_iotjobs.fleet_job.store.sqlite import rows
-from azext_iotjobs.fleet_job.store.sqlite.database import Database
-from azext_iotjobs.fleet_job.store.sqlite.lease import HeldLease
-from azext_iotjobs.fleet_job.store.sqlite.stored_row import instant_or_none, seconds
+from azext_iotjobs.fleet_job.store.sql import rows
+from azext_iotjobs.fleet_job.store.sql.database import Database
+from azext_iotjobs.fleet_job.store.sql.lease import HeldLease
+from azext_iotjobs.fleet_job.store.sql.stored_row import instant_or_none, seconds
 from azext_iotjobs.model.result import ErrorClass
 from azext_iotjobs.model.run_state import DeviceState
 from azext_iotjobs.model.verification import CANCELED_TEXT as NOT_VERIFIED_TEXT
 from azext_iotjobs.model.verification import VerificationFailure
 from azext_iotjobs.model.when_online import CANCELED_TEXT, DID_NOT_CONNECT, Connected, WaitingDevice, over_text
-
-# Left to itself, SQLite takes the primary key, and reads all devices of the run.
-TO_CONNECT = "FROM device INDEXED BY device_to_connect WHERE run = ? AND state = 'waiting'"
-TO_LOOK_FOR = "FROM device INDEXED BY device_to_look_for WHERE run = ? AND state = 'waiting'"
 
 
 class WaitingRows:
@@ -24,19 +20,25 @@ class WaitingRows:
     def __init__(self, database: Database, lease: HeldLease) -> None:
         self._database = database
         self._lease = lease
+        # Left to itself, SQLite takes the primary key, and reads all devices of the run.
+        self._to_connect = f"device {database.dialect.by('device_to_connect')}"
+        self._to_look_for = f"device {database.dialect.by('device_to_look_for')}"
 
     def page(self, after: int, limit: int, now: datetime) -> list[WaitingDevice]:
         """Those that are looked for now, by their numbers, at most `limit`; those behind `after`."""
         found = self._database.rows(
-            f"SELECT seq, device_id, module_id, batch, tries, verify_by, {rows.WAIT_COLUMNS} {TO_CONNECT} "
-            "AND seq > ? AND look_at <= ? ORDER BY seq LIMIT ?",
+            f"SELECT seq, device_id, module_id, batch, tries, verify_by, {rows.WAIT_COLUMNS} FROM {self._to_connect} "
+            "WHERE run = ? AND state = 'waiting' AND seq > ? AND look_at <= ? ORDER BY seq LIMIT ?",
             (self._lease.key, after, now.timestamp(), limit),
         )
         return [rows.waiting_device_of(each) for each in found]
 
     def next_look_at(self) -> datetime | None:
         """When the first of them is looked for next; None: nobody waits."""
-        row = self._database.row(f"SELECT look_at {TO_LOOK_FOR} ORDER BY look_at LIMIT 1", (self._lease.key,))
+        row = self._database.row(
+            f"SELECT look_at FROM {self._to_look_for} WHERE run = ? AND state = 'waiting' ORDER BY look_at LIMIT 1",
+            (self._lease.key,),
+        )
         return None if row is None else instant_or_none(row["look_at"])
 
     def write(
@@ -65,13 +67,13 @@ class WaitingRows:
     def move(self, batch: int) -> int:
         """Put all of them into a batch; gives how many they are. Called inside the lease's transaction."""
         return self._database.change(
-            "UPDATE device INDEXED BY device_to_connect SET batch = ? WHERE run = ? AND state = 'waiting'",
+            f"UPDATE {self._to_connect} SET batch = ? WHERE run = ? AND state = 'waiting'",
             (batch, self._lease.key),
         )
 
     def end(self) -> None:
         """Nobody looks for them any more. Called inside the lease's transaction."""
-        of_those = "UPDATE device INDEXED BY device_to_connect SET state = 'failed', look_at = NULL, "
+        of_those = f"UPDATE {self._to_connect} SET state = 'failed', look_at = NULL, "
         for is_operated, error_class, code, text in (
             (
                 "verify_by IS NOT NULL",

@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from azext_iotjobs.fleet_job.store.sqlite import schedule_rows
-from azext_iotjobs.fleet_job.store.sqlite.database import Database
-from azext_iotjobs.fleet_job.store.sqlite.definition_store import DefinitionStore
-from azext_iotjobs.fleet_job.store.sqlite.stored_row import text
+from azext_iotjobs.fleet_job.store.sql import schedule_rows
+from azext_iotjobs.fleet_job.store.sql.database import Database
+from azext_iotjobs.fleet_job.store.sql.definition_store import DefinitionStore
+from azext_iotjobs.fleet_job.store.sql.stored_row import text
 from azext_iotjobs.fleet_job.store.stored_json import render_schedule
 from azext_iotjobs.model.errors import NotFound
 from azext_iotjobs.model.occurrence import StoredSchedule

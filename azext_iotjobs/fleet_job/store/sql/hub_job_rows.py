@@ -7,11 +7,11 @@ from datetime import datetime
 
 from azext_iotjobs.fleet_job.hub_job import HubJob, HubJobState
 from azext_iotjobs.fleet_job.plan import PlannedHubJob
-from azext_iotjobs.fleet_job.store.sqlite import rows
-from azext_iotjobs.fleet_job.store.sqlite.database import Database
-from azext_iotjobs.fleet_job.store.sqlite.device_rows import DeviceRows
-from azext_iotjobs.fleet_job.store.sqlite.lease import HeldLease
-from azext_iotjobs.fleet_job.store.sqlite.stored_row import (
+from azext_iotjobs.fleet_job.store.sql import rows
+from azext_iotjobs.fleet_job.store.sql.database import Database
+from azext_iotjobs.fleet_job.store.sql.device_rows import DeviceRows
+from azext_iotjobs.fleet_job.store.sql.lease import HeldLease
+from azext_iotjobs.fleet_job.store.sql.stored_row import (
     StoredRow,
     instant_or_none,
     number,
@@ -49,6 +49,7 @@ class HubJobRows:
         self._database = database
         self._lease = lease
         self._devices = devices
+        self._in_part = database.dialect.by("device_in_part")
 
     def open(self) -> list[HubJob]:
         """Those that are not closed; they are all of one batch."""
@@ -100,7 +101,7 @@ class HubJobRows:
         with self._lease.transaction(now):
             self._devices.write(now, ended=list(ended))
             self._database.change(
-                "UPDATE device INDEXED BY device_in_part SET part = NULL "
+                f"UPDATE device {self._in_part} SET part = NULL "
                 "WHERE run = ? AND batch = ? AND part = ? AND state = 'pending'",
                 self._key_of(hub_job),
             )
@@ -110,7 +111,7 @@ class HubJobRows:
     def devices_of(self, hub_job: HubJob) -> list[Attempt]:
         """The devices of a hub job that have not ended."""
         found = self._database.rows(
-            f"SELECT {rows.ATTEMPT_COLUMNS} FROM device INDEXED BY device_in_part "
+            f"SELECT {rows.ATTEMPT_COLUMNS} FROM device {self._in_part} "
             "WHERE run = ? AND batch = ? AND part = ? AND state = 'pending' ORDER BY seq",
             self._key_of(hub_job),
         )
@@ -125,7 +126,7 @@ class HubJobRows:
                 seconds(hub_job.intended_at),
                 seconds(hub_job.submitted_at),
                 hub_job.status,
-                hub_job.was_cancel_asked,
+                int(hub_job.was_cancel_asked),
                 hub_job.limit_s,
                 *self._key_of(hub_job),
             ),

@@ -5,9 +5,9 @@ from datetime import datetime
 
 from azext_iotjobs.fleet_job.store.holder import Holder
 from azext_iotjobs.fleet_job.store.schedule_contract import ClaimKey
-from azext_iotjobs.fleet_job.store.sqlite import rows, schedule_rows
-from azext_iotjobs.fleet_job.store.sqlite.database import Database
-from azext_iotjobs.fleet_job.store.sqlite.stored_row import StoredRow, instant_or_none, text
+from azext_iotjobs.fleet_job.store.sql import rows, schedule_rows
+from azext_iotjobs.fleet_job.store.sql.database import LAST, Database
+from azext_iotjobs.fleet_job.store.sql.stored_row import StoredRow, instant_or_none, text
 from azext_iotjobs.model.errors import LeaseLost
 from azext_iotjobs.model.occurrence import Decided, Occurrence, OccurrenceState
 
@@ -46,7 +46,7 @@ class OccurrenceStore:
         """Those of a fleet job, the newest first, at most `limit`."""
         found = self._database.rows(
             "SELECT * FROM occurrence WHERE fleet_job = ? ORDER BY at DESC LIMIT ?",
-            (fleet_job_id, -1 if limit is None else limit),
+            (fleet_job_id, LAST if limit is None else limit),
         )
         return [schedule_rows.occurrence_of(each, None) for each in found]
 
@@ -72,8 +72,8 @@ class OccurrenceStore:
                 "UPDATE SET state = 'claimed', decided_at = ?3, by = ?4, epoch = ?6, owner = ?4, machine = ?7, "
                 "pid = ?8, until = ?9",
                 (
-                    *(fleet_job_id, at.timestamp(), now.timestamp(), text(holder.owner), is_backfill, epoch),
-                    *(text(holder.machine), holder.pid, now.timestamp() + CLAIM_S),
+                    *(fleet_job_id, at.timestamp(), now.timestamp(), text(holder.owner), int(is_backfill), epoch),
+                    *(text(holder.machine), holder.pid, self._database.lease_clock(now) + CLAIM_S),
                 ),
             )
         return HeldClaim(self._database, fleet_job_id, ClaimKey(at, epoch), now)
@@ -86,7 +86,7 @@ class OccurrenceStore:
         self._database.change(
             "INSERT INTO occurrence (fleet_job, at, state, note, decided_at, by) VALUES (?1, ?2, ?3, ?4, ?5, ?6) "
             f"ON CONFLICT (fleet_job, at) DO UPDATE SET state = ?3, note = ?4, decided_at = ?5, by = ?6, "
-            f"epoch = epoch + 1, {NO_HOLDER}",
+            f"epoch = occurrence.epoch + 1, {NO_HOLDER}",
             (
                 *(fleet_job_id, decided.at.timestamp(), decided.state.value, text(decided.note)),
                 *(now.timestamp(), text(by)),
@@ -112,7 +112,7 @@ class HeldClaim:
     def beat(self, now: datetime) -> None:
         """Renew the claim when it is time to."""
         if (now - self._beat_at).total_seconds() >= BEAT_S:
-            self._change("until = ?", now.timestamp() + CLAIM_S)
+            self._change("until = ?", self._database.lease_clock(now) + CLAIM_S)
             self._beat_at = now
 
     def release(self, note: str | None, now: datetime) -> None:

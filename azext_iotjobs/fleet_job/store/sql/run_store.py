@@ -4,13 +4,13 @@ from dataclasses import replace
 
 from azext_iotjobs.fleet_job import plan
 from azext_iotjobs.fleet_job.store.contract import MAX_HUB_JOBS, NewRun
-from azext_iotjobs.fleet_job.store.sqlite import rows
-from azext_iotjobs.fleet_job.store.sqlite.candidates import CandidateTable
-from azext_iotjobs.fleet_job.store.sqlite.database import Database
-from azext_iotjobs.fleet_job.store.sqlite.definition_store import DefinitionStore
-from azext_iotjobs.fleet_job.store.sqlite.occurrence_store import NO_HOLDER, take_over
-from azext_iotjobs.fleet_job.store.sqlite.stored_row import StoredRow, number, text
-from azext_iotjobs.fleet_job.store.sqlite.verifying_rows import VERIFYING
+from azext_iotjobs.fleet_job.store.sql import rows
+from azext_iotjobs.fleet_job.store.sql.candidates import CandidateTable
+from azext_iotjobs.fleet_job.store.sql.database import LAST, Database
+from azext_iotjobs.fleet_job.store.sql.definition_store import DefinitionStore
+from azext_iotjobs.fleet_job.store.sql.occurrence_store import NO_HOLDER, take_over
+from azext_iotjobs.fleet_job.store.sql.stored_row import StoredRow, number, text
+from azext_iotjobs.fleet_job.store.sql.verifying_rows import verifying
 from azext_iotjobs.fleet_job.store.stored_json import render_answer, render_delivery, render_narrowed, render_tier
 from azext_iotjobs.fleet_job.unfinished import check_ended
 from azext_iotjobs.model.errors import NotFound
@@ -21,7 +21,6 @@ from azext_iotjobs.model.run import Batch, Run, StopRequest, Tally
 from azext_iotjobs.model.run_state import BatchState, RunState
 from azext_iotjobs.model.text import Text, command
 
-OFFLINE = "FROM device INDEXED BY device_offline WHERE run = ? AND state = 'waiting'"
 IS_SENT = "state <> 'closed' AND state IN ('submitting', 'submitted')"  # the first part is that of the index
 OPEN_BATCHES = tuple(each.value for each in (BatchState.PENDING, BatchState.RUNNING, BatchState.GATED))
 WITH_HOST = """
@@ -38,6 +37,7 @@ class RunStore:
         self._database = database
         self._definitions = definitions
         self._candidates = candidates
+        self._by = database.dialect.by
 
     def add(self, new: NewRun) -> Run:
         """Make a run of the candidates, in batches; from here on they are fixed.
@@ -61,7 +61,8 @@ class RunStore:
     def get(self, fleet_job_id: str, number: int | None = None) -> Run:
         """A run; without a number the last one. Raises NotFound."""
         row = self._database.row(
-            f"{WITH_HOST} WHERE fleet_job = ? AND (? IS NULL OR number = ?) ORDER BY number DESC LIMIT 1",
+            f"{WITH_HOST} WHERE fleet_job = ? AND (CAST(? AS BIGINT) IS NULL OR number = ?) "
+            "ORDER BY number DESC LIMIT 1",
             (fleet_job_id, number, number),
         )
         if row is None:
@@ -93,7 +94,7 @@ class RunStore:
             self._database.change(
                 "UPDATE run SET wish = ?, wish_by = ?, wish_reason = ?, wish_at = ? "
                 "WHERE key = ? AND state NOT IN ('completed', 'canceled') "
-                "AND NOT (coalesce(wish, '') = 'cancel' AND ? = 'stop')",
+                "AND NOT (coalesce(wish, '') = 'cancel' AND CAST(? AS TEXT) = 'stop')",
                 (kind, text(request.by), text(request.reason), request.at.timestamp(), run.key, kind),
             )
 
@@ -110,7 +111,7 @@ class RunStore:
         """Batches of a run in their order, those behind `after`."""
         found = self._database.rows(
             "SELECT * FROM batch WHERE run = ? AND ordinal > ? ORDER BY ordinal LIMIT ?",
-            (run.key, after, -1 if limit is None else limit),
+            (run.key, after, LAST if limit is None else limit),
         )
         return [rows.batch_of(each, self.tally(run.key, each["ordinal"])) for each in found]
 
@@ -150,7 +151,7 @@ class RunStore:
     def calls_in_progress(self, run: Run) -> list[CallInProgress]:
         """Calls that were begun and whose end is not recorded, the first begun first."""
         found = self._database.rows(
-            "SELECT device_id, module_id, batch, began_at FROM device INDEXED BY device_calling "
+            f"SELECT device_id, module_id, batch, began_at FROM device {self._by('device_calling')} "
             "WHERE run = ? AND state = 'calling' ORDER BY began_at, seq",
             (run.key,),
         )
@@ -160,23 +161,25 @@ class RunStore:
         """Devices of a run that are being verified, at most `limit` of them by name; None: there are none."""
         if not run.tally.verifying:
             return None
+        of_those = verifying(self._database.dialect)
         found = self._database.rows(
-            f"SELECT device_id, module_id, batch, ended_at {VERIFYING} ORDER BY verify_by, seq LIMIT ?",
+            f"SELECT device_id, module_id, batch, ended_at {of_those} ORDER BY verify_by, seq LIMIT ?",
             (run.key, limit),
         )
-        last = self._database.row(f"SELECT verify_by {VERIFYING} ORDER BY verify_by DESC LIMIT 1", (run.key,))
+        last = self._database.row(f"SELECT verify_by {of_those} ORDER BY verify_by DESC LIMIT 1", (run.key,))
         return None if last is None else rows.being_verified_of(found, last, run.tally.verifying)
 
     def waiting_to_connect(self, run: Run, limit: int) -> WaitingToConnect | None:
         """Devices of a run that wait to connect, at most `limit` of them by name; None: there are none."""
         if not run.tally.waiting:
             return None
+        offline = f"FROM device {self._by('device_offline')} WHERE run = ? AND state = 'waiting'"
         found = self._database.rows(
-            f"SELECT device_id, module_id, offline_since, wait_until {OFFLINE} ORDER BY wait_until, seq LIMIT ?",
+            f"SELECT device_id, module_id, offline_since, wait_until {offline} ORDER BY wait_until, seq LIMIT ?",
             (run.key, limit),
         )
         last = self._database.rows(
-            f"SELECT device_id, module_id, offline_since, wait_until {OFFLINE} ORDER BY wait_until DESC LIMIT 1",
+            f"SELECT device_id, module_id, offline_since, wait_until {offline} ORDER BY wait_until DESC LIMIT 1",
             (run.key,),
         )
         devices = tuple(rows.waits_to_connect_of(each) for each in found)
@@ -241,11 +244,12 @@ class RunStore:
         change_many(
             "INSERT INTO device (run, seq, device_id, module_id, batch) "
             "SELECT ?, number, device_id, module_id, ? FROM "
-            "(SELECT seq AS number, device_id, module_id FROM temp.chosen WHERE seq BETWEEN ? AND ?)",
+            "(SELECT seq AS number, device_id, module_id FROM chosen WHERE seq BETWEEN ? AND ?) AS member",
             ((key, each.ordinal, each.first, each.last) for each in plan.batches(total, sizes)),
         )
         change(
-            "INSERT INTO tally SELECT run, batch, 'pending', '', count(*) FROM device WHERE run = ? GROUP BY batch",
+            "INSERT INTO tally SELECT run, batch, 'pending', '', count(*) FROM device WHERE run = ? "
+            "GROUP BY run, batch",
             (key,),
         )
         change("INSERT INTO tally VALUES (?, 0, 'pending', '', ?)", (key, total))

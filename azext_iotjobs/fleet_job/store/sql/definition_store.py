@@ -3,9 +3,9 @@
 from dataclasses import replace
 from datetime import datetime
 
-from azext_iotjobs.fleet_job.store.sqlite import rows
-from azext_iotjobs.fleet_job.store.sqlite.database import Database
-from azext_iotjobs.fleet_job.store.sqlite.stored_row import StoredRow, text
+from azext_iotjobs.fleet_job.store.sql import rows
+from azext_iotjobs.fleet_job.store.sql.database import Database
+from azext_iotjobs.fleet_job.store.sql.stored_row import StoredRow, text
 from azext_iotjobs.fleet_job.store.stored_json import render_definition, render_origin
 from azext_iotjobs.model.errors import ConflictingChoice, NotFound
 from azext_iotjobs.model.fleet_job import Definition, FleetJob, Origin
@@ -56,7 +56,7 @@ class DefinitionStore:
     def list_all(self, host: str | None = None) -> list[FleetJob]:
         """All of a hub (None: of every hub), the newest first."""
         found = self._database.rows(
-            f"{JOINED} AND definition.version = fleet_job.version WHERE ? IS NULL OR host = ? "
+            f"{JOINED} AND definition.version = fleet_job.version WHERE CAST(? AS TEXT) IS NULL OR host = ? "
             "ORDER BY fleet_job.created_at DESC, id",
             (host, host),
         )

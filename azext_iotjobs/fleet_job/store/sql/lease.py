@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from azext_iotjobs.fleet_job.store.holder import Holder, is_gone
-from azext_iotjobs.fleet_job.store.sqlite import rows
-from azext_iotjobs.fleet_job.store.sqlite.database import Database
+from azext_iotjobs.fleet_job.store.sql import rows
+from azext_iotjobs.fleet_job.store.sql.database import Database
 from azext_iotjobs.fleet_job.unfinished import executed_by
 from azext_iotjobs.model.errors import LeaseLost, NotFound
 from azext_iotjobs.model.run import Run
@@ -43,7 +43,7 @@ class HeldLease:
             if held is not None and held[1] > now and not is_gone(held[0]):
                 raise executed_by(run, held[0].owner, held[1])
             epoch = rows.epoch_of(row) + 1
-            beat_at = now.timestamp()
+            beat_at = database.lease_clock(now)
             database.change(
                 "UPDATE run SET epoch = ?, lease_owner = ?, lease_machine = ?, lease_pid = ?, lease_until = ?, "
                 "lease_beat_at = ? WHERE key = ?",
@@ -53,7 +53,7 @@ class HeldLease:
 
     def release(self) -> None:
         """Give the lease back, if it is still ours."""
-        with self._database.transaction():
+        with self._database.transaction(of_run=self.key):
             self._database.change(
                 "UPDATE run SET lease_owner = NULL, lease_machine = NULL, lease_pid = NULL, lease_until = NULL, "
                 "lease_beat_at = NULL WHERE key = ? AND epoch = ?",
@@ -63,10 +63,11 @@ class HeldLease:
     @contextmanager
     def transaction(self, now: datetime) -> Iterator[None]:
         """A transaction that only is while the lease is ours; it is a heartbeat too. Raises LeaseLost."""
-        with self._database.transaction():
+        with self._database.transaction(of_run=self.key):
+            beat_at = self._database.lease_clock(now)
             if not self._database.change(
                 "UPDATE run SET lease_until = ?, lease_beat_at = ? WHERE key = ? AND epoch = ?",
-                (now.timestamp() + LEASE_S, now.timestamp(), self.key, self.epoch),
+                (beat_at + LEASE_S, beat_at, self.key, self.epoch),
             ):
                 raise LeaseLost(
                     "Another process has taken the run over: this one was silent for too long and has ended.",

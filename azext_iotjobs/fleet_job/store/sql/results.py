@@ -4,10 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from azext_iotjobs.fleet_job import plan
 from azext_iotjobs.fleet_job.store.contract import ResultFilter
-from azext_iotjobs.fleet_job.store.sqlite import rows
-from azext_iotjobs.fleet_job.store.sqlite.database import Database
-from azext_iotjobs.fleet_job.store.sqlite.state_errors import damaged
-from azext_iotjobs.fleet_job.store.sqlite.stored_row import StoredRow, number
+from azext_iotjobs.fleet_job.store.sql import rows
+from azext_iotjobs.fleet_job.store.sql.database import Database
+from azext_iotjobs.fleet_job.store.sql.stored_row import StoredRow, number
 from azext_iotjobs.model.errors import NotFound
 from azext_iotjobs.model.result import ResultPage
 from azext_iotjobs.model.run import Run
@@ -46,7 +45,7 @@ class ResultStore:
                 hint=Text("Its devices: ", devices),
             )
 
-    def _pages(self, run: Run, wanted: ResultFilter, after: int, columns: str) -> Iterator[list[StoredRow]]:
+    def _pages(self, run: Run, wanted: ResultFilter, after: int, columns: str) -> Iterator[Sequence[StoredRow]]:
         condition, values = _where(wanted, has_runner=run.has_runner)
         while True:
             page = self._database.rows(
@@ -59,7 +58,7 @@ class ResultStore:
                 return
             last = number(page[-1], "seq") or 0
             if last <= after:  # in a damaged file the order may lead in circles
-                raise damaged(page[-1].path, f"device rows of {run.name} are not in their order")
+                raise page[-1].damaged(f"device rows of {run.name} are not in their order")
             after = last
 
 

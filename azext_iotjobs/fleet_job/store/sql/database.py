@@ -1,0 +1,50 @@
+"""What the parts of a store ask of a database: all that they know of it. Implementations: `sqlite/`, `postgres/`."""
+
+from collections.abc import Hashable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any, Protocol
+
+from azext_iotjobs.fleet_job.store.sql.dialect import Dialect
+from azext_iotjobs.fleet_job.store.sql.stored_row import StoredRow
+
+LAST = 2**62  # as a limit: there is none
+
+
+class Database(Protocol):
+    """One open database. Raises StateError from every method; BadValue for what is not text."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """Its own words."""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is one, or an empty one stands for it."""
+
+    def transaction(self, of_run: int | None = None) -> AbstractContextManager[None]:
+        """All of it or nothing; one inside another is part of it.
+
+        of_run: the key of the one run whose rows are read and changed, by whoever has its lease; None: of any.
+        """
+
+    def version(self) -> Hashable | None:
+        """Another one after each change, whoever makes it; None within a transaction, which may be taken back."""
+
+    def lease_clock(self, now: datetime) -> float:
+        """What the clock says by which leases expire, in Unix seconds. now: what the clock of this machine says."""
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> Sequence[StoredRow]:
+        """The rows of a SELECT."""
+
+    def row(self, sql: str, values: Sequence[Any] = ()) -> StoredRow | None:
+        """The first row of a SELECT, or None."""
+
+    def change(self, sql: str, values: Sequence[Any] = ()) -> int:
+        """Execute a change; gives how many rows it touched."""
+
+    def change_many(self, sql: str, values: Iterable[Sequence[Any]]) -> None:
+        """Execute a change for each of `values`, which are read one by one."""
+
+    def close(self) -> None:
+        """Close it."""
