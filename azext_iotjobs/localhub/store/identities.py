@@ -11,7 +11,16 @@ from azext_iotjobs.localhub.rules.json_values import dump_json
 from azext_iotjobs.localhub.rules.twin import TwinState
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.presence import Presence
-from azext_iotjobs.localhub.store.row_reader import NUMBER, TEXT, TEXT_OR_NULL, Kinds, RowReader, check_key, read_texts
+from azext_iotjobs.localhub.store.row_reader import (
+    NUMBER,
+    TEXT,
+    TEXT_OR_NULL,
+    Kinds,
+    RowReader,
+    RowValues,
+    check_key,
+    read_texts,
+)
 from azext_iotjobs.localhub.store.twins import Twins
 
 CONNECTED, DISCONNECTED = "Connected", "Disconnected"
@@ -157,11 +166,13 @@ class Identities:
 
     def count(self) -> tuple[int, int]:
         """How many devices there are, and how many of them are enabled."""
+        # The conditions must be the indices', verbatim, or all rows would be read.
         row = self._database.row(
-            "SELECT count(*), coalesce(sum(status = 'enabled'), 0) FROM identities WHERE module_id = ''"
+            "SELECT (SELECT count(*) FROM identities WHERE module_id = ''), "
+            "(SELECT count(*) FROM identities WHERE status <> 'enabled' AND module_id = '')"
         )
-        assert row is not None  # an aggregate always has its row
-        return row[0], row[1]
+        assert row is not None  # it always has its row
+        return row[0], row[0] - row[1]
 
     def any_with_certificate(self) -> bool:
         """Whether some device or module signs in with a certificate."""
@@ -194,7 +205,7 @@ class Identities:
         )
 
 
-def _identity_of(row: sqlite3.Row) -> Identity:
+def _identity_of(row: RowValues) -> Identity:
     values = {column: row[column] for column in (*COLUMNS, "message_count")}
     values["module_id"] = values["module_id"] or None
     values["is_edge"] = bool(values["is_edge"])
