@@ -40,10 +40,7 @@ class RowReader(Generic[Record]):
 
     def __call__(self, row: RowValues) -> Record:
         """A row's record. Raises StoreDamaged."""
-        # A Row compares names one after the other. Of columns with the same name, it gives the first.
-        values = (
-            dict(zip(reversed(row.keys()), reversed(tuple(row)), strict=True)) if isinstance(row, sqlite3.Row) else row
-        )
+        values = _by_name(row) if isinstance(row, sqlite3.Row) else row
         try:
             for name, kind in self._kinds:
                 if not isinstance(values[name], kind):
@@ -65,6 +62,11 @@ class RowReader(Generic[Record]):
     def _name(self, row: RowValues) -> str:
         shown = {name: ascii(row[name])[:140] for name in row.keys() if f"{{{name}}}" in self._what}
         return self._what.format(**shown)
+
+
+def _by_name(row: sqlite3.Row) -> dict[str, Any]:
+    """Its values by name: a Row looks for each name anew. Of columns with the same name, the first, as a Row does."""
+    return dict(zip(reversed(row.keys()), reversed(tuple(row)), strict=True))
 
 
 def log_once(err: StoreDamaged) -> None:
