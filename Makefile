@@ -20,7 +20,7 @@ unexport IOTJOBS_CONNECTION_STRING PYTHONPATH PYTHONDONTWRITEBYTECODE
 TEST_FILES := $(shell find tests -type f -name '*.py')
 SOURCES := setup.py pyproject.toml README.md .ci/build_wheel.py $(shell find azext_iotjobs -type f ! -name '*.pyc')
 
-.PHONY: demo demo-rollout unit check platforms test torture bench wheel release docs site pictures clean format
+.PHONY: demo demo-rollout unit check platforms test torture bench bench-plots wheel release docs site pictures clean format
 
 demo: $(STAMPS)/extension
 	$(BIN)/python demo/tutorials.py
@@ -70,11 +70,17 @@ torture: $(STAMPS)/tests $(STAMPS)/extension $(STAMPS)/sdk $(STAMPS)/eventhub $(
 	export IOTJOBS_TORTURE=1; $(PYTEST) || $(BIN)/python -m pytest $(ALONE)
 	$(MAKE) azdev cores pythons
 
-# Every benchmark in its normal form: half an hour and more, on a machine that does nothing else. `make test` runs each
-# for some seconds, so that none rots.
-BENCHMARKS := cli direct_calls hub events simulator fleet_jobs verification configurations fixtures snapshots console whole_run million
+# All benchmarks as one page, half an hour on a machine that does nothing else; bench.json has its figures. With
+# ROWS=direct_calls,command_start just those rows or parts; million is measured only when it is named. SHORT=1 takes so
+# little that it measures nothing: `make test` runs each so, so that none rots.
+ROWS :=
+SHORT :=
 bench: $(STAMPS)/tests $(STAMPS)/extension $(STAMPS)/sdk
-	@for name in $(BENCHMARKS); do echo "== $$name" && $(BIN)/python benchmarks/$$name.py || exit 1; done
+	@$(BIN)/python benchmarks/page.py --rows "$(ROWS)" $(if $(SHORT),--short)
+
+# The figures of docs/performance.md and their plots, from the last `make bench`.
+bench-plots: $(STAMPS)/tests
+	$(BIN)/python docs/generators/performance_figures.py
 
 wheel: $(STAMPS)/wheel
 

@@ -33,6 +33,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
 from benchmarks.hub import HubUnderLoad, cpu_s, create, memory_mb  # noqa: E402
+from benchmarks.row import Row  # noqa: E402
 from tests.helpers.browser import WHY_NOT, Browser, chromium, opened  # noqa: E402
 from tests.helpers.simulator_process import SimulatorProcess  # noqa: E402
 
@@ -243,6 +244,56 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
+class Length(NamedTuple):
+    """How long, and with how many devices."""
+
+    seconds: float  # with the page; half of it without
+    every_s: float
+    warm_up_s: float
+    devices: int
+
+
+SHORT = Length(3.0, 1.0, 1.0, 20)
+OF_PAGE = Length(60.0, 10.0, WARM_UP_S, 1000)
+
+
+def measure(length: Length, windows: int) -> tuple[list[float], list[Sample]]:
+    """Messages acknowledged in a second without a page; and samples with windows that each watch a device."""
+    ids = [f"bench-{number:05}" for number in range(length.devices)]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        hub = HubUnderLoad(folder / "hub")
+        try:
+            create(hub, ids)
+            with sending(hub, ids, messages=round(length.seconds * 3 + 600)) as fleet:
+                rate = Rate(fleet)
+                alone = without_page(rate, length.seconds / 2, length.every_s)
+                watched = ids[:windows]
+                return alone, with_page(rate, hub, folder, watched, length.seconds, length.every_s, length.warm_up_s)
+        finally:
+            hub.local.close()
+
+
+def rows(_wanted: set[str], is_short: bool) -> Iterator[Row]:
+    """For the page of all benchmarks: what the hub still acknowledges while somebody watches."""
+    length = SHORT if is_short else OF_PAGE
+    what = f"messages of {length.devices:,} devices that the hub acknowledges while a page of the console watches one"
+    if chromium() is None:
+        yield Row("console_page", what, "messages/s", None, notes=(WHY_NOT,))
+        return
+    alone, samples = measure(length, windows=1)
+    click_ms = statistics.median(each.click_ms for each in samples)
+    yield Row(
+        "console_page",
+        what,
+        "messages/s",
+        statistics.mean(each.acknowledged_per_s for each in samples),
+        floor=statistics.mean(alone),
+        floor_is="the same without a page",
+        notes=(f"a click is drawn after {click_ms:.0f} ms",),
+    )
+
+
 def main() -> None:
     """Measure, and compare with the goals."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -254,22 +305,8 @@ def main() -> None:
     if chromium() is None:
         say(f"{WHY_NOT}. Nothing is measured.")
         return
-    seconds, every_s, warm_up_s, devices = arguments.minutes * 60, 10.0, WARM_UP_S, arguments.devices
-    if arguments.short:
-        seconds, every_s, warm_up_s, devices = 3.0, 1.0, 1.0, 20
-    ids = [f"bench-{number:05}" for number in range(devices)]
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        hub = HubUnderLoad(folder / "hub")
-        try:
-            create(hub, ids)
-            with sending(hub, ids, messages=round(seconds * 3 + 600)) as fleet:
-                rate = Rate(fleet)
-                alone = without_page(rate, seconds / 2, every_s)
-                watched = ids[: arguments.windows]
-                tell(alone, with_page(rate, hub, folder, watched, seconds, every_s, warm_up_s))
-        finally:
-            hub.local.close()
+    length = SHORT if arguments.short else Length(arguments.minutes * 60, 10.0, WARM_UP_S, arguments.devices)
+    tell(*measure(length, arguments.windows))
     say(f"load {' '.join(f'{each:.1f}' for each in os.getloadavg())} on {os.cpu_count()} cores")
 
 

@@ -224,18 +224,6 @@ def _rounds(access: Access, ids: list[str], rounds: int, at_once: int) -> Figure
     )
 
 
-def row(figures: Figures) -> dict[str, Any]:
-    """What one page of all benchmarks shows: the fleet job's calls beside the bare client's."""
-    return {
-        "ours": round(figures.run),
-        "peer": None,
-        "floor": round(figures.bare),
-        "of_peer": None,
-        "of_floor": round(figures.run_of_bare, 2),
-        "unit": f"calls/s, {figures.at_once} at once",
-    }
-
-
 def main() -> None:
     """Measure, and compare with the goal."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

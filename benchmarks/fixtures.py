@@ -13,44 +13,73 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from azext_iotjobs.localhub.testing import LocalHub
+from benchmarks.row import Row
 
 RESETS = 10  # of each hub
+HUBS, SHORT_HUBS = 22, 3
+
+
+class Figures(NamedTuple):
+    """Seconds of each hub, in the order in which they were started."""
+
+    starts: list[float]
+    cpu: list[float]  # until it was ready
+    resets: list[float]
+    ends: list[float]
+
+    @property
+    def shown(self) -> dict[str, list[float]]:
+        """By what they are of; the first two hubs load what the others have."""
+        return {
+            "the first hub is ready": self.starts[:1],
+            "its CPU time": self.cpu[:1],
+            "hubs from the third are ready": self.starts[2:],
+            "their CPU time": self.cpu[2:],
+            "reset": self.resets,
+            "closed": self.ends,
+        }
+
+
+def measure(hubs: int) -> Figures:
+    """Start, reset and end hubs, one after the other; at least three."""
+    found = Figures([], [], [], [])
+    for _ in range(hubs):
+        hub = LocalHub()
+        found.starts.append(_took_s(hub.start))
+        found.cpu.append(_cpu_s(hub.process.pid))
+        hub.create_device("pump-1")
+        found.resets.extend(_took_s(hub.reset) for _ in range(RESETS))
+        found.ends.append(_took_s(hub.close))
+    return found
+
+
+def rows(_wanted: set[str], is_short: bool) -> Iterator[Row]:
+    """For the page."""
+    hubs = SHORT_HUBS if is_short else HUBS
+    found = measure(hubs)
+    note = f"median of {hubs - 2} hubs, the first at {found.starts[0]:.2f} s"
+    yield Row(
+        "fixture_start", "a test's local hub until it is ready", "s", statistics.median(found.starts[2:]), notes=(note,)
+    )
+    yield Row("fixture_reset", "a test's local hub emptied", "s", statistics.median(found.resets))
 
 
 def main() -> None:
-    """Start, reset and end hubs, one after the other."""
+    """Measure, and print the spread of each figure."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--hubs", type=int, default=20)
+    parser.add_argument("--hubs", type=int, default=HUBS - 2)
     parser.add_argument("--short", action="store_true", help="three hubs")
     arguments = parser.parse_args()
-    starts: list[float] = []
-    cpu: list[float] = []
-    resets: list[float] = []
-    ends: list[float] = []
-    for _ in range(3 if arguments.short else arguments.hubs + 2):
-        hub = LocalHub()
-        starts.append(_took_s(hub.start))
-        cpu.append(_cpu_s(hub.process.pid))
-        hub.create_device("pump-1")
-        resets += [_took_s(hub.reset) for _ in range(RESETS)]
-        ends.append(_took_s(hub.close))
-    _show("the first hub is ready", starts[:1])
-    _show("its CPU time", cpu[:1])
-    _show("hubs from the third are ready", starts[2:])
-    _show("their CPU time", cpu[2:])
-    _show("reset", resets)
-    _show("closed", ends)
-
-
-def _show(name: str, values: list[float]) -> None:
-    spread = f"median {statistics.median(values):.3f} s, best {min(values):.3f} s, worst {max(values):.3f} s"
-    sys.stdout.write(f"{name:30} {spread}\n")
+    for name, values in measure(SHORT_HUBS if arguments.short else arguments.hubs + 2).shown.items():
+        spread = f"median {statistics.median(values):.3f} s, best {min(values):.3f} s, worst {max(values):.3f} s"
+        sys.stdout.write(f"{name:30} {spread}\n")
 
 
 def _took_s(action: Callable[[], None]) -> float:

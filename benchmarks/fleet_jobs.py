@@ -18,7 +18,6 @@ With --short it takes some seconds and measures nothing: `make test` looks wheth
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -27,12 +26,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from benchmarks.hub import HubUnderLoad, create  # noqa: E402
+from benchmarks.hub import HubUnderLoad, allow_files, create  # noqa: E402
+from benchmarks.row import Row  # noqa: E402
 from tests.helpers.simulator_process import SimulatorProcess  # noqa: E402
 
 POLICY = "iothubowner"
@@ -42,8 +42,8 @@ PAGE_DEVICES = 100  # that a query gives
 CONNECTS_A_SECOND = 80  # S1 takes 100
 CONNECT_SLACK_S = 120.0
 CALLS_GOAL, GROWTH_GOAL_MB = 1.15, 2.0
-SHORT = {"devices": 200, "twins": 50, "calls_time_scale": 2.0, "jobs_time_scale": 10.0}
-LEAST_DEVICES, FULL_DEVICES, FULL_TWINS = 200, 10_000, 100_000
+LEAST_DEVICES, FULL_DEVICES, FULL_TWINS, SHORT_TWINS = 200, 10_000, 100_000, 50
+SHORT = {"devices": LEAST_DEVICES, "twins": SHORT_TWINS, "calls_time_scale": 2.0, "jobs_time_scale": 10.0}
 
 
 @dataclass
@@ -191,8 +191,15 @@ def choosing_s(hub: HubUnderLoad, count: int) -> float:
 # --- parts
 
 
-def by_driver(driver: str, count: int, time_scale: float, folder: Path, goals: Goals) -> float:
-    """A method on all devices of an S1 hub; gives the seconds that a real one would have taken, at most."""
+class Took(NamedTuple):
+    """Seconds of a run on a real S1, and the least that its throttle allows."""
+
+    real_s: float  # at most
+    least_s: float
+
+
+def by_driver(driver: str, count: int, time_scale: float, folder: Path, goals: Goals) -> Took:
+    """A method on all devices of an S1 hub, and the same again with a crash at half."""
     tier = ("--sku", "S1", "--units", "1", "--time-scale", f"{time_scale:g}")
     with hub_with(count, folder / driver, *tier) as (hub, ids), connected(hub, ids, time_scale) as fleet:
         throttle = meters(hub)[THROTTLES[driver]]
@@ -217,7 +224,7 @@ def by_driver(driver: str, count: int, time_scale: float, folder: Path, goals: G
             chosen_s = choosing_s(hub, FULL_DEVICES)
             say(f"{'':20} extrapolated to {FULL_DEVICES} devices: {whole_s:.0f} s, and {chosen_s:.0f} s to choose them")
         crash(hub, fleet, driver, count, state, goals)
-        return float(real_s)
+        return Took(float(real_s), float(limit_s))
 
 
 def crash(hub: HubUnderLoad, fleet: SimulatorProcess, driver: str, count: int, state: Path, goals: Goals) -> None:
@@ -243,8 +250,8 @@ def told_of(end: dict[str, Any]) -> str:
     return f"{end['completed']} completed, {end['failed']} failed, {end['uncertain']} uncertain"
 
 
-def memory(counts: list[int], folder: Path, goals: Goals) -> None:
-    """Twin updates without limits, for few and for many devices."""
+def memory(counts: list[int], folder: Path, goals: Goals) -> dict[str, dict[int, float]]:
+    """Twin updates without limits, for few and for many devices; gives the most MB, by driver and devices."""
     most: dict[str, dict[int, float]] = {"calls": {}, "jobs": {}}
     for count in counts:
         with hub_with(count, folder) as (hub, _):
@@ -262,6 +269,23 @@ def memory(counts: list[int], folder: Path, goals: Goals) -> None:
         for count in counts[1:]:
             grown = reached[count] - reached[counts[0]]
             goals.at_most(f"by {driver}: MB more for {count} than for {counts[0]} devices", GROWTH_GOAL_MB, grown)
+    return most
+
+
+def rows(wanted: set[str], is_short: bool) -> Iterator[Row]:
+    """For the page: a run by calls on S1 beside the least that its throttle allows, and the memory of a larger one."""
+    allow_files()
+    count, twins = (LEAST_DEVICES, SHORT_TWINS) if is_short else (FULL_DEVICES // 10, FULL_TWINS // 10)
+    with tempfile.TemporaryDirectory() as name:
+        if "s1_calls" in wanted:
+            took = by_driver("calls", count, SHORT["calls_time_scale"] if is_short else 1.0, Path(name), Goals())
+            what = f"a fleet job by calls on {count:,} devices of an S1 hub with one unit"
+            floor_is = "the least that S1's throttle allows"
+            yield Row("s1_calls", what, "s", took.real_s, floor=took.least_s, floor_is=floor_is)
+        if "fleet_job_memory" in wanted:
+            most = memory([twins], Path(name), Goals())
+            what = f"the most memory of a process that updates {twins:,} twins, by calls"
+            yield Row("fleet_job_memory", what, "MB", most["calls"][twins])
 
 
 def main() -> None:
@@ -281,15 +305,14 @@ def main() -> None:
     if count < LEAST_DEVICES:
         parser.error(f"--devices {count}: give {LEAST_DEVICES} or more; fewer are done before half of them is seen.")
     twins = arguments.twins or (FULL_TWINS if arguments.full else FULL_TWINS // 10)
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    allow_files()
     parts, goals, took = arguments.only.split(","), Goals(), {}
     with tempfile.TemporaryDirectory() as name:
         for driver, time_scale in (("calls", arguments.calls_time_scale), ("jobs", arguments.jobs_time_scale)):
             if driver in parts:
                 took[driver] = by_driver(driver, count, time_scale, Path(name), goals)
         if len(took) == 2:
-            say(f"{'by jobs over calls':20} {took['jobs'] / took['calls']:.2f} times the time")
+            say(f"{'by jobs over calls':20} {took['jobs'].real_s / took['calls'].real_s:.2f} times the time")
         if "memory" in parts:
             counts = {twins // 10, twins} | ({max(1, twins // 100)} if arguments.full else set())
             memory(sorted(counts), Path(name), goals)

@@ -21,21 +21,24 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from azext_iotjobs.localhub.testing.process import API_VERSION, LocalHub
 from benchmarks.amqp_devices import amqp_device
 from benchmarks.method_calls import call_methods
+from benchmarks.mosquitto import Mosquitto, why_not
 from benchmarks.packet_devices import HubEndpoint, PacketDevices
+from benchmarks.row import Row
 from tests.helpers.hub_process import sas
 
 TOKEN_LIFE_S = 3600
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 MESSAGES, CALLS = 20_000, 10_000
+PAGE_DEVICES, PAGE_MESSAGES = 3_000, 60_000
 JOB_LIMIT_S = 660.0  # more than a job here has
 SHORT = (20, 200, 200)  # devices, messages, calls
 PARTS = ("create", "connect", "telemetry", "methods", "job", "twins", "restart", "amqp", "delete")
@@ -132,15 +135,37 @@ class Cost:
 @contextmanager
 def measured(hub: HubUnderLoad) -> Iterator[Cost]:
     """Wall clock and the hub's CPU time of what is done inside."""
-    cost, began, cpu = Cost(), time.monotonic(), cpu_s(hub.pid)
+    with measured_process(hub.pid) as cost:
+        yield cost
+
+
+@contextmanager
+def measured_process(pid: int) -> Iterator[Cost]:
+    """The same of any process."""
+    cost, began, cpu = Cost(), time.monotonic(), cpu_s(pid)
     yield cost
-    cost.wall_s, cost.cpu_s = time.monotonic() - began, cpu_s(hub.pid) - cpu
+    cost.wall_s, cost.cpu_s = time.monotonic() - began, cpu_s(pid) - cpu
 
 
-def say(what: str, count: float, cost: Cost, more: str = "") -> None:
+class Reached(NamedTuple):
+    """How fast something went, and what each cost the hub."""
+
+    rate: float  # a second, by the clock
+    each_us: float  # of the hub's CPU time
+
+
+def say(what: str, count: float, cost: Cost, more: str = "") -> Reached:
     """One line of figures."""
-    rate, each_us = count / max(cost.wall_s, 1e-9), cost.cpu_s / max(count, 1) * 1e6
-    _write(f"{what:34} {count:8.0f} in {cost.wall_s:7.2f} s  {rate:8.0f}/s  hub {each_us:7.0f} us each  {more}")
+    found = reached(count, cost)
+    _write(
+        f"{what:34} {count:8.0f} in {cost.wall_s:7.2f} s  {found.rate:8.0f}/s  hub {found.each_us:7.0f} us each  {more}"
+    )
+    return found
+
+
+def reached(count: float, cost: Cost) -> Reached:
+    """So many of something at that cost."""
+    return Reached(count / max(cost.wall_s, 1e-9), cost.cpu_s / max(count, 1) * 1e6)
 
 
 def _write(line: str) -> None:
@@ -211,10 +236,10 @@ def connect(hub: HubUnderLoad, fleet: PacketDevices, ids: list[str], steps: list
     _write(f"{'':34} connected {counts['connected']:.0f}, lost {counts['lost']:.0f}")
 
 
-def telemetry(hub: HubUnderLoad, fleet: PacketDevices, messages: int, name: str = "telemetry, QoS 1") -> None:
+def telemetry(hub: HubUnderLoad, fleet: PacketDevices, messages: int, name: str = "telemetry, QoS 1") -> Reached:
     with measured(hub) as cost:
         result = fleet.send(messages)
-    say(name, result["acknowledged"], cost, "" if result["acknowledged"] == result["wanted"] else "LOST")
+    return say(name, result["acknowledged"], cost, "" if result["acknowledged"] == result["wanted"] else "LOST")
 
 
 def amqp(hub: HubUnderLoad, ids: list[str], messages: int) -> None:
@@ -229,10 +254,10 @@ def amqp(hub: HubUnderLoad, ids: list[str], messages: int) -> None:
         fleet.close()
 
 
-def methods(hub: HubUnderLoad, ids: list[str], calls: int, *, at_once: int = 64) -> None:
+def methods(hub: HubUnderLoad, ids: list[str], calls: int, *, at_once: int = 64) -> Reached:
     with measured(hub) as cost:
         latencies = call_methods(hub.local, hub.token(), ids, calls, at_once)
-    say(f"methods by HTTP, {at_once} at once", len(latencies), cost, quantiles(latencies))
+    return say(f"methods by HTTP, {at_once} at once", len(latencies), cost, quantiles(latencies))
 
 
 def job(hub: HubUnderLoad, fleet: PacketDevices, ids: list[str], name: str) -> None:
@@ -293,6 +318,106 @@ def restart(hub: HubUnderLoad) -> None:
     _write(f"{'stopped with its devices connected':34} exit {code} in {ended_s:.2f} s; up again in {up_s:.2f} s")
 
 
+class Loaded(NamedTuple):
+    """What devices that connect and then send made of a server."""
+
+    connects: Reached
+    telemetry: Reached
+
+
+def loaded(endpoint: HubEndpoint, pid: int, ids: list[str], messages: int) -> Loaded:
+    """All devices connect over MQTT, subscribe, and send so many messages each. Raises LoadLost."""
+    fleet = PacketDevices(endpoint, ids)
+    try:
+        with measured_process(pid) as cost:
+            come = fleet.connect(len(ids))["connected"]
+        if come != len(ids):
+            raise LoadLost(f"{come:.0f} of {len(ids)} devices connected")
+        connects = reached(come, cost)
+        with measured_process(pid) as cost:
+            sent = fleet.send(messages)
+        if sent["acknowledged"] != sent["wanted"]:
+            raise LoadLost(f"{sent['acknowledged']:.0f} of {sent['wanted']:.0f} messages were acknowledged")
+        return Loaded(connects, reached(sent["acknowledged"], cost))
+    finally:
+        fleet.close()
+
+
+class LoadLost(Exception):
+    """Not all came through, so that the figures say nothing."""
+
+
+def rows(wanted: set[str], is_short: bool) -> Iterator[Row]:
+    """For the page: the hub's MQTT side beside mosquitto, with the same devices and certificate; methods by HTTP."""
+    allow_files()
+    count, messages, calls = SHORT if is_short else (PAGE_DEVICES, PAGE_MESSAGES, CALLS)
+    ids = [f"bench-{number:05}" for number in range(count)]
+    with tempfile.TemporaryDirectory() as name:
+        hub = HubUnderLoad(Path(name) / "hub")
+        try:
+            create(hub, ids)
+            each = max(1, messages // count)
+            if wanted - {"hub_methods"}:
+                ours, (peer, note) = loaded(hub.endpoint(), hub.pid, ids, each), beside(hub, Path(name), ids, each)
+                yield from _rows_of(ours, peer, note)
+            if "hub_methods" in wanted:
+                yield from _row_of_methods(hub, ids[: min(count, 1000)], calls)
+        finally:
+            hub.local.close()
+
+
+def beside(hub: HubUnderLoad, folder: Path, ids: list[str], messages: int) -> tuple[Loaded | None, str]:
+    """The same with mosquitto; None and the reason when there is none, or it fails."""
+    reason = why_not()
+    if reason:
+        return None, reason
+    endpoint = hub.endpoint()
+    certificates = Path(hub.local.info["dataDirectory"])
+    with Mosquitto(folder, certificates / "server.pem", certificates / "server-key.pem") as broker:
+        try:
+            found = loaded(replace(endpoint, port=broker.port), broker.pid, ids, messages)
+        except (LoadLost, OSError) as err:
+            return None, f"mosquitto: {err}"
+    return found, "mosquitto checks no token and keeps no message, the hub does both"
+
+
+def _rows_of(ours: Loaded, peer: Loaded | None, note: str) -> Iterator[Row]:
+    parts = (
+        ("connects", "devices that connect over TLS", "connects/s"),
+        ("telemetry", "messages, QoS 1", "messages/s"),
+    )
+    for part, what, unit in parts:
+        mine: Reached = getattr(ours, part)
+        theirs: Reached | None = getattr(peer, part) if peer else None
+        for name, field_name, unit_of in (("", "rate", unit), ("_cpu", "each_us", "us of CPU")):
+            yield Row(
+                name=f"hub_{part}{name}",
+                what=f"{what}, by the clock" if not name else f"{what}: what each costs the server",
+                unit=unit_of,
+                ours=getattr(mine, field_name),
+                peer=getattr(theirs, field_name) if theirs else None,
+                peer_is="mosquitto",
+                notes=(note,),
+            )
+
+
+def _row_of_methods(hub: HubUnderLoad, ids: list[str], calls: int) -> Iterator[Row]:
+    fleet = PacketDevices(hub.endpoint(), ids)
+    try:
+        fleet.connect(len(ids))
+        found = methods(hub, ids, calls)
+    finally:
+        fleet.close()
+    what = "direct methods by HTTP, called by a bare asyncio client over 64 connections"
+    yield Row("hub_methods", what, "calls/s", found.rate, notes=(f"{found.each_us:.0f} us of the hub's CPU each",))
+
+
+def allow_files() -> None:
+    """As many open files as the system lets this process have, and what it starts."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def main() -> None:
     """Measure the parts that are asked for, in their order."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -303,8 +428,7 @@ def main() -> None:
     arguments = parser.parse_args()
     load = SHORT if arguments.short else (arguments.devices, MESSAGES, CALLS)
     parts = set(arguments.only.split(",")) | {"create"}
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    allow_files()
     ids = [f"bench-{number:05}" for number in range(load[0])]
     with tempfile.TemporaryDirectory() as folder:
         hub = HubUnderLoad(Path(folder) / "hub")
@@ -321,7 +445,7 @@ def _measure(
     count, messages, calls = load
     create(hub, ids)
     fleet = PacketDevices(hub.endpoint(is_websocket=is_websocket), ids)
-    with_fleet: dict[str, Callable[[], None]] = {
+    with_fleet: dict[str, Callable[[], object]] = {
         "telemetry": lambda: telemetry(hub, fleet, max(1, messages // count)),
         "methods": lambda: methods(hub, ids, calls),
         "job": lambda: two_jobs(hub, fleet, ids),

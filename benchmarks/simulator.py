@@ -25,18 +25,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
 from benchmarks.hub import HubUnderLoad, cpu_s, memory_mb  # noqa: E402
 from benchmarks.method_calls import call_methods  # noqa: E402
+from benchmarks.packet_devices import PacketDevices  # noqa: E402
+from benchmarks.row import Row  # noqa: E402
 
 SDK_PORT = 8883  # the SDK dials no other
 SDK_PYTHON = REPOSITORY / ".venv-sdk" / "bin" / "python"
 CONNECT_LIMIT_S, JOB_LIMIT_S = 240.0, 180.0
 AT_ONCE = 64  # method calls over HTTP
+PEER_DEVICES = 300  # 335 at most: the peers wait with select()
 SHORT = (8, 3, 20)  # devices, devices of each peer, calls
 RAMP_PER_S = 2000  # more than any hub here accepts, so that it is not what is measured
 GOALS: Mapping[str, tuple[str, float]] = {  # (which figure, goal); memory at most, the others at least
@@ -126,6 +129,30 @@ HEAD = (
 )
 
 
+class BareDevices:
+    """The floor: devices that are packets alone (packet_devices), asked as a program is."""
+
+    def __init__(self, hub: HubUnderLoad, ids: list[str]) -> None:
+        self._fleet, self._count, self._answered = PacketDevices(hub.endpoint(), ids, processes=1), len(ids), 0.0
+
+    def ask(self, word: str = "counts") -> dict[str, Any]:
+        if word == "connect":
+            self._fleet.connect(self._count)
+        counts = self._fleet.counts()
+        self._answered += counts["answered"]
+        return {"ready": counts["connected"], "answered": self._answered}
+
+    def close(self) -> None:
+        self._fleet.close()
+
+
+class Asked(Protocol):
+    """What says how many devices are ready, and how many methods they answered."""
+
+    def ask(self, word: str = "counts") -> dict[str, Any]:
+        """Say a word; gives the counts."""
+
+
 def measure(hub: HubUnderLoad, program: Program, ids: list[str], calls: int, job: str) -> Figures:
     """Connect all, call methods over HTTP, run a method job over all twice."""
     program.ask()  # it has imported what it needs
@@ -161,7 +188,7 @@ def measure(hub: HubUnderLoad, program: Program, ids: list[str], calls: int, job
     return figures
 
 
-def run_job(hub: HubUnderLoad, program: Program, count: int, job: str, figures: Figures) -> float:
+def run_job(hub: HubUnderLoad, program: Asked, count: int, job: str, figures: Figures) -> float:
     """A method job over all; gives devices a second, and notes what was lost."""
     before = program.ask()["answered"]
     method = {"methodName": "reboot", "payload": {"a": 1}, "responseTimeoutInSeconds": 60}
@@ -170,7 +197,7 @@ def run_job(hub: HubUnderLoad, program: Program, count: int, job: str, figures: 
     hub.ok("PUT", f"/jobs/v2/{job}", {**document, "maxExecutionTimeInSeconds": int(JOB_LIMIT_S)})
     while (found := hub.ok("GET", f"/jobs/v2/{job}"))["status"] not in ("completed", "failed"):
         assert time.monotonic() - began < 2 * JOB_LIMIT_S, f"job {job} does not end: {found}"
-        time.sleep(0.05)
+        time.sleep(0.01)
     took_s = time.monotonic() - began
     tally, answered = found["deviceJobStatistics"], program.ask()["answered"] - before
     if tally["succeededCount"] != count or answered != count:
@@ -223,7 +250,7 @@ def main() -> None:
     """Measure, print the table, compare with the goals."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--devices", type=int, default=10_000)
-    parser.add_argument("--peers", type=int, default=300, help="devices of each peer, 335 at most")
+    parser.add_argument("--peers", type=int, default=PEER_DEVICES, help="devices of each peer, 335 at most")
     parser.add_argument("--calls", type=int, default=5_000)
     parser.add_argument("--only", default="peers,tls,websocket")
     parser.add_argument("--short", action="store_true", help="with so few that it takes some seconds")
@@ -258,14 +285,9 @@ def main() -> None:
 
 def compare(hub: HubUnderLoad, few: Mapping[str, str], calls: int) -> None:
     """The three peers, one after the other, and their ratios."""
-    peers = {"ours": sys.executable, "paho_threads": sys.executable, "official_sdk": str(SDK_PYTHON)}
-    if hub.local.mqtt_port != SDK_PORT or not SDK_PYTHON.exists():
-        del peers["official_sdk"]
-        say(f"azure-iot-device is left out: port {SDK_PORT} is taken, or it is not installed (make .stamps/sdk)")
-    found: dict[str, Figures] = {}
-    for name, python in peers.items():
-        found[name] = run(hub, python, name, told(hub, few), calls, name)
-        say(found[name].row(name))
+    found, missing = of_peers(hub, few, calls)
+    for each in missing:
+        say(each)
     ours = found.pop("ours")
     for name, other in found.items():
         if other.lost:
@@ -276,6 +298,73 @@ def compare(hub: HubUnderLoad, few: Mapping[str, str], calls: int) -> None:
             f"{ours.connects_per_s / other.connects_per_s:.2f}, calls/s {ours.calls_per_s / other.calls_per_s:.2f}, "
             f"p50 {median / theirs:.2f}, job/s {max(ours.jobs_per_s) / max(other.jobs_per_s):.2f}"
         )
+
+
+def of_peers(hub: HubUnderLoad, few: Mapping[str, str], calls: int) -> tuple[dict[str, Figures], list[str]]:
+    """Figures of ours and of each peer, printed as they come; and why one is left out."""
+    peers = {"ours": sys.executable, "paho_threads": sys.executable, "official_sdk": str(SDK_PYTHON)}
+    missing: list[str] = []
+    if hub.local.mqtt_port != SDK_PORT or not SDK_PYTHON.exists():
+        del peers["official_sdk"]
+        missing.append(
+            f"azure-iot-device is left out: port {SDK_PORT} is taken, or it is not installed (make .stamps/sdk)"
+        )
+    found: dict[str, Figures] = {}
+    for name, python in peers.items():
+        found[name] = run(hub, python, name, told(hub, few), calls, name)
+        say(found[name].row(name))
+    return found, missing
+
+
+def rows(_wanted: set[str], is_short: bool) -> Iterator[Row]:
+    """For the page: a method job over as many devices as every peer can have, and their memory."""
+    _, count, calls = SHORT if is_short else (0, PEER_DEVICES, PEER_DEVICES)
+    with running_hub(count) as (hub, devices):
+        register(hub, devices)
+        found, missing = of_peers(hub, devices, calls)
+        least = of_bare_devices(hub, list(devices))
+    ours = found["ours"]
+    of = f"of {count} devices in one process"
+    for peer, peer_is, ending in (
+        ("official_sdk", "azure-iot-device, Microsoft's device SDK", ""),
+        ("paho_threads", "paho-mqtt, a thread for each device", "_paho"),
+    ):
+        theirs = found.get(peer)
+        lost = [f"{name}: {each.lost}" for name, each in (("ours", ours), (peer, theirs)) if each and each.lost]
+        if theirs is not None and theirs.lost:
+            theirs = None
+        notes = tuple(lost + (missing if peer not in found else []))
+        yield Row(
+            f"simulated_fleet_jobs{ending}",
+            f"answers to a hub's method job {of}",
+            "answers/s",
+            max(ours.jobs_per_s, default=None),
+            max(theirs.jobs_per_s) if theirs else None,
+            least,
+            peer_is,
+            "ready-made packets over asyncio",
+            notes,
+        )
+        yield Row(
+            f"simulated_memory{ending}",
+            f"memory of each {of}, without the process's own",
+            "KB",
+            ours.kb,
+            theirs.kb if theirs else None,
+            peer_is=peer_is,
+            notes=notes,
+        )
+
+
+def of_bare_devices(hub: HubUnderLoad, ids: list[str]) -> float | None:
+    """The floor's answers a second, at best; None when it lost any."""
+    bare, figures = BareDevices(hub, ids), Figures(len(ids), 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    try:
+        bare.ask("connect")
+        rates = [run_job(hub, bare, len(ids), f"bare-{turn}", figures) for turn in range(2)]
+    finally:
+        bare.close()
+    return None if figures.lost else max(rates)
 
 
 def run(hub: HubUnderLoad, python: str, name: str, what: dict[str, Any], calls: int, job: str) -> Figures:

@@ -14,6 +14,8 @@ from hypothesis import HealthCheck, settings
 from tests.helpers.any_hub import AnyHub
 from tests.helpers.az import EXTENSIONS, Az
 from tests.helpers.hub_process import HubProcess
+from tests.helpers.postgres_server import PostgresServer, postgres_server
+from tests.helpers.stores import skip_without_postgres
 from tests.helpers.waiting import wait_until
 
 # No test fails for being slow: the machine may be busy.
@@ -51,6 +53,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((at for at, start in enumerate(SLOW_FIRST) if item.nodeid.startswith(start)), len(SLOW_FIRST))
 
     items.sort(key=place)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server, which each test has a store of its own in."""
+    skip_without_postgres()
+    with postgres_server() as server:
+        yield server
 
 
 class LocalHubOfAz(AnyHub):

@@ -3,22 +3,40 @@
 Figures that a busy machine changes mean nothing here; counts do.
 """
 
+import json
 import os
+import platform
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
+from benchmarks.page import PARTS, Part, all_rows, chosen
+from benchmarks.row import Row
 from tests.helpers.az import EXTENSIONS, REPOSITORY
 from tests.helpers.browser import WHY_NOT, chromium
 from tests.helpers.official_sdks import SDK_PYTHON
+from tests.helpers.surface import generator
 
 FOLDER = REPOSITORY / "benchmarks"
+PERFORMANCE = generator("performance_figures")
 LIMIT_S = 600  # on a machine that does much else; by itself each takes some seconds
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="it reads what processes use from /proc")
-RUN_BY_OTHERS = {"amqp_devices", "packet_devices", "fleet_job_run", "method_calls"}
+RUN_BY_OTHERS = {
+    *("amqp_devices", "packet_devices", "fleet_job_run", "method_calls"),
+    *("cli_peers", "machine", "mosquitto", "page_rows", "row"),
+}
+
+
+class Page(NamedTuple):
+    """What the page printed and wrote."""
+
+    lines: list[str]
+    figures: dict[str, dict[str, Any]]
+    about: dict[str, Any]
 
 
 def output_of(name: str, *words: str) -> list[str]:
@@ -51,17 +69,107 @@ def goals(lines: list[str]) -> dict[str, tuple[float, float]]:
 def test_no_benchmark_is_left_out() -> None:
     run_here = {name.removeprefix("test_the_benchmark_of_") for name in globals() if name.startswith("test_the_bench")}
     assert {each.stem for each in FOLDER.glob("*.py")} - RUN_BY_OTHERS == run_here
-    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
-    listed = re.search(r"^BENCHMARKS := (.+)$", makefile, re.MULTILINE)
-    assert listed is not None and set(listed[1].split()) == run_here
+    assert {part.module for part in PARTS.values()} == run_here - {"page"}
+    rows = [row for part in PARTS.values() for row in part.rows]
+    assert len(rows) == len(set(rows)), "a row has one part"
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Page:
+    """The page of some parts in its short form: those that take little."""
+    folder = tmp_path_factory.mktemp("page")
+    asked = "snapshots,fixtures,verification,hub_methods"
+    lines = output_of("page", "--short", "--folder", str(folder), "--rows", asked)
+    figures = json.loads((folder / "bench.json").read_text(encoding="utf-8"))
+    return Page(lines, figures, json.loads((folder / "bench-about.json").read_text(encoding="utf-8")))
+
+
+@needs_proc
+def test_the_benchmark_of_page(page: Page) -> None:
+    assert page.lines[0].split() == ["row", "ours", "peer", "floor", "of", "peer", "of", "floor", "unit"]
+    in_a_line = page.lines[-1]
+    for said in (" cores, ", " GiB, ", f"Python {platform.python_version()}, az 2.", "load before ", ", after "):
+        assert said in in_a_line
+    for name, row in page.figures.items():
+        assert [each for each in page.lines if each.split()[:1] == [name]], "each row is in the table"
+        assert [each for each in page.lines if each.startswith(f"{name}: ")], "and said in words"
+        assert row["ours"] > 0
+
+
+@needs_proc
+def test_bench_json_has_for_each_row_that_was_asked_for_its_figures_and_nothing_else(page: Page) -> None:
+    of_parts = {row for name in ("snapshots", "fixtures", "verification") for row in PARTS[name].rows}
+    assert set(page.figures) == of_parts | {"hub_methods"}
+    for row in page.figures.values():
+        assert list(row) == ["ours", "peer", "floor", "of_peer", "of_floor", "unit"]
+        assert all(row[each] is None or isinstance(row[each], float) for each in list(row)[:-1])
+        assert isinstance(row["unit"], str)
+    assert set(page.about) == {"machine", "rows"} and set(page.about["rows"]) == set(page.figures)
+
+
+def test_figures_of_another_run_take_the_place_of_older_ones_and_the_others_keep_their_machine() -> None:
+    row = {"ours": 1.0, "peer": None, "floor": None, "of_peer": None, "of_floor": None, "unit": "s"}
+    words = {"what": "it", "peer": "", "floor": "", "notes": []}
+    kept: dict[str, Any] = {"runs": [], "rows": {}}
+    for at, names in enumerate((["fixture_start", "snapshot_make"], ["snapshot_make"], ["fixture_start"])):
+        about = {"machine": {"at": at}, "rows": dict.fromkeys(names, words)}
+        kept = PERFORMANCE.taken_over(kept, dict.fromkeys(names, {**row, "ours": float(at)}), about)
+    assert {name: (each["ours"], each["run"]) for name, each in kept["rows"].items()} == {
+        "fixture_start": (2.0, 1),
+        "snapshot_make": (1.0, 0),
+    }
+    assert kept["runs"] == [{"at": 1}, {"at": 2}], "a run of which nothing is left is forgotten"
+
+
+def test_the_page_of_performance_has_the_committed_figures_and_says_what_each_row_is() -> None:
+    found = PERFORMANCE.figures()
+    written = PERFORMANCE.PAGE.read_text(encoding="utf-8")
+    assert PERFORMANCE.page(found) == written, "run: python docs/generators/performance_figures.py"
+    names = re.findall(r"`([a-z_0-9]+)(…?)`", written.partition("## What each row says")[2])
+    for row in found["rows"]:
+        assert any(row == name or (is_begun and row.startswith(name)) for name, is_begun in names) or (
+            row.removesuffix("_cpu") != row or row.removesuffix("_paho") != row
+        ), f"{row} is explained"
+
+
+def test_a_ratio_is_ours_by_the_others() -> None:
+    row = Row("calls", "calls", "calls/s", 50.0, peer=None, floor=200.0)
+    assert row.figures() == {
+        "ours": 50.0,
+        "peer": None,
+        "floor": 200.0,
+        "of_peer": None,
+        "of_floor": 0.25,
+        "unit": "calls/s",
+    }
+    assert Row("calls", "calls", "calls/s", None, peer=1.0).of_peer is None
+
+
+def test_rows_are_chosen_by_their_own_name_or_by_that_of_their_part() -> None:
+    assert chosen(["hub_methods", "snapshots"]) == {"hub": {"hub_methods"}, "snapshots": set(PARTS["snapshots"].rows)}
+    assert chosen([""]) == {name: set(part.rows) for name, part in PARTS.items() if not part.is_long}
+    with pytest.raises(SystemExit, match="no row 'nothing'. Rows are: .*direct_calls|hub_methods"):
+        chosen(["nothing"])
+
+
+def test_a_part_that_fails_leaves_its_cells_empty_with_the_reason_and_the_others_stay(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(PARTS, "broken", Part("no_such_module", ("broken",)))
+    first, second = all_rows({"broken": {"broken"}, "snapshots": {"snapshot_make"}}, is_short=True)
+    assert first.ours is None and first.notes == ("broken ended with 1: see what it said",)
+    assert second.name == "snapshot_make" and second.ours is not None
 
 
 def test_the_benchmark_of_cli() -> None:
     lines = output_of("cli", "1")
-    for command in ("job show", "job create", "device-twin show"):
-        for peer in ("floor", "ours"):
-            assert number(rf"^{command} +{peer} +([\d.]+) s  / floor [\d.]+ .* of 1", lines) > 0
-    assert sum("  goal 1.10: " in each for each in lines) == 3, "ours is judged, by command"
+    typed = ("job show", "job create", "device-twin show", "invoke-device-method", "fleet-job show", "fleet-job list")
+    commands = (*typed, "az iot -h", "az iot hub fleet-job -h", "Tab")
+    for command in commands:
+        for peer in ("floor", "ours", "stand-in"):
+            pattern = rf"^{command} +{peer} +[\d.]+ s  / floor [\d.]+   computing ([\d.]+) s  / floor [\d.]+  of 1"
+            assert number(pattern, lines) > 0
+    assert sum("  goal 1.05: " in each for each in lines) == len(commands), "ours is judged, by command"
 
 
 def test_the_benchmark_of_fixtures() -> None:
@@ -159,7 +267,7 @@ def test_the_benchmark_of_configurations() -> None:
 @needs_proc
 def test_the_benchmark_of_million() -> None:
     lines = output_of("million", "--short")
-    counts = {"seeded": 2000, "paged through": 2000, "connected, 2 simulators": 6, "job on a hundredth, by a tag": 20}
+    counts = {"seeded": 2000, "paged through": 2001, "connected, 2 simulators": 6, "job on a hundredth, by a tag": 20}
     for what, count in counts.items():
         assert number(rf"^    2000 {what} +(\d+) hub +[\d.]+ s +[\d.]+ us each  wall", lines) == count
     for what in (

@@ -4,7 +4,7 @@ Strings only: az imports what a command needs when it is run. To add a command: 
 its options in `params.py`, its help in `help.py` and, if it has a table of its own, a view in `tables.py`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,6 +24,7 @@ from azext_iotjobs.cli.hub_access.policy_rights import (
     Rights,
 )
 from azext_iotjobs.cli.output.hints import note, typed_in
+from azext_iotjobs.cli.typed import needed
 
 if TYPE_CHECKING:
     from azext_iotjobs.cli.input.options import Options
@@ -387,11 +388,15 @@ def table_of(words: str, result: Any) -> Any:
     return table_rows(words, view_of(words), result)
 
 
-def load_command_table(loader: Any) -> None:
-    """Enter every command of ours into az's table."""
+def load_command_table(loader: Any, typed: Sequence[str]) -> None:
+    """Enter those commands into az's table that it needs for what was typed; all when that is nothing."""
+    wanted = needed([words for words, _, _ in all_commands()], typed)
     for group in GROUPS:
+        rows = [each for each in group.commands if f"{group.words} {each.verb}" in wanted]
+        if not rows:
+            continue
         with loader.command_group(group.words, CliCommandType(exception_handler=to_az_error)) as entered:
-            for command in group.commands:
+            for command in rows:
                 # What only shows ends with exit code 3 where there is nothing to show.
                 enter = entered.show_command if command.verb.endswith("show") else entered.command
                 module, handler = command.handler.split(":")

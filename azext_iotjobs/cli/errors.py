@@ -27,6 +27,7 @@ AZ_CLASSES: tuple[tuple[type[ours.IotJobsError], type[az.AzCLIError]], ...] = (
     (ours.Throttled, az.AzureResponseError),
     (ours.HubAnswer, az.BadRequestError),
     (ours.LinkError, az.AzureConnectionError),
+    (ours.StateUnreachable, az.AzureConnectionError),
     (ours.StateError, az.ValidationError),
     (ours.IotJobsError, az.ClientRequestError),
 )

@@ -17,13 +17,15 @@ class IotJobsCommandsLoader(AzCommandsLoader):  # type: ignore[misc]
         from azext_iotjobs.cli.output import terminals
 
         terminals.heed_no_color(self.cli_ctx)
-        commands.load_command_table(self)
+        commands.load_command_table(self, args or ())
         # Who loads everything, such as a linter or a program that writes documents, reads knack's table by itself.
         readers = getattr(getattr(self.cli_ctx.invocation, "help", None), "versioned_loaders", None)
         if args and readers is not None:
             readers["iotjobs"] = HelpOnDemand()
         else:
-            _load_help()
+            from azext_iotjobs.cli import help
+
+            help.load_every()
         return self.command_table
 
     def load_arguments(self, command: str) -> None:
@@ -54,9 +56,12 @@ class HelpOnDemand:
 
     version = -1  # knack's table is 0
 
-    def versioned_load(self, _help: Any, _parser: Any) -> None:
-        """Called before a command's or group's help is put together."""
-        _load_help()
+    def versioned_load(self, shown: Any, _parser: Any) -> None:
+        """Called before each text is put together, a list's summaries too; `shown` has the words that it is of."""
+        from azext_iotjobs.cli import help
+
+        is_listed = type(shown).__name__ == "CliHelpFile"  # a command in the list of a group
+        (help.load_summary_of if is_listed else help.load_of)(shown.command)
 
     def get_noun_help_file_names(self, _nouns: Any) -> list[str]:
         """No files of ours."""
@@ -64,8 +69,3 @@ class HelpOnDemand:
 
     def update_file_contents(self, _contents: Any) -> None:
         """No files of ours."""
-
-
-def _load_help() -> None:
-    """Fill knack's table of help texts with ours."""
-    from azext_iotjobs.cli import help  # noqa: F401 - importing it is what fills the table

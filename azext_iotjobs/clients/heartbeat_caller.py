@@ -21,6 +21,10 @@ class HeartbeatCaller:
 
     def call(self, request: Callable[[], Result]) -> Result:
         """What a request gives. Raises what it raises, and what `beat` does."""
+        return self.begin(request)()
+
+    def begin(self, request: Callable[[], Result]) -> Callable[[], Result]:
+        """Make a request meanwhile; what is given waits for it, once, as `call` does."""
         results: list[Result] = []
         errors: list[IotJobsError] = []
 
@@ -31,12 +35,16 @@ class HeartbeatCaller:
                 errors.append(err)
             return True
 
+        def result() -> Result:
+            while not (results or errors):  # what has ended may be another request that nobody waited for
+                if self._workers.next_ended(BEAT_INTERVAL_S) is None:
+                    self._beat()
+            if errors:
+                raise errors[0]
+            return results[0]
+
         self._workers.begin(make)
-        while self._workers.next_ended(BEAT_INTERVAL_S) is None:
-            self._beat()
-        if errors:
-            raise errors[0]
-        return results[0]
+        return result
 
     def close(self) -> None:
         """Let the thread end."""

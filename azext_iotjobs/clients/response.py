@@ -1,13 +1,15 @@
 """Response -> JSON document; errors.py turns everything but a success into an error."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from azext_iotjobs.model.errors import HubFault
-from azext_iotjobs.transport.http import Response
+
+if TYPE_CHECKING:  # what shows a method of a fleet job sends nothing
+    from azext_iotjobs.transport.http import Response
 
 
-def content(response: Response) -> bytes:
+def content(response: "Response") -> bytes:
     """The body of a successful response. Raises the HubAnswer that the status stands for."""
     if not 200 <= response.status < 300:
         from azext_iotjobs.clients.errors import error_of  # here, so that what goes well starts quickly
@@ -16,7 +18,7 @@ def content(response: Response) -> bytes:
     return response.body
 
 
-def document(response: Response) -> Any:
+def document(response: "Response") -> Any:
     """The JSON that a successful response holds; None for an empty body.
 
     Raises the HubAnswer that the status stands for.

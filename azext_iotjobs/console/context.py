@@ -1,4 +1,4 @@
-"""What the door that starts a console lends it: a hub, a folder of fleet jobs, documents, commands, spelling."""
+"""What the door that starts a console lends it: a hub, a store of fleet jobs, documents, commands, spelling."""
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, Protocol
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.console.job_forms import JobForms
+from azext_iotjobs.fleet_job.store.contract import Access
+from azext_iotjobs.fleet_job.store.sql.store import SqlStore
 from azext_iotjobs.model.device_event import DeviceEvent
 from azext_iotjobs.model.fleet_job import FleetJob
 from azext_iotjobs.model.gates import Gates
@@ -88,7 +90,7 @@ class ConsoleContext:
     """What is lent."""
 
     hub: HubClient | None  # None: no hub is named, and only fleet jobs are shown
-    state_folder: Path  # of fleet jobs; it may not be there yet
+    open_store: Callable[[Access], SqlStore]  # of fleet jobs; it may not be there yet
     secret_folder: Path  # where the console keeps the secret that it signs cookies with
     has_host: Callable[[str], bool]  # whether fleet jobs of a hub, by its stored host, are shown
     documents: Documents

@@ -1,4 +1,4 @@
-"""Threads that wait for the file of fleet jobs, for the hub and for commands, so that the server's loop does not."""
+"""Threads that wait for the store of fleet jobs, for the hub and for commands, so that the server's loop does not."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import TypeVar
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.console.context import ConsoleContext
 from azext_iotjobs.fleet_job.store.contract import Access, FleetJobStore
-from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
+from azext_iotjobs.fleet_job.store.sql.store import SqlStore
 from azext_iotjobs.model.errors import MissingChoice
 
 Result = TypeVar("Result")
@@ -21,8 +21,8 @@ class Workers:
     def __init__(self, context: ConsoleContext) -> None:
         self._context = context
         self._access = Access.READ if context.is_read_only else Access.CHANGE
-        self._store: SqliteStore | None = None
-        self._is_store_empty = False  # there was no file when it was opened
+        self._store: SqlStore | None = None
+        self._is_store_empty = False  # nobody had made it when it was opened
         self._of_store = ThreadPoolExecutor(1, "console-store")
         self._of_hub = ThreadPoolExecutor(HUB_THREADS, "console-hub")
 
@@ -59,6 +59,6 @@ class Workers:
             self._store = None
         if self._store is None:
             access = Access.MAKE if makes else self._access
-            self._store = SqliteStore.open(self._context.state_folder, access)
+            self._store = self._context.open_store(access)
             self._is_store_empty = not self._store.database.is_there
         return self._store

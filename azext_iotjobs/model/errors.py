@@ -233,6 +233,12 @@ class StateDamaged(StateError):
     code = "state-damaged"
 
 
+class StateUnreachable(StateError):
+    """The server of a team's store cannot be reached, or the connection to it was lost."""
+
+    code = "state-unreachable"
+
+
 class StateUnusable(StateError):
     """The state file cannot be opened or written."""
 

@@ -37,6 +37,7 @@ class Verdict:
     needed_count: int
     held_count: int  # devices that satisfied the claim then
     missing: Sequence[str]  # those that did not, in the order of the simulation; [] when it came true
+    missing_count: int  # of them; more than are listed where shards listed them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,12 +73,11 @@ class _Progress:
         self.reason = ""
         self._reports: dict[str, deque[str]] = {}  # by device: request ids of reports that would satisfy the claim
 
-    def on(self, device: str, activity: Activity, at: float) -> None:
-        self._take(device, activity)
-        if len(self.satisfied) > self.most_count:
-            self.most_count = len(self.satisfied)
-            if self.most_count == self.needed_count:
-                self.reached_at = at
+    def grew(self, at: float) -> None:
+        """More devices than ever satisfy the claim."""
+        self.most_count = len(self.satisfied)
+        if self.most_count == self.needed_count:
+            self.reached_at = at
 
     def decide(self, at: float, devices: int, failed: Set[str]) -> None:
         """Decide whether it has come true, is too late, or cannot come true any more.
@@ -109,7 +109,7 @@ class _Progress:
         self.decided_at = at if self.reached_at is None else self.reached_at
         self.reason = reason if self.reached_at is None else ""
 
-    def _take(self, device: str, activity: Activity) -> None:
+    def on(self, device: str, activity: Activity) -> None:
         match self.expectation.claim:
             case claims.Connected() if activity.kind is ActivityKind.READY:
                 self.satisfied.add(device)
@@ -176,8 +176,10 @@ class ExpectationTracker:
             self._failed.discard(device)
         for each in self._open:
             if now.at <= each.deadline_at:
-                each.on(device, activity, now.at)
-                is_closing = is_closing or each.most_count >= each.wanted_count
+                each.on(device, activity)
+                if len(each.satisfied) > each.most_count:
+                    each.grew(now.at)
+                    is_closing = is_closing or each.most_count >= each.wanted_count
         if is_closing:
             self.decide(now)
 
@@ -216,6 +218,7 @@ class ExpectationTracker:
     def _verdict(self, progress: _Progress) -> Verdict:
         assert progress.decided_at is not None
         satisfied = progress.satisfied
+        missing = [device for device in self._devices if device not in satisfied] if progress.reason else []
         return Verdict(
             expectation=progress.expectation,
             came_true=not progress.reason,
@@ -223,7 +226,8 @@ class ExpectationTracker:
             reason=progress.reason,
             needed_count=progress.needed_count,
             held_count=progress.held_count,
-            missing=[device for device in self._devices if device not in satisfied] if progress.reason else [],
+            missing=missing,
+            missing_count=len(missing),
         )
 
 

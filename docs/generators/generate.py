@@ -186,6 +186,7 @@ if __name__ == "__main__":
     import local_rest_page
     import local_rest_schema
     import python_reference
+    import scale_tables
 
     write()
     compatibility.write(described_commands(loaded_commands()))
@@ -194,6 +195,7 @@ if __name__ == "__main__":
     local_rest_schema.write()
     local_rest_page.write()
     python_reference.write()
+    scale_tables.write()
     contents.write()
     job_file_members.write()
     job_file_schema.write()

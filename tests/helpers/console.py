@@ -21,6 +21,7 @@ from azext_iotjobs.console.context import ConsoleContext, Ran
 from azext_iotjobs.console.parts import Topic
 from azext_iotjobs.console.routes import TOPICS
 from azext_iotjobs.console.server import Console
+from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.amqp import endpoint_of
 from azext_iotjobs.model.clock import Clock, SystemClock
 from azext_iotjobs.model.device_event import DeviceEvent
@@ -196,7 +197,7 @@ def served(
 
     context = ConsoleContext(
         hub=hub if local is None else client_of(local),
-        state_folder=folder / "state",
+        open_store=lambda access: SqliteStore.open(folder / "state", access),
         secret_folder=folder / "secret",
         has_host=lambda host: hosts is None or host in hosts,
         documents=DOCUMENTS,

@@ -20,6 +20,7 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.gate_checker import MakeGateChecker
 from azext_iotjobs.fleet_job.store.contract import ResultFilter
 from azext_iotjobs.fleet_job.store.holder import Holder, this_process
+from azext_iotjobs.fleet_job.store.sql.store import SqlStore
 from azext_iotjobs.fleet_job.store.sqlite.database import SqliteDatabase
 from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.clock import parse_instant, render_instant
@@ -97,14 +98,14 @@ class CrashingDatabase(SqliteDatabase):
         if self._depth:
             yield
             return
-        what = _who_changes()
+        what = who_changes()
         with super().transaction(of_run):
             yield
             self.points.passed(f"before the commit of {what}")
         self.points.passed(f"after the commit of {what}")
 
 
-def _who_changes() -> str:
+def who_changes() -> str:
     """The function whose change a transaction is: past those that only pass it on."""
     frame = sys._getframe(1)
     while frame.f_back is not None and (frame.f_code.co_name == "transaction" or frame.f_code.co_filename == CONTEXTS):
@@ -363,14 +364,14 @@ class World:
         SqliteDatabase(self.folder).close()  # its tables are made before anything can end
         return SqliteStore(CrashingDatabase(self.folder, self.points))
 
-    def save(self, store: SqliteStore, definition: Definition, name: str = "job") -> FleetJob:
+    def save(self, store: SqlStore, definition: Definition, name: str = "job") -> FleetJob:
         at = self.clock.now_of_hub()
         return definitions.create(store, name, planning.host_of(self.client), definition, by="me", at=at)
 
-    def new_run(self, store: SqliteStore, job: FleetJob) -> Run:
+    def new_run(self, store: SqlStore, job: FleetJob) -> Run:
         return planning.new_run(store, self.client, job, by="me", at=self.clock.now_of_hub())
 
-    def context(self, store: SqliteStore, stop: Any = None) -> run_loop.RunContext:
+    def context(self, store: SqlStore, stop: Any = None) -> run_loop.RunContext:
         return run_loop.RunContext(
             store=store,
             make_driver=driver_factory(lambda: self.client),
@@ -381,11 +382,11 @@ class World:
             holder=self.holder,
         )
 
-    def execute(self, store: SqliteStore, stop: Any = None) -> Run:
+    def execute(self, store: SqlStore, stop: Any = None) -> Run:
         run = store.runs.get("job")
         return run_loop.execute(run, self.context(store, stop))
 
-    def resume(self, store: SqliteStore, stop: Any = None) -> Run:
+    def resume(self, store: SqlStore, stop: Any = None) -> Run:
         run = store.runs.get("job")
         return run_loop.resume(run, self.context(store, stop))
 

@@ -106,6 +106,11 @@ class Pod:
     def text(self) -> str:
         return self.log.read_text()
 
+    def peak_mib(self) -> float:
+        """The most memory that it had so far."""
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
+
     def kill(self) -> None:
         """As a node's kernel does that has no memory left."""
         os.killpg(self.process.pid, signal.SIGKILL)

@@ -1,6 +1,7 @@
 """A simulation as a Job, whose pods are processes here: each has what the manifest gives it, and one is killed."""
 
 import re
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -73,6 +74,12 @@ def start(pods: Pods, index: int) -> Pod:
     return pods.start(template, f"pod-{index}", JOB_COMPLETION_INDEX=str(index))
 
 
+def requested(pods: Pods) -> str:
+    """The memory that a pod asks for."""
+    (container,) = one_of_kind(pods.manifest, "Job")["spec"]["template"]["spec"]["containers"]
+    return str(container["resources"]["requests"]["memory"])
+
+
 def wait_for(pod: Pod) -> None:
     """Until its devices are connected."""
     wait_until(f"{pod.log.name} is connected", lambda: connected(pod) or pod.process.poll() is not None)
@@ -93,6 +100,9 @@ def test_pods_of_a_job_are_one_simulation_also_when_one_is_killed_and_started_ag
     job[1] = start(pods, 1)
     wait_for(job[1])
     call(hub, 20)
+    if sys.platform == "linux":
+        asked = [float(requested(pods).removesuffix("Mi")) for _ in job]
+        assert [pod.peak_mib() < mib for pod, mib in zip(job.values(), asked, strict=True)] == [True] * SHARDS
     codes = [pod.end() for pod in job.values()]
     logs = "".join(pod.text() for pod in job.values())
     merged = hub.az.run("iot device simulate --merge -", stdin=logs)
@@ -123,3 +133,8 @@ def test_an_extension_for_all_is_found_by_a_user_without_a_folder(hub: ScenarioH
     }
     ran = hub.az.run("iot device simulate --prefix p --count 3 --until 1h", environment=environment)
     assert ran.code == 1 and "No hub is named" in ran.stderr, ran.stderr
+
+
+def test_what_is_of_an_export_goes_with_nothing_else(hub: ScenarioHub) -> None:
+    ran = hub.az.run(f"iot device simulate -n {hub.name} --prefix p --count 3 --shards 2")
+    assert ran.code == 1 and "--shards is for --export kubernetes." in ran.stderr, ran.stderr

@@ -21,7 +21,7 @@ EVERY = set(
     """
     _version cli cli.commands cli.errors cli.hub_access cli.hub_access.completers cli.hub_access.policy_rights
     cli.hub_access.resolve cli.hub_access.running_hubs cli.input cli.input.options cli.input.shared_params
-    cli.loader cli.output cli.output.characters cli.output.hints cli.output.spelling cli.output.streams
+    cli.loader cli.typed cli.output cli.output.characters cli.output.hints cli.output.spelling cli.output.streams
     cli.output.terminal_safe cli.output.terminals clients clients.hub clients.request_parts clients.response model
     model.clock model.connection_string model.errors model.text model.host_names model.ids model.target transport
     transport.auth transport.connection transport.http transport.link_errors transport.masking transport.open_files
@@ -83,6 +83,27 @@ def test_a_command_imports_what_it_uses_and_nothing_else(made: ScenarioHub, comm
     assert imported - MODULES[command] == set(), "imported, and not entered here: is it needed?"
     assert MODULES[command] - imported == set(), "entered here, and no longer imported"
     assert "azure.eventhub" not in ran.stderr
+
+
+NOT_FOR = {
+    "invoke-device-method": (
+        "--device-id start-1 --method-name reboot",
+        "cli.method.invoke_many model.fleet_job model.run",
+    ),
+    "fleet-job list": (
+        "",
+        "clients.hub transport.http fleet_job.engine fleet_job.store.leased_contract model.run_events",
+    ),
+}
+
+
+@pytest.mark.parametrize("command", NOT_FOR)
+def test_what_operates_many_devices_is_not_imported_for_one_or_for_a_list(made: ScenarioHub, command: str) -> None:
+    options, unused = NOT_FOR[command]
+    words = ("iot", "hub", *command.split(), "-n", made.name, *options.split())
+    ran = made.az.run(*words, environment={"PYTHONVERBOSE": "1"})
+    imported = set(re.findall(r"^import 'azext_iotjobs\.(\S+)'", ran.stderr, re.MULTILINE))
+    assert "cli.commands" in imported and imported & set(unused.split()) == set()
 
 
 def test_records_on_the_way_cost_little_to_make() -> None:

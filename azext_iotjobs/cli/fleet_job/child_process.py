@@ -15,12 +15,13 @@ TYPED = {
 
 
 def az_command(context: FleetJobContext, words: Sequence[str]) -> list[str]:
-    """The command line of az with these words, and with what was typed of the hub and the folder.
+    """The command line of az with these words, and with what was typed of the hub and the store.
 
     A connection string that was typed is not among it: others would see it. It goes by `environment_of`.
     """
     folder = context.folder
     options = [] if folder is None else ["--state-dir", os.path.abspath(folder)]
+    options += [] if context.team is None else context.team.options()
     if context.subscription is not None:
         options += ["--subscription", context.subscription]
     return [sys.executable, "-m", "azure.cli", *words, *typed_options(context), *options]

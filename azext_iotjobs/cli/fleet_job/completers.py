@@ -44,8 +44,10 @@ def device_groups(cmd: Any, prefix: str, namespace: Any) -> list[str]:
 
 
 def _context(cmd: Any, namespace: Any) -> Any:
-    from azext_iotjobs.cli.fleet_job.context import FleetJobContext
+    from azext_iotjobs.cli.fleet_job.context import STORE_OPTIONS, FleetJobContext, team_store_of
     from azext_iotjobs.fleet_job.store.contract import Access
 
     typed = {name: getattr(namespace, name, None) for name in HUB_ARGUMENTS}
-    return FleetJobContext(cmd.cli_ctx, typed, getattr(namespace, "state_dir", None), None, Access.READ)
+    folder = getattr(namespace, "state_dir", None)
+    team = team_store_of(cmd.cli_ctx, {name: getattr(namespace, name, None) for name in STORE_OPTIONS}, folder)
+    return FleetJobContext(cmd.cli_ctx, typed, folder, None, Access.READ, team=team)

@@ -63,7 +63,7 @@ def console_context(cli_ctx: Any, command_args: dict[str, Any], rights: Rights) 
     hub = context.hub() if is_named else None
     return ConsoleContext(
         hub=hub,
-        state_folder=context.state_folder,
+        open_store=context.open_store,
         secret_folder=running_hubs.state_folder().parent / SECRET_FOLDER,
         has_host=context.means,
         documents=DOCUMENTS,

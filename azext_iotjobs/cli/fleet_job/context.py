@@ -24,10 +24,13 @@ from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.model.tier import TierFacts
 
 if TYPE_CHECKING:  # commands that only read start without what opens a hub
+    from azext_iotjobs.cli.fleet_job.team_store import TeamStore
     from azext_iotjobs.clients.hub import HubClient
+    from azext_iotjobs.fleet_job.store.sql.store import SqlStore
 
 logger = get_logger(__name__)
 
+STORE_OPTIONS = ("store", "store_auth", "store_password_file")
 FOLDER = "fleet-jobs"  # beside the state files of local hubs
 
 
@@ -45,39 +48,60 @@ class FleetJobContext:
         tier: TierFacts | None,
         access: Access = Access.MAKE,
         rights: Rights = ALL_RIGHTS,
+        team: "TeamStore | None" = None,
     ) -> None:
-        """tier: as it was typed; None: what is known of the hub counts.  access: what the folder is opened for."""
+        """tier: as it was typed; None: what is known of the hub counts.  access: what the store is opened for.
+
+        team: the store on a server that fleet jobs are in; None: they are in a file of the folder.
+        """
         self._cli_ctx = cli_ctx
         self._arguments = arguments
         self._folder = folder
         self._typed_tier = tier
         self._tier = tier
         self._access = access
+        self._team = team
         self._rights = rights
         for option, dest in (("--hub-name", "our_hub_name"), ("--login", "our_login")):
             if arguments.get(dest) is not None and not arguments[dest].strip():
                 raise BadValue(f"{option} is empty.", hint="Leave it out: a fleet job knows its hub.")
 
     @cached_property
-    def store(self) -> SqliteStore:
+    def store(self) -> "SqlStore":
         """The open store. Raises BadValue, StateError."""
-        if self._folder is None:
-            return SqliteStore.open(self.state_folder, self._access)
-        if not self._folder.strip():
+        is_needed = self._access in (Access.CHANGE, Access.READ)
+        if self._team is None and self._folder is not None:
+            self._check_folder(self._folder, is_needed=is_needed)
+        store = self.open_store(self._access)
+        if is_needed and (self._team is not None or self._folder is not None) and not store.database.is_there:
+            logger.warning("There are no fleet jobs in %s.", self._folder if self._team is None else self._team.url)
+        return store
+
+    def open_store(self, access: Access) -> "SqlStore":
+        """Open the store, as often as it is called. Raises BadValue, StateError."""
+        if self._team is None:
+            return SqliteStore.open(self.state_folder, access)
+        from azext_iotjobs.cli.fleet_job.team_store import open_team_store
+
+        return open_team_store(self._cli_ctx, self._team, access)
+
+    @staticmethod
+    def _check_folder(folder: str, *, is_needed: bool) -> None:
+        """Raise BadValue for a folder that was typed and cannot be used. is_needed: it has to be there."""
+        if not folder.strip():
             raise BadValue("--state-dir is empty.", hint="Name a folder; `create` makes it if it does not exist.")
-        folder = Path(self._folder)
         if os.path.exists(folder) and not os.path.isdir(folder):
             raise BadValue(f"--state-dir {folder} is not a folder.", hint="Name the folder that the file is in.")
-        is_needed = self._access in (Access.CHANGE, Access.READ)
         if is_needed and not os.path.exists(folder):
             raise BadValue(
                 f"--state-dir {folder}: there is no such folder.",
                 hint="Name the folder that holds the fleet jobs; `create` makes a new one.",
             )
-        store = SqliteStore.open(folder, self._access)
-        if is_needed and not store.database.is_there:
-            logger.warning("There are no fleet jobs in %s.", folder)
-        return store
+
+    @property
+    def team(self) -> "TeamStore | None":
+        """The store on a server; None: it is a file."""
+        return self._team
 
     @property
     def folder(self) -> str | None:
@@ -152,6 +176,7 @@ def fleet_job_context(
 ) -> FleetJobContext:
     """Take the hub arguments, its tier and --state-dir out of `command_args`: a client factory.
 
+    The options of a team's store are taken out too.
     access: what the command does; one that only plans reads.  rights: that a policy must have, where one is chosen.
     """
     if command_args.get("dry_run"):
@@ -161,7 +186,21 @@ def fleet_job_context(
     if sku is None and units is not None:
         raise MissingChoice("--units needs --sku.", hint="--sku S1 --units 2")
     tier = None if sku is None else TierFacts(sku, 1 if units is None else units)
-    return FleetJobContext(cli_ctx, arguments, command_args.pop("state_dir", None), tier, access, rights)
+    folder = command_args.pop("state_dir", None)
+    team = team_store_of(cli_ctx, {name: command_args.pop(name, None) for name in STORE_OPTIONS}, folder)
+    return FleetJobContext(cli_ctx, arguments, folder, tier, access, rights, team)
+
+
+def team_store_of(cli_ctx: Any, typed: dict[str, Any], folder: str | None) -> "TeamStore | None":
+    """The store on a server that is typed or configured; None: it is a file. Raises UserError."""
+    is_typed = any(value is not None for value in typed.values())
+    if folder is not None and not is_typed:
+        return None  # the file in it, whatever is configured
+    if not is_typed and not os.environ.get("IOTJOBS_STORE") and not cli_ctx.config.has_option("iotjobs", "store"):
+        return None
+    from azext_iotjobs.cli.fleet_job.team_store import team_store
+
+    return team_store(cli_ctx, typed, folder)
 
 
 def can_mean(typed: str, stored: str) -> bool:

@@ -32,6 +32,8 @@ def detach(
     """
     log = context.state_folder.absolute() / f"{run.fleet_job_id}-{run.number}.log"
     words = ("iot", "hub", "fleet-job", "resume", "-j", run.fleet_job_id, "--yes", *_typed(running, delivery))
+    if context.team is not None:
+        log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with opened_log(log, run) as written:
         begin = written.seek(0, os.SEEK_END)
         process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Fleet jobs, runs, batches and events, under the names that commands and event files show."""
+"""Fleet jobs, runs and batches, under the names that commands and event files show."""
 
 import json
 from collections.abc import Mapping
@@ -6,13 +6,10 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
-from azext_iotjobs.cli.fleet_job.gate_documents import render_batch_gates, render_gates, render_share, render_verdict
-from azext_iotjobs.cli.fleet_job.schedule.documents import render_rules
+from azext_iotjobs.cli.fleet_job.gate_documents import render_batch_gates, render_gates, render_share
 from azext_iotjobs.cli.input.parameters import BEGINS
-from azext_iotjobs.cli.output.result_rows import render_result, render_run_members
 from azext_iotjobs.cli.output.verification import render_verification
 from azext_iotjobs.clients.method_codec import render_method_call
-from azext_iotjobs.model import run_events as events
 from azext_iotjobs.model.clock import render_instant, render_millis
 from azext_iotjobs.model.definition_document import delivery_document, rollout_document, targets_document
 from azext_iotjobs.model.fleet_job import Action, Delivery, FleetJob, Origin, Targets
@@ -61,7 +58,7 @@ def render_fleet_job(job: FleetJob, schedule: Schedule | None = None) -> Documen
         **_rollout(definition.rollout),
         "delivery": _delivery(definition.delivery),
         "verification": None if definition.verification is None else render_verification(definition.verification),
-        "schedule": None if schedule is None else render_rules(schedule),
+        "schedule": None if schedule is None else _rules(schedule),
         "created": render_millis(job.created_at),
         "createdBy": job.created_by,
         "edited": render_millis(job.edited_at),
@@ -70,6 +67,12 @@ def render_fleet_job(job: FleetJob, schedule: Schedule | None = None) -> Documen
     }
     # `${` in a text would be read as a parameter when the document is applied as a file.
     return {**document, "parameters": False} if BEGINS in json.dumps(document) else document
+
+
+def _rules(schedule: Schedule) -> Document:
+    from azext_iotjobs.cli.fleet_job.schedule.documents import render_rules  # most fleet jobs have none
+
+    return render_rules(schedule)
 
 
 def render_run(run: Run, now: datetime) -> Document:
@@ -161,7 +164,7 @@ def render_hub_job(job: HubJobInProgress) -> Document:
         "submitted": render_millis(job.submitted_at),
         "until": render_millis(job.until),
         "devices": job.open_count,
-        "progress": _job_tally(job.tally),
+        "progress": render_job_tally(job.tally),
         "seen": render_millis(job.seen_at),
     }
 
@@ -219,54 +222,7 @@ def render_estimate(estimate: Estimate) -> Document:
     }
 
 
-def render_event(event: events.Event, now: datetime) -> Document:
-    """An event as one JSON object."""
-    head = {"at": render_millis(event.at), "event": event.kind}
-    match event:
-        case events.RunBegan(run=run):
-            return {**head, "run": render_run(run, now)}
-        case events.RunEnded(run=run, waiting=waiting):
-            return {**head, "run": {**render_run(run, now), "waiting": render_waiting(waiting)}}
-        case events.BatchBegan(batch=batch) | events.BatchEnded(batch=batch):
-            return {**head, "batch": batch.ordinal, "devices": batch.size, "progress": render_tally(batch.tally)}
-        case (
-            events.DeviceOperated(result=result, batch=ordinal, tries=tries)
-            | events.DeviceWaits(result=result, batch=ordinal, tries=tries)
-            | events.DeviceEnded(result=result, batch=ordinal, tries=tries)
-        ):
-            return {
-                **head,
-                "batch": ordinal,
-                "tries": tries,
-                **render_result(result),
-                **render_run_members(result),
-            }
-        case events.DeviceConnected(device_id=device_id, module_id=module_id, batch=ordinal):
-            return {**head, "batch": ordinal, "deviceId": device_id, "moduleId": module_id}
-        case events.Progressed():
-            return {
-                **head,
-                "progress": render_tally(event.run),
-                "batch": None if event.batch is None else event.batch.ordinal,
-                "inFlight": event.in_flight_count,
-                "hub": _job_tally(event.hub),
-                "awaited": [render_awaited(each) for each in event.awaited],
-                "waiting": render_waiting(event.waiting),
-            }
-        case events.Waiting(until=until, why=why):
-            return {**head, "until": render_millis(until), "why": why}
-        case events.GateAwaited(batch=ordinal, gate=gate, since=since, until=until):
-            document = {"batch": ordinal, "gate": gate.value}
-            return {**head, **document, "since": render_millis(since), "until": render_millis(until)}
-        case events.GateJudged(batch=ordinal, verdict=verdict):
-            return {**head, "batch": ordinal, **render_verdict(verdict)}
-        case events.Notice(text=text):
-            return {**head, "text": text}
-        case events.HubJobMoved(batch=ordinal, job_id=job_id, status=status, tally=tally):
-            return {**head, "batch": ordinal, "jobId": job_id, "status": status, "progress": _job_tally(tally)}
-
-
-def _job_tally(tally: JobTally | None) -> Document | None:
+def render_job_tally(tally: JobTally | None) -> Document | None:
     """The hub's counts: a device has completed when it has answered, whatever it said."""
     if tally is None:
         return None

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from knack.log import get_logger
 
-from azext_iotjobs.cli.fleet_job.documents import render_event
+from azext_iotjobs.cli.fleet_job.event_documents import render_event
 from azext_iotjobs.cli.fleet_job.progress import Progress
 from azext_iotjobs.cli.output.event_file import check_event_file, open_event_file, open_for_appending, unwritable
 from azext_iotjobs.cli.output.file_writing import write_all

@@ -15,7 +15,6 @@ from azext_iotjobs.cli.fleet_job.documents import (
     render_run,
     render_waiting,
 )
-from azext_iotjobs.cli.input.durations import duration_s
 from azext_iotjobs.cli.input.scalars import wanted_labels
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.fleet_job.awaited import MAX_AWAITED, awaited
@@ -59,7 +58,7 @@ def list_fleet_jobs(
     now = CLOCK.now()
     wanted = operation.ListFilter(
         state=None if state is None else RunState(state),
-        since=None if since is None else now - timedelta(seconds=duration_s(since, "--since")),
+        since=None if since is None else now - timedelta(seconds=_seconds(since, "--since")),
         only_saved=saved,
         labels=wanted_labels(our_labels or ()),
         text=contains or "",
@@ -101,7 +100,7 @@ def delete(
 
 def _prune(context: FleetJobContext, older_than: str, *, assume_yes: bool) -> int:
     """Delete old history; gives how many runs."""
-    days = duration_s(older_than, "--older-than") / DAY_S
+    days = _seconds(older_than, "--older-than") / DAY_S
     if days != int(days):
         raise BadValue(f"--older-than {older_than}: give whole days, such as 60d.")
     store, now = context.store, CLOCK.now()
@@ -172,3 +171,10 @@ def _short(saved: operation.SavedJob) -> dict[str, Any]:
         "status": saved.state.value,
         "lastRun": None if saved.run is None else render_run(saved.run, CLOCK.now()),
     }
+
+
+def _seconds(text: str, option: str) -> float:
+    """Of a duration. Raises BadValue."""
+    from azext_iotjobs.cli.input.durations import duration_s  # most lists are of all
+
+    return duration_s(text, option)

@@ -75,6 +75,28 @@ STATE: Group = (
         "state_dir",
         "--state-dir",
         "Folder that holds the fleet jobs. Default: iotjobs/fleet-jobs in az's configuration folder.",
+        group="Store",
+    ),
+    extra(
+        "store",
+        "--store",
+        "Database of a team that holds the fleet jobs, in place of a folder: postgresql://ROLE@HOST/DATABASE, without "
+        "a password. Default: the environment's IOTJOBS_STORE, or as in `az config set iotjobs.store=postgresql://…`.",
+        group="Store",
+    ),
+    extra(
+        "store_auth",
+        "--store-auth",
+        "`password`: of PGPASSWORD, --store-password-file or ~/.pgpass. `login`: as az is signed in (Microsoft Entra); "
+        "the URL's role is that of the user. Default: password, or as in `az config set iotjobs.store_auth=login`.",
+        group="Store",
+        arg_type=get_enum_type(["password", "login"]),
+    ),
+    extra(
+        "store_password_file",
+        "--store-password-file",
+        "File whose first line is the store's password.",
+        group="Store",
     ),
 )
 

@@ -1,14 +1,15 @@
-"""Handlers of az iot hub invoke-device-method | invoke-module-method: one device, or many at once."""
+"""Handlers of az iot hub invoke-device-method and invoke-module-method.
+
+What many devices need is imported where it is used: most calls are of one.
+"""
 
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from azext_iotjobs.cli.input.columns import chosen_columns, twin_columns
 from azext_iotjobs.cli.input.device_selection import SelectionOptions, most_devices
 from azext_iotjobs.cli.input.option_groups import takes_option_groups, typed_options
-from azext_iotjobs.cli.method import invoke_many, invoke_one
+from azext_iotjobs.cli.method import invoke_one
 from azext_iotjobs.cli.method.options import CallOptions, GuardOptions
-from azext_iotjobs.cli.output.result_rows import CALL_COLUMNS, VERIFIED_COLUMNS
 from azext_iotjobs.cli.output.row_output import OPTION, STDOUT, RowOutputOptions
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import ConflictingChoice, MissingChoice
@@ -16,6 +17,9 @@ from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.selection import HOW_TO_NAME_DEVICES, Selection
 from azext_iotjobs.model.text import Text, command
+
+if TYPE_CHECKING:
+    from azext_iotjobs.cli.method.invoke_many import InvokePlan
 
 
 @takes_option_groups
@@ -41,8 +45,7 @@ def invoke(
             "--query-condition selects modules; this command calls devices.",
             hint=Text("For modules: ", command("iot hub invoke-module-method")),
         )
-    plan = _plan_of_many(cmd, call, calling, guards, output)
-    return invoke_many.call(cmd, client, selected, None, plan)
+    return _call_many(cmd, client, selected, None, _plan_of_many(cmd, call, calling, guards, output))
 
 
 @takes_option_groups
@@ -71,7 +74,12 @@ def invoke_module(
             "--query-condition selects modules, and --module-id is given too: which of them are meant?",
             hint="Put it into the condition: FROM devices.modules WHERE moduleId = '…'",
         )
-    plan = _plan_of_many(cmd, call, calling, guards, output)
+    return _call_many(cmd, client, selected, module_id, _plan_of_many(cmd, call, calling, guards, output))
+
+
+def _call_many(cmd: Any, client: HubClient, selected: Selection, module_id: str | None, plan: "InvokePlan") -> Any:
+    from azext_iotjobs.cli.method import invoke_many
+
     return invoke_many.call(cmd, client, selected, module_id, plan)
 
 
@@ -94,8 +102,12 @@ def _selected(selection: SelectionOptions) -> Selection:
 
 def _plan_of_many(
     cmd: Any, call: MethodCall, calling: CallOptions, guards: GuardOptions, output: RowOutputOptions
-) -> invoke_many.InvokePlan:
+) -> "InvokePlan":
     """How many devices are called, and where their rows go. Raises UserError, naming the option."""
+    from azext_iotjobs.cli.input.columns import chosen_columns, twin_columns
+    from azext_iotjobs.cli.method.invoke_many import InvokePlan
+    from azext_iotjobs.cli.output.result_rows import CALL_COLUMNS, VERIFIED_COLUMNS
+
     success = guards.success
     verification = guards.verifying.read()
     there = CALL_COLUMNS if verification is None else (*CALL_COLUMNS, *VERIFIED_COLUMNS)
@@ -106,7 +118,7 @@ def _plan_of_many(
         raise ConflictingChoice(
             f"{OPTION} - and --group-output both write to stdout.", hint="Give a file for the rows."
         )
-    return invoke_many.InvokePlan(
+    return InvokePlan(
         plan=plan,
         columns=columns,
         of_twins=twin_columns(cmd, columns),

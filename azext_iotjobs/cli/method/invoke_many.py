@@ -24,6 +24,7 @@ from azext_iotjobs.clients.method_codec import render_method_call
 from azext_iotjobs.model.clock import StopFlag, SystemClock
 from azext_iotjobs.model.grouping import Groups
 from azext_iotjobs.model.ids import Address
+from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import Outcome, weightiest
 from azext_iotjobs.model.query_pace import QueryPace
 from azext_iotjobs.model.result import DeviceResult
@@ -84,7 +85,7 @@ def call(
     of_modules = selection.is_of_modules or module_id is not None
     preview = check_verification(client, plan.verification, of_modules=of_modules)
     if plan.dry_run:
-        return {**show_plan(client, selection, shown_request(plan.plan, module_id)), **preview}
+        return {**show_plan(client, selection, shown_request(plan.plan.call, module_id)), **preview}
     if plan.gives_rows:
         warn_of_many_rows(total or 0)
     progress = CallProgress(
@@ -131,9 +132,9 @@ def verifier_of(
     return ResultVerifier(client.queries, verification, pace, SystemClock(), stop, progress)
 
 
-def shown_request(plan: CallPlan, module_id: str | None) -> dict[str, Any]:
+def shown_request(call: MethodCall, module_id: str | None) -> dict[str, Any]:
     """The request that each device would get."""
-    request = render_method_call(plan.call)
+    request = render_method_call(call)
     return request if module_id is None else {"moduleId": module_id, **request}
 
 

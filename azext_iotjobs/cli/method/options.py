@@ -1,14 +1,16 @@
 """Option groups of direct methods."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from azext_iotjobs.cli.input.json_option import Given, json_or_file
 from azext_iotjobs.cli.input.option_groups import typed_options
 from azext_iotjobs.cli.input.verification_options import VerificationOptions
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, SuccessStatus, parse_success_status
-from azext_iotjobs.operations.method.invoke_many import CallPlan
+
+if TYPE_CHECKING:  # most calls are of one device
+    from azext_iotjobs.operations.method.invoke_many import CallPlan
 
 CONCURRENCY = 10
 
@@ -34,11 +36,13 @@ class CallOptions(NamedTuple):
             connect_timeout_s=self.our_timeout if self.connect_timeout is None else self.connect_timeout,
         )
 
-    def plan(self, call: MethodCall, success: SuccessStatus) -> CallPlan:
+    def plan(self, call: MethodCall, success: SuccessStatus) -> "CallPlan":
         """How many devices are called. Raises BadValue.
 
         call: what is called.  success: the statuses with which a device has succeeded.
         """
+        from azext_iotjobs.operations.method.invoke_many import CallPlan
+
         concurrency = CONCURRENCY if self.concurrency is None else self.concurrency
         return CallPlan(call=call, success=success, concurrency=concurrency, rate=self.rate)
 

@@ -38,6 +38,7 @@ class Typed(NamedTuple):
     auth: str | None = None
     has_login: bool = False
     state_dir: str | None = None
+    store: tuple[str, ...] = ()  # the words that name it
 
 
 def typed_in(arguments: Mapping[str, Any], command: str = "") -> Typed:
@@ -53,11 +54,21 @@ def typed_in(arguments: Mapping[str, Any], command: str = "") -> Typed:
         auth=given.get("auth_type"),
         has_login=given.get("our_login") is not None,
         state_dir=given.get("state_dir"),
+        store=_store_words(given),
     )
 
 
 _typed = Typed()  # az runs one command a process
 _facts: dict[Fact, FactWords] = {}
+
+
+def _store_words(given: Mapping[str, str | None]) -> tuple[str, ...]:
+    """What was typed of a team's store, unless somebody wrote a password into its URL, which is refused."""
+    store = given.get("store") or ""
+    if "password" in store or ":" in store.partition("://")[2].rpartition("@")[0]:
+        return ()
+    options = (("--store", "store"), ("--store-auth", "store_auth"), ("--store-password-file", "store_password_file"))
+    return tuple(word for option, name in options if (value := given.get(name)) for word in (option, value))
 
 
 def note(typed: Typed) -> None:
@@ -126,6 +137,8 @@ def _completed(given: Command) -> str:
             arguments += ["-l", LOGIN_PLACEHOLDER]
     if given.words.startswith(OF_FLEET_JOBS) and _typed.state_dir is not None:
         arguments += ["--state-dir", _typed.state_dir]
+    if given.words.startswith(OF_FLEET_JOBS):
+        arguments += _typed.store
     return " ".join(("az", given.words, *map(_quoted, arguments)))
 
 

@@ -81,7 +81,7 @@ def _row(verdict: Verdict, status: str) -> Mapping[str, Any]:
         "devicesNeeded": verdict.needed_count,
         "devicesTrue": verdict.held_count,
         "decidedAfterSeconds": round(verdict.after_s, 3),
-        "missingCount": len(missing) if missing else None,
+        "missingCount": verdict.missing_count or None,
         "missing": ", ".join(missing[:MAX_NAMED]) or None,
     }
 

@@ -64,7 +64,7 @@ class MergedResult:
             "methods": self._methods(lasted_s),
             "twins": {name: self._sum(f"twins.{name}") for name in TWINS},
             "cloudToDeviceMessages": self._sum("cloudToDeviceMessages"),
-            "expectations": [self._verdict_document(number) for number in range(len(self.verdicts))],
+            "expectations": [verdict_document(each) for each in self.verdicts],
             "trouble": self._trouble(),
             "gaveUp": self._listed("gaveUp")[:MAX_GAVE_UP],
             **({"groups": _sums(each.get("groups", {}) for each in self._documents)} if "groups" in first else {}),
@@ -129,13 +129,8 @@ class MergedResult:
             needed_count=needed,
             held_count=held,
             missing=[] if came_true else [name for each in judged for name in each.get("missing", ())][:MAX_LISTED],
+            missing_count=0 if came_true else self._sum("devices.count") - held,
         )
-
-    def _verdict_document(self, number: int) -> dict[str, Any]:
-        found = verdict_document(self.verdicts[number])
-        if "missingCount" in found:  # the shards list some of them
-            found["missingCount"] = self._sum("devices.count") - found["devicesTrue"]
-        return found
 
     def _trouble(self) -> list[dict[str, Any]]:
         kinds: dict[str, dict[str, Any]] = {}

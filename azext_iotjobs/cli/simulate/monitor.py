@@ -216,7 +216,8 @@ def print_verdict(verdict: Verdict) -> None:
     if verdict.came_true:
         logger.warning("True after %.1f s: %s", verdict.after_s, text)
         return
-    first, more = verdict.missing[:MAX_NAMED], len(verdict.missing) - MAX_NAMED
+    first = verdict.missing[:MAX_NAMED]
+    more = verdict.missing_count - len(first)
     logger.warning(
         "NOT true (%s): %s. Devices of which it is true: %d, needed: %d. Not of: %s%s",
         verdict.reason,

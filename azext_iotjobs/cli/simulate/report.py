@@ -105,7 +105,7 @@ def verdict_document(verdict: Verdict) -> dict[str, Any]:
     }
     if not verdict.came_true:
         document["reason"] = verdict.reason
-        document["missingCount"] = len(verdict.missing)
+        document["missingCount"] = verdict.missing_count
         document["missing"] = list(verdict.missing[:MAX_LISTED])
     return document
 

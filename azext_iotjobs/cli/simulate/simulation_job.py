@@ -12,10 +12,10 @@ FILES_FOLDER = "/simulation"
 CONTAINER = "simulator"
 DEVICES_PER_SHARD = 10_000  # of which one process has been measured
 MAX_SHARDS = 10_000
-# Measured with az and a local hub, on Linux with Python 3.11, at their most: 65 MiB, and 25 KiB for each device that
+# Measured with az and a local hub, on Linux with Python 3.11, at their most: 65 MiB, and 30 KiB for each device that
 # sends. A request is what a node keeps free, and the rest up to the limit is for bursts.
 BASE_MIB = 96
-KIB_PER_DEVICE = 32
+KIB_PER_DEVICE = 40
 LIMIT_FACTOR = 2
 CPU = "500m"  # at least; one process has one thread, and connecting takes the most
 RETRIES = 6  # of a pod, after 10, 20, 40 … seconds

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.clients.reading_ahead import read_ahead
 from azext_iotjobs.fleet_job import plan
 from azext_iotjobs.fleet_job.store.contract import FleetJobStore, NewRun
 from azext_iotjobs.fleet_job.unfinished import check_ended
@@ -22,7 +23,8 @@ from azext_iotjobs.operations.fleet_job.gate_checks import check_gates
 from azext_iotjobs.operations.verification.conditions import try_conditions
 
 SHOWN_BATCHES = 100
-COUNT_EVERY = 100  # devices that a hub gives; its pages have as many
+PAGE_DEVICES = 100  # that a hub gives at once
+COUNT_EVERY = PAGE_DEVICES
 
 Device = tuple[str, str | None]  # and its module
 
@@ -277,11 +279,11 @@ def _parent(store: FleetJobStore, devices: DevicesOfRun) -> Run:
 
 def _devices(client: HubClient, selection: Selection) -> Iterator[Device]:
     if selection.is_of_modules:
-        yield from client.selections.module_ids(selection)
+        yield from read_ahead(client.selections.module_ids(selection), PAGE_DEVICES)
     elif selection.condition is None:
         yield from ((each, None) for each in selection.named)  # registered or not: their rows say so
     else:
-        yield from ((each, None) for each in client.selections.device_ids(selection))
+        yield from ((each, None) for each in read_ahead(client.selections.device_ids(selection), PAGE_DEVICES))
 
 
 def _counted(devices: Iterable[Device], observer: SelectionObserver) -> Iterator[Device]:

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from pictures import architecture, states
+from pictures import architecture, performance, states
 from pictures.palette import PALETTES, Palette
 from pictures.sessions import SESSIONS
 from pictures.terminal import SessionFailed
@@ -14,7 +14,13 @@ from pictures.workspace import Workspace
 
 FOLDER = Path(__file__).parents[2] / "pictures"
 Draw = Callable[[Palette], str]
-DIAGRAMS: Mapping[str, Draw] = {"states": states.picture, "architecture": architecture.picture}
+DIAGRAMS: Mapping[str, Draw] = {
+    "states": states.picture,
+    "architecture": architecture.picture,
+    "performance-peers": performance.peers,
+    "performance-floors": performance.floors,
+    "performance-start": performance.start,
+}
 
 
 def make(names: Sequence[str]) -> None:

@@ -10,11 +10,11 @@ import pytest
 
 from azext_iotjobs.cli.fleet_job.documents import (
     render_batch,
-    render_event,
     render_fleet_job,
     render_run,
     render_waiting,
 )
+from azext_iotjobs.cli.fleet_job.event_documents import render_event
 from azext_iotjobs.cli.output.result_rows import COLUMNS, render_group
 from azext_iotjobs.model import run_events as events
 from azext_iotjobs.model.fleet_job import Definition, FleetJob, Origin

@@ -12,8 +12,9 @@ import pytest
 from azext_iotjobs.cli.commands import table_of
 from azext_iotjobs.cli.fleet_job import answer, completers, read
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
-from azext_iotjobs.cli.fleet_job.documents import render_batch, render_event
+from azext_iotjobs.cli.fleet_job.documents import render_batch
 from azext_iotjobs.cli.fleet_job.dry_run import show_plan
+from azext_iotjobs.cli.fleet_job.event_documents import render_event
 from azext_iotjobs.cli.fleet_job.gate_documents import render_gates
 from azext_iotjobs.cli.fleet_job.progress import Progress
 from azext_iotjobs.fleet_job.store.contract import Access

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.cli.commands import table_of
-from azext_iotjobs.cli.fleet_job.documents import render_event
+from azext_iotjobs.cli.fleet_job.event_documents import render_event
 from azext_iotjobs.cli.fleet_job.event_log import EventFile
 from azext_iotjobs.cli.fleet_job.progress import STILL_S, Progress, Speed, counts, how_far
 from azext_iotjobs.cli.fleet_job.waiting import in_full, in_short, left_to_hub

@@ -117,6 +117,7 @@ def test_a_verdict_names_every_device_that_is_missing(tmp_path: Path) -> None:
             needed_count=500,
             held_count=0,
             missing=missing,
+            missing_count=500,
         ),
         NOW,
     )

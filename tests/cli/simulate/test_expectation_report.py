@@ -35,6 +35,7 @@ def verdict(text: str, *, missing: int = 0, reason: str = "") -> Verdict:
         needed_count=300,
         held_count=300 - missing,
         missing=[f"pump-{number}" for number in range(missing)],
+        missing_count=missing,
     )
 
 

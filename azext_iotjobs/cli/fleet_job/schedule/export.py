@@ -107,13 +107,15 @@ def export(
     if write is None:
         if client.typed("auth_type") == "login":
             raise ConflictingChoice("--auth-type login: nobody is signed in where a pod runs; its secret has a key.")
-        return _export_pods(_pods(words, fleet_job_id, every, pods), our_output_dir, overwrites=overwrite)
+        found = _pods(words, fleet_job_id, every, pods)._replace(in_database=client.team is not None)
+        return _export_pods(found, our_output_dir, overwrites=overwrite)
     pods.check_alone()
     az = shutil.which("az")
     calling = units.Calling(
         words=words,
         az=(os.path.abspath(az),) if az is not None else (sys.executable, "-m", "azure.cli"),
         folder=str(client.state_folder.absolute()),
+        store=() if client.team is None else tuple(client.team.options()),
         minutes=_minutes(every),
         name=_unit_name(fleet_job_id),
     )

@@ -31,6 +31,7 @@ class Calling(NamedTuple):
     folder: str  # the state folder on this machine
     minutes: int  # between two calls; as `minutes_of` gives them
     name: str  # of the unit: letters, digits, dashes
+    store: tuple[str, ...] = ()  # what was typed of a team's store; (): it is the folder
 
     @property
     def cron(self) -> str:
@@ -41,7 +42,8 @@ class Calling(NamedTuple):
 
     def line(self, folder: str, az: str = "az") -> str:
         """The command for a shell. folder: the state folder where it runs."""
-        return f"{az} {shlex.join(self.words)} --state-dir {folder}"
+        place = shlex.join(self.store) if self.store else f"--state-dir {folder}"
+        return f"{az} {shlex.join(self.words)} {place}"
 
     def pipeline_line(self, folder: str) -> str:
         """The command for a step of a pipeline, which is signed in unless something else was typed."""
@@ -62,7 +64,7 @@ def minutes_of(seconds: float) -> int:
 
 def systemd(calling: Calling) -> list[UnitFile]:
     """A service, and the timer that starts it."""
-    words = (*calling.az, *calling.words, "--state-dir", calling.folder)
+    words = (*calling.az, *calling.words, *(calling.store or ("--state-dir", calling.folder)))
     every = f"*:0/{calling.minutes}" if calling.minutes < 60 else f"0/{calling.minutes // 60}:00"
     service = f"""\
 # Starts what schedules of fleet jobs say. Install both files:

@@ -9,7 +9,7 @@ from azext_iotjobs.cli.output import kubernetes
 
 STATE_FOLDER = "/state"
 STATE_SIZE = "1Gi"
-STORE = "IOTJOBS_STORE"  # in the environment, and in the secret: where the store is, with its password
+STORE = ("IOTJOBS_STORE", "PGPASSWORD")  # in the environment, and in the secret: where the store is; its password
 STOP_S = 600  # what is under way ends, and the next call goes on with it
 CONTAINER = "run-due"
 MEMORY = {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}}
@@ -28,7 +28,7 @@ class Pods(NamedTuple):
     @property
     def variables(self) -> tuple[str, ...]:
         """What its secret holds."""
-        return (kubernetes.CONNECTION_STRING, STORE) if self.in_database else (kubernetes.CONNECTION_STRING,)
+        return (kubernetes.CONNECTION_STRING, *STORE) if self.in_database else (kubernetes.CONNECTION_STRING,)
 
 
 def comment(pods: Pods) -> str:
@@ -59,10 +59,11 @@ def objects(pods: Pods) -> list[dict[str, Any]]:
 
 
 def _deployment(pods: Pods, head: dict[str, Any]) -> dict[str, Any]:
+    # The one before has to leave the volume first; on a database several share the work.
+    strategy = {} if pods.in_database else {"strategy": {"type": "Recreate"}}
     spec = {
-        # With a database several could share the work; of a folder there is one, and one file.
         "replicas": 1,
-        "strategy": {"type": "Recreate"},  # the one before has to leave its volume, and its runs, first
+        **strategy,
         "revisionHistoryLimit": 2,
         "selector": {"matchLabels": head["labels"]},
         "template": {"metadata": {"labels": head["labels"]}, "spec": _pod(pods, "Always")},

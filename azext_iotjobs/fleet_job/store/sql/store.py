@@ -2,6 +2,7 @@
 
 from contextlib import AbstractContextManager
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from azext_iotjobs.fleet_job.store.holder import Holder
 from azext_iotjobs.fleet_job.store.sql.candidates import CandidateTable
@@ -9,13 +10,14 @@ from azext_iotjobs.fleet_job.store.sql.database import Database
 from azext_iotjobs.fleet_job.store.sql.definition_store import DefinitionStore
 from azext_iotjobs.fleet_job.store.sql.group_store import GroupStore
 from azext_iotjobs.fleet_job.store.sql.history import HistoryStore
-from azext_iotjobs.fleet_job.store.sql.lease import HeldLease
-from azext_iotjobs.fleet_job.store.sql.leased_run import SqlLeasedRun
 from azext_iotjobs.fleet_job.store.sql.occurrence_store import OccurrenceStore
 from azext_iotjobs.fleet_job.store.sql.results import ResultStore
 from azext_iotjobs.fleet_job.store.sql.run_store import RunStore
 from azext_iotjobs.fleet_job.store.sql.schedule_store import ScheduleStore
 from azext_iotjobs.model.run import Run
+
+if TYPE_CHECKING:
+    from azext_iotjobs.fleet_job.store.sql.leased_run import SqlLeasedRun
 
 
 class SqlStore:
@@ -36,8 +38,12 @@ class SqlStore:
         """What is changed within it is stored as one: all of it or nothing."""
         return self.database.transaction()
 
-    def take_lease(self, run: Run, holder: Holder, now: datetime) -> SqlLeasedRun:
+    def take_lease(self, run: Run, holder: Holder, now: datetime) -> "SqlLeasedRun":
         """Take the lease of a run. Raises LeaseHeld, saying who has it and until when; NotFound."""
+        # Here, so that commands that only read start quickly: it brings the engine.
+        from azext_iotjobs.fleet_job.store.sql.lease import HeldLease
+        from azext_iotjobs.fleet_job.store.sql.leased_run import SqlLeasedRun
+
         return SqlLeasedRun(self.database, self.runs, HeldLease.take(self.database, run, holder, now))
 
     def close(self) -> None:

@@ -108,8 +108,11 @@ class HubJobResults:
         )
 
     def _pages(self, hub_job: HubJob) -> Iterator[list[DeviceResult]]:
+        """The rows, page by page; the hub makes the next page while one is recorded."""
         pages = self._client.queries.run_pages(rows_of_job(hub_job.job_id))
-        while (page := self._caller.call(lambda: next(pages, None))) is not None:
+        coming = self._caller.begin(lambda: next(pages, None))
+        while (page := coming()) is not None:
+            coming = self._caller.begin(lambda: next(pages, None))
             yield [parse_result(each, self._success) for each in page.items]
 
     def _record(self, hub_job: HubJob, ended: list[tuple[Attempt, AttemptResult]]) -> None:

@@ -67,7 +67,8 @@ def test_with_a_database_there_is_no_volume_and_the_secret_says_where_it_is() ->
     assert "--state-dir" not in words_of(container, {})
     keys = {each["name"]: each["valueFrom"]["secretKeyRef"] for each in container["env"] if "valueFrom" in each}
     assert keys == {
-        name: {"name": "iotjobs-hub", "key": name} for name in ("IOTJOBS_CONNECTION_STRING", "IOTJOBS_STORE")
+        name: {"name": "iotjobs-hub", "key": name}
+        for name in ("IOTJOBS_CONNECTION_STRING", "IOTJOBS_STORE", "PGPASSWORD")
     }
 
 

@@ -1,8 +1,6 @@
 """Devices that wait to connect, as the store has them: found offline, looked for, moved, failed, canceled."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
 import pytest
 
@@ -10,7 +8,7 @@ from azext_iotjobs.fleet_job.outcomes import attempt_result
 from azext_iotjobs.fleet_job.store.contract import NewRun
 from azext_iotjobs.fleet_job.store.holder import this_process
 from azext_iotjobs.fleet_job.store.leased_contract import LeasedRun
-from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
+from azext_iotjobs.fleet_job.store.sql.store import SqlStore
 from azext_iotjobs.model.attempt import Attempt
 from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, Driver, Targets
 from azext_iotjobs.model.method import MethodCall
@@ -20,6 +18,7 @@ from azext_iotjobs.model.run_state import DeviceState, RunEvent
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.text import shown_duration
 from azext_iotjobs.model.when_online import Connected, next_wait, over_text
+from tests.helpers.stores import Stores
 
 NOW = datetime(2026, 5, 1, 12, 30, tzinfo=timezone.utc)
 DEFINITION = Definition(
@@ -32,15 +31,14 @@ def later(seconds: float) -> datetime:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
-    store = SqliteStore.open(tmp_path)
+def store(stores: Stores) -> SqlStore:
+    store = stores.open()
     store.definitions.add("job", "h", DEFINITION, at=NOW, by="ann", origin=None)
-    yield store
-    store.close()
+    return store
 
 
 @pytest.fixture
-def leased(store: SqliteStore) -> LeasedRun:
+def leased(store: SqlStore) -> LeasedRun:
     """Four devices in two batches; the first has begun."""
     store.candidates.collect(((f"d{number}", None) for number in range(4)), seed=0)
     new = NewRun(
@@ -79,7 +77,7 @@ def found_offline(leased: LeasedRun, attempt: Attempt, at: datetime) -> DeviceSt
 
 
 def test_a_device_waits_from_when_it_was_first_found_offline_and_is_looked_for_ever_more_rarely(
-    store: SqliteStore, leased: LeasedRun
+    store: SqlStore, leased: LeasedRun
 ) -> None:
     (attempt, _) = leased.devices.due(1, NOW, 2)
     assert found_offline(leased, attempt, NOW) is DeviceState.WAITING
@@ -96,7 +94,7 @@ def test_a_device_waits_from_when_it_was_first_found_offline_and_is_looked_for_e
     assert (device.wait.since, device.wait.until, device.wait.times) == (NOW, later(600), 2)
 
 
-def test_one_that_connects_is_moved_into_the_batch_that_runs(store: SqliteStore, leased: LeasedRun) -> None:
+def test_one_that_connects_is_moved_into_the_batch_that_runs(store: SqlStore, leased: LeasedRun) -> None:
     for each in leased.devices.due(1, NOW, 2):
         found_offline(leased, each, NOW)
     run = store.runs.get("job")
@@ -113,9 +111,7 @@ def test_one_that_connects_is_moved_into_the_batch_that_runs(store: SqliteStore,
     assert store.runs.batch(run, 1).tally.by_class == {"offline": 1}, "who does not wait any more stays as it is"
 
 
-def test_those_that_are_left_get_a_batch_of_their_own_and_end_with_the_run(
-    store: SqliteStore, leased: LeasedRun
-) -> None:
+def test_those_that_are_left_get_a_batch_of_their_own_and_end_with_the_run(store: SqlStore, leased: LeasedRun) -> None:
     for each in leased.devices.due(1, NOW, 2):
         found_offline(leased, each, NOW)
     leased.begin_offline(later(1))

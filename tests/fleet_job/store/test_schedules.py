@@ -1,11 +1,9 @@
 """Schedules and occurrences on real files: each occurrence once, whoever is how quick, and whoever dies."""
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, time, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +11,7 @@ import pytest
 from azext_iotjobs.fleet_job.store.contract import NewRun
 from azext_iotjobs.fleet_job.store.holder import Holder, this_process
 from azext_iotjobs.fleet_job.store.sql.occurrence_store import BEAT_S, CLAIM_S
-from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
+from azext_iotjobs.fleet_job.store.sql.store import SqlStore
 from azext_iotjobs.model.errors import LeaseLost, NotFound
 from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, Driver, Targets
 from azext_iotjobs.model.method import MethodCall
@@ -23,6 +21,7 @@ from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.run_state import RunEvent
 from azext_iotjobs.model.schedule import Frequency, Missed, Overlap, Rule, Schedule, Window
 from azext_iotjobs.model.selection import Selection
+from tests.helpers.stores import Stores
 
 NOW = datetime(2026, 5, 1, 12, 30, 15, 250_000, tzinfo=timezone.utc)
 AT = datetime(2026, 5, 2, 2, 30, tzinfo=timezone.utc)
@@ -49,14 +48,13 @@ MISSED, SKIPPED, WAITING = OccurrenceState.MISSED, OccurrenceState.SKIPPED, Occu
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
-    store = SqliteStore.open(tmp_path / "state")
+def store(stores: Stores) -> SqlStore:
+    store = stores.open()
     store.definitions.add("job", "h", DEFINITION, at=NOW, by="ann", origin=None)
-    yield store
-    store.close()
+    return store
 
 
-def new_run(store: SqliteStore, **more: Any) -> Run:
+def new_run(store: SqlStore, **more: Any) -> Run:
     store.candidates.collect([("d1", None)], seed=0)
     values: dict[str, Any] = {
         "fleet_job_id": "job",
@@ -82,13 +80,13 @@ def new_run(store: SqliteStore, **more: Any) -> Run:
         Schedule(rule=Rule(frequency=Frequency.CRON, cron="30 2 * * 1-5"), zone="Asia/Kathmandu"),
     ],
 )
-def test_a_schedule_is_stored_whole(store: SqliteStore, schedule: Schedule) -> None:
+def test_a_schedule_is_stored_whole(store: SqlStore, schedule: Schedule) -> None:
     saved = store.schedules.save("job", schedule, at=NOW, by="ann", store_key="aaaaaaaa")
     assert store.schedules.get("job") == saved and store.schedules.list_all() == [saved]
     assert (saved.schedule, saved.set_at, saved.set_by, saved.host) == (schedule, NOW, "ann", "h")
 
 
-def test_another_one_takes_its_place_and_the_store_keeps_its_key(store: SqliteStore) -> None:
+def test_another_one_takes_its_place_and_the_store_keeps_its_key(store: SqlStore) -> None:
     store.schedules.save("job", SCHEDULE, at=NOW, by="ann", store_key="aaaaaaaa")
     store.schedules.polled("job", NOW)
     store.schedules.remove("job")
@@ -97,13 +95,13 @@ def test_another_one_takes_its_place_and_the_store_keeps_its_key(store: SqliteSt
     assert (again.schedule, again.set_by, again.store_key, again.polled_at) == (DAILY, "bob", "aaaaaaaa", None)
 
 
-def test_a_fleet_job_that_is_not_there_has_no_schedule(store: SqliteStore) -> None:
+def test_a_fleet_job_that_is_not_there_has_no_schedule(store: SqlStore) -> None:
     with pytest.raises(NotFound):
         store.schedules.save("other", DAILY, at=NOW, by="ann", store_key="aaaaaaaa")
     assert store.schedules.get("other") is None
 
 
-def test_one_claims_it_and_nobody_else_does_while_that_process_lives(store: SqliteStore) -> None:
+def test_one_claims_it_and_nobody_else_does_while_that_process_lives(store: SqlStore) -> None:
     claim = store.occurrences.claim("job", AT, HOLDER, NOW)
     assert claim is not None
     assert store.occurrences.claim("job", AT, OTHER, NOW) is None
@@ -113,7 +111,7 @@ def test_one_claims_it_and_nobody_else_does_while_that_process_lives(store: Sqli
     assert store.occurrences.claim("job", AT, OTHER, later + timedelta(seconds=BEAT_S)) is None, "it is kept alive"
 
 
-def test_who_is_silent_for_too_long_has_lost_it_and_makes_no_run(store: SqliteStore) -> None:
+def test_who_is_silent_for_too_long_has_lost_it_and_makes_no_run(store: SqlStore) -> None:
     claim = store.occurrences.claim("job", AT, HOLDER, NOW)
     later = NOW + timedelta(seconds=CLAIM_S + 1)
     other = store.occurrences.claim("job", AT, OTHER, later)
@@ -130,13 +128,13 @@ def test_who_is_silent_for_too_long_has_lost_it_and_makes_no_run(store: SqliteSt
     assert new_run(store, claim=other.key).occurrence_at == AT
 
 
-def test_who_is_gone_has_lost_it_at_once(store: SqliteStore) -> None:
+def test_who_is_gone_has_lost_it_at_once(store: SqlStore) -> None:
     assert store.occurrences.claim("job", AT, GONE, NOW) is not None
     assert [each.is_held for each in store.occurrences.open("job", NOW)] == [False]
     assert store.occurrences.claim("job", AT, HOLDER, NOW) is not None
 
 
-def test_its_run_takes_the_claim_over_in_one_change(store: SqliteStore) -> None:
+def test_its_run_takes_the_claim_over_in_one_change(store: SqlStore) -> None:
     claim = store.occurrences.claim("job", AT, HOLDER, NOW)
     assert claim is not None
     run = new_run(store, claim=claim.key)
@@ -149,7 +147,7 @@ def test_its_run_takes_the_claim_over_in_one_change(store: SqliteStore) -> None:
         claim.settle(MISSED, "too late", NOW)
 
 
-def test_what_was_left_says_why_and_is_claimed_again(store: SqliteStore) -> None:
+def test_what_was_left_says_why_and_is_claimed_again(store: SqlStore) -> None:
     claim = store.occurrences.claim("job", AT, HOLDER, NOW)
     assert claim is not None
     claim.release("The hub was away.", NOW)
@@ -158,7 +156,7 @@ def test_what_was_left_says_why_and_is_claimed_again(store: SqliteStore) -> None
     assert store.occurrences.claim("job", AT, OTHER, NOW) is not None
 
 
-def test_what_became_of_it_is_recorded_once(store: SqliteStore) -> None:
+def test_what_became_of_it_is_recorded_once(store: SqlStore) -> None:
     decided = [Decided(AT, MISSED, "too late"), Decided(AT + DAY, WAITING, "behind run 1")]
     first = store.occurrences.record("job", decided, now=NOW, by="ann")
     assert [(each.at, each.state, each.note) for each in first] == [
@@ -172,7 +170,7 @@ def test_what_became_of_it_is_recorded_once(store: SqliteStore) -> None:
     assert store.occurrences.record("job", [Decided(AT + 2 * DAY, MISSED, "")], now=NOW, by="bob") == []
 
 
-def test_the_newest_divides_time_and_backfills_do_not(store: SqliteStore) -> None:
+def test_the_newest_divides_time_and_backfills_do_not(store: SqlStore) -> None:
     assert store.occurrences.last_at("job") is None
     store.occurrences.record("job", [Decided(AT, MISSED, "too late")], now=NOW, by="ann")
     assert store.occurrences.claim("job", AT + DAY, HOLDER, NOW, is_backfill=True) is not None
@@ -181,11 +179,11 @@ def test_the_newest_divides_time_and_backfills_do_not(store: SqliteStore) -> Non
     assert len(store.occurrences.list_all("job", 1)) == 1
 
 
-def test_many_at_once_start_one_run(store: SqliteStore, tmp_path: Path) -> None:
+def test_many_at_once_start_one_run(store: SqlStore, stores: Stores) -> None:
     barrier = threading.Barrier(8)
 
     def claims(number: int) -> bool:
-        own = SqliteStore.open(tmp_path / "state")
+        own = stores.open()
         barrier.wait(30)
         claim = own.occurrences.claim("job", AT, replace(HOLDER, pid=number), NOW)
         if claim is not None:
@@ -198,7 +196,7 @@ def test_many_at_once_start_one_run(store: SqliteStore, tmp_path: Path) -> None:
     assert [run.number for run in store.runs.list_all("job")] == [1]
 
 
-def test_old_history_goes_and_what_has_run_and_the_newest_occurrence_stay(store: SqliteStore) -> None:
+def test_old_history_goes_and_what_has_run_and_the_newest_occurrence_stay(store: SqlStore) -> None:
     claim = store.occurrences.claim("job", AT, HOLDER, NOW)
     assert claim is not None
     run = new_run(store, claim=claim.key)

@@ -1,7 +1,6 @@
 """What the store says of what is under way: devices in hub jobs are not pending, and clocks do not turn time round."""
 
 import sqlite3
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +12,7 @@ from azext_iotjobs.fleet_job.plan import PlannedHubJob, hub_job_id, parse_words
 from azext_iotjobs.fleet_job.store.contract import NewRun, ResultFilter
 from azext_iotjobs.fleet_job.store.holder import Holder, this_process
 from azext_iotjobs.fleet_job.store.leased_contract import LeasedRun
+from azext_iotjobs.fleet_job.store.sql.store import SqlStore
 from azext_iotjobs.fleet_job.store.sqlite.database import FILE_NAME
 from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.attempt import AttemptResult
@@ -27,6 +27,7 @@ from azext_iotjobs.model.run_state import BatchState, DeviceState, RunEvent, Run
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.tier import TierFacts
 from tests.helpers.old_state_file import make_older
+from tests.helpers.stores import Stores
 
 NOW = datetime(2026, 5, 1, 12, 30, tzinfo=timezone.utc)
 GONE = Holder("ann@here, process 7", this_process().machine, 4_194_303)
@@ -36,14 +37,13 @@ DEFINITION = Definition(
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
-    store = SqliteStore.open(tmp_path)
+def store(stores: Stores) -> SqlStore:
+    store = stores.open()
     store.definitions.add("job", "h", DEFINITION, at=NOW, by="ann", origin=None)
-    yield store
-    store.close()
+    return store
 
 
-def begun(store: SqliteStore, holder: Holder, driver: Driver = Driver.JOBS, devices: int = 10) -> LeasedRun:
+def begun(store: SqlStore, holder: Holder, driver: Driver = Driver.JOBS, devices: int = 10) -> LeasedRun:
     store.candidates.collect(((f"d{number:02}", None) for number in range(devices)), seed=0)
     new = NewRun(
         fleet_job_id="job",
@@ -77,7 +77,7 @@ def completed(seq: int) -> AttemptResult:
     return AttemptResult(seq=seq, state=DeviceState.COMPLETED, tries=1, began_at=NOW, ended_at=NOW)
 
 
-def counts(store: SqliteStore) -> tuple[int, ...]:
+def counts(store: SqlStore) -> tuple[int, ...]:
     """How many wait, are in progress, have completed, have failed and are uncertain, as people see it."""
     run = store.runs.get("job")
     tally = run.tally.seen(has_runner=run.has_runner)
@@ -86,7 +86,7 @@ def counts(store: SqliteStore) -> tuple[int, ...]:
     return counted
 
 
-def words(store: SqliteStore) -> dict[str, int]:
+def words(store: SqlStore) -> dict[str, int]:
     found: dict[str, int] = {}
     run = store.runs.get("job")
     for page in store.results.pages(run, ResultFilter()):
@@ -100,7 +100,7 @@ def words(store: SqliteStore) -> dict[str, int]:
     return found
 
 
-def test_devices_of_hub_jobs_are_in_progress_from_the_sending_until_their_end_is_recorded(store: SqliteStore) -> None:
+def test_devices_of_hub_jobs_are_in_progress_from_the_sending_until_their_end_is_recorded(store: SqlStore) -> None:
     leased = begun(store, this_process())
     planned = in_job(leased, state=HubJobState.PLANNED)
     assert counts(store) == (10, 0, 0, 0, 0) and words(store) == {"pending": 10}
@@ -121,7 +121,7 @@ def test_devices_of_hub_jobs_are_in_progress_from_the_sending_until_their_end_is
     assert [each.job_id for each in store.runs.hub_jobs_in_progress(run)] == [other.job_id]
 
 
-def test_calls_under_way_are_in_progress_and_those_of_a_process_that_is_gone_uncertain(store: SqliteStore) -> None:
+def test_calls_under_way_are_in_progress_and_those_of_a_process_that_is_gone_uncertain(store: SqlStore) -> None:
     leased = begun(store, this_process(), Driver.CALLS)
     leased.devices.write(NOW, ended=[], begun=leased.devices.due(1, NOW, 3))
     assert counts(store) == (7, 3, 0, 0, 0) and words(store) == {"pending": 7, "in-progress": 3}
@@ -132,7 +132,7 @@ def test_calls_under_way_are_in_progress_and_those_of_a_process_that_is_gone_unc
     assert counts(store) == (7, 0, 0, 0, 3) and words(store) == {"pending": 7, "uncertain": 3}
 
 
-def test_what_the_hub_counts_is_kept_with_its_instant(store: SqliteStore) -> None:
+def test_what_the_hub_counts_is_kept_with_its_instant(store: SqlStore) -> None:
     leased = begun(store, this_process())
     hub_job = in_job(leased)
     tally = JobTally(device_count=4, failed_count=1, succeeded_count=2, running_count=0, pending_count=1)
@@ -145,7 +145,7 @@ def test_what_the_hub_counts_is_kept_with_its_instant(store: SqliteStore) -> Non
     assert (job.open_count, job.ended_count) == (2, 1), "no device is counted twice"
 
 
-def test_a_runs_tier_and_fewer_devices_are_kept(store: SqliteStore) -> None:
+def test_a_runs_tier_and_fewer_devices_are_kept(store: SqlStore) -> None:
     begun(store, this_process())
     run = store.runs.get("job")
     assert (run.tier, run.narrowed) == (TierFacts("S2", 3), Narrowed(sample_percent=Fraction("2.5"), seed=7))
@@ -172,7 +172,7 @@ def test_a_file_of_the_second_version_with_hub_jobs_under_way_is_taken_over(tmp_
     store.close()
 
 
-def test_a_clock_that_is_set_back_between_processes_moves_no_stored_instant_before_another(store: SqliteStore) -> None:
+def test_a_clock_that_is_set_back_between_processes_moves_no_stored_instant_before_another(store: SqlStore) -> None:
     leased = begun(store, this_process())
     leased.devices.write(NOW, ended=[completed(number) for number in range(1, 7)])
     leased.end_batch(1, NOW + timedelta(seconds=50), NOW)
@@ -193,7 +193,7 @@ def test_a_clock_that_is_set_back_between_processes_moves_no_stored_instant_befo
     assert run.ended_at == NOW + timedelta(seconds=50)
 
 
-def test_a_canceled_run_that_never_began_ends_no_sooner_than_it_was_made(store: SqliteStore) -> None:
+def test_a_canceled_run_that_never_began_ends_no_sooner_than_it_was_made(store: SqlStore) -> None:
     store.candidates.collect([("d", None)], seed=0)
     new = NewRun(
         fleet_job_id="job",
@@ -250,7 +250,7 @@ def test_devices_in_progress_can_be_meant_by_a_word_of_their_own() -> None:
     ids=["executed", "unattended", "stopped"],
 )
 def test_another_run_is_refused_with_the_one_that_has_not_ended_its_state_and_whose_it_is(
-    store: SqliteStore, state: RunState, holder: Holder, said: str
+    store: SqlStore, state: RunState, holder: Holder, said: str
 ) -> None:
     leased = begun(store, holder)
     if state is RunState.STOPPED:

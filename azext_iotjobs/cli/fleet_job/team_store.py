@@ -1,0 +1,148 @@
+"""The store of a team that was typed or configured: which, who signs in, and the driver that it needs.
+
+What is typed counts before the environment, and that before az's configuration. A folder that is typed means the file
+in it, whatever is configured.
+"""
+
+import configparser
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from azext_iotjobs.cli.fleet_job.context import STORE_OPTIONS
+from azext_iotjobs.cli.hub_access import running_hubs
+from azext_iotjobs.fleet_job.store.contract import Access
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, OldDependency
+from azext_iotjobs.model.text import Shell, Text
+
+if TYPE_CHECKING:
+    from azext_iotjobs.fleet_job.store.postgres.place import Place
+    from azext_iotjobs.fleet_job.store.postgres.store import PostgresStore
+
+SECTION = "iotjobs"
+PASSWORD, LOGIN = "password", "login"
+REQUIREMENT = "psycopg[binary]>=3.2,<4"
+PACKAGES = "packages"  # beside the state files of local hubs: an update of the extension leaves it alone
+
+
+class TeamStore(NamedTuple):
+    """A store on a server, as it was named."""
+
+    url: str
+    auth: str
+    password_file: str | None
+    is_typed: bool  # else every command finds it by itself
+
+    def options(self) -> list[str]:
+        """What was typed of it, as words of a command line."""
+        if not self.is_typed:
+            return []
+        auth = [] if self.auth == PASSWORD else ["--store-auth", self.auth]
+        file = [] if self.password_file is None else ["--store-password-file", os.path.abspath(self.password_file)]
+        return ["--store", self.url, *auth, *file]
+
+
+def team_store(cli_ctx: Any, typed: dict[str, Any], folder: str | None) -> TeamStore | None:
+    """The store that is named; None: it is a file. Raises BadValue, ConflictingChoice, MissingChoice.
+
+    typed: STORE_OPTIONS of the command.  folder: --state-dir.
+    """
+    url = typed.get("store")
+    if url is None and folder is not None:
+        found = None
+    else:
+        found = url if url is not None else _configured(cli_ctx, "store")
+    if found is None:
+        for name in STORE_OPTIONS[1:]:
+            if typed.get(name) is not None:
+                raise MissingChoice(f"--{name.replace('_', '-')} goes with --store.", hint="--store postgresql://…")
+        return None
+    if url is not None and folder is not None:
+        raise ConflictingChoice("--store and --state-dir name two stores.", hint="Give one of them.")
+    auth = typed.get("store_auth") or _configured(cli_ctx, "store_auth") or PASSWORD
+    if auth not in (PASSWORD, LOGIN):
+        raise BadValue(f"The store's sign-in is {auth[:40]!r}; it is one of {PASSWORD}, {LOGIN}.")
+    file = typed.get("store_password_file") or _configured(cli_ctx, "store_password_file")
+    if auth == LOGIN and typed.get("store_password_file") is not None:
+        raise ConflictingChoice("--store-password-file and --store-auth login exclude each other.")
+    return TeamStore(found, auth, None if auth == LOGIN else file, url is not None)
+
+
+def open_team_store(cli_ctx: Any, named: TeamStore, access: Access) -> "PostgresStore":
+    """Open it. Raises BadValue, OldDependency without the driver, StateError."""
+    from azext_iotjobs.fleet_job.store.postgres.place import parse_place
+
+    place = parse_place(named.url)
+    password = None
+    if named.auth == LOGIN:
+        password = _token_for(cli_ctx, place)
+    elif named.password_file is not None:
+        secret = _read(named.password_file)
+        password = lambda: secret  # noqa: E731
+    return _driven().open(place, access, password)
+
+
+def _token_for(cli_ctx: Any, place: "Place") -> Any:
+    """Gives a token of az's login, anew for each connection. Raises BadValue."""
+    from azext_iotjobs.cli.hub_access.az_login import az_login
+
+    if not place.has_user:
+        raise BadValue(
+            "--store-auth login needs the role in the store's URL: the name of your Microsoft Entra user or group.",
+            hint="For example: postgresql://server.postgres.database.azure.com/fleet?user=ann@example.com",
+        )
+    if not place.is_near and not place.is_verified:
+        raise BadValue(
+            "--store-auth login sends a token, and only to a server whose certificate is verified.",
+            hint="Leave sslmode out of the store's URL: it is verify-full then.",
+        )
+    login = az_login(cli_ctx)
+    return lambda: login.fetch(str(cli_ctx.cloud.endpoints.ossrdbms_resource_id)).text
+
+
+def _read(file: str) -> str:
+    try:
+        first, *_ = Path(file).read_text(encoding="utf-8").splitlines() or [""]
+    except (OSError, UnicodeDecodeError) as err:
+        why = err.strerror if isinstance(err, OSError) else "it is not UTF-8"
+        raise BadValue(f"--store-password-file {file} cannot be read: {why}.") from None
+    if not first:
+        raise BadValue(f"--store-password-file {file} is empty: its first line is the password.")
+    return first
+
+
+def _configured(cli_ctx: Any, name: str) -> str | None:
+    """What the environment, or else az's configuration says. Empty: nothing."""
+    try:
+        found = os.environ.get(f"IOTJOBS_{name.upper()}") or cli_ctx.config.get(SECTION, name, fallback=None)
+    except configparser.InterpolationError as err:
+        raise BadValue(
+            f"{SECTION}.{name} in az's configuration cannot be read: {err}.",
+            hint="In that file write %% for a %; or name the role without one: postgresql://HOST/DATABASE?user=ROLE",
+        ) from err
+    return str(found).strip() or None if found else None
+
+
+def packages_folder() -> Path:
+    """Where the driver can be, whatever becomes of the extension's folder: by Python's version, for it is compiled."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return running_hubs.state_folder().parent / PACKAGES / version
+
+
+def _driven() -> "type[PostgresStore]":
+    """What opens stores, with its driver. Raises OldDependency, with the line that installs it."""
+    folder = packages_folder()
+    if folder.is_dir() and str(folder) not in sys.path:
+        sys.path.append(str(folder))
+    try:
+        from azext_iotjobs.fleet_job.store.postgres.store import PostgresStore
+    except ImportError as err:
+        if not str(err.name or err).startswith(("psycopg", "no pq wrapper")):
+            raise
+        install = f'"{sys.executable}" -m pip install --upgrade --target "{folder}" "{REQUIREMENT}"'
+        raise OldDependency(
+            f"A team's store needs psycopg, the driver of PostgreSQL, which is not part of the extension ({err}).",
+            hint=Text("Install it once for this Python: ", Shell(install)),
+        ) from err
+    return PostgresStore

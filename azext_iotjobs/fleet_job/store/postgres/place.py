@@ -1,0 +1,91 @@
+"""Where a team's store is: a URL of PostgreSQL, with what we add to it. Pure.
+
+`postgresql://user@host:5432/database?schema=iotjobs&sslmode=…`: as libpq reads it, but for `schema`, which is ours, and
+for passwords, which may not stand there: other users see arguments of processes, and shells keep them.
+"""
+
+import ipaddress
+import re
+from typing import NamedTuple
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.text import Text
+
+SCHEMES = ("postgresql", "postgres")
+SCHEMA = "iotjobs"
+SCHEMA_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+SECRETS = ("password", "sslpassword", "oauth_client_secret")
+
+
+class Place(NamedTuple):
+    """A database, and the schema of it in which the tables are."""
+
+    url: str  # for libpq, without `schema`
+    schema: str
+    shown: str  # for people
+    is_near: bool  # by this machine's loopback or a socket of it
+    has_user: bool
+    is_verified: bool  # the server's certificate is, where it has to show one
+
+
+def is_place(text: str) -> bool:
+    """Whether a text means a store in PostgreSQL."""
+    return urlsplit(text.strip()).scheme in SCHEMES
+
+
+def parse_place(text: str) -> Place:
+    """Read a URL. Raises BadValue, which never repeats a password."""
+    try:
+        url = urlsplit(text.strip())
+        typed = parse_qsl(url.query, keep_blank_values=True)
+    except ValueError as err:
+        raise BadValue(f"The store is no URL: {err}.", hint=_AS_AN_EXAMPLE) from err
+    if url.scheme not in SCHEMES:
+        raise BadValue("The store is no URL that begins with postgresql://.", hint=_AS_AN_EXAMPLE)
+    if url.password is not None or any(name in SECRETS for name, _ in typed):
+        raise BadValue(
+            "The store's URL holds a password: other users of this machine could see it, and the shell keeps it.",
+            hint=Text.of(
+                "Leave it out there, and give it in the environment (PGPASSWORD), in a file ({store_password_file}, or "
+                "~/.pgpass), or sign in with az's login ({store_auth} login)."
+            ),
+        )
+    schemas = [value for name, value in typed if name == "schema"]
+    schema = schemas[-1] if schemas else SCHEMA
+    if not SCHEMA_NAME.fullmatch(schema):
+        raise BadValue(
+            f"The store's schema is {schema[:64]!r}: it may have a-z, 0-9 and _, at most 63, and begins with no digit.",
+        )
+    rest = urlencode([(name, value) for name, value in typed if name != "schema"])
+    hosts = [name for name, _ in _hosts(url.netloc)] + [value for name, value in typed if name in ("host", "hostaddr")]
+    near = all(_is_near(each) for host in hosts for each in host.split(","))
+    place = urlunsplit((url.scheme, url.netloc, url.path, rest, ""))
+    shown = f"{url.scheme}://{url.netloc}{url.path}" + (f"?schema={schema}" if schemas else "")
+    has_user = bool(url.username) or any(name == "user" for name, _ in typed)
+    modes = [value for name, value in typed if name == "sslmode"]
+    return Place(place, schema, shown, near, has_user, not modes or modes[-1].startswith("verify"))
+
+
+_AS_AN_EXAMPLE = "For example: postgresql://ann@db.example.com/fleet"
+
+
+def _hosts(netloc: str) -> list[tuple[str, str]]:
+    """The hosts of a URL, of which libpq takes several, and their ports."""
+    of_hosts = netloc.rpartition("@")[2]
+    found = []
+    for each in of_hosts.split(","):
+        name, _, port = each.rpartition(":") if re.search(r":\d*$", each) else (each, "", "")
+        found.append((name.strip("[]"), port))
+    return found
+
+
+def _is_near(host: str) -> bool:
+    """Whether nobody can listen on the way to a host."""
+    name = host.replace("%2F", "/").replace("%2f", "/")
+    if not name or name.startswith(("/", "@")) or name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

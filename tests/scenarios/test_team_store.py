@@ -1,0 +1,73 @@
+"""A team's store as its users have it: one host defines and runs, another sees, stops and goes on."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ScenarioHub
+from tests.helpers.az import Az
+from tests.helpers.fleet_job_scenario import EVERYBODY, FleetJobDevices, counts
+from tests.helpers.postgres_server import PostgresServer
+from tests.helpers.waiting import wait_until
+
+
+@pytest.fixture
+def url(postgres: PostgresServer) -> str:
+    return postgres.url()
+
+
+@pytest.fixture
+def other(tmp_path: Path, own_hub: ScenarioHub, url: str) -> Az:
+    """Another host: it has a configuration of its own, which names the store, and knows the local hub."""
+    shutil.copytree(own_hub.az.config_dir / "iotjobs" / "hubs", tmp_path / "other" / "iotjobs" / "hubs")
+    found = Az(tmp_path / "other")
+    assert found.run(f"config set iotjobs.store={url}").code == 0
+    return found
+
+
+def test_one_host_runs_a_job_in_the_background_and_another_stops_it_and_goes_on(
+    own_hub: ScenarioHub, devices: FleetJobDevices, other: Az, url: str
+) -> None:
+    devices.forget()
+    options = ("--driver", "calls", "--concurrency", "1", "--rate", "1", "--limit", "20")
+    begun = own_hub.az.run(
+        f"iot hub fleet-job create -n {own_hub.name} -j night --mn reboot --run --detach --store {url}",
+        *("-q", EVERYBODY, *options),
+    )
+    assert begun.code == 0, begun.stderr
+    shown = other.run("iot hub fleet-job show -j night")
+    assert shown.code == 0 and shown.json["lastRun"]["status"] in ("pending", "running", "completed"), shown.stderr
+    stopped = other.run("iot hub fleet-job stop -j night")
+    assert stopped.code == 0, stopped.stderr
+
+    def status() -> str:
+        return str(other.run("iot hub fleet-job show -j night").json["lastRun"]["status"])
+
+    wait_until("it is stopped", lambda: status() == "stopped")
+    went_on = other.run("iot hub fleet-job resume -j night --yes", "--rate", "1000")
+    assert went_on.code in (0, 4), went_on.stderr
+    listed = own_hub.az.run(f"iot hub fleet-job list --store {url}")
+    assert [each["id"] for each in listed.json] == ["night"]
+    results = own_hub.az.run(f"iot hub fleet-job results -j night --store {url}")
+    assert len(results.json) == 20 and len(devices.calls) == 20
+    assert sum(counts(other.run("iot hub fleet-job show -j night").json["lastRun"]["progress"])) == 20
+
+
+def test_a_mistake_says_what_to_type_with_the_store_that_was_typed(
+    own_hub: ScenarioHub, az: Az, other: Az, url: str
+) -> None:
+    made = own_hub.az.run(f"iot hub fleet-job group create -n {own_hub.name} --group north -q * --store {url}")
+    assert made.code == 0, made.stderr
+    missing = az.run(f"iot hub fleet-job show -j nobody --store {url}")
+    assert missing.code == 3 and f"--store {url}" in missing.stderr.replace('"', ""), missing.stderr
+    refused = az.run("iot hub fleet-job list --store postgresql://ann:sesame@db.example.com/fleet")
+    assert refused.code == 1 and "sesame" not in refused.stderr and "PGPASSWORD" in refused.stderr
+    other.run("config set iotjobs.store=postgresql://ann%%40example.com@127.0.0.1:1/fleet")
+    elsewhere = other.run("iot hub fleet-job list")
+    assert elsewhere.code == 1 and "ann%40example.com@127.0.0.1:1/fleet cannot be reached" in elsewhere.stderr
+    (other.config_dir / "config").write_text("[iotjobs]\nstore = postgresql://ann%40example.com@127.0.0.1:1/fleet\n")
+    single = other.run("iot hub fleet-job list")
+    assert single.code == 1 and "write %% for a %" in single.stderr, single.stderr
+    both = az.run(f"iot hub fleet-job list --state-dir . --store {url}")
+    assert both.code == 1 and "two stores" in both.stderr
