@@ -11,6 +11,7 @@ With --short it takes some seconds and measures nothing: `make test` looks wheth
 import argparse
 import base64
 import os
+import re
 import resource
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from typing import Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.hub import Cost, HubUnderLoad, memory_mb, small_requests
+from benchmarks.row import Row
 from benchmarks.simulator import Program, register, told
 
 SIZES, CONNECTED, SHORT = "10000,100000,1000000", 20_000, (2_000, 6)
@@ -48,7 +50,7 @@ QUERIES = {
 }
 
 
-class Row(NamedTuple):
+class Step(NamedTuple):
     """What a step took with so many devices registered."""
 
     step: str
@@ -79,16 +81,16 @@ def measure(
     folder: Path,
     steps: tuple[str, ...] = STEPS,
     connected: int = CONNECTED,
-    on_row: Callable[[Row], None] = lambda _: None,
-) -> list[Row]:
+    on_row: Callable[[Step], None] = lambda _: None,
+) -> list[Step]:
     """Take the steps with so many devices.
 
     devices: a multiple of 100.  folder: empty, for the hub's data, about 1.5 KB a device.
     connected: at most so many are simulated, and at most a tenth.  on_row: called with each row as it is there.
     """
-    rows: list[Row] = []
+    rows: list[Step] = []
 
-    def take(row: Row) -> None:
+    def take(row: Step) -> None:
         rows.append(row)
         on_row(row)
 
@@ -101,6 +103,18 @@ def measure(
     finally:
         hub.local.close()
     return rows
+
+
+def rows(_wanted: set[str], is_short: bool) -> Iterator[Row]:
+    """For the page: what the hub computes in each step, with each number of devices."""
+    for devices in [SHORT[0]] if is_short else [int(each) for each in SIZES.split(",")]:
+        with tempfile.TemporaryDirectory() as folder:
+            for step in measure(devices, Path(folder) / "hub", connected=SHORT[1] if is_short else CONNECTED):
+                if step.cpu_s:
+                    name = re.sub(r"\W+", "_", step.step.lower())
+                    what = f"{step.step}, {step.items:,} of {devices:,} devices; the hub's computing"
+                    notes = (f"others waited {step.longest_ms:.0f} ms at most", f"the hub had {step.hub_mb:.0f} MB")
+                    yield Row(f"million_{devices}_{name}", what, "s of CPU", step.cpu_s, notes=notes)
 
 
 def _id(number: int) -> str:
@@ -121,14 +135,14 @@ def _seed(devices: int) -> dict[str, Any]:
     }
 
 
-def seed(hub: HubUnderLoad, devices: int, _connected: int) -> Iterator[Row]:
+def seed(hub: HubUnderLoad, devices: int, _connected: int) -> Iterator[Step]:
     hub.ok("PUT", "/devices/first", {"deviceId": "first"})
     with _asked(hub, "/devices/first") as cost:
         hub.local.seed(_seed(devices))
     yield _row("seeded", devices, devices, cost, hub)
 
 
-def start(hub: HubUnderLoad, devices: int, _connected: int) -> Iterator[Row]:
+def start(hub: HubUnderLoad, devices: int, _connected: int) -> Iterator[Step]:
     for _ in range(2):  # once it has started twice, the hub's modules are loaded already
         began = time.monotonic()
         assert hub.local.stop() == 0
@@ -139,7 +153,7 @@ def start(hub: HubUnderLoad, devices: int, _connected: int) -> Iterator[Row]:
     yield _row("started again", devices, 1, Cost(wall_s=started_s, cpu_s=exact_cpu_s(hub.pid)), hub)
 
 
-def queries(hub: HubUnderLoad, devices: int, _connected: int) -> Iterator[Row]:
+def queries(hub: HubUnderLoad, devices: int, _connected: int) -> Iterator[Step]:
     ids = {"last": _id(devices - 1), "fifty": ", ".join(f"'{_id(at * devices // 50)}'" for at in range(50))}
     for name, text in QUERIES.items():
         alone: list[Cost] = []
@@ -154,7 +168,7 @@ def queries(hub: HubUnderLoad, devices: int, _connected: int) -> Iterator[Row]:
         yield _row(name, devices, 1, Cost(cost.wall_s, cost.cpu_s, beside.latencies_s), hub)
 
 
-def pages(hub: HubUnderLoad, devices: int, _connected: int) -> Iterator[Row]:
+def pages(hub: HubUnderLoad, devices: int, _connected: int) -> Iterator[Step]:
     """From the first page on; where a page is does not matter."""
     token: dict[str, str] = {}
     count, page = 0, 0
@@ -168,7 +182,7 @@ def pages(hub: HubUnderLoad, devices: int, _connected: int) -> Iterator[Row]:
     yield _row("paged through", devices, count, cost, hub)
 
 
-def jobs(hub: HubUnderLoad, devices: int, _connected: int) -> Iterator[Row]:
+def jobs(hub: HubUnderLoad, devices: int, _connected: int) -> Iterator[Step]:
     """One on a hundredth until it has ended; one on all until all are selected."""
     hub = hub.over_another_connection()  # the hub has ended one that was idle while devices connected
     for name, condition, states in (
@@ -193,7 +207,7 @@ def jobs(hub: HubUnderLoad, devices: int, _connected: int) -> Iterator[Row]:
         assert selected > devices if condition == "*" else selected == devices // RINGS
 
 
-def connected(hub: HubUnderLoad, devices: int, most: int) -> Iterator[Row]:
+def connected(hub: HubUnderLoad, devices: int, most: int) -> Iterator[Step]:
     """Devices of our simulator, dealt out among processes as `--shard` does."""
     count = max(SIMULATOR_PROCESSES, min(most, devices // SHARE_CONNECTED))
     keys = {f"sim-{number:06}": base64.b64encode(os.urandom(32)).decode() for number in range(count)}
@@ -224,7 +238,7 @@ def connected(hub: HubUnderLoad, devices: int, most: int) -> Iterator[Row]:
         yield _row("COUNT of the connected ones", devices, 1, cost, hub)
 
 
-_STEPS: dict[str, Callable[[HubUnderLoad, int, int], Iterator[Row]]] = {
+_STEPS: dict[str, Callable[[HubUnderLoad, int, int], Iterator[Step]]] = {
     "seed": seed,
     "start": start,
     "queries": queries,
@@ -254,10 +268,10 @@ def _asked(hub: HubUnderLoad, path: str) -> Iterator[Cost]:
         yield cost
 
 
-def _row(step: str, devices: int, count: int, cost: Cost, hub: HubUnderLoad | None = None) -> Row:
+def _row(step: str, devices: int, count: int, cost: Cost, hub: HubUnderLoad | None = None) -> Step:
     longest_ms = max(cost.latencies_s, default=0.0) * 1e3
     hub_mb = 0.0 if hub is None else memory_mb(hub.pid)
-    return Row(step, devices, count, cost.cpu_s, cost.wall_s, hub_mb, longest_ms)
+    return Step(step, devices, count, cost.cpu_s, cost.wall_s, hub_mb, longest_ms)
 
 
 def say(line: str) -> None:

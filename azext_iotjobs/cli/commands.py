@@ -196,6 +196,11 @@ GROUPS = (
         Command("groups:delete", "delete", "DELETE_GROUP", changing_store, JOB),
     ),
     _group(
+        "iot hub fleet-job store",
+        "fleet_job",
+        Command("copy_store:copy", "copy", "COPY_STORE", reading_store, JOB),
+    ),
+    _group(
         "iot hub fleet-job schedule",
         "fleet_job.schedule",
         Command("save:set_schedule", "set", "SET", changing_store, JOB, "one"),
