@@ -69,6 +69,13 @@ def team_store(cli_ctx: Any, typed: dict[str, Any], folder: str | None) -> TeamS
     return TeamStore(found, auth, None if auth == LOGIN else file, url is not None)
 
 
+def configured_team_store(cli_ctx: Any, url: str) -> TeamStore:
+    """The store at a URL, whose sign-in is the configured one. Raises BadValue."""
+    named = team_store(cli_ctx, {"store": url}, None)
+    assert named is not None
+    return named
+
+
 def open_team_store(cli_ctx: Any, named: TeamStore, access: Access) -> "PostgresStore":
     """Open it. Raises BadValue, OldDependency without the driver, StateError."""
     from azext_iotjobs.fleet_job.store.postgres.place import parse_place

@@ -2,7 +2,7 @@
 
 import os
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ def connect(place: Place, password: Password | None) -> "psycopg.Connection[Any]
         given = conninfo.conninfo_to_dict(place.url)
     except psycopg.ProgrammingError as err:
         raise BadValue(f"The store's URL {place.shown} cannot be read: {str(err).strip()}.") from err
-    options = {**_defaults(place, given), **given}
+    options = {**defaults(place, given), **given}
     if password is not None:
         options["password"] = password()
     try:
@@ -52,7 +52,8 @@ def connect(place: Place, password: Password | None) -> "psycopg.Connection[Any]
     return connection
 
 
-def _defaults(place: Place, given: dict[str, Any]) -> dict[str, Any]:
+def defaults(place: Place, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What libpq is told where neither the URL nor its variables say otherwise. given: what the URL says."""
     found: dict[str, Any] = {
         "connect_timeout": CONNECT_S,
         "application_name": f"iotjobs {current_user()} {os.getpid()}"[:63],
