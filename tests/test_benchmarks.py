@@ -265,6 +265,22 @@ def test_the_benchmark_of_configurations() -> None:
 
 
 @needs_proc
+def test_the_benchmark_of_million() -> None:
+    lines = output_of("million", "--short")
+    counts = {"seeded": 2000, "paged through": 2001, "connected, 2 simulators": 6, "job on a hundredth, by a tag": 20}
+    for what, count in counts.items():
+        assert number(rf"^    2000 {what} +(\d+) hub +[\d.]+ s +[\d.]+ us each  wall", lines) == count
+    for what in (
+        "started again",
+        "none, by a tag",
+        "GROUP BY a tag",
+        "COUNT of the connected ones",
+        "job on all: selected",
+    ):
+        assert number(rf"^    2000 {what} +(\d+) hub ", lines) > 0
+
+
+@needs_proc
 def test_the_benchmark_of_verification() -> None:
     lines = output_of("verification", "--short")
     counts = [each for each in lines if each.endswith(" not in time")]

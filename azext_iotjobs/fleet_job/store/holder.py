@@ -48,6 +48,8 @@ def is_gone(holder: Holder) -> bool:
     """Whether a process has surely ended. Of another machine it cannot be known: its lease has to expire."""
     if os.name == "nt" or holder.machine != this_machine():
         return False  # Windows would end that process
+    if holder.pid == os.getpid():
+        return False
     try:
         os.kill(holder.pid, 0)
     except ProcessLookupError:
