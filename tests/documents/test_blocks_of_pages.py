@@ -21,6 +21,7 @@ NOT_RUN = {
     "a sketch of code": 1,
     "an SDK that dials fixed ports": 2,
     "an application of IoT Central": 1,
+    "half an hour of this project's benchmarks": 1,
     "it needs a CI service": 2,
     "it needs a cluster": 4,  # tests/scenarios/test_simulate_on_cluster.py runs pods as processes
     "it needs a container engine": 7,  # tests/localhub/testing/test_containers.py has one where there is one

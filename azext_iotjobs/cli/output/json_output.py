@@ -7,16 +7,10 @@ one makes when what stands between two members is a line's end with their indent
 import json
 from typing import Any
 
-MANY = 100  # rows; below that az's own way is as good
 CONTAINERS = (dict, list, tuple)
 
 
-def is_many_rows(result: Any) -> bool:
-    """Whether a result is what `many_rows` is for."""
-    return isinstance(result, list) and len(result) >= MANY
-
-
-def many_rows(rows: list[Any]) -> str:
+def json_of_rows(rows: list[Any]) -> str:
     """The text that az prints for a list of anything, with -o json."""
     flat = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",\n    ", ": "), default=_text)
     other = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ": "), indent=2, default=_text)

@@ -22,10 +22,10 @@ from azext_iotjobs.cli.output.characters import (
     encodable,
     python_escape,
 )
-from azext_iotjobs.cli.output.json_output import is_many_rows, many_rows
 from azext_iotjobs.cli.output.streams import give_up_result, wrote
 
 DELETE = 0x7F
+MANY_ROWS = 100  # below that az's own way to write JSON is as good
 # Not compiled here: a command needs one of them at most.
 _IN_JSON = f"[\x7f-\x9f{DIRECTION_MARKS}{LONE_SURROGATES}]"
 _IN_TEXT = f"[{CONTROLS}{DIRECTION_MARKS}{LONE_SURROGATES}]"
@@ -95,7 +95,7 @@ def print_now(cmd: Any, document: Any) -> None:
 
 def _formatted(item: Any, formatter: Callable[[Any], str], format_type: str, cli_ctx: Any) -> str:
     encoding = encoding_of(cli_ctx.out_file)
-    text = many_rows(item.result) if format_type == "json" and is_many_rows(item.result) else formatter(item)
+    text = _json_of_rows(item.result) if format_type == "json" and is_many_rows(item.result) else formatter(item)
     if format_type not in YAML_FORMATS:
         return harmless(text, format_type, encoding)
     from azext_iotjobs.cli.output.yaml_output import is_safe, safe_yaml
@@ -103,6 +103,17 @@ def _formatted(item: Any, formatter: Callable[[Any], str], format_type: str, cli
     if is_safe(text, encoding):
         return text
     return safe_yaml(item.result, encoding, has_color=format_type == "yamlc" and cli_ctx.enable_color)
+
+
+def is_many_rows(result: Any) -> bool:
+    """Whether a result is what json_of_rows is for."""
+    return isinstance(result, list) and len(result) >= MANY_ROWS
+
+
+def _json_of_rows(rows: list[Any]) -> str:
+    from azext_iotjobs.cli.output.json_output import json_of_rows
+
+    return json_of_rows(rows)
 
 
 def _picture(found: re.Match[str]) -> str:

@@ -297,7 +297,7 @@ def test_what_is_not_a_duration_is_refused(text: str) -> None:
 
 def test_every_option_of_a_definition_has_its_field() -> None:
     names = {option.dest for group in options_of("iot hub fleet-job update") for option in group}
-    around = {"our_hub_name", "our_login", "resource_group", "auth_type", "state_dir", "fleet_job_id"}
+    around = {"our_hub_name", "our_login", "resource_group", "auth_type", "state_dir", "fleet_job_id", *STORE_OPTIONS}
     assert names - around - set(STORE_OPTIONS) == set(fields_of(DefinitionOptions))
 
 

@@ -8,7 +8,8 @@ import pytest
 from knack.output import format_json
 from knack.util import CommandResultItem
 
-from azext_iotjobs.cli.output.json_output import MANY, is_many_rows, many_rows
+from azext_iotjobs.cli.output.json_output import json_of_rows
+from azext_iotjobs.cli.output.terminal_safe import MANY_ROWS, is_many_rows
 
 ROWS: list[Any] = [
     {"deviceId": "d-1", "status": "completed", "tries": 1, "durationSeconds": 0.25, "payload": None, "ok": True},
@@ -33,27 +34,27 @@ ROWS: list[Any] = [
 @pytest.mark.parametrize("row", ROWS, ids=repr)
 def test_each_kind_of_row_is_printed_as_az_prints_it(row: Any) -> None:
     for rows in ([row], [row, row], [{"first": 1}, row, {"last": 2}]):
-        assert many_rows(rows) == format_json(CommandResultItem(rows))
+        assert json_of_rows(rows) == format_json(CommandResultItem(rows))
 
 
 def test_all_rows_together_are_printed_as_az_prints_them() -> None:
-    rows = ROWS * MANY
-    assert is_many_rows(rows) and many_rows(rows) == format_json(CommandResultItem(rows))
+    rows = ROWS * MANY_ROWS
+    assert is_many_rows(rows) and json_of_rows(rows) == format_json(CommandResultItem(rows))
 
 
 def test_what_is_no_json_is_refused_as_az_refuses_it() -> None:
-    for write in (many_rows, lambda rows: format_json(CommandResultItem(rows))):
+    for write in (json_of_rows, lambda rows: format_json(CommandResultItem(rows))):
         with pytest.raises(TypeError):
             write([{"a": object()}])
 
 
 @pytest.mark.parametrize(
-    "result", [None, {}, {"a": 1}, [], [{}] * (MANY - 1), "text"], ids=lambda each: repr(each)[:20]
+    "result", [None, {}, {"a": 1}, [], [{}] * (MANY_ROWS - 1), "text"], ids=lambda each: repr(each)[:20]
 )
 def test_other_results_are_left_to_az(result: Any) -> None:
     assert not is_many_rows(result)
 
 
 def test_what_is_printed_is_read_back() -> None:
-    rows = [{"deviceId": f"d-{number}", "payload": {"number": number}} for number in range(MANY)]
-    assert json.loads(many_rows(rows)) == rows
+    rows = [{"deviceId": f"d-{number}", "payload": {"number": number}} for number in range(MANY_ROWS)]
+    assert json.loads(json_of_rows(rows)) == rows
