@@ -315,3 +315,10 @@ def test_the_benchmark_of_whole_run() -> None:
     for what in (*runs, *choices, *shown):
         assert number(rf"^{re.escape(what)} +\d+ +([\d.]+) +\(? *[\d.]+\)? +[\d.]+ +\d+ us ", lines) >= 0
         assert f"{what}: ours over the hub" in goals(lines)
+
+
+def test_rows_are_given_to_make_bench_by_the_environment() -> None:
+    words = ["make", "--dry-run", "bench"]
+    environment = {**os.environ, "ROWS": "direct_calls,command_start", "SHORT": "1"}
+    told = subprocess.run(words, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True).stdout
+    assert 'benchmarks/page.py --rows "direct_calls,command_start" --short' in told

@@ -14,6 +14,7 @@ import http.client
 import io
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -81,7 +82,7 @@ def rendered(
 
     host: with the port that is not 443.  path: percent-encoded.  headers: all of them but Host and Content-Length.
     """
-    target = f"{path}?{urlencode(query)}"
+    target = f"{path}?{_query_text(tuple(query.items()))}"
     fields = {"Host": host, **headers}
     if body is not None or method != "GET":
         fields["Content-Length"] = str(len(body or b""))
@@ -100,6 +101,11 @@ def rendered(
 def is_ready(connection: "HTTPConnection") -> bool:
     """Whether a request can be sent on it: it is open, and the hub has not ended it."""
     return connection.sock is not None and not is_connection_dropped(connection)
+
+
+@lru_cache(maxsize=16)  # thousands of calls have the same
+def _query_text(query: tuple[tuple[str, str], ...]) -> str:
+    return urlencode(query)
 
 
 class AnswerReader:
