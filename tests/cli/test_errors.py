@@ -36,6 +36,7 @@ EXPECTED = {
     ours.StateDamaged: az.ValidationError,
     ours.StateFull: az.ValidationError,
     ours.StateTooNew: az.ValidationError,
+    ours.StateUnreachable: az.AzureConnectionError,
     ours.StateUnusable: az.ValidationError,
 }
 OWN: dict[type[ours.IotJobsError], int] = {ours.LeaseHeld: 9, ours.RunUnfinished: 9}
