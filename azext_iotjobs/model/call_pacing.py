@@ -8,7 +8,7 @@ monotonic seconds everywhere.
 from collections import deque
 from collections.abc import Sequence
 
-CONCURRENCY = (1, 200)  # calls at once; each is a thread and a connection
+CONCURRENCY = (1, 200)  # calls at once; each is a connection
 WINDOW_S = 10.0  # over which answers are counted
 LEAST_RATE = 1.0  # calls a second that are tried whatever the hub did
 SLOWER, MUCH_SLOWER = 0.8, 0.5  # after a refusal; after one that came soon after the last

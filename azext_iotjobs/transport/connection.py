@@ -1,10 +1,12 @@
-"""One thread's connection to a hub: opened by `requests`, and kept for what follows.
+"""A connection to a hub, for one thread at a time: opened by `requests`, and kept for what follows.
 
 The first request, and what kept_connection.py does not take, is `requests`' own from end to end.
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+import http.client
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import requests
 
@@ -23,6 +25,8 @@ from azext_iotjobs.transport.trust import key_log_problem
 
 if TYPE_CHECKING:
     from urllib3.connection import HTTPConnection
+
+    from azext_iotjobs.transport.kept_connection import NotPlain, PlainAnswer
 
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024  # a page of 100 twins at their largest is about 10 MB
 CHUNK_BYTES = 64 * 1024
@@ -60,7 +64,7 @@ class Answer(NamedTuple):
 
 
 class HubConnection:
-    """For one thread."""
+    """For one request after the other."""
 
     def __init__(self, target: HubTarget, url_target: HubTarget, trust: Trust) -> None:
         """Nothing is opened yet.
@@ -72,48 +76,86 @@ class HubConnection:
         self._trust = trust
         self._session = new_session()
         self._kept: HTTPConnection | None = None
+        self._defaults = {name: str(self._session.headers[name]) for name in ("Accept-Encoding", "Connection")}
         self._opened_by: tuple[str | None, ...] = ()  # the environment that it was opened by
         if url_target != target:
             self._session.mount("https://", NamedAdapter(target.host))
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is open, and the environment that it was opened by is still the same."""
+        from azext_iotjobs.transport.kept_connection import is_ready  # here: most commands make one request
+
+        kept = self._kept
+        return kept is not None and self._opened_by == self._trust.environment() and is_ready(kept)
+
+    @property
+    def socket(self) -> Any:
+        """Of the connection that is kept; None: there is none."""
+        return None if self._kept is None else self._kept.sock
 
     def exchange(self, sent: Sent) -> Answer:
         """Send a request, and read its answer.
 
         Raises requests' RequestException, LocationParseError, OSError; HubFault for an answer that is too long.
         """
-        if (kept := self._kept) is not None and not sent.keeps_encoding:
-            from azext_iotjobs.transport import kept_connection  # here: most commands make one request
-
-            is_usable = self._opened_by == self._trust.environment() and kept_connection.is_ready(kept)
-            if is_usable and (data := self._rendered(sent)) is not None:
-                return self._by_kept(kept, sent, data)
+        if self._kept is not None and self.is_ready and (data := self.rendered(sent)) is not None:
+            return self._by_kept(sent, data)
         return self._by_requests(sent)
+
+    def rendered(self, sent: Sent) -> bytes | None:
+        """The bytes of a request that can be sent over a kept connection; None: they are for `requests` to make."""
+        from azext_iotjobs.transport.kept_connection import rendered
+
+        if sent.keeps_encoding:
+            return None
+        headers = {**self._defaults, **sent.headers}
+        return rendered(sent.method, self._authority, sent.path, sent.query, headers, sent.data)
+
+    def finish(self, sent: Sent, answer: "PlainAnswer | NotPlain") -> Answer:
+        """What came back, once all of it is read; the connection is closed if the hub wants it so. Errors as above."""
+        from azext_iotjobs.transport.kept_connection import NotPlain, read_by_the_libraries
+
+        kept = self._kept
+        assert kept is not None
+        if not isinstance(answer, NotPlain):
+            if answer.ends_connection:
+                kept.close()
+            return Answer(answer.status, answer.headers, answer.body)
+        with self.errors_of_requests():
+            kept.sock.settimeout(sent.timeout_s)
+            with read_by_the_libraries(kept, sent.method, answer.read) as response:
+                return Answer(response.status_code, response.headers, _bounded_body(response))
+
+    @contextmanager
+    def errors_of_requests(self) -> Iterator[None]:
+        """An error inside closes the connection, which may hold the rest of an answer; it becomes one of `requests`."""
+        from azext_iotjobs.transport.kept_connection import TooLong
+
+        try:
+            yield
+        except BaseException as err:
+            if self._kept is not None:
+                self._kept.close()
+            if isinstance(err, TooLong):
+                raise _too_long(err.status) from err
+            if isinstance(err, requests.exceptions.RequestException):
+                raise
+            if isinstance(err, (OSError, http.client.HTTPException)):
+                raise requests.exceptions.ConnectionError(err) from err
+            raise
 
     def close(self) -> None:
         """Close it; a request after that opens it anew."""
         self._session.close()
 
-    def _rendered(self, sent: Sent) -> bytes | None:
-        from azext_iotjobs.transport.kept_connection import rendered
+    def _by_kept(self, sent: Sent, data: bytes) -> Answer:
+        from azext_iotjobs.transport.kept_connection import exchange
 
-        defaults = {name: str(self._session.headers[name]) for name in ("Accept-Encoding", "Connection")}
-        headers = {**defaults, **sent.headers}
-        return rendered(sent.method, self._authority, sent.path, sent.query, headers, sent.data)
-
-    def _by_kept(self, kept: "HTTPConnection", sent: Sent, data: bytes) -> Answer:
-        from azext_iotjobs.transport.kept_connection import PlainAnswer, TooLong, exchange
-
-        try:
-            answer = exchange(kept, sent.method, data, sent.timeout_s, MAX_RESPONSE_BYTES)
-            if isinstance(answer, PlainAnswer):
-                return Answer(*answer)
-            with answer:
-                return Answer(answer.status_code, answer.headers, _bounded_body(answer))
-        except TooLong as err:
-            raise _too_long(err.status) from err
-        except BaseException:
-            kept.close()  # it may hold the rest of an answer
-            raise
+        assert self._kept is not None
+        with self.errors_of_requests():
+            answer = exchange(self._kept, data, sent.timeout_s, MAX_RESPONSE_BYTES)
+        return self.finish(sent, answer)
 
     def _by_requests(self, sent: Sent) -> Answer:
         self._opened_by = self._trust.environment()

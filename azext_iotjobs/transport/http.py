@@ -1,4 +1,4 @@
-"""HttpTransport.send(Request) -> Response: our errors, retries of what is throttled, a connection for each thread.
+"""HttpTransport.send(Request) -> Response: our errors, retries of what is throttled, connections for any thread.
 
 az's debug log shows each request and its response, with the secrets in them masked.
 """
@@ -7,8 +7,8 @@ import json
 import logging
 import os
 import random
-import threading
 import uuid
+from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
@@ -25,7 +25,7 @@ from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.transport import retry
 from azext_iotjobs.transport.auth import RequestAuth
-from azext_iotjobs.transport.connection import HubConnection, Sent, Trust
+from azext_iotjobs.transport.connection import Answer, HubConnection, Sent, Trust
 from azext_iotjobs.transport.link_errors import link_error
 from azext_iotjobs.transport.masking import Shown
 from azext_iotjobs.transport.trust import ca_bundle
@@ -40,6 +40,7 @@ API_VERSION = "2021-04-12"  # the documented one
 READ_TIMEOUT_S = 60.0  # a hub shapes traffic by answering late
 
 OnWait = Callable[[str, float, float], None]  # why, seconds until the next try, seconds until giving up
+REQUEST_ERRORS = (requests.exceptions.RequestException, urllib3.exceptions.LocationParseError, OSError)
 NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -79,6 +80,15 @@ class Response(NamedTuple):
     request: SentRequest | None = None  # None: not known
 
 
+class Prepared(NamedTuple):
+    """A request that is sent."""
+
+    request: Request
+    sent: Sent
+    client_id: str  # of this try
+    at: float  # monotonic seconds
+
+
 class Transport(Protocol):
     """The seam: a double is one function."""
 
@@ -109,8 +119,8 @@ class HttpTransport:
         self._clock = clock
         self._needed = needed
         self._on_wait = on_wait
-        self._of_thread = threading.local()  # nobody promises that a session can be shared
-        self._connections: list[HubConnection] = []  # of all threads, to be closed
+        self._connections: list[HubConnection] = []  # all, to be closed
+        self._free: deque[HubConnection] = deque()  # of them, those that nobody uses
         self._trust = Trust(
             verify=_readable_ca(target.ca_file) if target.ca_file else True,
             # Loopback never goes through a proxy, whatever HTTPS_PROXY says.
@@ -149,7 +159,7 @@ class HttpTransport:
                 return response
 
     def close(self) -> None:
-        """Close the connections of all threads; a request after that opens new ones."""
+        """Close all connections; a request after that opens new ones."""
         for connection in self._connections:
             connection.close()
 
@@ -163,35 +173,59 @@ class HttpTransport:
         self._clock.sleep(pause_s)
         return True
 
-    def _connection(self) -> HubConnection:
-        if not hasattr(self._of_thread, "connection"):
-            self._of_thread.connection = HubConnection(self._target, self._url_target, self._trust)
-            self._connections.append(self._of_thread.connection)
-        connection: HubConnection = self._of_thread.connection
+    def taken(self, *, is_open: bool = False) -> HubConnection | None:
+        """A connection that nobody else uses until it is given back. is_open: one that is open, None: there is none."""
+        try:
+            return self._free.pop()
+        except IndexError:
+            if is_open:
+                return None
+        connection = HubConnection(self._target, self._url_target, self._trust)
+        self._connections.append(connection)
         return connection
 
-    def _once(self, request: Request) -> Response:
+    def give_back(self, connection: HubConnection) -> None:
+        """It can be taken again."""
+        self._free.append(connection)
+
+    def prepared(self, request: Request) -> Prepared:
+        """A request, ready to be sent once."""
         client_id = str(uuid.uuid4())
         query = {"api-version": API_VERSION, **request.query}
         data = json.dumps(request.body, allow_nan=False).encode() if request.has_body else request.content
         headers = self._headers(request, client_id)
-        is_logged = logger.isEnabledFor(logging.DEBUG)
-        if is_logged:
-            url = f"https://{self._target.authority}{request.path}"
-            shown = (Shown(json.dumps(query)), client_id, Shown(data))
-            logger.debug("%s %s %s, client request id %s: %s", request.method, url, *shown)
         sent = Sent(request.method, request.path, query, headers, data, request.timeout_s, request.keeps_encoding)
-        started_at = self._clock.monotonic()
-        try:
-            answer = self._connection().exchange(sent)
-        except (requests.exceptions.RequestException, urllib3.exceptions.LocationParseError, OSError) as err:
-            raise self._error(err, request, client_id) from err
-        now, hub = self._clock.now(), self._target.authority
+        return Prepared(request, sent, client_id, self._clock.monotonic())
+
+    def log(self, prepared: Prepared) -> None:
+        """Write that it is sent."""
+        if logger.isEnabledFor(logging.DEBUG):
+            sent = prepared.sent
+            url = f"https://{self._target.authority}{sent.path}"
+            shown = (Shown(json.dumps(dict(sent.query))), prepared.client_id, Shown(sent.data))
+            logger.debug("%s %s %s, client request id %s: %s", sent.method, url, *shown)
+
+    def response(self, prepared: Prepared, answer: Answer) -> Response:
+        """What came back, as our clients read it."""
+        request, now, hub = prepared.request, self._clock.now(), self._target.authority
         of_request = SentRequest(request.method, request.path, self._credential, now, hub, self._needed)
         response = Response(answer.status, answer.headers, answer.body, of_request)
-        if is_logged:
-            _log_response(response, client_id, self._clock.monotonic() - started_at)
+        if logger.isEnabledFor(logging.DEBUG):
+            _log_response(response, prepared.client_id, self._clock.monotonic() - prepared.at)
         return response
+
+    def _once(self, request: Request) -> Response:
+        prepared = self.prepared(request)
+        self.log(prepared)
+        connection = self.taken()
+        assert connection is not None
+        try:
+            answer = connection.exchange(prepared.sent)
+        except REQUEST_ERRORS as err:
+            raise self.error(err, prepared) from err
+        finally:
+            self.give_back(connection)
+        return self.response(prepared, answer)
 
     def _headers(self, request: Request, client_id: str) -> dict[str, str]:
         headers = {
@@ -208,9 +242,11 @@ class HttpTransport:
             headers["Content-Type"] = "application/json; charset=utf-8"
         return headers
 
-    def _error(self, err: Exception, request: Request, client_id: str) -> IotJobsError:
+    def error(self, err: Exception, prepared: Prepared) -> IotJobsError:
+        """Our error for one of requests', of LocationParseError or OSError."""
+        request = prepared.request
         if isinstance(err, requests.exceptions.RequestException):
-            logger.debug("%s: %s", client_id, Shown(repr(err)))
+            logger.debug("%s: %s", prepared.client_id, Shown(repr(err)))
             return link_error(err, self._target, timeout_s=request.timeout_s, is_safe_to_repeat=request.may_repeat)
         if isinstance(err, urllib3.exceptions.LocationParseError):
             return BadValue(f"{self._target.host!r} is not a host name.")

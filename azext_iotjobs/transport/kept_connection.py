@@ -25,10 +25,12 @@ from urllib3.util.connection import is_connection_dropped
 if TYPE_CHECKING:
     from urllib3.connection import HTTPConnection
 
-TARGET = r"(?:/(?!\.{1,2}(?:[/?]|$))(?:[A-Za-z0-9._~-]|%[0-9A-F]{2})+)+"  # no step, and nothing to be escaped
-UNRESERVED = r"%(?:2[DE]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F|7E)"  # escapes that `requests` takes back
-PLAIN = r"[\x20-\x7e]*"  # what a header may have that every encoding agrees on
-STATUS_LINE = r"HTTP/1\.1 ([2-5]\d\d)(?: .*)?"
+TARGET = re.compile(
+    r"(?:/(?!\.{1,2}(?:[/?]|$))(?:[A-Za-z0-9._~-]|%[0-9A-F]{2})+)+"
+)  # no step, and nothing to be escaped
+UNRESERVED = re.compile(r"%(?:2[DE]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F|7E)")  # escapes that `requests` takes back
+PLAIN = re.compile(r"[\x20-\x7e]*")  # what a header may have that every encoding agrees on
+STATUS_LINE = re.compile(r"HTTP/1\.1 ([2-5]\d\d)(?: .*)?")
 READ_BYTES = 16 * 1024  # what one TLS record holds
 MAX_HEAD_BYTES = 64 * 1024  # longer ones are http.client's to refuse
 ALWAYS_EMPTY = (204, 304)
@@ -41,6 +43,27 @@ class PlainAnswer(NamedTuple):
     status: int
     headers: Mapping[str, str]  # found in any case
     body: bytes
+    ends_connection: bool
+
+
+class NotPlain(NamedTuple):
+    """An answer that the libraries are to read."""
+
+    read: bytes  # what has come of it
+
+
+class LowerCaseHeaders(dict[str, str]):
+    """Headers by their names in lower case, found in any."""
+
+    def __getitem__(self, name: str) -> str:
+        return super().__getitem__(name.lower())
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and super().__contains__(name.lower())
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """As a dict's."""
+        return super().get(name.lower(), default)
 
 
 class TooLong(Exception):
@@ -64,9 +87,9 @@ def rendered(
         fields["Content-Length"] = str(len(body or b""))
     is_plain = (
         method != "HEAD"
-        and re.fullmatch(TARGET, path) is not None
-        and re.search(UNRESERVED, path) is None
-        and re.fullmatch(PLAIN, "".join(fields.values())) is not None
+        and TARGET.fullmatch(path) is not None
+        and UNRESERVED.search(path) is None
+        and PLAIN.fullmatch("".join(fields.values())) is not None
     )
     if not is_plain:
         return None
@@ -79,106 +102,102 @@ def is_ready(connection: "HTTPConnection") -> bool:
     return connection.sock is not None and not is_connection_dropped(connection)
 
 
-def exchange(
-    connection: "HTTPConnection", method: str, data: bytes, timeout_s: float, most_bytes: int
-) -> "PlainAnswer | requests.Response":
-    """Send a request, and read its answer, or its head if the libraries are to read the rest.
+class AnswerReader:
+    """The bytes of one answer -> the answer; it knows no socket."""
+
+    def __init__(self, most_bytes: int) -> None:
+        """most_bytes: that a body may have."""
+        self._most_bytes = most_bytes
+        self._read = b""
+        self._head: _Head | None = None
+        self._parts: list[bytes] = []  # of the body
+        self._left = 0  # bytes of it that are to come; less than 0: there were more
+
+    @property
+    def has_head(self) -> bool:
+        """Whether the head has come."""
+        return self._head is not None
+
+    def feed(self, more: bytes) -> PlainAnswer | NotPlain | None:
+        """Take what was read, not empty; gives the answer once it is whole. Raises TooLong."""
+        if self._head is not None:
+            return self._add(self._head, more)
+        self._read = self._read + more if self._read else more
+        head, end, body = self._read.partition(b"\r\n\r\n")
+        if not end:
+            return NotPlain(self._read) if len(head) > MAX_HEAD_BYTES else None
+        self._head = _parsed(head)
+        if self._head is None:
+            return NotPlain(self._read)
+        if self._head.size > self._most_bytes:
+            raise TooLong(self._head.status)
+        self._left = self._head.size
+        return self._add(self._head, body)
+
+    def _add(self, head: "_Head", more: bytes) -> PlainAnswer | None:
+        self._parts.append(more)
+        self._left -= len(more)
+        if self._left > 0:
+            return None
+        body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        ends = self._left < 0 or head.headers.get("connection", "").lower() == "close"
+        return PlainAnswer(head.status, head.headers, body[: head.size], ends)
+
+
+def exchange(connection: "HTTPConnection", data: bytes, timeout_s: float, most_bytes: int) -> PlainAnswer | NotPlain:
+    """Send a request, and read its answer.
 
     timeout_s: how long each step may take.  most_bytes: that a body may have.
-    After an error, and where the hub wants it so, the connection is closed.
-    Raises ReadTimeout, ConnectionError or another RequestException; TooLong.
+    Raises ReadTimeout, ConnectionError or another OSError; TooLong.
     """
+    sock: Any = connection.sock
+    if sock.gettimeout() != timeout_s:
+        sock.settimeout(timeout_s)
     try:
-        return _Exchange(connection, method, most_bytes).of(data, timeout_s)
-    except (OSError, http.client.HTTPException) as err:
-        connection.close()
-        if isinstance(err, requests.exceptions.RequestException):
-            raise
-        raise requests.exceptions.ConnectionError(err) from err
-    except BaseException:  # Ctrl-C, too: what would come is no answer to the next request
-        connection.close()
+        sock.sendall(data)
+    except (BrokenPipeError, ConnectionResetError):  # a hub that refuses a long body at once has said why before
+        pass
+    reader = AnswerReader(most_bytes)
+    while True:
+        try:
+            more = sock.recv(READ_BYTES)
+        except TimeoutError as err:
+            if reader.has_head:
+                raise
+            raise requests.exceptions.ReadTimeout(f"no answer within {timeout_s} s") from err
+        if not more:
+            raise requests.exceptions.ConnectionError("the connection was closed before the answer was complete")
+        if (answer := reader.feed(more)) is not None:
+            return answer
+
+
+def read_by_the_libraries(connection: "HTTPConnection", method: str, read: bytes) -> requests.Response:
+    """An answer as `requests` gives it, with its body not yet read. Raises HTTPException, OSError."""
+    source: Any = _Source(read, connection.sock)
+    raw = http.client.HTTPResponse(source, method=method)
+    try:
+        raw.begin()
+    except BaseException:
+        raw.close()
         raise
-
-
-class _Exchange:
-    def __init__(self, connection: "HTTPConnection", method: str, most_bytes: int) -> None:
-        self._connection = connection
-        self._socket: Any = connection.sock
-        self._method = method
-        self._most_bytes = most_bytes
-
-    def of(self, data: bytes, timeout_s: float) -> "PlainAnswer | requests.Response":
-        if self._socket.gettimeout() != timeout_s:
-            self._socket.settimeout(timeout_s)
-        try:
-            self._socket.sendall(data)
-        except (BrokenPipeError, ConnectionResetError):  # a hub that refuses a long body at once has said why before
-            pass
-        read = self._head(timeout_s)
-        head, _, body = read.partition(b"\r\n\r\n")
-        found = _parsed(head)
-        if found is None:
-            return self._by_the_libraries(read)
-        status, headers, size = found
-        if size > self._most_bytes:
-            raise TooLong(status)
-        body = self._whole(body, size)
-        if len(body) > size or headers.get("connection", "").lower() == "close":
-            self._connection.close()
-        return PlainAnswer(status, headers, body[:size])
-
-    def _head(self, timeout_s: float) -> bytes:
-        """What was read when the head had come; it may hold some of the body, or all."""
-        read = b""
-        while b"\r\n\r\n" not in read and len(read) <= MAX_HEAD_BYTES:
-            try:
-                more = self._socket.recv(READ_BYTES)
-            except TimeoutError as err:
-                raise requests.exceptions.ReadTimeout(f"no answer within {timeout_s} s") from err
-            if not more:
-                raise requests.exceptions.ConnectionError("the connection was closed without an answer")
-            read = read + more if read else more
-        return read
-
-    def _whole(self, body: bytes, size: int) -> bytes:
-        if len(body) >= size:
-            return body
-        parts, left = [body], size - len(body)
-        while left > 0:
-            more = self._socket.recv(min(left, READ_BYTES))
-            if not more:
-                raise requests.exceptions.ConnectionError(f"{left} bytes of the answer are missing")
-            parts.append(more)
-            left -= len(more)
-        return b"".join(parts)
-
-    def _by_the_libraries(self, read: bytes) -> requests.Response:
-        """An answer as `requests` gives it, with its body not yet read."""
-        source: Any = _Source(read, self._socket)
-        raw = http.client.HTTPResponse(source, method=self._method)
-        try:
-            raw.begin()
-        except BaseException:
-            raw.close()
-            raise
-        headers = urllib3.HTTPHeaderDict(raw.msg.items())
-        if raw.will_close:
-            self._connection.close()  # the answer has the socket's file, and reads on
-        answer = requests.Response()
-        answer.status_code = raw.status
-        answer.headers = requests.structures.CaseInsensitiveDict(headers)
-        answer.raw = urllib3.HTTPResponse(
-            body=raw,
-            headers=headers,
-            status=raw.status,
-            version=raw.version,
-            reason=raw.reason,
-            preload_content=False,
-            decode_content=False,
-            original_response=raw,
-            request_method=self._method,
-        )
-        return answer
+    headers = urllib3.HTTPHeaderDict(raw.msg.items())
+    if raw.will_close:
+        connection.close()  # the answer has the socket's file, and reads on
+    answer = requests.Response()
+    answer.status_code = raw.status
+    answer.headers = requests.structures.CaseInsensitiveDict(headers)
+    answer.raw = urllib3.HTTPResponse(
+        body=raw,
+        headers=headers,
+        status=raw.status,
+        version=raw.version,
+        reason=raw.reason,
+        preload_content=False,
+        decode_content=False,
+        original_response=raw,
+        request_method=method,
+    )
+    return answer
 
 
 class _Source(io.RawIOBase):
@@ -208,13 +227,20 @@ class _Source(io.RawIOBase):
         super().close()
 
 
-def _parsed(head: bytes) -> tuple[int, Mapping[str, str], int] | None:
-    """Status, headers and the length of the body; None: it is not plain."""
+class _Head(NamedTuple):
+    status: int
+    headers: Mapping[str, str]
+    size: int  # of the body
+
+
+def _parsed(head: bytes) -> _Head | None:
+    """None: it is not plain."""
     first, *lines = head.decode("latin-1").split("\r\n")
-    found = re.fullmatch(STATUS_LINE, first)
+    found = STATUS_LINE.fullmatch(first)
     if found is None:
         return None
-    status, headers = int(found[1]), {}
+    status = int(found[1])
+    headers: dict[str, str] = {}
     for line in lines:
         name, colon, value = line.partition(":")
         name = name.lower()
@@ -224,4 +250,4 @@ def _parsed(head: bytes) -> tuple[int, Mapping[str, str], int] | None:
     size = headers.get("content-length", "0" if status in ALWAYS_EMPTY else "")
     if not (size.isascii() and size.isdecimal()) or (status in ALWAYS_EMPTY and size != "0"):
         return None
-    return status, requests.structures.CaseInsensitiveDict(headers), int(size)
+    return _Head(status, LowerCaseHeaders(headers), int(size))

@@ -12,14 +12,15 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_iotjobs.model.errors import AnswerTooLate, HubFault, LinkLost
+from azext_iotjobs.model.errors import AnswerTooLate, HubFault, IotJobsError, LinkLost
 from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.transport.connection import MAX_RESPONSE_BYTES
-from azext_iotjobs.transport.http import HttpTransport, Request
+from azext_iotjobs.transport.exchanges import Exchanges
+from azext_iotjobs.transport.http import HttpTransport, Request, Response
 from azext_iotjobs.transport.kept_connection import rendered
 from tests.helpers.clock_double import ClockDouble
 from tests.helpers.tls_server import Handler, TlsServer, answer_with, serving
-from tests.helpers.waiting import wait_until
+from tests.helpers.waiting import looks, wait_until
 
 GET = Request(method="GET", path="/devices/d1")
 CALL = Request(method="POST", path="/twins/d/methods", body={"a": None}, has_body=True)
@@ -48,9 +49,48 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         yield start
 
 
-def transport_to(server: TlsServer) -> HttpTransport:
-    target = HubTarget(host="localhost", https_port=server.port, ca_file=str(server.ca_file))
-    return HttpTransport(target, SasKey(policy="p", key="AAAA"), ClockDouble())
+class AmongMany:
+    """A transport whose requests, once a connection is open, are made as of many at once."""
+
+    def __init__(self, transport: HttpTransport) -> None:
+        self._transport = transport
+        self._exchanges = Exchanges(transport)
+
+    def send(self, request: Request) -> Response:
+        if not self._exchanges.begin("one", request):
+            return self._transport.send(request)
+        ended = next(each for _ in looks("an answer") if (each := self._exchanges.ended(1)))
+        [(key, outcome)] = ended
+        assert key == "one"
+        outcome = outcome() if callable(outcome) else outcome
+        if isinstance(outcome, IotJobsError):
+            raise outcome
+        return outcome
+
+    def close(self) -> None:
+        self._exchanges.close()
+        self._transport.close()
+        self._exchanges = Exchanges(self._transport)
+
+
+MakeTransport = Callable[[TlsServer], HttpTransport | AmongMany]
+
+
+@pytest.fixture(params=["alone", "among many"])
+def transport_to(request: pytest.FixtureRequest) -> Iterator[MakeTransport]:
+    made: list[HttpTransport | AmongMany] = []
+
+    def make(server: TlsServer) -> HttpTransport | AmongMany:
+        target = HubTarget(host="localhost", https_port=server.port, ca_file=str(server.ca_file))
+        transport = HttpTransport(target, SasKey(policy="p", key="AAAA"), ClockDouble())
+        made.append(transport if request.param == "alone" else AmongMany(transport))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+        if isinstance(each, AmongMany):
+            each._exchanges.close()
 
 
 def connections(server: TlsServer) -> list[int]:
@@ -75,7 +115,7 @@ def write(*parts: bytes, closes: bool = False) -> Handler:
 OK = answer_with(200, b'{"n": 1}')
 
 
-def test_requests_follow_each_other_on_one_connection(serve: Serve) -> None:
+def test_requests_follow_each_other_on_one_connection(serve: Serve, transport_to: MakeTransport) -> None:
     server = serve(OK)
     transport = transport_to(server)
     for _ in range(3):
@@ -83,7 +123,7 @@ def test_requests_follow_each_other_on_one_connection(serve: Serve) -> None:
     assert connections(server) == [0, 0, 0]
 
 
-def test_what_is_sent_over_a_kept_connection_is_what_requests_sends(serve: Serve) -> None:
+def test_what_is_sent_over_a_kept_connection_is_what_requests_sends(serve: Serve, transport_to: MakeTransport) -> None:
     server = serve(OK)
     transport = transport_to(server)
     every = [
@@ -151,7 +191,9 @@ PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n"
     ],
     ids=["whole", "in pieces", "in chunks", "compressed", "after a 100", "with a header twice", "with a folded header"],
 )
-def test_an_answer_is_read_however_it_comes_and_the_connection_is_kept(serve: Serve, answer: Handler) -> None:
+def test_an_answer_is_read_however_it_comes_and_the_connection_is_kept(
+    serve: Serve, answer: Handler, transport_to: MakeTransport
+) -> None:
     server = serve(OK, answer, OK)
     transport = transport_to(server)
     assert [transport.send(CALL).body for _ in range(3)] == [b'{"n": 1}'] * 3
@@ -168,14 +210,16 @@ def test_an_answer_is_read_however_it_comes_and_the_connection_is_kept(serve: Se
     ],
     ids=["ends with it", "of HTTP/1.0", "that says so", "with more behind it"],
 )
-def test_after_an_answer_that_ends_a_connection_another_is_opened(serve: Serve, answer: Handler) -> None:
+def test_after_an_answer_that_ends_a_connection_another_is_opened(
+    serve: Serve, answer: Handler, transport_to: MakeTransport
+) -> None:
     server = serve(OK, answer, OK)
     transport = transport_to(server)
     assert [transport.send(CALL).body for _ in range(3)] == [b'{"n": 1}'] * 3
     assert connections(server) == [0, 0, 1]
 
 
-def test_headers_are_found_in_any_case_and_twice_the_same_is_one(serve: Serve) -> None:
+def test_headers_are_found_in_any_case_and_twice_the_same_is_one(serve: Serve, transport_to: MakeTransport) -> None:
     several = write(b"HTTP/1.1 200 OK\r\nETag: a\r\nx-a: 1\r\nX-A: 2\r\nContent-Length: 0\r\n\r\n")
     server = serve(OK, answer_with(200, x_ms_request_id="r-1"), several)
     transport = transport_to(server)
@@ -186,14 +230,16 @@ def test_headers_are_found_in_any_case_and_twice_the_same_is_one(serve: Serve) -
 
 
 @pytest.mark.parametrize("status", [204, 304])
-def test_an_answer_that_never_has_a_body_needs_no_length(serve: Serve, status: int) -> None:
+def test_an_answer_that_never_has_a_body_needs_no_length(
+    serve: Serve, status: int, transport_to: MakeTransport
+) -> None:
     server = serve(OK, write(b"HTTP/1.1 %d Nothing\r\n\r\n" % status), OK)
     transport = transport_to(server)
     assert [transport.send(GET).status for _ in range(3)] == [200, status, 200]
     assert connections(server) == [0, 0, 0]
 
 
-def test_a_connection_that_the_hub_has_ended_meanwhile_costs_no_call(serve: Serve) -> None:
+def test_a_connection_that_the_hub_has_ended_meanwhile_costs_no_call(serve: Serve, transport_to: MakeTransport) -> None:
     ended: list[bool] = []
 
     def answer_and_end(request: http.server.BaseHTTPRequestHandler) -> None:
@@ -224,7 +270,9 @@ def test_a_connection_that_the_hub_has_ended_meanwhile_costs_no_call(serve: Serv
     ],
     ids=["with nothing", "in its head", "in its body", "in a chunk", "with a head without end", "as something else"],
 )
-def test_an_answer_that_breaks_off_is_a_lost_link_and_nothing_is_sent_again(serve: Serve, answer: Handler) -> None:
+def test_an_answer_that_breaks_off_is_a_lost_link_and_nothing_is_sent_again(
+    serve: Serve, answer: Handler, transport_to: MakeTransport
+) -> None:
     server = serve(OK, answer, OK)
     transport = transport_to(server)
     transport.send(CALL)
@@ -235,7 +283,9 @@ def test_an_answer_that_breaks_off_is_a_lost_link_and_nothing_is_sent_again(serv
     assert connections(server) == [0, 0, 1]
 
 
-def test_an_answer_that_comes_too_late_is_not_taken_for_the_next_ones(serve: Serve) -> None:
+def test_an_answer_that_comes_too_late_is_not_taken_for_the_next_ones(
+    serve: Serve, transport_to: MakeTransport
+) -> None:
     def answer_late(request: http.server.BaseHTTPRequestHandler) -> None:
         request.close_connection = True
         request.connection.recv(1)  # until the client has left
@@ -251,7 +301,7 @@ def test_an_answer_that_comes_too_late_is_not_taken_for_the_next_ones(serve: Ser
 
 
 @pytest.mark.parametrize("announced", [b"Content-Length: %d", b"Transfer-Encoding: chunked"])
-def test_a_body_without_end_is_not_read(serve: Serve, announced: bytes) -> None:
+def test_a_body_without_end_is_not_read(serve: Serve, announced: bytes, transport_to: MakeTransport) -> None:
     if b"%d" in announced:
         answer = write(b"HTTP/1.1 200 OK\r\n" + announced % (MAX_RESPONSE_BYTES + 1) + b"\r\n\r\n")
     else:
@@ -266,14 +316,14 @@ def test_a_body_without_end_is_not_read(serve: Serve, announced: bytes) -> None:
     assert connections(server) == [0, 0, 1]
 
 
-def test_a_refusal_of_a_body_that_is_still_being_sent_is_read(serve: Serve) -> None:
+def test_a_refusal_of_a_body_that_is_still_being_sent_is_read(serve: Serve, transport_to: MakeTransport) -> None:
     server = serve(OK, answer_with(413, b"too long", connection="close"))
     transport = transport_to(server)
     transport.send(CALL)
     assert transport.send(CALL).status == 413
 
 
-def test_a_connection_that_was_closed_is_opened_anew(serve: Serve) -> None:
+def test_a_connection_that_was_closed_is_opened_anew(serve: Serve, transport_to: MakeTransport) -> None:
     server = serve(OK)
     transport = transport_to(server)
     for _ in range(2):

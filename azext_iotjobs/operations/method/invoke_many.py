@@ -8,9 +8,11 @@ model/call_pacing.py when the next one may begin.
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.many_calls import Reactions, Workers
+from azext_iotjobs.clients.methods import answer_of
 from azext_iotjobs.model.call_pacing import CONCURRENCY, Pacing
 from azext_iotjobs.model.calling import Answer, Call, result_of
 from azext_iotjobs.model.clock import Clock, StopFlag
@@ -20,6 +22,7 @@ from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import SuccessStatus
 from azext_iotjobs.model.result import DeviceResult
 from azext_iotjobs.model.text import Field, Text, counted
+from azext_iotjobs.transport.http import Request, Response
 
 LONGEST_NAP_S = 0.5  # between two checks of the stop flag
 
@@ -70,7 +73,13 @@ class CallMany:
     def rows(self, addresses: Iterator[Address]) -> Iterator[DeviceResult]:
         """Call each; a call that has begun is awaited, whatever ends the round. What ended it is in `ended_by`."""
         self._addresses = addresses
-        workers = Workers(self._call)
+        workers: Workers[Address, Call] = Workers(self._call, self, self._client, self._clock)
+        try:
+            yield from self._rows(workers)
+        finally:
+            workers.end()
+
+    def _rows(self, workers: Workers[Address, Call]) -> Iterator[DeviceResult]:
         has_reported = False
         while True:
             if self._stop.is_set() and self.in_flight_count and not has_reported:
@@ -81,7 +90,6 @@ class CallMany:
                 )
             wait_s = self._begin(workers)
             if self.in_flight_count == 0 and wait_s is None:
-                workers.end()
                 return
             nap_s = LONGEST_NAP_S if wait_s is None else min(wait_s, LONGEST_NAP_S)
             if self.in_flight_count == 0:
@@ -139,6 +147,19 @@ class CallMany:
         except IotJobsError as err:
             answer = err
         return Call(address=address, began_at=began_at, ended_at=self._clock.now(), answer=answer)
+
+    def request(self, address: Address) -> Request | None:
+        """Implements OneRequestCalls."""
+        try:
+            return self._client.methods.request(
+                address.device_id, self._plan.call, address.module_id, waits_out_throttling=False
+            )
+        except IotJobsError:  # `_call` meets it again, and it is the device's result
+            return None
+
+    def result(self, address: Address, began_at: datetime, outcome: Response | IotJobsError) -> Call:
+        """Implements OneRequestCalls."""
+        return Call(address=address, began_at=began_at, ended_at=self._clock.now(), answer=answer_of(outcome))
 
     def _is_final(self, call: Call) -> bool:
         """Whether the call counts; if not, its device was not called, and is called again."""

@@ -1,7 +1,8 @@
 """BatchDriver: we call each device ourselves, several at once. A call cut off is uncertain, or checked and repeated.
 
-Strategy: one turn is one transaction: what the calls that have ended came to, and the intents of those that begin. So a
-slow disk makes turns longer and not calls slower, and no device is called whose row does not say so before.
+Strategy: what the calls that have ended came to and the intents of those that begin are one transaction. So a slow disk
+makes transactions larger and not calls slower, and no device is called whose row does not say so before. A turn is one
+transaction after the other for TURN_S: what the engine reads before it decides costs as much as dozens of calls.
 """
 
 from collections import deque
@@ -11,6 +12,7 @@ from datetime import datetime
 from azext_iotjobs.clients.heartbeat_caller import OUTAGE_PAUSES_S
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.many_calls import Reactions, Workers
+from azext_iotjobs.clients.methods import answer_of
 from azext_iotjobs.fleet_job.driver import OnEvent
 from azext_iotjobs.fleet_job.engine import Drain
 from azext_iotjobs.fleet_job.outcomes import attempt_event, attempt_result
@@ -27,8 +29,10 @@ from azext_iotjobs.model.ids import Address
 from azext_iotjobs.model.run import Batch, Run
 from azext_iotjobs.model.run_events import Notice
 from azext_iotjobs.model.run_state import DeviceState
+from azext_iotjobs.transport.http import Request, Response
 
 LONGEST_NAP_S = 0.5
+TURN_S = 0.05  # how long the engine does without a look at what others have requested, at thresholds and the heartbeat
 ROWS_AHEAD = 500  # of devices that wait, read at a time
 
 
@@ -70,8 +74,9 @@ class DirectCallsDriver:
         self._on_event = on_event
         self._pacing = Pacing(run.delivery.rate, OUTAGE_PAUSES_S)
         self._reactions = Reactions(self._pacing, lambda text: on_event(Notice(at=clock.now(), text=text)))
-        self._workers = Workers(self._call)
+        self._workers: Workers[Attempt, _EndedCall] = Workers(self._call, self, client, clock)
         self._in_flight = 0
+        self._is_for_threshold = False  # devices have failed since the engine compared their number
         self._first: _EndedCall | None = None  # a call that has ended, taken from the others while we waited
         self._waiting: deque[Attempt] = deque()  # read from the store, not begun
         self._checked: set[int] = set()  # devices that were checked, and are called again; by number
@@ -87,11 +92,18 @@ class DirectCallsDriver:
         return self._in_flight
 
     def turn(self, batch: Batch, drain: Drain) -> None:
-        """Record what has ended, begin what may begin; when there is neither, wait a little for either."""
-        ended_count = self._record_and_begin(batch, drain)
-        if ended_count:
-            return
-        nap_s = min(LONGEST_NAP_S, max(0.01, self._pacing.wait_s(self._clock.monotonic()) or LONGEST_NAP_S))
+        """Record what has ended and begin what may begin, for a while; where there is neither, wait a little for it."""
+        until = self._clock.monotonic() + TURN_S
+        while self._record_and_begin(batch, drain):
+            is_for_engine = self._is_for_threshold or self.trouble is not None or not self._in_flight
+            if is_for_engine or self._clock.monotonic() >= until:
+                return
+            self._nap(until - self._clock.monotonic())
+        self._nap(LONGEST_NAP_S)
+
+    def _nap(self, limit_s: float) -> None:
+        """Wait until a call has ended, or may begin."""
+        nap_s = min(limit_s, max(0.01, self._pacing.wait_s(self._clock.monotonic()) or limit_s))
         if self._in_flight:
             self._first = self._workers.next_ended(nap_s)
         else:
@@ -106,8 +118,8 @@ class DirectCallsDriver:
         outcome = self._judge(calls)
         self._in_flight -= len(calls)
         # A failure may be one too many: the threshold is compared before anything else begins.
-        is_for_threshold = self._has_threshold and outcome.has_failures
-        may_begin = drain is Drain.NO and self.trouble is None and not is_for_threshold
+        self._is_for_threshold = self._has_threshold and outcome.has_failures
+        may_begin = drain is Drain.NO and self.trouble is None and not self._is_for_threshold
         begun = self._due(batch) if may_begin else []
         if calls or begun:
             self._record(outcome, begun, batch)
@@ -195,6 +207,25 @@ class DirectCallsDriver:
             answer = self._operate(attempt)
         except IotJobsError as err:
             answer = err
+        address = Address(attempt.device_id, attempt.module_id)
+        call = Call(address=address, began_at=began_at, ended_at=self._clock.now(), answer=answer)
+        return _EndedCall(attempt, call)
+
+    def request(self, attempt: Attempt) -> Request | None:
+        """Implements OneRequestCalls: a direct method is one request."""
+        method = self._action.method
+        if method is None:
+            return None
+        try:
+            return self._client.methods.request(
+                attempt.device_id, method, attempt.module_id, waits_out_throttling=False
+            )
+        except IotJobsError:  # `_call` meets it again, and it is the device's result
+            return None
+
+    def result(self, attempt: Attempt, began_at: datetime, outcome: Response | IotJobsError) -> _EndedCall:
+        """Implements OneRequestCalls."""
+        answer = answer_of(outcome)
         address = Address(attempt.device_id, attempt.module_id)
         call = Call(address=address, began_at=began_at, ended_at=self._clock.now(), answer=answer)
         return _EndedCall(attempt, call)
