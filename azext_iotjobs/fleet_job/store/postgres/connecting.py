@@ -76,7 +76,8 @@ def _defaults(place: Place, given: dict[str, Any]) -> dict[str, Any]:
     }
     if "sslmode" not in given and "PGSSLMODE" not in os.environ and not is_near(place):
         found["sslmode"] = "verify-full"
-    if str(given.get("sslmode", found.get("sslmode", ""))).startswith("verify") and "sslrootcert" not in given and "PGSSLROOTCERT" not in os.environ:
+    verifies = str(given.get("sslmode", found.get("sslmode", ""))).startswith("verify")
+    if verifies and "sslrootcert" not in given and "PGSSLROOTCERT" not in os.environ:
         found["sslrootcert"] = _authorities()
     return found
 
