@@ -73,8 +73,8 @@ torture: $(STAMPS)/tests $(STAMPS)/extension $(STAMPS)/sdk $(STAMPS)/eventhub $(
 # All benchmarks as one page, half an hour on a machine that does nothing else; bench.json has its figures. With
 # ROWS=direct_calls,command_start just those rows or parts; million is measured only when it is named. SHORT=1 takes so
 # little that it measures nothing: `make test` runs each so, so that none rots.
-ROWS :=
-SHORT :=
+ROWS ?=
+SHORT ?=
 bench: $(STAMPS)/tests $(STAMPS)/extension $(STAMPS)/sdk
 	@$(BIN)/python benchmarks/page.py --rows "$(ROWS)" $(if $(SHORT),--short)
 

@@ -85,6 +85,7 @@ PARTS = {
     "fleet_jobs": Part("fleet_jobs", ("s1_calls", "fleet_job_memory")),
     "console": Part("console", ("console_page",)),
     "whole_run": Part("whole_run", ("whole_run",), is_open=True),
+    "million": Part("million", ("million",), is_long=True, is_open=True),
 }
 
 

@@ -20,6 +20,18 @@ AT_ONCE = 64
 CALLED, SHORT_CALLED = 2_000, 60  # devices
 RUN, SHORT_RUN = 20_000, 300
 
+SIZES = (10_000, 100_000, 1_000_000)
+STARTED = "started again"
+STEPS_OF_MILLION = {
+    "seeded": "seed",
+    STARTED: "start",
+    "a page of a hundredth, by a tag": "query",
+    "COUNT of a hundredth, by a tag": "count",
+    "none, by status": "scan",
+    "job on a hundredth, by a tag": "selection",
+    "connected, 2 simulators": "connects",
+}
+
 Rows = Callable[[set[str], bool], Iterator[Row]]
 
 
@@ -108,8 +120,29 @@ def whole_run(_wanted: set[str], is_short: bool) -> Iterator[Row]:
         )
 
 
+def million(_wanted: set[str], is_short: bool) -> Iterator[Row]:
+    """A registry of ten thousand, a hundred thousand and a million devices: what the hub computes for some steps."""
+    from benchmarks.million import SHORT, measure
+
+    allow_files()
+    for devices in SHORT[:1] if is_short else SIZES:
+        with tempfile.TemporaryDirectory() as folder:
+            found = {
+                each.step: each for each in measure(devices, Path(folder), connected=SHORT[1] if is_short else 20_000)
+            }
+        of = f"{devices:,} devices registered"
+        for step, word in STEPS_OF_MILLION.items():
+            row = found[step]
+            waited = f", another request waited {row.longest_ms:.0f} ms" if row.longest_ms else ""
+            note = f"{row.items:,} done, {row.wall_s:.1f} s by the clock{waited}"
+            yield Row(f"million_{devices}_{word}", f"{step}; {of}", "s of CPU", row.cpu_s, notes=(note,))
+        yield Row(
+            f"million_{devices}_memory", f"the hub's memory once it has started; {of}", "MB", found[STARTED].hub_mb
+        )
+
+
 def _word(text: str) -> str:
     return re.sub(r"\W+", "_", text.lower()).strip("_")
 
 
-OF_OTHERS: Mapping[str, Rows] = {"direct_calls": direct_calls, "whole_run": whole_run}
+OF_OTHERS: Mapping[str, Rows] = {"direct_calls": direct_calls, "whole_run": whole_run, "million": million}

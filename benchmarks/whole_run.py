@@ -8,7 +8,7 @@ for the rows of as many devices, read by queries of 100, stand beside it in brac
 The twins say from the start what a verification wants; one device in a hundred does not, and is looked at until its
 time is over.
 
-Run: make .stamps/extension && .venv/bin/python benchmarks/whole_run.py [--devices 100000] [--drivers calls,jobs]
+Run: make .stamps/extension && .venv/bin/python benchmarks/whole_run.py [--devices 100000] [--only choose,run,show]
 With --short it takes some seconds and measures nothing: `make test` looks whether it still runs.
 """
 
@@ -33,6 +33,7 @@ from benchmarks.cli import AZ, OURS, environment, owner_token  # noqa: E402
 from benchmarks.hub import cpu_s  # noqa: E402
 
 DRIVERS = ("calls", "jobs")
+PARTS = ("choose", "run", "show")  # what is shown is the last run
 DEVICES, SHORT_DEVICES = 100_000, 300
 SILENT_PART = 100  # one in so many devices never reports
 WANTED = "properties.reported.interval = 5"
@@ -124,10 +125,10 @@ def _range(first: int, last: int) -> str:
     return f"bench-{{{first:06}..{last:06}}}"
 
 
-def measure(devices: int, folder: Path, drivers: Sequence[str] = DRIVERS) -> list[Row]:
+def measure(devices: int, folder: Path, drivers: Sequence[str] = DRIVERS, parts: Sequence[str] = PARTS) -> list[Row]:
     """Take all steps with so many devices, 200 or more, in an empty folder; a row for each, in their order."""
     with Bench(folder, devices).running() as bench:
-        return list(_Steps(bench).all(drivers))
+        return list(_Steps(bench).all(drivers, parts))
 
 
 class _Steps:
@@ -140,9 +141,15 @@ class _Steps:
         self._start_s = min(bench.timed(*words).cpu_s for _ in range(3))
         self._rows_s = 0.0  # of the hub, for the rows of all devices
 
-    def all(self, drivers: Sequence[str]) -> Iterator[Row]:
+    def all(self, drivers: Sequence[str], parts: Sequence[str]) -> Iterator[Row]:
         """Take them."""
-        yield from self._selecting()
+        self._rows_s = self._read_rows()
+        if "choose" in parts:
+            yield from self._selecting()
+        if "run" in parts:
+            yield from self._running(drivers, "show" in parts)
+
+    def _running(self, drivers: Sequence[str], is_shown: bool) -> Iterator[Row]:
         last = ""
         for driver in drivers:
             for more, words in (("", ()), (", verified", VERIFIED)):
@@ -151,11 +158,11 @@ class _Steps:
                 self._create(last, "-q", "*", "--twin-patch", patch, "--driver", driver, *words)
                 events = self._bench.folder / f"{last}.jsonl"
                 yield self._step(f"run by {driver}{more}", "run", "-j", last, "-y", "--events", str(events))
-        yield from self._showing(last)
+        if is_shown:
+            yield from self._showing(last)
 
     def _selecting(self) -> Iterator[Row]:
         count = self._bench.devices
-        self._rows_s = self._read_rows()
         ids = self._bench.folder / "ids.txt"
         ids.write_text("".join(f"bench-{number:06}\n" for number in range(1, count + 1)))
         for name, selection, share in (
@@ -226,13 +233,13 @@ def line_of(row: Row) -> str:
     )
 
 
-def measured(devices: int, drivers: Sequence[str]) -> list[Row]:
+def measured(devices: int, drivers: Sequence[str], parts: Sequence[str] = PARTS) -> list[Row]:
     """The same in a folder that is removed afterwards, with a head."""
     say(
         f"{'step':26} {'devices':>7} {'ours s':>8} {'hub s':>8}  {'ratio':>6} {'each':>10} {'wall s':>8} {'most MB':>7}"
     )
     with tempfile.TemporaryDirectory() as name:
-        return measure(devices, Path(name), drivers)
+        return measure(devices, Path(name), drivers, parts)
 
 
 def say(text: str) -> None:
@@ -246,13 +253,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--devices", type=int, default=DEVICES)
     parser.add_argument("--drivers", default=",".join(DRIVERS))
+    parser.add_argument("--only", default=",".join(PARTS))
     parser.add_argument("--only-all", action="store_true", help="not a tenth of the devices before")
     parser.add_argument("--short", action="store_true", help="with so few that it takes some seconds")
     given = parser.parse_args()
-    drivers = given.drivers.split(",")
+    drivers, parts = given.drivers.split(","), given.only.split(",")
     devices = SHORT_DEVICES if given.short else given.devices
-    few = [] if given.short or given.only_all else measured(devices // 10, drivers)
-    many = measured(devices, drivers)
+    few = [] if given.short or given.only_all else measured(devices // 10, drivers, parts)
+    many = measured(devices, drivers, parts)
     grown = {row.step: row.memory_mb for row in many}
     for row in few:
         say_goal(f"{row.step}: MB more for {devices}", GROWTH_GOAL_MB, grown[row.step] - row.memory_mb)

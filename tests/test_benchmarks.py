@@ -265,6 +265,22 @@ def test_the_benchmark_of_configurations() -> None:
 
 
 @needs_proc
+def test_the_benchmark_of_million() -> None:
+    lines = output_of("million", "--short")
+    counts = {"seeded": 2000, "paged through": 2001, "connected, 2 simulators": 6, "job on a hundredth, by a tag": 20}
+    for what, count in counts.items():
+        assert number(rf"^    2000 {what} +(\d+) hub +[\d.]+ s +[\d.]+ us each  wall", lines) == count
+    for what in (
+        "started again",
+        "none, by a tag",
+        "GROUP BY a tag",
+        "COUNT of the connected ones",
+        "job on all: selected",
+    ):
+        assert number(rf"^    2000 {what} +(\d+) hub ", lines) > 0
+
+
+@needs_proc
 def test_the_benchmark_of_verification() -> None:
     lines = output_of("verification", "--short")
     counts = [each for each in lines if each.endswith(" not in time")]
@@ -299,3 +315,10 @@ def test_the_benchmark_of_whole_run() -> None:
     for what in (*runs, *choices, *shown):
         assert number(rf"^{re.escape(what)} +\d+ +([\d.]+) +\(? *[\d.]+\)? +[\d.]+ +\d+ us ", lines) >= 0
         assert f"{what}: ours over the hub" in goals(lines)
+
+
+def test_rows_are_given_to_make_bench_by_the_environment() -> None:
+    words = ["make", "--dry-run", "bench"]
+    environment = {**os.environ, "ROWS": "direct_calls,command_start", "SHORT": "1"}
+    told = subprocess.run(words, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True).stdout
+    assert 'benchmarks/page.py --rows "direct_calls,command_start" --short' in told

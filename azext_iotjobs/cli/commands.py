@@ -196,6 +196,11 @@ GROUPS = (
         Command("groups:delete", "delete", "DELETE_GROUP", changing_store, JOB),
     ),
     _group(
+        "iot hub fleet-job store",
+        "fleet_job",
+        Command("copy_store:copy", "copy", "COPY_STORE", reading_store, JOB),
+    ),
+    _group(
         "iot hub fleet-job schedule",
         "fleet_job.schedule",
         Command("save:set_schedule", "set", "SET", changing_store, JOB, "one"),
@@ -407,6 +412,9 @@ def load_command_table(loader: Any, typed: Sequence[str]) -> None:
                     client_factory=None if command.client is None else _client_factory(command.client, command.rights),
                     table_transformer=partial(table_of, f"{group.words} {command.verb}"),
                 )
+                # Every command has its help. Without it az would have the handler's docstring, and imports all of them
+                # for that, for a list too.
+                loader.command_table[f"{group.words} {command.verb}"].description = ""
 
 
 def _client_factory(client: ClientFactory, rights: Rights) -> Callable[[Any, dict[str, Any]], Any]:

@@ -9,7 +9,7 @@ from azext_iotjobs.model.ids import CERTIFICATE, FAULT
 from azext_iotjobs.model.message import HubEvent, NewC2dMessage
 from azext_iotjobs.transport.http import Request, Transport
 
-SEED_TIMEOUT_S = 600.0  # 100,000 devices take a slow machine more than a minute
+SEED_TIMEOUT_S = 1800.0  # a million devices, on a slow machine
 
 
 class LocalHubClient:

@@ -27,6 +27,7 @@ from azext_iotjobs.localhub.engine.import_export import ImportExport
 from azext_iotjobs.localhub.engine.job_runner import JobRunner
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.observations import Observations
+from azext_iotjobs.localhub.engine.paced_selector import PacedSelector
 from azext_iotjobs.localhub.engine.quotas import Quotas, make_quotas
 from azext_iotjobs.localhub.engine.registry import Registry
 from azext_iotjobs.localhub.engine.selector import Selector
@@ -160,7 +161,7 @@ def assemble(
         twins=TwinRoutes(identities, twins, links),
         digital_twins=DigitalTwinRoutes(identities, twins, links),
         jobs=JobRoutes(jobs, job_runner, clock, config.job_slots, keys.policies[OWNER]),
-        queries=QueryRoutes(selector, keys.policies[OWNER]),
+        queries=QueryRoutes(PacedSelector(selector), keys.policies[OWNER]),
         messages=MessageRoutes(devices, c2d_queue),
         files=FileRoutes(uploads, file_notifications, storage.account.port_suffix),
         import_export=ImportExportRoutes(import_export, storage, authenticator.is_own_host, clock),

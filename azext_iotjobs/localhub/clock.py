@@ -7,6 +7,7 @@ NEVER = "0001-01-01T00:00:00Z"  # the service writes this for an instant that do
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)  # where AMQP's timestamps begin, and ours in databases
 UNFINISHED = "9999-12-31T23:59:59.9999999Z"  # endTime of a job that has not ended: .NET's last instant
 NO_TIME = timedelta(0)
+PLAIN_CHARACTERS = len("2026-12-01T00:00:00.000000")  # of an instant without its offset
 LONGEST_TIMER_S = 3600.0  # asyncio's are not good for much longer; and a changed system clock is noticed within it
 
 Listener = Callable[[], None]
@@ -96,7 +97,9 @@ class HubClock:
 def render(at: datetime) -> str:
     """An aware instant with seven fraction digits, as .NET writes it; such texts sort by time."""
     # Not strftime, which writes year 1 as "1" on some systems: .NET clients send that year for "no date".
-    return at.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="microseconds") + "0Z"
+    if at.tzinfo is not timezone.utc:
+        at = at.astimezone(timezone.utc)
+    return at.isoformat(timespec="microseconds")[:PLAIN_CHARACTERS] + "0Z"
 
 
 def parse(text: str) -> datetime:

@@ -42,6 +42,7 @@ from azext_iotjobs.localhub.tls.certificates import (
 )
 from azext_iotjobs.localhub.tls.context import HubContext
 
+FULLY_CHECKED_BYTES = 128 * 1024**2  # of a database; checking a larger one, of many devices, takes seconds
 UNUSABLE = (StoreUnavailable, StoreDamaged, sqlite3.Error, NewerDatabase, OSError)
 
 
@@ -184,7 +185,7 @@ def _open_database(path: Path | None, outages: Outages, migrations: Sequence[Seq
         return Database(None, outages, migrations)
     database = _opened(path, outages, migrations)
     try:
-        check_integrity(database, pragma)
+        check_integrity(database, QUICK if path.stat().st_size > FULLY_CHECKED_BYTES else pragma)
     except BaseException:
         database.close()
         raise

@@ -109,7 +109,8 @@ async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], s
         stores = Stores(database, event_log, storage)
         hub = _assemble(config, stores, identities, authenticator, clock, keys, faults, stop)
         at_end.callback(hub.clock_service.end)
-        _apply_seed(hub, config)
+        if not await _apply_seed(hub, config, stop):
+            return
 
         endpoint = EventHubEndpoint(port=ports.amqp, name=EVENT_HUB_NAME)
         parts = amqp_parts(hub, endpoint, host_names, clock, loop)
@@ -176,17 +177,25 @@ def _assemble(
         raise unusable_database(config, err) from err
 
 
-def _apply_seed(hub: Hub, config: LocalHubConfig) -> None:
-    """Create what the hub is to begin with. Raises BadConfig, FolderUnusable."""
+async def _apply_seed(hub: Hub, config: LocalHubConfig, stop: asyncio.Event) -> bool:
+    """Create what the hub is to begin with; gives whether it is to go on. Raises BadConfig, FolderUnusable."""
     if config.seed is None:
-        return
+        return True
+    work, stopped = asyncio.create_task(hub.seed_import.apply(config.seed)), asyncio.create_task(stop.wait())
     try:
-        created, existing = hub.seed_import.apply(config.seed)
+        await asyncio.wait((work, stopped), return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            return False
+        created, existing = work.result()
     except SeedMistake as err:
         raise BadConfig(f"--seed: {err}") from err
     except (StoreUnavailable, StoreDamaged) as err:
         raise unusable_database(config, err) from err
+    finally:
+        work.cancel()
+        stopped.cancel()
     logger.info("seed: created %s; there already: %s", created, existing)
+    return True
 
 
 async def _serve_clients(

@@ -16,6 +16,7 @@ import re
 import ssl
 import sys
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -85,7 +86,7 @@ def rendered(
 
     host: with the port that is not 443.  path: percent-encoded.  headers: all of them but Host and Content-Length.
     """
-    target = f"{path}?{urlencode(query)}"
+    target = f"{path}?{_query_text(tuple(query.items()))}"
     fields = {"Host": host, **headers}
     if body is not None or method != "GET":
         fields["Content-Length"] = str(len(body or b""))
@@ -108,6 +109,11 @@ def is_ready(connection: "HTTPConnection") -> bool:
         return False
     # What TLS holds already, no selector sees: it answers no request that is still to be sent.
     return not (isinstance(sock, ssl.SSLSocket) and sock.pending())
+
+
+@lru_cache(maxsize=16)  # thousands of calls have the same
+def _query_text(query: tuple[tuple[str, str], ...]) -> str:
+    return urlencode(query)
 
 
 class AnswerReader:

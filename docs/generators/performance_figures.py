@@ -29,20 +29,24 @@ def taken_over(kept: Document, bench: Document, about: Document) -> Document:
         of_others = {"peerIs": words["peer"], "floorIs": words["floor"]}
         rows[name] = {**figures, "what": words["what"], **of_others, "notes": words["notes"], "run": len(runs) - 1}
     used = sorted({row["run"] for row in rows.values()})
-    order = _order(bench, rows)
+    order = _order(rows)
     return {
         "runs": [runs[each] for each in used],
         "rows": {name: {**rows[name], "run": used.index(rows[name]["run"])} for name in order},
     }
 
 
-def _order(bench: Document, rows: Document) -> list[str]:
+def _order(rows: Document) -> list[str]:
     """As the page has them; it has the order of the parts."""
     sys.path.insert(0, str(REPOSITORY))
     from benchmarks.page import PARTS
 
-    every = [row for part in PARTS.values() for row in part.rows]
-    return [name for name in every if name in rows]
+    order: list[str] = []
+    for part in PARTS.values():
+        for row in part.rows:
+            of_it = [name for name in rows if name == row or (part.is_open and name.startswith(f"{row}_"))]
+            order += [name for name in of_it if name not in order]
+    return order
 
 
 def figures() -> Document:

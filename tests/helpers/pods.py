@@ -2,21 +2,53 @@
 
 A container's command line, variables and files are those that the manifest says; folders that it mounts are folders of
 the test, to which paths in its words are changed. What the image has is given by the test: az on PATH, its extensions.
+Where Linux lets us, the process has no capabilities, and a file system that it can only read but for what it mounts. It
+stays the same user, who owns the Python of these tests.
 """
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+# Of a mount namespace of its own: what is mounted here is seen nowhere else, and is gone with the process.
+ISOLATING = """
+set -e
+mount --make-rprivate /
+mount --bind / /
+mount -o remount,ro,bind /
+IFS=:
+for folder in $WRITABLE; do
+    mount --bind "$folder" "$folder"
+    mount -o remount,rw,bind "$folder"
+done
+unset IFS WRITABLE
+exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs "$@"
+"""
 VARIABLE = re.compile(r"\$(?:(\$)|\(([^)]*)\))")
+
+
+@cache
+def can_isolate() -> bool:
+    """Whether this user may do what ISOLATING does."""
+    if shutil.which("unshare") is None or shutil.which("setpriv") is None:
+        return False
+    environment = {"PATH": os.defpath, "WRITABLE": ""}
+    tried = subprocess.run(_isolated(["true"]), env=environment, capture_output=True, check=False, timeout=30)
+    return tried.returncode == 0
+
+
+def _isolated(words: Sequence[str]) -> list[str]:
+    return ["unshare", "--mount", "sh", "-c", ISOLATING, "sh", *words]
 
 
 def objects_in(manifest: str) -> list[dict[str, Any]]:
@@ -50,28 +82,41 @@ class Pods:
     secrets: Mapping[str, Mapping[str, str]]
     image: Mapping[str, str]  # variables that the image has
     labels: Mapping[str, str]  # that controllers put on pods
+    is_isolated: bool = True  # else they are plain processes
 
     def start(self, pod: Mapping[str, Any], name: str, **variables: str) -> "Pod":
         """Start the container of a pod. variables: that a controller adds."""
         spec = pod["spec"]
         (container,) = spec["containers"]
         mounts = {each["mountPath"]: self._volume(each["name"], spec, name) for each in container["volumeMounts"]}
+        writable = [mounts[each["mountPath"]] for each in container["volumeMounts"] if not each.get("readOnly")]
         environment = dict(variables)
         for each in container["env"]:
             environment[each["name"]] = self._value(each)
         words = [expanded(each, environment) for each in (*container["command"], *container.get("args", ()))]
         environment = {key: _moved(value, mounts) for key, value in environment.items()}
+        environment = {**environment, "PATH": f"{Path(sys.executable).parent}:{os.defpath}", **self.image}
+        words = [_moved(each, mounts) for each in words]
+        assert container["securityContext"]["readOnlyRootFilesystem"]
+        if self.is_isolated and can_isolate():
+            environment |= {"TMPDIR": str(mounts["/tmp"]), **self._stand_ins(writable)}
+            words = _isolated(words)
         log = self.folder / f"{name}.log"
         with log.open("ab") as output:
             process = subprocess.Popen(
-                [_moved(each, mounts) for each in words],
-                env={**environment, "PATH": f"{Path(sys.executable).parent}:{os.defpath}", **self.image},
+                words,
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
             )
         return Pod(process, log)
+
+    def _stand_ins(self, writable: list[Path]) -> dict[str, str]:
+        """What may be written to: mounts, and az's folder where the image's variables name another one."""
+        folders = [*map(str, writable), *(self.image[each] for each in ("AZURE_CONFIG_DIR",) if each in self.image)]
+        return {"WRITABLE": ":".join(folders)}
 
     def _volume(self, name: str, spec: Mapping[str, Any], pod: str) -> Path:
         (volume,) = [each for each in spec["volumes"] if each["name"] == name]

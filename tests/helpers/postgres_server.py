@@ -4,6 +4,7 @@ import glob
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -36,6 +37,8 @@ class PostgresServer:
         self.folder = folder
         self._programs = programs
         self._more = more
+        self.tcp = False  # whether it listens on the loopback interface, too
+        self.port = 5432
         self._numbers = count(1)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -45,7 +48,13 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        settings = [f"unix_socket_directories={self.folder}", "listen_addresses=", *QUICK, *self._more]
+        settings = [f"unix_socket_directories={self.folder}", *QUICK, *self._more]
+        if self.tcp:
+            with socket.create_server(("127.0.0.1", 0)) as free:
+                self.port = free.getsockname()[1]
+            settings += ["listen_addresses=127.0.0.1", f"port={self.port}"]
+        else:
+            settings += ["listen_addresses="]
         words = [str(self._programs / "postgres"), "-D", "data", *(word for each in settings for word in ("-c", each))]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(words, cwd=self.folder, stdout=log, stderr=log, **_user())  # type: ignore[call-overload]
@@ -73,7 +82,7 @@ class PostgresServer:
     @property
     def socket(self) -> str:
         """Where it listens."""
-        return str(self.folder / ".s.PGSQL.5432")
+        return str(self.folder / f".s.PGSQL.{self.port}")
 
     def url(self, schema: str | None = None, user: str = USER) -> str:
         """Of a store that nobody has made yet, or of the one in this schema."""
@@ -82,14 +91,21 @@ class PostgresServer:
 
     def sql(self, statements: str, database: str = "postgres") -> str:
         """What psql prints, unaligned."""
-        ran = self._run("psql", "-h", str(self.folder), "-U", USER, "-d", database, "-AtX", "-c", statements)
+        ran = self._run(
+            "psql", "-h", str(self.folder), "-p", str(self.port), "-U", USER, "-d", database, "-AtX", "-c", statements
+        )
         return ran.stdout.decode().strip()
+
+    def _way(self) -> tuple[str, ...]:
+        return "-h", str(self.folder), "-p", str(self.port)
 
     def _answers(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, (self.folder / "log").read_text()
         asked = subprocess.run(
-            [str(self._programs / "pg_isready"), "-q", "-h", str(self.folder)], check=False, timeout=20
+            [str(self._programs / "pg_isready"), "-q", "-h", str(self.folder), "-p", str(self.port)],
+            check=False,
+            timeout=20,
         )
         return asked.returncode == 0
 

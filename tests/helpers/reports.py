@@ -8,7 +8,8 @@ from typing import Any
 from azext_iotjobs.cli.output.report import junit, markdown, page
 from azext_iotjobs.cli.output.report.cases import MAIN_COLUMNS, device_cases
 from azext_iotjobs.cli.output.report.spool import CaseSpool
-from azext_iotjobs.cli.output.result_rows import CALL_COLUMNS, RUN_COLUMNS, render_run_result
+from azext_iotjobs.cli.output.result_columns import CALL_COLUMNS, RUN_COLUMNS
+from azext_iotjobs.cli.output.result_rows import render_run_result
 from azext_iotjobs.model.report import DEVICES, Case, Fact, Report, Section
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 

@@ -19,6 +19,7 @@ from azext_iotjobs.localhub.auth.policies import PoliciesUnusable, ensure_polici
 from azext_iotjobs.localhub.clock import HubClock
 from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
 from azext_iotjobs.localhub.engine.links import Links
+from azext_iotjobs.localhub.engine.paced_selector import PacedSelector
 from azext_iotjobs.localhub.engine.selector import Selector
 from azext_iotjobs.localhub.errors import StoreDamaged
 from azext_iotjobs.localhub.http.queries import QueryRoutes
@@ -266,7 +267,7 @@ def read_all(path: Path) -> None:
     twins, jobs, messages = Twins(database), Jobs(database), Messages(database)
     identities, now = Identities(database, twins), datetime.now(timezone.utc)
     c2d_queue = C2dQueue(database, messages, identities, Links(), HubClock())
-    queries = QueryRoutes(Selector(database), KEY)
+    queries = QueryRoutes(PacedSelector(Selector(database)), KEY)
     address = Address("d1")
     reads: tuple[Callable[[], object], ...] = (
         lambda: identities.get(address),

@@ -96,7 +96,8 @@ def test_pods_of_a_job_are_one_simulation_also_when_one_is_killed_and_started_ag
     for pod in job.values():
         wait_for(pod)
     job[1].kill()
-    job[1].log.unlink()  # the log of a pod that is replaced is another one's
+    killed = job[1].text()
+    job[1].log.unlink()  # the pod that replaces it has a log of its own
     job[1] = start(pods, 1)
     wait_for(job[1])
     call(hub, 20)
@@ -104,7 +105,7 @@ def test_pods_of_a_job_are_one_simulation_also_when_one_is_killed_and_started_ag
         asked = [float(requested(pods).removesuffix("Mi")) for _ in job]
         assert [pod.peak_mib() < mib for pod, mib in zip(job.values(), asked, strict=True)] == [True] * SHARDS
     codes = [pod.end() for pod in job.values()]
-    logs = "".join(pod.text() for pod in job.values())
+    logs = "".join([killed, *(pod.text() for pod in job.values())])
     merged = hub.az.run("iot device simulate --merge -", stdin=logs)
     assert (codes, merged.code) == ([0, 0, 0], 0), logs + merged.stderr
     result = merged.json

@@ -71,3 +71,20 @@ def test_a_mistake_says_what_to_type_with_the_store_that_was_typed(
     assert single.code == 1 and "write %% for a %" in single.stderr, single.stderr
     both = az.run(f"iot hub fleet-job list --state-dir . --store {url}")
     assert both.code == 1 and "two stores" in both.stderr
+
+
+def test_jobs_are_copied_into_a_team_s_store_and_into_a_folder(
+    own_hub: ScenarioHub, az: Az, url: str, tmp_path: Path
+) -> None:
+    made = az.run(f"iot hub fleet-job create -n {own_hub.name} -j fw-7 --mn reboot -q *", "--state-dir", str(tmp_path))
+    assert made.code == 0, made.stderr
+    copied = az.run(f"iot hub fleet-job store copy --from {tmp_path} --to {url}")
+    assert [(each["id"], each["runs"], each["hasSchedule"]) for each in copied.json] == [("fw-7", 0, False)]
+    again = az.run(f"iot hub fleet-job store copy --from {tmp_path} --to {url}")
+    assert again.code == 1 and "fw-7 already exists" in again.stderr
+    back = az.run(f"iot hub fleet-job store copy -j fw-7 --from {url} --to {tmp_path / 'back'}")
+    assert back.code == 0, back.stderr
+    shown = az.run(f"iot hub fleet-job show -j fw-7 --state-dir {tmp_path / 'back'}")
+    assert shown.json["id"] == "fw-7"
+    nowhere = az.run(f"iot hub fleet-job store copy --from {tmp_path / 'nowhere'} --to {url}")
+    assert nowhere.code == 1 and "there are no fleet jobs in that folder" in nowhere.stderr

@@ -18,7 +18,8 @@ from azext_iotjobs.cli.hub_access.resolve import ENVIRONMENT_VARIABLE
 from azext_iotjobs.cli.output.csv_cells import cell, csv_line
 from azext_iotjobs.cli.output.hints import spelled, suggestion
 from azext_iotjobs.cli.output.own_session import own_session
-from azext_iotjobs.cli.output.result_rows import CALL_COLUMNS, RUN_COLUMNS, RUN_DETAILS, render_run_result
+from azext_iotjobs.cli.output.result_columns import CALL_COLUMNS, RUN_COLUMNS, RUN_DETAILS
+from azext_iotjobs.cli.output.result_rows import render_run_result
 from azext_iotjobs.clients.events import EventsClient
 from azext_iotjobs.console.context import ConsoleContext, Documents, Ran, Simulations
 from azext_iotjobs.fleet_job.store.contract import Access

@@ -24,6 +24,7 @@ group(
     f"{DIFFERENCE} Fleet jobs and their results are stored on this machine, for 30 days at least.",
 )
 group("iot hub fleet-job group", "Manage device groups: conditions that are saved under a name.")
+group("iot hub fleet-job store", "Manage where fleet jobs are: a folder, or a team's database.")
 
 command(
     "iot hub fleet-job create",
@@ -264,4 +265,19 @@ command(
     ("Delete one.", "az iot hub fleet-job group delete --group north"),
     long="When saved fleet jobs use the group, the command names them and asks for confirmation; without a terminal "
     "that is an error, unless --yes is given.",
+)
+command(
+    "iot hub fleet-job store copy",
+    "Copy fleet jobs from one store into another, with runs, results and schedules.",
+    (
+        "Into a team's database.",
+        "az iot hub fleet-job store copy --from ~/.azure/iotjobs/fleet-jobs --to postgresql://ann@db.example.com/fleet",
+    ),
+    (
+        "Two of them into a folder.",
+        "az iot hub fleet-job store copy --from postgresql://ann@db.example.com/fleet --to ./saved -j fw-7 fw-8",
+    ),
+    long="Device groups of their hubs are copied too. A schedule is removed where it was: two stores would start each "
+    "occurrence twice. Ids that are taken in the other store are refused, and so is a run that has not ended; then "
+    "nothing is copied. How to sign in is configured: see `--store` of other commands.",
 )

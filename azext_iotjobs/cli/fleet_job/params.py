@@ -219,6 +219,28 @@ GROUP_CONDITION: Group = (
 )
 
 
+COPIED: Group = (
+    option(
+        "copy_from",
+        "--from",
+        "The store that they are in: a folder, or postgresql://ROLE@HOST/DATABASE.",
+        required=True,
+    ),
+    option(
+        "copy_to",
+        "--to",
+        "The store that gets them, in the same way. It is made where it is missing.",
+        required=True,
+    ),
+    option(
+        "copied_jobs",
+        "--fleet-job-id -j",
+        "Ids of the fleet jobs, separated by spaces. Default: all.",
+        nargs="+",
+    ),
+)
+
+
 _HUB = (HUB, AUTH_TYPE, STATE)
 
 
@@ -271,6 +293,7 @@ REPORT: Options = (*_HUB, ID, RUN_NUMBER, REPORT_FILE)
 COPY: Options = (*_HUB, ID, other_id("the old id with -copy appended"), *DEFINITION)
 UPDATE: Options = (*_HUB, ID, *DEFINITION)
 DELETE: Options = (*_HUB, ID, OLDER, SURE)
+COPY_STORE: Options = (COPIED,)
 CREATE_GROUP: Options = (*_HUB, GROUP, GROUP_CONDITION)
 SHOW_GROUP: Options = (*_HUB, GROUP)
 LIST_GROUP: Options = _HUB

@@ -2,7 +2,7 @@
 
 from azext_iotjobs.cli.fleet_job.help import NO_HUB
 from azext_iotjobs.cli.output.help_text import command
-from azext_iotjobs.cli.output.result_rows import RUN_DETAILS
+from azext_iotjobs.cli.output.result_columns import RUN_DETAILS
 
 command(
     "iot hub fleet-job show",

@@ -11,7 +11,8 @@ from azext_iotjobs.cli.output.report.cases import MAIN_COLUMNS, device_cases
 from azext_iotjobs.cli.output.report.spool import CaseSpool
 from azext_iotjobs.cli.output.report.writing import write_spooled
 from azext_iotjobs.cli.output.report_target import ReportOptions
-from azext_iotjobs.cli.output.result_rows import CALL_COLUMNS, RUN_COLUMNS, render_run_result
+from azext_iotjobs.cli.output.result_columns import CALL_COLUMNS, RUN_COLUMNS
+from azext_iotjobs.cli.output.result_rows import render_run_result
 from azext_iotjobs.fleet_job.store.contract import ResultFilter
 from azext_iotjobs.model.clock import SystemClock, render_instant
 from azext_iotjobs.model.fleet_job import Action, ActionKind, Definition, FleetJob

@@ -12,7 +12,8 @@ from azext_iotjobs.cli.input.columns import chosen_columns, twin_columns
 from azext_iotjobs.cli.input.option_groups import takes_option_groups
 from azext_iotjobs.cli.input.scalars import chosen_words
 from azext_iotjobs.cli.output import row_writer
-from azext_iotjobs.cli.output.result_rows import CALL_COLUMNS, RUN_COLUMNS, RUN_DETAILS, render_run_result
+from azext_iotjobs.cli.output.result_columns import CALL_COLUMNS, RUN_COLUMNS, RUN_DETAILS
+from azext_iotjobs.cli.output.result_rows import render_run_result
 from azext_iotjobs.cli.output.row_output import RowOutputOptions, warn_of_many_rows
 from azext_iotjobs.fleet_job.plan import STATE_WORDS
 from azext_iotjobs.fleet_job.store.contract import ResultFilter

@@ -69,6 +69,13 @@ def team_store(cli_ctx: Any, typed: dict[str, Any], folder: str | None) -> TeamS
     return TeamStore(found, auth, None if auth == LOGIN else file, url is not None)
 
 
+def configured_team_store(cli_ctx: Any, url: str) -> TeamStore:
+    """The store at a URL, whose sign-in is the configured one. Raises BadValue."""
+    named = team_store(cli_ctx, {"store": url}, None)
+    assert named is not None
+    return named
+
+
 def open_team_store(cli_ctx: Any, named: TeamStore, access: Access) -> "PostgresStore":
     """Open it. Raises BadValue, OldDependency without the driver, StateError."""
     from azext_iotjobs.fleet_job.store.postgres.place import parse_place
@@ -92,9 +99,9 @@ def _token_for(cli_ctx: Any, place: "Place") -> Any:
             "--store-auth login needs the role in the store's URL: the name of your Microsoft Entra user or group.",
             hint="For example: postgresql://server.postgres.database.azure.com/fleet?user=ann@example.com",
         )
-    from azext_iotjobs.fleet_job.store.postgres.connecting import is_near, is_verified
+    from azext_iotjobs.fleet_job.store.postgres.place import is_near, is_verified
 
-    if not is_near(place) and not is_verified(place):
+    if not is_near(place, os.environ) and not is_verified(place, os.environ):
         raise BadValue(
             "--store-auth login sends a token, and only to a server whose certificate is verified.",
             hint="Leave sslmode out of the store's URL, and PGSSLMODE out of the environment: it is verify-full then.",

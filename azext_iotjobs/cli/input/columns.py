@@ -3,7 +3,7 @@
 import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from azext_iotjobs.cli.output.result_rows import ALL_COLUMNS
+from azext_iotjobs.cli.output.result_columns import ALL_COLUMNS
 from azext_iotjobs.model.errors import BadValue
 
 if TYPE_CHECKING:  # most results have no columns from twins

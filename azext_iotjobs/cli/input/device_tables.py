@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from azext_iotjobs.cli.input.scalars import MAX_FILE_BYTES, shown
 from azext_iotjobs.cli.output.csv_cells import original
-from azext_iotjobs.cli.output.result_rows import COLUMNS
+from azext_iotjobs.cli.output.result_columns import COLUMNS
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.ids import looks_like_connection_string
 from azext_iotjobs.model.text import counted

@@ -1,7 +1,7 @@
 """Help of jobs."""
 
 from azext_iotjobs.cli.output.help_text import command, group
-from azext_iotjobs.cli.output.result_rows import JOB_DETAILS
+from azext_iotjobs.cli.output.result_columns import JOB_DETAILS
 
 VERIFICATION = (
     "With --verify a device counts as completed when its twin meets the condition once the job has ended, and as "

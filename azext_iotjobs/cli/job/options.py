@@ -55,7 +55,7 @@ class VerifyingOptions(NamedTuple):
             self._refuse_rows()
             return None
         from azext_iotjobs.cli.input.columns import chosen_columns, twin_columns  # here: few jobs are verified
-        from azext_iotjobs.cli.output.result_rows import CALL_COLUMNS, VERIFIED_COLUMNS
+        from azext_iotjobs.cli.output.result_columns import CALL_COLUMNS, VERIFIED_COLUMNS
         from azext_iotjobs.cli.output.row_output import OPTION, STDOUT, RowOutputOptions
 
         output = RowOutputOptions(self.columns, self.output_file, self.format, self.overwrite)

@@ -12,7 +12,8 @@ from azext_iotjobs.cli.output.report.cases import MAIN_COLUMNS, device_cases
 from azext_iotjobs.cli.output.report.spool import CaseSpool
 from azext_iotjobs.cli.output.report.writing import write, write_spooled
 from azext_iotjobs.cli.output.report_target import ReportOptions
-from azext_iotjobs.cli.output.result_rows import CALL_COLUMNS, VERIFIED_COLUMNS, render_result
+from azext_iotjobs.cli.output.result_columns import CALL_COLUMNS, VERIFIED_COLUMNS
+from azext_iotjobs.cli.output.result_rows import render_result
 from azext_iotjobs.cli.output.terminal_safe import print_now
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock, parse_known_instant

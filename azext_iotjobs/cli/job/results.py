@@ -10,7 +10,8 @@ from azext_iotjobs.cli.input.option_groups import takes_option_groups
 from azext_iotjobs.cli.input.scalars import chosen_words
 from azext_iotjobs.cli.output import row_writer
 from azext_iotjobs.cli.output.cells import NO_TIME
-from azext_iotjobs.cli.output.result_rows import COLUMNS, JOB_DETAILS, render_result
+from azext_iotjobs.cli.output.result_columns import COLUMNS, JOB_DETAILS
+from azext_iotjobs.cli.output.result_rows import render_result
 from azext_iotjobs.cli.output.row_output import RowOutputOptions, warn_of_many_rows
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import ConflictingChoice

@@ -23,7 +23,7 @@ from azext_iotjobs.transport.own_import import own_folders
 PACKAGE_FOLDER = Path(__file__).resolve().parents[3]
 LOG, CA = "hub.log", "ca.pem"  # in the data folder
 READY_LIMIT_S = 30.0  # it is ready in under 2 s; a busy machine may need more
-SEED_LIMIT_S = 600.0  # with a seed, which may have 100,000 devices
+SEED_LIMIT_S = 1800.0  # with a seed: a million devices, on a slow machine
 END_LIMIT_S = 30.0
 BAD_ARGUMENTS = 2  # the hub's exit code for a value that it refuses
 FOLDER_UNUSABLE = 12  # and for a data folder, which another one uses or cannot be written

@@ -106,7 +106,7 @@ def _plan_of_many(
     """How many devices are called, and where their rows go. Raises UserError, naming the option."""
     from azext_iotjobs.cli.input.columns import chosen_columns, twin_columns
     from azext_iotjobs.cli.method.invoke_many import InvokePlan
-    from azext_iotjobs.cli.output.result_rows import CALL_COLUMNS, VERIFIED_COLUMNS
+    from azext_iotjobs.cli.output.result_columns import CALL_COLUMNS, VERIFIED_COLUMNS
 
     success = guards.success
     verification = guards.verifying.read()

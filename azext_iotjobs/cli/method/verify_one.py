@@ -8,7 +8,8 @@ from azext_iotjobs.cli.method.progress import CallProgress
 from azext_iotjobs.cli.output.device_row_line import short_row
 from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
-from azext_iotjobs.cli.output.result_rows import CALL_COLUMNS, VERIFIED_COLUMNS, render_verified_result
+from azext_iotjobs.cli.output.result_columns import CALL_COLUMNS, VERIFIED_COLUMNS
+from azext_iotjobs.cli.output.result_rows import render_verified_result
 from azext_iotjobs.cli.output.terminal_safe import print_now
 from azext_iotjobs.cli.output.verification import VERIFYING, render_verification
 from azext_iotjobs.clients.hub import HubClient

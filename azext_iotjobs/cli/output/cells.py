@@ -8,6 +8,7 @@ from azext_iotjobs.cli.output.characters import python_escape
 
 CELL = 40  # characters; a terminal has 80 to 200
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|\+00:00)")
+MAX_INSTANT = len("2026-12-01T08:00:00.123456789+00:00")
 NO_TIME = ("9999-", "0001-")  # what the hub writes for "not yet" and "never"
 NOISE = ("$metadata", "$version")
 
@@ -28,7 +29,7 @@ def heading(name: str) -> str:
 
 def value_cell(value: Any) -> str:
     """A cell for a value of unknown meaning: instants are recognised by their form, numbers are rounded."""
-    if isinstance(value, str) and INSTANT.fullmatch(value):
+    if isinstance(value, str) and len(value) <= MAX_INSTANT and INSTANT.fullmatch(value):
         return time_cell(value)
     return cell(round(value, 3) if isinstance(value, float) else value)
 
@@ -37,11 +38,13 @@ def cell(value: Any, width: int = CELL) -> str:
     """A value as the text of a cell: one short line; a value that is not text is written as JSON."""
     if value is None:
         return ""
+    if isinstance(value, str):  # nearly all are short, and tables may have a million of them
+        return value if len(value) <= width and value.isprintable() else shortened(printable(value[: width + 1]), width)
     if isinstance(value, dict):
         value = {name: inner for name, inner in value.items() if name not in NOISE}
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":")) if value else ""
     else:
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return shortened(printable(text[: width + 1]), width)
 
 

@@ -12,12 +12,15 @@ from azext_iotjobs.cli.output.characters import CONTROLS, DIRECTION_MARKS, LONE_
 RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet runs as a formula, OWASP "CSV injection"
 UNSAFE = re.compile(f"[{CONTROLS}{DIRECTION_MARKS}{LONE_SURROGATES}]")
 SHIELD = "'"
+LOOKED_AT = (SHIELD, *RISKY)  # how what may need a shield begins
 
 
 def cell(value: Any) -> str:
     """A JSON value as a cell: None is empty, numbers are bare, text is shielded, the rest is JSON."""
     if value is None:
         return ""
+    if isinstance(value, str) and value.isprintable() and not value.startswith(LOOKED_AT):
+        return value  # nearly all are, and a file may have a million of them
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):

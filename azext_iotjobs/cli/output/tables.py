@@ -5,6 +5,7 @@ general one, which flattens what it is given. Keys are in no table but the one t
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from knack.log import get_logger
@@ -33,15 +34,15 @@ def table_rows(command: str, view: View | None, result: Any) -> Any:
         return printable(result)
     documents = [each if isinstance(each, dict) else {"result": each} for each in _listed(result)]
     made = any_documents(documents, isinstance(result, list)) if view is None else view(documents)
-    rows = printable(_without_empty_columns(made))
+    rows = _printable_rows(_without_empty_columns(made))
     return rows if view is whole else fitted(rows, command, _of_twins(rows) if view is device_rows else ())
 
 
 def device_rows(documents: Iterable[Any]) -> list[Row]:
     """What jobs did to devices, in the order of columns that was asked for."""
+    headings = cache(_headings)  # all documents have the same columns, nearly always
     return [
-        {shown: value_cell(value) for shown, value in zip(_headings(tuple(document)), document.values(), strict=True)}
-        for document in documents
+        dict(zip(headings(tuple(document)), map(value_cell, document.values()), strict=True)) for document in documents
     ]
 
 
@@ -126,11 +127,23 @@ def _listed(result: Any) -> list[Any]:
     return result if isinstance(result, list) else [result]
 
 
+def _printable_rows(rows: list[Row]) -> list[Row]:
+    """The same as `printable` gives. Rows are many, and have their names in common; most cells are printable."""
+    names = {name: printable(name) for row in rows[:1] for name in row}
+    return [
+        {
+            names[name]: each if isinstance(each, str) and each.isprintable() else printable(each)
+            for name, each in row.items()
+        }
+        for row in rows
+    ]
+
+
 def _without_empty_columns(rows: list[Row]) -> list[Row]:
     """az puts a column where its first value is, and leaves out None: every row has every column, or none has."""
     all_names = dict.fromkeys(name for row in rows for name in row)
     names = [name for name in all_names if any(row.get(name, "") not in ("", None) for row in rows)]
-    return [{name: "" if row.get(name) is None else row[name] for name in names} for row in rows]
+    return [{name: "" if (each := row.get(name)) is None else each for name in names} for row in rows]
 
 
 def at(document: Any, *path: str) -> Any:

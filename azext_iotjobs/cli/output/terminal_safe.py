@@ -22,6 +22,7 @@ from azext_iotjobs.cli.output.characters import (
     encodable,
     python_escape,
 )
+from azext_iotjobs.cli.output.json_output import is_many_rows, many_rows
 from azext_iotjobs.cli.output.streams import give_up_result, wrote
 
 DELETE = 0x7F
@@ -94,7 +95,7 @@ def print_now(cmd: Any, document: Any) -> None:
 
 def _formatted(item: Any, formatter: Callable[[Any], str], format_type: str, cli_ctx: Any) -> str:
     encoding = encoding_of(cli_ctx.out_file)
-    text = formatter(item)
+    text = many_rows(item.result) if format_type == "json" and is_many_rows(item.result) else formatter(item)
     if format_type not in YAML_FORMATS:
         return harmless(text, format_type, encoding)
     from azext_iotjobs.cli.output.yaml_output import is_safe, safe_yaml

@@ -3,7 +3,7 @@
 What only the holder of a run's lease may do is in leased_contract.py; schedules are in schedule_contract.py.
 
 A store is one object with a part for each subject. `sql/` implements it over a database: `sqlite/`, one file on this
-machine. Every method raises StateError when the store itself cannot be used.
+machine, and `postgres/`, a team's server. Every method raises StateError when the store itself cannot be used.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

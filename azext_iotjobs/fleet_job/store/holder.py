@@ -4,6 +4,7 @@ import getpass
 import os
 import socket
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 
@@ -12,7 +13,7 @@ class Holder:
     """A process, on some machine."""
 
     owner: str  # for people
-    machine: str
+    machine: str  # whose numbers of processes `pid` is one of; as `this_machine` names it
     pid: int
 
 
@@ -27,13 +28,28 @@ def current_user() -> str:
 
 def this_process() -> Holder:
     """This process, as a holder of leases."""
-    return Holder(f"{current_user()}, process {os.getpid()}", socket.gethostname(), os.getpid())
+    return Holder(f"{current_user()}, process {os.getpid()}", this_machine(), os.getpid())
+
+
+@cache
+def this_machine() -> str:
+    """The machine, as it runs since it was started, and the container: two of one name are two.
+
+    Containers and hosts that share a store may well have one name, and each its own process 1.
+    """
+    try:
+        booted = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{socket.gethostname()} {booted} {os.readlink('/proc/self/ns/pid')}"
+    except (OSError, UnicodeDecodeError):  # no Linux
+        return socket.gethostname()
 
 
 def is_gone(holder: Holder) -> bool:
     """Whether a process has surely ended. Of another machine it cannot be known: its lease has to expire."""
-    if os.name == "nt" or holder.machine != socket.gethostname():
+    if os.name == "nt" or holder.machine != this_machine():
         return False  # Windows would end that process
+    if holder.pid == os.getpid():
+        return False
     try:
         os.kill(holder.pid, 0)
     except ProcessLookupError:

@@ -7,17 +7,19 @@ may have been operated already, so its row fails with a reason that says that.
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from datetime import datetime
 
 from azext_iotjobs.localhub.clock import HubClock
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.method_calls import ROWS_AT_ONCE, MethodCalls, deadline_of, error_of, quota_used_up
+from azext_iotjobs.localhub.engine.paced_selector import PacedSelector
 from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.engine.selector import Selector
 from azext_iotjobs.localhub.engine.twin_service import TwinService
 from azext_iotjobs.localhub.errors import HubError, QueryError, StoreDamaged, StoreUnavailable
 from azext_iotjobs.localhub.process.background import Backoff, run_by_clock
-from azext_iotjobs.localhub.rules.job import HISTORY, DeviceStatus, JobStatus, Step, decide
+from azext_iotjobs.localhub.rules.job import CANCELLABLE, HISTORY, DeviceStatus, JobStatus, Step, decide
 from azext_iotjobs.localhub.rules.quota import Throttle
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.jobs import DeviceStatusChange, Job, Jobs, PendingDevice
@@ -44,10 +46,13 @@ class JobRunner:
         links: Links,
         clock: HubClock,
         quotas: Quotas | None = None,
+        paced: PacedSelector | None = None,
     ) -> None:
+        """paced: finds the devices of large jobs; None: by the selector, with its usual slices."""
         self._database = database
         self._jobs = jobs
         self._selector = selector
+        self._paced = PacedSelector(selector) if paced is None else paced
         self._twins = twins
         self._links = links
         self._clock = clock
@@ -139,22 +144,46 @@ class JobRunner:
             case Step.BEGIN:
                 self._begin(job, now)
             case Step.OPERATE:
-                task = asyncio.get_running_loop().create_task(self._operate(job))
-                self._running[job_id] = task
-                task.add_done_callback(lambda done: self._on_task_ended(job_id, done))
+                self._start(job_id, self._operate(job))
             case Step.COMPLETE:
                 self._jobs.set_status(job_id, JobStatus.COMPLETED, ended_at=now)
+
+    def _start(self, job_id: str, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._running[job_id] = task
+        task.add_done_callback(lambda done: self._on_task_ended(job_id, done))
 
     def _begin(self, job: Job, now: datetime) -> None:
         """Freeze the device set; a condition that does not parse fails the job only now, as on the service."""
         try:
-            devices = self._selector.devices(job.spec.condition)
+            if self._paced.is_small(job.spec.condition):
+                self._jobs.freeze(job.spec.job_id, self._selector.devices(job.spec.condition), now)
+                self._changed.set()  # the next step follows at once
+            else:
+                self._start(job.spec.job_id, self._begin_large(job, now))
         except QueryError as err:
-            reason = f"SqlQueryParser: {err.text} at line:{err.line}, column:{err.column}"
-            self._jobs.set_status(job.spec.job_id, JobStatus.FAILED, ended_at=now, reason=reason)
+            self._fail_query(job.spec.job_id, err, now)
+
+    async def _begin_large(self, job: Job, now: datetime) -> None:
+        """As `_begin`, some devices at a time; the job does not run before it has all of them."""
+        job_id = job.spec.job_id
+        self._jobs.remove_devices(job_id)  # of a beginning that was interrupted
+        try:
+            async for devices in self._paced.devices(job.spec.condition):
+                self._jobs.add_devices(job_id, devices, now)
+        except QueryError as err:
+            self._jobs.remove_devices(job_id)
+            self._fail_query(job_id, err, now)
             return
-        self._jobs.freeze(job.spec.job_id, devices, now)
-        self._changed.set()  # the next step follows at once
+        current = self._jobs.get(job_id)
+        if current is not None and current.status in CANCELLABLE:
+            self._jobs.set_status(job_id, JobStatus.RUNNING)
+        else:  # it was cancelled meanwhile
+            self._jobs.remove_devices(job_id)
+
+    def _fail_query(self, job_id: str, err: QueryError, now: datetime) -> None:
+        reason = f"SqlQueryParser: {err.text} at line:{err.line}, column:{err.column}"
+        self._jobs.set_status(job_id, JobStatus.FAILED, ended_at=now, reason=reason)
 
     def _on_task_ended(self, job_id: str, done: "asyncio.Task[None]") -> None:
         if self._running.get(job_id) is not done:  # it was stopped

@@ -4,7 +4,7 @@ Everything is checked before the first write, so a refused request has changed n
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -65,31 +65,21 @@ class Registry:
         rules.check_device_id(device_id)
         if self._identities.get(Address(device_id)) is not None:
             raise HubError(DEVICE_ALREADY_EXISTS, f"A device with ID {device_id!a} is already registered.")
-        if spec.sign_in.kind is SignInKind.NONE:
-            raise HubError(ARGUMENT_INVALID, "A device must have a way to sign in.")
-        scope, parents = self._scopes(device_id, spec, own=None)
-        identity = Identity(
-            **_new_numbers(),
-            device_id=device_id,
-            status=spec.status,
-            status_reason=spec.status_reason,
-            is_edge=spec.is_edge,
-            device_scope=scope,
-            parent_scopes=parents,
-            **_sign_in(spec.sign_in),
-        )
-        with self._database.transaction():
-            self._identities.create(identity, twin or new_twin(self._now()))
-            if spec.is_edge:
-                self._add_system_modules(device_id)
-        return identity
+        return self._create_devices([device_id], spec, twin or new_twin(self._now()))[0]
+
+    def create_devices(self, device_ids: Sequence[str], spec: IdentitySpec, twin: TwinState) -> None:
+        """Create devices that are alike, each with such a twin; all or none. Raises HubError."""
+        for device_id in device_ids:
+            rules.check_device_id(device_id)
+        for device_id in self._identities.registered(device_ids):
+            raise HubError(DEVICE_ALREADY_EXISTS, f"A device with ID {device_id!a} is already registered.")
+        self._create_devices(device_ids, spec, twin)
 
     def update_device(self, device_id: str, spec: IdentitySpec, check: Check) -> Identity:
         """Replace a device's record. Raises HubError."""
         old = self.device(device_id)
         check(old)
-        if spec.sign_in.kind is SignInKind.NONE:
-            raise HubError(ARGUMENT_INVALID, "A device must have a way to sign in.")
+        check_new_device(spec)
         scope, parents = self._scopes(device_id, spec, own=old.device_scope if old.is_edge else None)
         changed = replace(
             old,
@@ -164,6 +154,30 @@ class Registry:
             )
         )
 
+    def _create_devices(self, device_ids: Sequence[str], spec: IdentitySpec, twin: TwinState) -> list[Identity]:
+        check_new_device(spec)
+        created = []
+        for device_id in device_ids:
+            scope, parents = self._scopes(device_id, spec, own=None)
+            created.append(
+                Identity(
+                    **_new_numbers(),
+                    device_id=device_id,
+                    status=spec.status,
+                    status_reason=spec.status_reason,
+                    is_edge=spec.is_edge,
+                    device_scope=scope,
+                    parent_scopes=parents,
+                    **_sign_in(spec.sign_in),
+                )
+            )
+        with self._database.transaction():
+            self._identities.create_many(created, twin)
+            if spec.is_edge:
+                for device_id in device_ids:
+                    self._add_system_modules(device_id)
+        return created
+
     def _check_device(self, address: Address) -> None:
         device = self._identities.get(address.device)
         # With a token of a shared access policy, the service answers 401 rather than that the device does not exist.
@@ -184,9 +198,8 @@ class Registry:
         return own or rules.own_scope(device_id, secrets.randbelow(10**18)), spec.parent_scopes
 
     def _check_parents(self, device_id: str, scopes: tuple[str, ...]) -> None:
-        own_start = rules.own_scope(device_id, 0)[:-1]
         for scope in scopes:
-            if not self._identities.has_edge_scope(scope) or scope.startswith(own_start):
+            if not self._identities.has_edge_scope(scope) or rules.is_own_scope(device_id, scope):
                 raise HubError(INVALID_DEVICE_SCOPE, f"The scope {scope!a} is not that of another edge device.")
 
     def _add_system_modules(self, device_id: str) -> None:
@@ -213,6 +226,12 @@ class Registry:
 
     def _now(self) -> str:
         return render(self._clock.now())
+
+
+def check_new_device(spec: IdentitySpec) -> None:
+    """Raise HubError 400 for an identity that no device can have."""
+    if spec.sign_in.kind is SignInKind.NONE:
+        raise HubError(ARGUMENT_INVALID, "A device must have a way to sign in.")
 
 
 def _new_numbers() -> dict[str, Any]:

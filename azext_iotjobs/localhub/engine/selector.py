@@ -1,12 +1,13 @@
 """Conditions and queries -> rows: applies the query language to the tables."""
 
+import re
 import sqlite3
 from dataclasses import dataclass
 
 from azext_iotjobs.localhub.errors import QueryError
 from azext_iotjobs.localhub.query.column_paths import Columns, Kind
-from azext_iotjobs.localhub.query.grouped_sql import grouped_sql
-from azext_iotjobs.localhub.query.nodes import Collection, Expr, Query
+from azext_iotjobs.localhub.query.grouped_sql import all_groups_sql, grouped_sql
+from azext_iotjobs.localhub.query.nodes import Collection, Expr, Fields, Query
 from azext_iotjobs.localhub.query.parser import parse_condition
 from azext_iotjobs.localhub.query.sql import where_sql
 from azext_iotjobs.localhub.query.sql_fragments import Sql
@@ -105,6 +106,8 @@ SOURCES = {
     ),
 }
 
+TABLE = re.compile(r"\b(twins|identities|device_jobs|jobs|messages)\.")  # whose column SQL names
+
 
 class Selector:
     """Finds the rows that an expression selects.
@@ -116,54 +119,117 @@ class Selector:
     def __init__(self, database: Database, presence: Presence | None = None, *, limit_s: float = LIMIT_S) -> None:
         self._database = database
         self._presence = presence
-        self._limit_s = limit_s
+        self.limit_s = limit_s
+
+    @property
+    def generation(self) -> int:
+        """Another number once all rows are others."""
+        return self._database.generation
 
     def page(self, collection: Collection, where: Expr | None, *, after: int, count: int) -> list[sqlite3.Row]:
         """At most `count` rows after row `after`, in the order of their creation; the column `row_key` is a row's key.
 
         Raises QueryError when it takes too long.
         """
-        source = SOURCES[collection]
-        condition = _condition(source, where)
-        sql = (
-            f"SELECT {source.fields}, {source.key} AS row_key FROM {source.tables} "
-            f"WHERE {source.key} > ? AND {condition.text} ORDER BY {source.key} LIMIT ?"
-        )
-        return self._rows(Sql(sql, (after, *condition.values, count)))
+        return self.rows(page_sql(SOURCES[collection], where, after=after, count=count))
 
     def rows_between(self, collection: Collection, where: Expr | None, *, after: int, until: int) -> list[int]:
         """The keys of the rows that match, after one row and up to another. Raises QueryError as `page` does."""
         source = SOURCES[collection]
         condition = _condition(source, where)
         sql = (
-            f"SELECT {source.key} AS row_key FROM {source.tables} "
+            f"SELECT {source.key} AS row_key FROM {_tables(source, condition)} "
             f"WHERE {source.key} > ? AND {source.key} <= ? AND {condition.text}"
         )
-        return [int(row["row_key"]) for row in self._rows(Sql(sql, (after, until, *condition.values)))]
+        return [int(row["row_key"]) for row in self.rows(Sql(sql, (after, until, *condition.values)))]
 
     def groups(self, query: Query, *, after: str, count: int) -> list[sqlite3.Row]:
         """At most `count` groups after the sort key `after`, for `grouped_result`. Raises QueryError as `page` does."""
-        source = SOURCES[query.collection]
-        condition = _condition(source, query.where)
-        rows = Sql(f"FROM {source.tables} WHERE {condition.text}", condition.values)
-        return self._rows(grouped_sql(query, rows, source.columns, after=after, count=count))
+        return self.rows(groups_sql(query, after=after, count=count))
 
     def devices(self, condition_text: str) -> list[Address]:
         """The devices that a job's condition selects now. Raises QueryError."""
         condition = parse_condition(condition_text)
-        source = SOURCES[condition.collection]
-        sql = _condition(source, condition.where)
-        selected = f"SELECT device_id, module_id FROM {source.tables} WHERE {sql.text} ORDER BY {source.key}"
-        rows = self._rows(Sql(selected, sql.values))
+        rows = self.rows(devices_sql(SOURCES[condition.collection], condition.where))
         return [Address(row["device_id"], row["module_id"] or None) for row in rows]
 
-    def _rows(self, sql: Sql) -> list[sqlite3.Row]:
+    def rows(self, sql: Sql) -> list[sqlite3.Row]:
+        """The rows of a SELECT. Raises QueryError when it takes too long."""
+        try:
+            return self.rows_within(self.limit_s, sql)
+        except TooSlow as err:
+            raise self.too_slow() from err
+
+    def rows_within(self, limit_s: float, sql: Sql) -> list[sqlite3.Row]:
+        """The rows of a SELECT. limit_s: of CPU time. Raises TooSlow."""
         if self._presence is not None:
             self._presence.write()
-        try:
-            return self._database.rows_within(self._limit_s, sql.text, sql.values)
-        except TooSlow as err:
-            raise QueryError(f"it takes more than {self._limit_s:g} s of computing on this hub") from err
+        return self._database.rows_within(limit_s, sql.text, sql.values)
+
+    def too_slow(self) -> QueryError:
+        """The error of a query that takes longer than its limit."""
+        return QueryError(f"it takes more than {self.limit_s:g} s of computing on this hub")
+
+    def last_key(self, source: Source) -> int:
+        """The key of the newest row of a collection; 0: there is none."""
+        table, _, column = source.key.partition(".")
+        row = self._database.row(f"SELECT max({column}) AS last FROM {table}")
+        return 0 if row is None or row["last"] is None else int(row["last"])
+
+
+def page_sql(source: Source, where: Expr | None, *, after: int, count: int, until: int | None = None) -> Sql:
+    """A SELECT of at most `count` rows after row `after`, and up to row `until`; None: up to the last one."""
+    condition = _condition(source, where)
+    bounds = f"{source.key} > ?" if until is None else f"{source.key} > ? AND {source.key} <= ?"
+    sql = (
+        f"SELECT {source.fields}, {source.key} AS row_key FROM {source.tables} "
+        f"WHERE {bounds} AND {condition.text} ORDER BY {source.key} LIMIT ?"
+    )
+    return Sql(sql, (after, *(() if until is None else (until,)), *condition.values, count))
+
+
+def groups_sql(query: Query, *, after: str, count: int) -> Sql:
+    """A SELECT of at most `count` groups after a sort key."""
+    source = SOURCES[query.collection]
+    return grouped_sql(
+        query, _grouped_rows(query, source, _condition(source, query.where)), source.columns, after=after, count=count
+    )
+
+
+def groups_between_sql(query: Query, after: int, until: int) -> Sql:
+    """A SELECT of the groups of the rows after one and up to another, for `added_groups`."""
+    source = SOURCES[query.collection]
+    condition = _condition(source, query.where)
+    bounds = Sql(f"{source.key} > ? AND {source.key} <= ? AND {condition.text}", (after, until, *condition.values))
+    return all_groups_sql(query, _grouped_rows(query, source, bounds), source.columns)
+
+
+def devices_sql(source: Source, where: Expr | None, *, after: int = 0, until: int | None = None) -> Sql:
+    """A SELECT of the ids of devices and modules, after one row and up to another; None: up to the last one."""
+    condition = _condition(source, where)
+    bounds = "" if until is None else f"{source.key} > ? AND {source.key} <= ? AND "
+    sql = (
+        f"SELECT device_id, module_id FROM {_tables(source, condition)} "
+        f"WHERE {bounds}{condition.text} ORDER BY {source.key}"
+    )
+    return Sql(sql, (*(() if until is None else (after, until)), *condition.values))
+
+
+def _grouped_rows(query: Query, source: Source, condition: Sql) -> Sql:
+    aggregates = query.projection.aggregates if isinstance(query.projection, Fields) else ()
+    paths = (*query.group_by, *(each.path for each in aggregates if each.path is not None))
+    columns = (found[0] for path in paths if (found := source.columns.find(path.parts)) is not None)
+    return Sql(f"FROM {_tables(source, condition, *columns)} WHERE {condition.text}", condition.values)
+
+
+def _tables(source: Source, condition: Sql, *columns: str) -> str:
+    """The tables that hold what is read: a row of the second for each row that is looked at costs more than the rest.
+
+    columns: that are read beside the condition's.
+    """
+    table = source.key.partition(".")[0]
+    named = {name for text in (condition.text, *columns) for name in TABLE.findall(text)}
+    return table if named <= {table} else source.tables
 
 
 def _condition(source: Source, where: Expr | None) -> Sql:

@@ -1,7 +1,6 @@
 """Records -> the service's JSON documents, with its own keys."""
 
 import base64
-import sqlite3
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +12,7 @@ from azext_iotjobs.localhub.rules.json_values import dump_json
 from azext_iotjobs.localhub.rules.twin import Change, Section, TwinState, WholeSection, twin_etag
 from azext_iotjobs.localhub.store.identities import Identity
 from azext_iotjobs.localhub.store.jobs import DeviceJob, Job
+from azext_iotjobs.localhub.store.row_reader import RowValues
 
 Document = dict[str, Any]
 
@@ -120,7 +120,7 @@ def unknown_job_document(job_id: str) -> Document:
     return {"jobId": job_id, "type": "unknown", "status": "unknown"}
 
 
-def device_job_document(record: DeviceJob, row: sqlite3.Row) -> Document:
+def device_job_document(record: DeviceJob, row: RowValues) -> Document:
     """What a job did to one device; `row` also has the job's type, start and time limit."""
     start = parse(row["job_start_at"])
     document: Document = {

@@ -7,8 +7,8 @@ everything that a client sees of an error is made here.
 import json
 import logging
 import re
+import secrets
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Protocol
 
@@ -53,6 +53,7 @@ API_VERSIONS = frozenset(
     "2016-09-30-preview 2016-11-14 2018-06-30 2019-10-01 2020-03-13 2020-05-31-preview 2020-09-30 2021-04-12 "
     "2024-03-31".split()
 )
+TRACKING_BYTES = 16  # of the id of a request
 METHOD_NOT_ALLOWED = Fault(405, 405000, "GenericMethodNotAllowed")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -84,7 +85,7 @@ def make_application(
 
     @web.middleware
     async def respond(request: web.Request, handler: Handler) -> web.StreamResponse:
-        tracking_id, began_s = uuid.uuid4().hex, time.monotonic()
+        tracking_id, began_s = secrets.token_hex(TRACKING_BYTES), time.monotonic()
         try:
             response = await handler(request)
         except HubError as err:

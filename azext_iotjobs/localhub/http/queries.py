@@ -1,15 +1,16 @@
 """/devices/query."""
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
-from azext_iotjobs.localhub.engine.selector import Selector
+from azext_iotjobs.localhub.engine.paced_selector import PacedSelector
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, ARGUMENT_NULL, HubError, QueryError
 from azext_iotjobs.localhub.http.documents import device_job_document, twin_document
 from azext_iotjobs.localhub.http.paging import CONTINUATION, ITEM_TYPE, ContinuationTokens, page_size
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse, member
 from azext_iotjobs.localhub.query.evaluate import project
-from azext_iotjobs.localhub.query.grouped_sql import SORT_KEY, grouped_result
+from azext_iotjobs.localhub.query.grouped_sql import SORT_KEY, Group, grouped_result
 from azext_iotjobs.localhub.query.nodes import All, Collection, Query
 from azext_iotjobs.localhub.query.parser import parse_query
 from azext_iotjobs.localhub.store.identities import identity_of
@@ -21,7 +22,7 @@ from azext_iotjobs.localhub.store.twins import twin_of
 class QueryRoutes:
     """Answer queries."""
 
-    def __init__(self, selector: Selector, secret: str) -> None:
+    def __init__(self, selector: PacedSelector, secret: str) -> None:
         """secret: the hub's own, which signs continuation tokens."""
         self._selector = selector
         self._continuations = ContinuationTokens(secret)
@@ -33,15 +34,15 @@ class QueryRoutes:
             raise HubError(ARGUMENT_NULL, "The query is missing.")
         try:
             query = parse_query(text)
-            return self._page(request, text, query)
+            return await self._page(request, text, query)
         except QueryError as err:
             # The service says no more than "BadRequest"; the position of the error helps whoever is developing.
             raise HubError(ARGUMENT_INVALID, f"BadRequest; {err}") from err
 
-    def _page(self, request: HubRequest, text: str, query: Query) -> HubResponse:
+    async def _page(self, request: HubRequest, text: str, query: Query) -> HubResponse:
         key, sent = self._continuations.start_after_key(request, f"query {text}")
         left = page_size(request) if query.top is None else min(page_size(request), query.top - sent)
-        rows = self._rows(query, key, left + 1) if left > 0 else []
+        rows = await self._rows(query, key, left + 1) if left > 0 else []
         page = rows[:left]
         headers = {ITEM_TYPE: _item_type(query)}
         is_last = len(rows) <= left or (query.top is not None and sent + left >= query.top)
@@ -50,19 +51,20 @@ class QueryRoutes:
             headers[CONTINUATION] = self._continuations.token(last, sent + len(page), f"query {text}")
         return HubResponse(document=[_result(query, row) for row in page], headers=headers)
 
-    def _rows(self, query: Query, after: str, count: int) -> list[sqlite3.Row]:
+    async def _rows(self, query: Query, after: str, count: int) -> Sequence[Group]:
         if query.is_grouped:
-            return self._selector.groups(query, after=after, count=count)
-        return self._selector.page(query.collection, query.where, after=int(after or 0), count=count)
+            return await self._selector.groups(query, after=after, count=count)
+        return await self._selector.page(query.collection, query.where, after=int(after or 0), count=count)
 
 
 def _key_column(query: Query) -> str:
     return SORT_KEY if query.is_grouped else "row_key"
 
 
-def _result(query: Query, row: sqlite3.Row) -> dict[str, Any]:
+def _result(query: Query, row: Group) -> dict[str, Any]:
     if query.is_grouped:
         return grouped_result(query, row)
+    assert isinstance(row, sqlite3.Row)  # only groups are ever added up
     if query.collection is Collection.JOBS:
         return _device_job_result(row)
     if isinstance(query.projection, All):

@@ -56,7 +56,7 @@ class SeedRoutes:
         try:
             # In a thread, so that a large one does not keep others waiting while it is read.
             seed = await asyncio.to_thread(_read, request.body)
-            created, existing = self._import.apply(seed)
+            created, existing = await self._import.apply(seed)
         except UnreadableSeed as err:
             raise HubError(ARGUMENT_INVALID, f"The seed{err}") from err
         except SeedMistake as err:

@@ -1,23 +1,32 @@
-"""Creates what a seed has and the hub has not: devices, modules, CA certificates, configurations."""
+"""Creates what a seed has and the hub has not: devices, modules, CA certificates, configurations.
 
+Strategy: everything is checked before the first write, and then created some devices at a time, so that others are
+served meanwhile. What a range describes is read and checked once: its devices are alike.
+"""
+
+import asyncio
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice, product
 from typing import Any, NamedTuple
 
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.configurations import ConfigurationService
-from azext_iotjobs.localhub.engine.registry import Registry
-from azext_iotjobs.localhub.errors import HubError
+from azext_iotjobs.localhub.engine.registry import Registry, check_new_device
+from azext_iotjobs.localhub.errors import SERVICE_UNAVAILABLE, UNAUTHORIZED_ACCESS, HubError
 from azext_iotjobs.localhub.http.certificates import CertificateRoutes
 from azext_iotjobs.localhub.http.configurations import configuration_spec
 from azext_iotjobs.localhub.http.identity_documents import identity_spec
 from azext_iotjobs.localhub.http.path_ids import check_path
 from azext_iotjobs.localhub.http.twins import service_parts
 from azext_iotjobs.localhub.rules.address import Address
-from azext_iotjobs.localhub.rules.seed import Seed, SeedIdentity, SeedMistake, SeedPart
+from azext_iotjobs.localhub.rules.identity import SYSTEM_MODULES, IdentitySpec, check_device_id, check_new_module_id
+from azext_iotjobs.localhub.rules.seed import Ids, Seed, SeedDevices, SeedMistake, SeedModule, SeedPart
 from azext_iotjobs.localhub.rules.twin import TwinState, as_patch, new_twin, patch_by_device, patch_by_service
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.identities import Identities
+from azext_iotjobs.localhub.store.identities import ENABLED, Identities
+
+DEVICES_AT_ONCE = 100  # some milliseconds; then others are served
 
 
 class SeedCount(NamedTuple):
@@ -25,6 +34,13 @@ class SeedCount(NamedTuple):
 
     created: dict[str, int]
     existing: dict[str, int]
+
+
+class _Made(NamedTuple):
+    """What the devices of an item, or a module, are made of."""
+
+    spec: IdentitySpec
+    twin: TwinState
 
 
 class SeedImport:
@@ -46,49 +62,105 @@ class SeedImport:
         self._configurations = configurations
         self._clock = clock
 
-    def apply(self, seed: Seed) -> SeedCount:
+    async def apply(self, seed: Seed) -> SeedCount:
         """Create what a seed has and the hub has not; nothing that is there is changed.
 
-        Raises SeedMistake; then nothing was created.
+        When the hub ends in the middle, what was created stays, and the same seed creates the rest.
+        Raises SeedMistake; then nothing was created, unless somebody has removed a parent meanwhile. HubError 503 when
+        the hub was brought back to a snapshot meanwhile.
         """
+        for item in seed.devices:
+            await self._check_devices(item, seed)
         count = SeedCount({}, {})
         with self._database.transaction():
             for certificate in seed.certificates:
                 _note(count, "certificates", is_new=self._add_certificate(certificate))
-            for device in seed.devices:
-                _note(count, "devices", is_new=self._add_device(device))
-                for module in device.modules:
-                    _note(count, "modules", is_new=self._add_module(device.identifier, module))
             for configuration in seed.configurations:
                 _note(count, "configurations", is_new=self._add_configuration(configuration))
+        for item in seed.devices:
+            await self._add_devices(item, count)
         return count
 
-    def _add_device(self, device: SeedIdentity) -> bool:
-        if self._identities.status(Address(device.identifier)) is not None:
-            return False
-        with _at(device.path):
-            spec = identity_spec({**device.document, **self._scopes(device)})
-            self._registry.create_device(device.identifier, spec, self._first_twin(device))
-        return True
+    # --- before the first write
 
-    def _scopes(self, device: SeedIdentity) -> Mapping[str, Any]:
-        """The members of an identity that make it the child of its parent. Raises SeedMistake."""
-        if device.parent is None:
+    async def _check_devices(self, item: SeedDevices, seed: Seed) -> None:
+        is_checked = False
+        for ids in _some(item.ids):
+            known = self._identities.registered(ids)
+            new = [each for each in ids if each not in known]
+            if new and not is_checked:
+                self._check_new_devices(item, seed)
+                is_checked = True
+            with _at(item.path):
+                for device_id in new:
+                    check_device_id(device_id)
+            for device_id, module in product(ids, item.modules):
+                self._check_module(item, device_id, module)
+            await self._let_others_on()
+
+    def _check_new_devices(self, item: SeedDevices, seed: Seed) -> None:
+        with _at(item.path):
+            check_new_device(self._made(item.document).spec)
+        self._check_parent(item, seed)
+
+    def _check_parent(self, item: SeedDevices, seed: Seed) -> None:
+        if item.parent is None:
+            return
+        parent, described = self._identities.get(Address(item.parent)), seed.parents.get(item.parent)
+        if parent is None and described is None:
+            what = "is in neither the seed nor the hub"
+        elif not (parent.is_edge if parent is not None else described is not None and described.is_edge):
+            what = "is no edge device (capabilities.iotEdge)"
+        else:
+            return
+        raise SeedMistake(f"{item.path}.parentDeviceId", f"{item.parent[:130]!a} {what}.")
+
+    def _check_module(self, item: SeedDevices, device_id: str, module: SeedModule) -> None:
+        if self._identities.status(Address(device_id, module.identifier)) is not None:
+            return
+        status = self._identities.status(Address(device_id))
+        if status is None and item.is_edge and module.identifier in SYSTEM_MODULES:  # these come with their device
+            return
+        with _at(module.path):
+            check_new_module_id(module.identifier)
+            self._made(module.document)
+            if (status or self._made(item.document).spec.status) != ENABLED:
+                raise HubError(UNAUTHORIZED_ACCESS, f"The device {device_id!a} is not registered, or disabled.")
+
+    # --- creating
+
+    async def _add_devices(self, item: SeedDevices, count: SeedCount) -> None:
+        made: _Made | None = None
+        for ids in _some(item.ids):
+            with self._database.transaction():
+                known = self._identities.registered(ids)
+                new = [each for each in ids if each not in known]
+                if new:
+                    made = made or self._made({**item.document, **self._scopes(item)})
+                    with _at(item.path):
+                        self._registry.create_devices(new, made.spec, made.twin)
+                _note(count, "devices", is_new=True, items=len(new))
+                _note(count, "devices", is_new=False, items=len(known))
+                for device_id, module in product(ids, item.modules):
+                    _note(count, "modules", is_new=self._add_module(device_id, module))
+            await self._let_others_on()
+
+    def _scopes(self, item: SeedDevices) -> Mapping[str, Any]:
+        """The members of an identity that make it the child of its parent."""
+        if item.parent is None:
             return {}
-        parent = self._identities.get(Address(device.parent))
-        if parent is None or not parent.is_edge:
-            what = (
-                "is in neither the seed nor the hub" if parent is None else "is no edge device (capabilities.iotEdge)"
-            )
-            raise SeedMistake(f"{device.path}.parentDeviceId", f"{device.parent[:130]!a} {what}.")
-        return {"parentScopes": [parent.device_scope]} if device.is_edge else {"deviceScope": parent.device_scope}
+        parent = self._identities.get(Address(item.parent))
+        if parent is None:
+            raise SeedMistake(f"{item.path}.parentDeviceId", f"{item.parent[:130]!a} was removed meanwhile.")
+        return {"parentScopes": [parent.device_scope]} if item.is_edge else {"deviceScope": parent.device_scope}
 
-    def _add_module(self, device_id: str, module: SeedIdentity) -> bool:
+    def _add_module(self, device_id: str, module: SeedModule) -> bool:
         address = Address(device_id, module.identifier)
         if self._identities.status(address) is not None:
             return False
         with _at(module.path):
-            self._registry.create_module(address, identity_spec(module.document), self._first_twin(module))
+            made = self._made(module.document)
+            self._registry.create_module(address, made.spec, made.twin)
         return True
 
     def _add_certificate(self, part: SeedPart) -> bool:
@@ -105,11 +177,25 @@ class SeedImport:
             service.create(configuration_spec(part.identifier, part.document))
         return True
 
-    def _first_twin(self, identity: SeedIdentity) -> TwinState:
+    def _made(self, document: Mapping[str, Any]) -> _Made:
+        """Raises HubError."""
         now = render(self._clock.now())
-        tags, desired = (as_patch(each, {}) or None for each in service_parts(dict(identity.document)))
+        tags, desired = (as_patch(each, {}) or None for each in service_parts(dict(document)))
         twin = patch_by_service(new_twin(now), tags=tags, desired=desired, now_text=now)
-        return patch_by_device(twin, identity.reported, now) if identity.reported else twin
+        reported = (document.get("properties") or {}).get("reported")
+        return _Made(identity_spec(document), patch_by_device(twin, reported, now) if reported else twin)
+
+    async def _let_others_on(self) -> None:
+        before = self._identities.generation
+        await asyncio.sleep(0)
+        if self._identities.generation != before:
+            raise HubError(SERVICE_UNAVAILABLE, "The hub was brought back to a snapshot meanwhile: try again.")
+
+
+def _some(ids: Ids) -> Iterator[Sequence[str]]:
+    left = iter(ids)
+    while some := list(islice(left, DEVICES_AT_ONCE)):
+        yield some
 
 
 @contextlib.contextmanager
@@ -121,6 +207,7 @@ def _at(path: str) -> Iterator[None]:
         raise SeedMistake(path, err.text) from err
 
 
-def _note(count: SeedCount, kind: str, *, is_new: bool) -> None:
+def _note(count: SeedCount, kind: str, *, is_new: bool, items: int = 1) -> None:
     counts = count.created if is_new else count.existing
-    counts[kind] = counts.get(kind, 0) + 1
+    if items:
+        counts[kind] = counts.get(kind, 0) + items

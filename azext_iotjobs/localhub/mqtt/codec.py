@@ -44,7 +44,10 @@ def encode(packet: Packet) -> bytes:
         flags = packet.dup << 3 | packet.qos << 1 | packet.retain
     body = _body(packet)
     require(len(body) <= MAX_REMAINING_BYTES, "packet too large for MQTT")
-    return bytes([kind << 4 | flags, *_length_bytes(len(body))]) + body
+    size = len(body)
+    if size <= 0x7F:  # most packets
+        return bytes((kind << 4 | flags, size)) + body
+    return bytes([kind << 4 | flags, *_length_bytes(size)]) + body
 
 
 class Decoder:
@@ -286,6 +289,8 @@ def _length_bytes(length: int) -> Iterator[int]:
 
 def _length_from(buffer: bytearray) -> tuple[int, int] | None:
     """(remaining length, start of the body), or None while the length itself is incomplete."""
+    if len(buffer) > 1 and buffer[1] < 0x80:  # most packets
+        return buffer[1], 2
     length = 0
     for position, byte in enumerate(buffer[1:5]):
         length |= (byte & 0x7F) << 7 * position

@@ -65,7 +65,7 @@ MAX_RID_CHARS = (
     1024  # ours: the topic of a response is longer than the request's and must fit into MQTT's 65,535 bytes too
 )
 MAX_FILTER_CHARS = 1024  # ours: ids and method names with the fixed parts are shorter
-WILDCARDS = set("+#")
+WILDCARDS = re.compile("[+#]")
 _STATUS_AND_QUERY = re.compile(r"(-?[0-9]{1,10})/\?(.*)", re.DOTALL)
 # A device may compare a name without decoding it, and a component's command contains "*". Only characters with a
 # meaning in topics have to be encoded: / + # ? & % and non-ASCII ones.
@@ -246,9 +246,13 @@ def _own(address: Address, template: str) -> str | None:
     """
     if "{device}" not in template:
         return template
-    if ("{module}" in template) != (address.module_id is not None) or WILDCARDS & set("".join(address.key)):
+    module_id = address.module_id
+    if ("{module}" in template) != (module_id is not None):
         return None
-    return template.replace("{device}", address.device_id).replace("{module}", address.module_id or "")
+    if WILDCARDS.search(address.device_id) or (module_id is not None and WILDCARDS.search(module_id)):
+        return None
+    own = template.replace("{device}", address.device_id)
+    return own if module_id is None else own.replace("{module}", module_id)
 
 
 def _base(address: Address) -> str:

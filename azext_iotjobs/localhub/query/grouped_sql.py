@@ -5,15 +5,18 @@ values, and orders the groups by a sort key, after which the next page begins.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from azext_iotjobs.localhub.query import nodes
 from azext_iotjobs.localhub.query.column_paths import Columns, Operand, operand_at
+from azext_iotjobs.localhub.query.functions import sort_key_of
 from azext_iotjobs.localhub.query.nodes import UNDEFINED, Function
 from azext_iotjobs.localhub.query.sql_fragments import Sql, filled, joined
 from azext_iotjobs.localhub.query.values import key_part, results
 
+Group = sqlite3.Row | dict[str, Any]
 SORT_KEY = "sort_key"  # the column that orders groups
 IN_SQL = {
     Function.COUNT: "count(*)",
@@ -29,39 +32,74 @@ def grouped_sql(query: nodes.Query, rows: Sql, columns: Columns, *, after: str, 
 
     rows: FROM and WHERE of the rows to group.
     """
-    keys = [f"key{number}" for number in range(len(query.group_by))]
-    names = [f"{part} AS {key}_{name}" for key in keys for part, name in (("{}", "kind"), ("{}", "value"))]
+    groups, listed = all_groups_sql(query, rows, columns), ", ".join(_key_names(query))
+    if not query.group_by:  # one group, even without rows
+        return Sql(f"SELECT sort_key_of() AS {SORT_KEY}, * FROM ({groups.text}) LIMIT ?", (*groups.values, count))
+    # LIMIT -1 keeps the sort key out of the inner SELECT, where SQLite would compute it for every row.
+    sql = f"SELECT sort_key_of({listed}) AS {SORT_KEY}, * FROM ({groups.text} LIMIT -1)"
+    ending = f"WHERE {SORT_KEY} > ? ORDER BY {SORT_KEY} LIMIT ?"
+    return Sql(f"{sql} {ending}", (*groups.values, after, count))
+
+
+def all_groups_sql(query: nodes.Query, rows: Sql, columns: Columns) -> Sql:
+    """A SELECT of all groups, without their sort keys and in any order. rows: as for `grouped_sql`."""
+    keys = _key_names(query)
     key_sql = [each for path in query.group_by for each in _key(operand_at(path, columns))]
     aggregates = _aggregates(query)
     numbers = list(dict.fromkeys(each.path for each in aggregates if each.path is not None))
     number_names = {path: f"number{position}" for position, path in enumerate(numbers)}
     inner = filled(
-        ", ".join([*names, *(f"{{}} AS {name}" for name in number_names.values())]) or "1",
+        ", ".join([*(f"{{}} AS {name}" for name in (*keys, *number_names.values()))]) or "1",
         *key_sql,
         *(operand_at(path, columns).number for path in numbers),
     )
-    listed = ", ".join(f"{key}_kind, {key}_value" for key in keys)
     selected = [
-        f"sort_key_of({listed}) AS {SORT_KEY}",
-        *([listed] if keys else []),
+        *keys,
         *(
             f"{IN_SQL[each.function].format(number_names.get(each.path) if each.path else '')} AS made{position}"
             for position, each in enumerate(aggregates)
         ),
     ]
     whole = joined(" ", [Sql(f"SELECT {', '.join(selected)} FROM (SELECT"), inner, rows, Sql(")")])
-    if not keys:  # one group, even without rows
-        return Sql(f"{whole.text} LIMIT ?", (*whole.values, count))
-    ending = f"GROUP BY {listed} HAVING {SORT_KEY} > ? ORDER BY {SORT_KEY} LIMIT ?"
-    return Sql(f"{whole.text} {ending}", (*whole.values, after, count))
+    return Sql(f"{whole.text} GROUP BY {', '.join(keys)}", whole.values) if keys else whole
 
 
-def grouped_result(query: nodes.Query, row: sqlite3.Row) -> dict[str, Any]:
+def only_counts(query: nodes.Query) -> bool:
+    """Whether its groups hold nothing but their keys and how many rows they have: such can be added up."""
+    return all(each.function is Function.COUNT and each.path is None for each in _aggregates(query))
+
+
+class AddedGroups:
+    """The groups of some rows, added up with those of others. query: one that has `only_counts`."""
+
+    def __init__(self, query: nodes.Query) -> None:
+        self._keys = _key_names(query)
+        self._made = [f"made{position}" for position in range(len(_aggregates(query)))]
+        self._rows: Counter[tuple[Any, ...]] = Counter() if self._keys else Counter({(): 0})  # by key
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, groups: Iterable[sqlite3.Row]) -> None:
+        """groups: of `all_groups_sql`."""
+        for group in groups:
+            self._rows[tuple(group[name] for name in self._keys)] += group[self._made[0]] if self._made else 1
+
+    def groups(self) -> list[Group]:
+        """All of them, in the order of their sort keys."""
+        found: list[Group] = [
+            {SORT_KEY: sort_key_of(*key), **dict(zip(self._keys, key, strict=True)), **dict.fromkeys(self._made, rows)}
+            for key, rows in self._rows.items()
+        ]
+        return sorted(found, key=lambda group: str(group[SORT_KEY]))
+
+
+def grouped_result(query: nodes.Query, row: Group) -> dict[str, Any]:
     """The result that a row of `grouped_sql` holds."""
     return results(list(_members(query, row)))
 
 
-def _members(query: nodes.Query, row: sqlite3.Row) -> Iterator[tuple[str, Any]]:
+def _members(query: nodes.Query, row: Group) -> Iterator[tuple[str, Any]]:
     assert isinstance(query.projection, nodes.Fields)  # SELECT * is not grouped
     made = 0
     for field in query.projection.fields:
@@ -73,6 +111,11 @@ def _members(query: nodes.Query, row: sqlite3.Row) -> Iterator[tuple[str, Any]]:
             name = f"key{query.group_by.index(field.path)}"
             kind, value = key_part(row[f"{name}_kind"], row[f"{name}_value"])
             yield field.name, UNDEFINED if kind is None else value
+
+
+def _key_names(query: nodes.Query) -> list[str]:
+    """The columns of a group's key: kind and value of each of its elements."""
+    return [f"key{number}_{part}" for number in range(len(query.group_by)) for part in ("kind", "value")]
 
 
 def _aggregates(query: nodes.Query) -> tuple[nodes.Aggregate, ...]:

@@ -5,6 +5,7 @@ the row, so that no compound operand is written twice. A calculation is one flat
 parser has a small stack.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from azext_iotjobs.localhub.query import nodes
 from azext_iotjobs.localhub.query.column_paths import (
     NOTHING,
     Columns,
+    Kind,
     Operand,
     array_contains,
     is_defined,
@@ -27,6 +29,7 @@ from azext_iotjobs.localhub.query.values import kind_of
 # SQLite's own limits are a million bytes of text and 32,766 values; the rest is for the SQL around it.
 MAX_SQL_CHARACTERS = 900_000
 MAX_SQL_VALUES = 31_000
+PLAIN = re.compile(r"[\w .,:;=+*@$%&?!()/-]+")
 
 
 def where_sql(expr: nodes.Expr, columns: Columns) -> tuple[str, list[Any]]:
@@ -34,10 +37,31 @@ def where_sql(expr: nodes.Expr, columns: Columns) -> tuple[str, list[Any]]:
 
     Raises QueryError when it exceeds the limits of SQLite.
     """
-    sql = _truth(expr, columns)
+    sql = joined(" AND ", [*_necessary(expr, columns), _truth(expr, columns)])
     if len(sql.text) > MAX_SQL_CHARACTERS or len(sql.values) > MAX_SQL_VALUES:
         raise QueryError("the query has too many paths")
     return sql.text, list(sql.values)
+
+
+def _necessary(expr: nodes.Expr, columns: Columns) -> Iterator[Sql]:
+    """What holds for every row that matches, and is cheaper to find out than the whole: whether a text is anywhere in
+    the JSON, which is not parsed for that.
+    """
+    match expr:
+        case nodes.And(items):
+            for item in items:
+                yield from _necessary(item, columns)
+        case nodes.Compare(nodes.Operator.EQ, nodes.Path() as path, nodes.Constant(str(text))):
+            yield from _holds_text(path, text, columns)
+        case nodes.Compare(nodes.Operator.EQ, nodes.Constant(str(text)), nodes.Path() as path):
+            yield from _holds_text(path, text, columns)
+
+
+def _holds_text(path: nodes.Path, text: str, columns: Columns) -> Iterator[Sql]:
+    found = columns.find(path.parts)
+    # Other characters may be written in several ways.
+    if found is not None and found[1] is Kind.JSON and text.isascii() and PLAIN.fullmatch(text):
+        yield Sql(f"instr({found[0]}, ?)", (f'"{text}"',))
 
 
 def _truth(expr: nodes.Expr, columns: Columns) -> Sql:

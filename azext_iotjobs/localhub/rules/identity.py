@@ -147,6 +147,12 @@ def own_scope(device_id: str, number: int) -> str:
     return f"{SCOPE_PREFIX}{device_id}-{number}"
 
 
+def is_own_scope(device_id: str, scope: str) -> bool:
+    """Whether a scope is one that `own_scope` makes for a device: not that of pump-1 for pump."""
+    before = own_scope(device_id, 0)[:-1]
+    return scope.startswith(before) and scope[len(before) :].isdecimal()
+
+
 def _check_key(key: str) -> None:
     try:
         size = len(base64.b64decode(key, validate=True))

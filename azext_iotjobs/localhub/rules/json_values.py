@@ -9,16 +9,18 @@ from typing import Any, NoReturn
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 MAX_DEPTH = 100  # nested arrays and objects; far below what would exhaust the stack of a recursive function
+WHITE_SPACE = " \t\n\r"
 Json = Any  # None, bool, int, float, str, list and dict of these
 
 
 def parse_json(data: bytes | str) -> Json:
     """Parse strict JSON: no NaN, no Infinity, at most MAX_DEPTH levels. Raises ValueError."""
+    text = _text(data)
     try:
-        value = _DECODER.decode(_text(data))
+        value = _decoded(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    if _brackets(data) > MAX_DEPTH and _is_deep(value):
+    if len(text) > MAX_DEPTH and _brackets(text) > MAX_DEPTH and _is_deep(value):
         raise ValueError("nested too deeply")
     return value
 
@@ -40,10 +42,16 @@ def _text(data: bytes | str) -> str:
     return data.decode(json.detect_encoding(data), "surrogatepass")
 
 
-def _brackets(data: bytes | str) -> int:
-    if isinstance(data, str):
-        return data.count("[") + data.count("{")
-    return data.count(b"[") + data.count(b"{")
+def _decoded(text: str) -> Json:
+    """As the decoder's `decode`, which looks for white space twice."""
+    if text[:1] in WHITE_SPACE:
+        return _DECODER.decode(text)
+    value, end = _DECODER.raw_decode(text)
+    return value if end == len(text) else _DECODER.decode(text)
+
+
+def _brackets(text: str) -> int:
+    return text.count("[") + text.count("{")
 
 
 def _is_deep(value: Json) -> bool:

@@ -5,14 +5,13 @@ The document has the service's own names. Ours are `parentDeviceId`, which stand
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 Json = Any
 
-MAX_DEVICES = 100_000
+MAX_DEVICES = 1_000_000  # of a hub [IoT Hub quotas]
 MAX_ID_SHOWN, MAX_IN_CIRCLE = 130, 10  # characters of an id, and ids, in an error
 RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}")
 TWIN: dict[str, Any] = {"tags": {}, "properties": {"desired": {}, "reported": {}}}
@@ -48,25 +47,48 @@ class SeedMistake(Exception):
         super().__init__(f"{path}: {text}" if path else text)
 
 
+@dataclass(frozen=True)
+class Ids:
+    """One id, or those that a range stands for, which are not written out: they may be a million."""
+
+    before: str
+    numbers: range | None = None  # None: `before` is the one id
+    digits: int = 0  # of a number, at least
+    after: str = ""
+
+    def __len__(self) -> int:
+        return 1 if self.numbers is None else len(self.numbers)
+
+    def __iter__(self) -> Iterator[str]:
+        if self.numbers is None:
+            yield self.before
+        else:
+            yield from (f"{self.before}{number:0{self.digits}}{self.after}" for number in self.numbers)
+
+
 @dataclass(frozen=True, kw_only=True)
-class SeedIdentity:
-    """A device, or a module of one; `document` is as the registry takes it."""
+class SeedModule:
+    """A module; `document` is as the registry takes it, and has its id."""
 
     path: str  # where it is in the seed
     identifier: str
     document: Mapping[str, Json] = field(repr=False)  # may hold keys
-    parent: str | None = None  # of a device
-    modules: tuple["SeedIdentity", ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedDevices:
+    """A device, or all of a range, which are alike but for their ids; `document` is as the registry takes it."""
+
+    path: str  # where they are in the seed
+    ids: Ids
+    document: Mapping[str, Json] = field(repr=False)  # without an id; may hold keys
+    parent: str | None = None
+    modules: tuple[SeedModule, ...] = ()
 
     @property
     def is_edge(self) -> bool:
-        """Whether it is an edge device."""
+        """Whether they are edge devices."""
         return (self.document.get("capabilities") or {}).get("iotEdge") is True
-
-    @property
-    def reported(self) -> Json:
-        """The reported properties that it begins with; None: none."""
-        return (self.document.get("properties") or {}).get("reported")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +104,8 @@ class SeedPart:
 class Seed:
     """A seed, checked: its names are known, its ids are there once, and parents come before their children."""
 
-    devices: tuple[SeedIdentity, ...] = ()
+    devices: tuple[SeedDevices, ...] = ()
+    parents: Mapping[str, SeedDevices] = field(default_factory=dict)  # of them: by id, what describes the device
     certificates: tuple[SeedPart, ...] = ()
     configurations: tuple[SeedPart, ...] = ()
 
@@ -92,13 +115,14 @@ def read_seed(document: Json) -> Seed:
     if document is None:
         raise SeedMistake("", f"It is empty. It may have {_listed(SEED)}.")
     _check(document, SEED, "")
-    described = (each for path, item in _items(document, "devices") for each in _devices(path, item))
-    devices = list(islice(described, MAX_DEVICES + 1))  # ranges can describe more than there is memory for
-    if len(devices) > MAX_DEVICES:
+    devices = [_devices(path, item) for path, item in _items(document, "devices")]
+    if sum(len(each.ids) for each in devices) > MAX_DEVICES:  # ranges can describe more than there is memory for
         raise SeedMistake("devices", f"There are more than the {MAX_DEVICES:,} that a seed may have.")
-    _check_unique(devices, "device")
+    _check_unique(((device_id, each.path) for each in devices for device_id in each.ids), "device")
+    parents = _parents(devices)
     return Seed(
-        devices=tuple(_parents_first(devices)),
+        devices=tuple(_parents_first(devices, parents)),
+        parents=parents,
         certificates=_parts(document, "certificates", "name", "CA certificate"),
         configurations=_parts(document, "configurations", "id", "configuration"),
     )
@@ -130,38 +154,35 @@ def _items(document: Mapping[str, Json], name: str) -> Iterator[tuple[str, dict[
         yield f"{name}[{number}]", item
 
 
-def _devices(path: str, item: dict[str, Json]) -> Iterator[SeedIdentity]:
+def _devices(path: str, item: dict[str, Json]) -> SeedDevices:
     """The device that an item describes, or all of its range."""
     modules = tuple(
-        SeedIdentity(
+        SeedModule(
             path=f"{path}.{inner}", identifier=_identifier(f"{path}.{inner}", module, "moduleId"), document=module
         )
         for inner, module in _items(item, "modules")
     )
-    _check_unique(modules, "module")
+    _check_unique(((each.identifier, each.path) for each in modules), "module")
     parent = item.get("parentDeviceId")
     if parent is not None and not isinstance(parent, str):
         raise SeedMistake(f"{path}.parentDeviceId", f"It has to be a text, and is {_shown(parent)}.")
-    document = {name: value for name, value in item.items() if name not in ("modules", "parentDeviceId")}
-    for device_id in _range(path, _identifier(path, item, "deviceId")):
-        named = {**document, "deviceId": device_id}
-        yield SeedIdentity(path=path, identifier=device_id, document=named, parent=parent, modules=modules)
+    document = {name: value for name, value in item.items() if name not in ("deviceId", "modules", "parentDeviceId")}
+    ids = _ids(path, _identifier(path, item, "deviceId"))
+    return SeedDevices(path=path, ids=ids, document=document, parent=parent, modules=modules)
 
 
-def _range(path: str, device_id: str) -> Iterator[str]:
+def _ids(path: str, device_id: str) -> Ids:
     """The ids that one with {first..last} stands for: as many digits as the first number has, or more."""
     found = RANGE.search(device_id)
     if found is None:
-        yield device_id
-        return
+        return Ids(device_id)
     first, last = int(found[1]), int(found[2])
     if not first <= last < first + MAX_DEVICES:
         raise SeedMistake(
             f"{path}.deviceId",
             f"{found[0]} has to go from a number to the same or a higher one, with at most {MAX_DEVICES:,} devices.",
         )
-    for number in range(first, last + 1):
-        yield f"{device_id[: found.start()]}{number:0{len(found[1])}}{device_id[found.end() :]}"
+    return Ids(device_id[: found.start()], range(first, last + 1), len(found[1]), device_id[found.end() :])
 
 
 def _parts(document: Mapping[str, Json], name: str, id_name: str, what: str) -> tuple[SeedPart, ...]:
@@ -169,7 +190,7 @@ def _parts(document: Mapping[str, Json], name: str, id_name: str, what: str) -> 
         SeedPart(path=path, identifier=_identifier(path, item, id_name), document=item)
         for path, item in _items(document, name)
     ]
-    _check_unique(parts, what)
+    _check_unique(((each.identifier, each.path) for each in parts), what)
     return tuple(parts)
 
 
@@ -182,33 +203,45 @@ def _identifier(path: str, item: Mapping[str, Json], name: str) -> str:
     return value
 
 
-def _check_unique(items: "list[SeedIdentity] | list[SeedPart] | tuple[SeedIdentity, ...]", what: str) -> None:
+def _check_unique(items: Iterable[tuple[str, str]], what: str) -> None:
+    """items: ids, and where they are in the seed."""
     seen: dict[str, str] = {}
-    for each in items:
-        if each.identifier in seen:
+    for identifier, path in items:
+        if identifier in seen:
             raise SeedMistake(
-                each.path,
-                f"The {what} {each.identifier[:MAX_ID_SHOWN]!a} is there twice; also at {seen[each.identifier]}.",
+                path, f"The {what} {identifier[:MAX_ID_SHOWN]!a} is there twice; also at {seen[identifier]}."
             )
-        seen[each.identifier] = each.path
+        seen[identifier] = path
 
 
-def _parents_first(devices: list[SeedIdentity]) -> Iterator[SeedIdentity]:
+def _parents(devices: Sequence[SeedDevices]) -> dict[str, SeedDevices]:
+    """By id, what describes the devices that are parents of others."""
+    wanted = {each.parent for each in devices} - {None}
+    if not wanted:
+        return {}
+    return {device_id: each for each in devices for device_id in each.ids if device_id in wanted}
+
+
+def _parents_first(devices: Sequence[SeedDevices], parents: Mapping[str, SeedDevices]) -> Iterator[SeedDevices]:
     """The devices, each behind its parent; a parent may also be in the hub already. Raises SeedMistake for a circle."""
-    left = {each.identifier: each for each in devices}
-    for device in devices:
-        chain: dict[str, SeedIdentity] = {}
-        current: SeedIdentity | None = left.get(device.identifier)
-        while current is not None:
-            if current.identifier in chain:
+    done: set[str] = set()  # by where they are in the seed
+    for first in devices:
+        chain: dict[str, SeedDevices] = {}  # by id: a device of each
+        current, device_id = first, next(iter(first.ids))
+        while current.path not in done:
+            if device_id in chain:
                 raise SeedMistake(
                     f"{current.path}.parentDeviceId",
-                    f"Devices are each other's parents: {_circle([*chain, current.identifier])}.",
+                    f"Devices are each other's parents: {_circle([*chain, device_id])}.",
                 )
-            chain[current.identifier] = current
-            current = left.get(current.parent) if current.parent is not None else None
+            chain[device_id] = current
+            parent = current.parent
+            if parent is None or parent not in parents:
+                break
+            current, device_id = parents[parent], parent
         for each in reversed(chain.values()):
-            yield left.pop(each.identifier)
+            done.add(each.path)
+            yield each
 
 
 def _circle(ids: list[str]) -> str:

@@ -1,10 +1,9 @@
 """The CA certificates that sign devices' certificates: rows."""
 
-import sqlite3
 from dataclasses import dataclass
 
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.row_reader import BYTES, TEXT, RowReader
+from azext_iotjobs.localhub.store.row_reader import BYTES, TEXT, RowReader, RowValues
 
 COLUMNS = "name der subject thumbprint ends_at created_at updated_at".split()
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM authorities"
@@ -52,7 +51,7 @@ class Authorities:
         return self._database.change("DELETE FROM authorities WHERE name = ?", (name,)) > 0
 
 
-def _read(row: sqlite3.Row) -> AuthorityRow:
+def _read(row: RowValues) -> AuthorityRow:
     return AuthorityRow(**dict(row))
 
 

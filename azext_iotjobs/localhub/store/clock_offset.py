@@ -1,11 +1,10 @@
 """How far the hub's clock is ahead of the machine's: one row, or none. It is gone with everything else in a reset."""
 
-import sqlite3
 from datetime import timedelta
 
 from azext_iotjobs.localhub.clock import NO_TIME
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.row_reader import RowReader
+from azext_iotjobs.localhub.store.row_reader import RowReader, RowValues
 
 FURTHEST = timedelta(days=365_000)  # a clock at the highest scale is as far ahead after a year
 
@@ -28,7 +27,7 @@ class ClockOffset:
         )
 
 
-def _read(row: sqlite3.Row) -> timedelta:
+def _read(row: RowValues) -> timedelta:
     offset = timedelta(seconds=row["offset_s"])
     if abs(offset) > FURTHEST:
         raise ValueError("no offset that a clock can have")

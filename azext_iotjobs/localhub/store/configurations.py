@@ -1,6 +1,5 @@
 """Configurations: rows <-> records, and what a round reads and writes of the twins that they target."""
 
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +8,7 @@ from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.configuration import ConfigurationSpec, Kind
 from azext_iotjobs.localhub.rules.json_values import dump_json, parse_json
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.row_reader import NUMBER, TEXT, TEXT_OR_NULL, RowReader, read_object
+from azext_iotjobs.localhub.store.row_reader import NUMBER, TEXT, TEXT_OR_NULL, RowReader, RowValues, read_object
 
 # The state of an edge device includes that of its modules: it changes when one is changed, made or made anew.
 MODULES_STATE = (
@@ -157,7 +156,7 @@ def _columns(spec: ConfigurationSpec) -> dict[str, object]:
     }
 
 
-def _read_configuration(row: sqlite3.Row) -> Configuration:
+def _read_configuration(row: RowValues) -> Configuration:
     spec = ConfigurationSpec(
         configuration_id=row["configuration_id"],
         schema_version=row["schema_version"],
@@ -180,7 +179,7 @@ def _read_configuration(row: sqlite3.Row) -> Configuration:
     )
 
 
-def _read_target(row: sqlite3.Row) -> Target:
+def _read_target(row: RowValues) -> Target:
     applied = parse_json(row["applied_configurations"])
     if not isinstance(applied, list) or not all(isinstance(each, int) for each in applied):
         raise TypeError("JSON that is not a list of numbers")

@@ -16,7 +16,7 @@ from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.event import AuthMethod, DeviceEvent, DeviceMessage, Sender
 from azext_iotjobs.localhub.rules.json_values import dump_json
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.row_reader import BYTES, NUMBER, TEXT, RowReader, read_object
+from azext_iotjobs.localhub.store.row_reader import BYTES, NUMBER, TEXT, RowReader, RowValues, read_object
 
 MIGRATIONS = (
     (
@@ -190,7 +190,7 @@ def _values(event: DeviceEvent) -> tuple[int, int, int, int, str, bytes]:
     return *place, dump_json(description), message.body
 
 
-def _make_event(row: sqlite3.Row) -> DeviceEvent:
+def _make_event(row: RowValues) -> DeviceEvent:
     found = read_object(row["description"])
     sender = Sender(
         address=Address(found["deviceId"], found["moduleId"]),

@@ -1,12 +1,11 @@
 """File uploads that are open, and notifications of those that have ended: rows."""
 
-import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 
 from azext_iotjobs.localhub.clock import parse, render
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.row_reader import NUMBER, TEXT, RowReader
+from azext_iotjobs.localhub.store.row_reader import NUMBER, TEXT, RowReader, RowValues
 
 IS_FREE = "(lock_token IS NULL OR locked_until <= ?)"
 
@@ -102,7 +101,7 @@ class FileUploads:
         return parse(row["at"]) if row is not None and row["at"] is not None else None
 
 
-def _read_notification(row: sqlite3.Row) -> FileNotification:
+def _read_notification(row: RowValues) -> FileNotification:
     return FileNotification(
         device_id=row["device_id"],
         blob_uri=row["blob_uri"],

@@ -1,6 +1,7 @@
 """Identities of devices and modules: rows and etags. A twin is created and deleted with its identity."""
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from azext_iotjobs.localhub.clock import NEVER
@@ -10,7 +11,16 @@ from azext_iotjobs.localhub.rules.json_values import dump_json
 from azext_iotjobs.localhub.rules.twin import TwinState
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.presence import Presence
-from azext_iotjobs.localhub.store.row_reader import NUMBER, TEXT, TEXT_OR_NULL, Kinds, RowReader, check_key, read_texts
+from azext_iotjobs.localhub.store.row_reader import (
+    NUMBER,
+    TEXT,
+    TEXT_OR_NULL,
+    Kinds,
+    RowReader,
+    RowValues,
+    check_key,
+    read_texts,
+)
 from azext_iotjobs.localhub.store.twins import Twins
 
 CONNECTED, DISCONNECTED = "Connected", "Disconnected"
@@ -118,13 +128,27 @@ class Identities:
         assert row is not None  # an aggregate always has its row
         return int(row[0])
 
+    def registered(self, device_ids: Sequence[str]) -> set[str]:
+        """Which of these devices, at most some hundred, are registered."""
+        marks = ", ".join("?" * len(device_ids))
+        sql = f"SELECT device_id FROM identities WHERE module_id = '' AND device_id IN ({marks})"
+        return {str(row["device_id"]) for row in self._database.rows(sql, device_ids)}
+
     def create(self, identity: Identity, twin: TwinState) -> None:
         """Add a new device or module, and its twin."""
+        self.create_many([identity], twin)
+
+    def create_many(self, identities: Sequence[Identity], twin: TwinState) -> None:
+        """Add new devices or modules, each with such a twin."""
         marks = ", ".join("?" * len(COLUMNS))
-        self.presence.forget(identity.address)
+        for identity in identities:
+            self.presence.forget(identity.address)
         with self._database.transaction():
-            self._database.change(f"INSERT INTO identities ({', '.join(COLUMNS)}) VALUES ({marks})", _values(identity))
-            self._twins.create(identity.address, twin)
+            self._database.change_many(
+                f"INSERT INTO identities ({', '.join(COLUMNS)}) VALUES ({marks})",
+                [_values(each) for each in identities],
+            )
+            self._twins.create_many([each.address for each in identities], twin)
 
     def save(self, identity: Identity) -> Identity:
         """Store a changed record with a new etag; gives it."""
@@ -142,11 +166,13 @@ class Identities:
 
     def count(self) -> tuple[int, int]:
         """How many devices there are, and how many of them are enabled."""
+        # The conditions must be the indices', verbatim, or all rows would be read.
         row = self._database.row(
-            "SELECT count(*), coalesce(sum(status = 'enabled'), 0) FROM identities WHERE module_id = ''"
+            "SELECT (SELECT count(*) FROM identities WHERE module_id = ''), "
+            "(SELECT count(*) FROM identities WHERE status <> 'enabled' AND module_id = '')"
         )
-        assert row is not None  # an aggregate always has its row
-        return row[0], row[1]
+        assert row is not None  # it always has its row
+        return row[0], row[0] - row[1]
 
     def any_with_certificate(self) -> bool:
         """Whether some device or module signs in with a certificate."""
@@ -179,7 +205,7 @@ class Identities:
         )
 
 
-def _identity_of(row: sqlite3.Row) -> Identity:
+def _identity_of(row: RowValues) -> Identity:
     values = {column: row[column] for column in (*COLUMNS, "message_count")}
     values["module_id"] = values["module_id"] or None
     values["is_edge"] = bool(values["is_edge"])

@@ -1,6 +1,5 @@
 """Jobs and their results per device: rows."""
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,7 +18,7 @@ from azext_iotjobs.localhub.rules.job import (
 from azext_iotjobs.localhub.rules.json_values import dump_json, parse_json
 from azext_iotjobs.localhub.rules.twin import Change, WholeSection
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.row_reader import NUMBER, TEXT, TEXT_OR_NULL, Kinds, RowReader, read_object
+from azext_iotjobs.localhub.store.row_reader import NUMBER, TEXT, TEXT_OR_NULL, Kinds, RowReader, RowValues, read_object
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +136,12 @@ class Jobs:
 
     def freeze(self, job_id: str, devices: Sequence[Address], now: datetime) -> None:
         """Start a job on these devices, and no others."""
+        with self._database.transaction():
+            self.add_devices(job_id, devices, now)
+            self.set_status(job_id, JobStatus.RUNNING)
+
+    def add_devices(self, job_id: str, devices: Sequence[Address], now: datetime) -> None:
+        """Add devices to those of a job that has not begun."""
         at = render(now)
         with self._database.transaction():
             self._database.change_many(
@@ -144,7 +149,10 @@ class Jobs:
                 "VALUES (?, ?, ?, ?, ?, ?, '{}')",
                 [(job_id, d.device_id, d.module_id or "", DeviceStatus.PENDING.value, at, at) for d in devices],
             )
-            self.set_status(job_id, JobStatus.RUNNING)
+
+    def remove_devices(self, job_id: str) -> None:
+        """A job has no devices any more."""
+        self._database.change("DELETE FROM device_jobs WHERE job_id = ?", (job_id,))
 
     def rows_in(self, job_id: str, status: DeviceStatus) -> list[int]:
         """The rows of a job's devices in one state."""
@@ -192,7 +200,7 @@ class Jobs:
         self._database.change("DELETE FROM jobs WHERE ended_at < ?", (render(ended_at),))
 
 
-def _device_job_of(row: sqlite3.Row) -> DeviceJob:
+def _device_job_of(row: RowValues) -> DeviceJob:
     return DeviceJob(
         row_id=row["row_id"],
         job_id=row["job_id"],
@@ -205,15 +213,15 @@ def _device_job_of(row: sqlite3.Row) -> DeviceJob:
     )
 
 
-def _pending(row: sqlite3.Row) -> PendingDevice:
+def _pending(row: RowValues) -> PendingDevice:
     return PendingDevice(row["row_id"], Address(row["device_id"], row["module_id"] or None), row["created_at"])
 
 
-def _count(row: sqlite3.Row) -> tuple[DeviceStatus, int]:
+def _count(row: RowValues) -> tuple[DeviceStatus, int]:
     return DeviceStatus(row["status"]), int(row["devices"])
 
 
-def _read_job(row: sqlite3.Row) -> Job:
+def _read_job(row: RowValues) -> Job:
     method = read_object(row["method"]) if row["method"] else None
     patch = read_object(row["patch"]) if row["patch"] else {}
     if not 0 < row["max_execution_s"] < 2**31:

@@ -4,7 +4,6 @@ A message is locked for the device that received it: over MQTT until the connect
 over HTTPS until the lock expires.
 """
 
-import sqlite3
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +13,7 @@ from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.c2d_message import Ack, MessageOutcome, NewMessage
 from azext_iotjobs.localhub.rules.json_values import dump_json
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.row_reader import BYTES, NUMBER, TEXT, TEXT_OR_NULL, RowReader, read_object
+from azext_iotjobs.localhub.store.row_reader import BYTES, NUMBER, TEXT, TEXT_OR_NULL, RowReader, RowValues, read_object
 
 AT = "device_id = ? AND module_id = ?"
 
@@ -165,7 +164,7 @@ def _document(sent: NewMessage) -> str:
     )
 
 
-def _read_message(row: sqlite3.Row) -> Message:
+def _read_message(row: RowValues) -> Message:
     return Message(
         sequence_number=row["row_id"],
         address=Address(row["device_id"], row["module_id"] or None),
@@ -181,7 +180,7 @@ def _read_message(row: sqlite3.Row) -> Message:
     )
 
 
-def _read_feedback(row: sqlite3.Row) -> Feedback:
+def _read_feedback(row: RowValues) -> Feedback:
     return Feedback(
         message_id=row["message_id"],
         device_id=row["device_id"],

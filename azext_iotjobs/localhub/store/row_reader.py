@@ -20,6 +20,7 @@ MAX_LOGGED = 1000
 
 Record = TypeVar("Record")
 Kinds = Mapping[str, type | tuple[type, ...]]
+RowValues = Mapping[str, Any] | sqlite3.Row  # by the names of columns
 
 logger = logging.getLogger(__name__)
 _logged: set[str] = set()
@@ -32,18 +33,19 @@ class RowReader(Generic[Record]):
     make: makes the record of a row whose columns have these types.
     """
 
-    def __init__(self, what: str, kinds: Kinds, make: Callable[[sqlite3.Row], Record]) -> None:
+    def __init__(self, what: str, kinds: Kinds, make: Callable[[RowValues], Record]) -> None:
         self._what = what
         self._kinds = tuple(kinds.items())
         self._make = make
 
-    def __call__(self, row: sqlite3.Row) -> Record:
+    def __call__(self, row: RowValues) -> Record:
         """A row's record. Raises StoreDamaged."""
+        values = _by_name(row) if isinstance(row, sqlite3.Row) else row
         try:
             for name, kind in self._kinds:
-                if not isinstance(row[name], kind):
+                if not isinstance(values[name], kind):
                     raise TypeError(f"{name} is of the wrong type")
-            return self._make(row)
+            return self._make(values)
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError, HubError) as err:
             raise StoreDamaged(f"The row of {self._name(row)} in the hub's database is damaged: {_why(err)}.") from err
 
@@ -57,9 +59,14 @@ class RowReader(Generic[Record]):
                 log_once(err)
         return found
 
-    def _name(self, row: sqlite3.Row) -> str:
+    def _name(self, row: RowValues) -> str:
         shown = {name: ascii(row[name])[:140] for name in row.keys() if f"{{{name}}}" in self._what}
         return self._what.format(**shown)
+
+
+def _by_name(row: sqlite3.Row) -> dict[str, Any]:
+    """Its values by name: a Row looks for each name anew. Of columns with the same name, the first, as a Row does."""
+    return dict(zip(reversed(row.keys()), reversed(tuple(row)), strict=True))
 
 
 def log_once(err: StoreDamaged) -> None:
@@ -71,6 +78,8 @@ def log_once(err: StoreDamaged) -> None:
 
 def read_object(text: str) -> dict[str, Any]:
     """A JSON object that a column holds. Raises ValueError, TypeError."""
+    if text == "{}":
+        return {}
     value = parse_json(text)
     if not isinstance(value, dict):
         raise TypeError("JSON that is not an object")
@@ -79,6 +88,8 @@ def read_object(text: str) -> dict[str, Any]:
 
 def read_texts(text: str) -> tuple[str, ...]:
     """A JSON list of texts that a column holds. Raises ValueError, TypeError."""
+    if text == "[]":
+        return ()
     value = parse_json(text)
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         raise TypeError("JSON that is not a list of texts")

@@ -222,4 +222,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     # How far the hub's clock is ahead of the machine's; no row: not at all.
     ("CREATE TABLE clock (row_id INTEGER PRIMARY KEY CHECK (row_id = 1), offset_s REAL NOT NULL)",),
+    (
+        # Each device with a parent asks whether there is such an edge device.
+        "CREATE INDEX identities_by_edge_scope ON identities (device_scope) WHERE is_edge",
+        # Few are disabled: the others are counted as all but these.
+        "CREATE INDEX identities_disabled ON identities (module_id) WHERE status <> 'enabled'",
+    ),
 )

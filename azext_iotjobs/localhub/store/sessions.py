@@ -1,11 +1,9 @@
 """Stored MQTT sessions: the subscriptions of devices, which outlive connections and the hub."""
 
-import sqlite3
-
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.json_values import dump_json
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.row_reader import TEXT, RowReader, read_object
+from azext_iotjobs.localhub.store.row_reader import TEXT, RowReader, RowValues, read_object
 
 Filters = dict[str, int]  # topic filter -> QoS
 
@@ -35,7 +33,7 @@ class Sessions:
         self._database.change("DELETE FROM sessions WHERE device_id = ? AND module_id = ?", address.key)
 
 
-def _read(row: sqlite3.Row) -> Filters:
+def _read(row: RowValues) -> Filters:
     return {name: int(qos) for name, qos in read_object(row["filters"]).items()}
 
 

@@ -1,6 +1,5 @@
 """Import and export jobs: rows, and the errors of imported lines."""
 
-import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,7 +7,7 @@ from azext_iotjobs.localhub.clock import parse, render
 from azext_iotjobs.localhub.rules.json_values import dump_json
 from azext_iotjobs.localhub.rules.transfer_job import LIVE, TransferSpec, TransferStatus
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.row_reader import NUMBER, TEXT, TEXT_OR_NULL, RowReader, read_object
+from azext_iotjobs.localhub.store.row_reader import NUMBER, TEXT, TEXT_OR_NULL, RowReader, RowValues, read_object
 
 _LIVE = ", ".join(f"'{each.value}'" for each in LIVE)
 
@@ -91,7 +90,7 @@ class TransferJobs:
         return [(int(row["row_id"]), str(row["line"])) for row in self._database.rows(sql, (job_id, after, count))]
 
 
-def _read_job(row: sqlite3.Row) -> TransferJob:
+def _read_job(row: RowValues) -> TransferJob:
     return TransferJob(
         job_id=row["job_id"],
         spec=TransferSpec.read(read_object(row["spec"])),

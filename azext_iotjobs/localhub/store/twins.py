@@ -1,13 +1,12 @@
 """Twins: rows <-> states."""
 
-import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.json_values import dump_json
 from azext_iotjobs.localhub.rules.twin import Section, TwinState
 from azext_iotjobs.localhub.store.database import Database
-from azext_iotjobs.localhub.store.row_reader import NUMBER, TEXT, RowReader, read_object
+from azext_iotjobs.localhub.store.row_reader import NUMBER, TEXT, RowReader, RowValues, read_object
 
 STATE_COLUMNS = tuple(
     "twin_etag version tags desired desired_metadata desired_version reported reported_metadata "
@@ -26,12 +25,12 @@ class Twins:
         row = self._database.row("SELECT * FROM twins WHERE device_id = ? AND module_id = ?", address.key)
         return twin_of(row) if row else None
 
-    def create(self, address: Address, twin: TwinState) -> None:
-        """Add the twin of a new device or module."""
-        marks = ", ".join("?" * len(STATE_COLUMNS))
-        self._database.change(
+    def create_many(self, addresses: Iterable[Address], twin: TwinState) -> None:
+        """Add the twins of new devices or modules, which are alike."""
+        marks, values = ", ".join("?" * len(STATE_COLUMNS)), _values(twin)
+        self._database.change_many(
             f"INSERT INTO twins (device_id, module_id, {', '.join(STATE_COLUMNS)}) VALUES (?, ?, {marks})",
-            (*address.key, *_values(twin)),
+            [(*each.key, *values) for each in addresses],
         )
 
     def save(self, address: Address, twin: TwinState) -> int:
@@ -48,7 +47,7 @@ class Twins:
 COUNTERS = ("twin_etag", "version", "desired_version", "reported_version")
 
 
-def _twin_of(row: sqlite3.Row) -> TwinState:
+def _twin_of(row: RowValues) -> TwinState:
     if min(row[name] for name in COUNTERS) < 0:
         raise TypeError("a counter is negative")
     return TwinState(

@@ -18,8 +18,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from azext_iotjobs.localhub.testing.process import SEED_LIMIT_S, ready_line
-from azext_iotjobs.localhub.testing.running_hub import client_environment
+from azext_iotjobs.localhub.testing.process import ready_line
+from azext_iotjobs.localhub.testing.running_hub import SEED_LIMIT_S, client_environment
 
 NOT_STARTED = 1
 SECRETS = re.compile(r"SharedAccessKey=([^;]+)|[?&]sig=([^&]+)")

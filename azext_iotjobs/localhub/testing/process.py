@@ -18,12 +18,11 @@ from typing import IO, Any
 from azext_iotjobs.localhub.testing.child import module_environment
 from azext_iotjobs.localhub.testing.errors import LocalHubFailed, LocalHubNotStarted, LocalHubRefused
 from azext_iotjobs.localhub.testing.forked_hub import HUB_FORKS
-from azext_iotjobs.localhub.testing.running_hub import API_VERSION, RunningHub
+from azext_iotjobs.localhub.testing.running_hub import API_VERSION, SEED_LIMIT_S, RunningHub
 
 __all__ = ["API_VERSION", "LocalHub", "LocalHubFailed", "LocalHubRefused"]
 
 READY_LIMIT_S = 60.0  # a second is usual; a loaded machine may need more
-SEED_LIMIT_S = 600.0  # with a seed, which may have 100,000 devices
 END_LIMIT_S = 30.0
 LOG = "hub.log"
 ALL_PORTS = (  # an option, and where the hub reports its value

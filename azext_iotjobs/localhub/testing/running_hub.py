@@ -21,6 +21,7 @@ from azext_iotjobs.localhub.testing.snapshots import SNAPSHOT_PATH, SNAPSHOT_TYP
 
 API_VERSION = "2021-04-12"
 REQUEST_LIMIT_S = 330.0  # a direct method may take 300 s
+SEED_LIMIT_S = 1800.0  # a million devices, on a slow machine
 TOKEN_LIFE_S = 600
 DEVICE_TOKEN_LIFE_S = 3600
 
@@ -132,12 +133,20 @@ class RunningHub(HubSimulations):
         text = self._exchange(method, path, content, {"Content-Type": "application/json", **(headers or {})})
         return json.loads(text) if text else None
 
-    def _exchange(self, method: str, path: str, content: bytes | None, headers: Mapping[str, str]) -> bytes:
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        content: bytes | None,
+        headers: Mapping[str, str],
+        *,
+        limit_s: float = REQUEST_LIMIT_S,
+    ) -> bytes:
         """One REST call; gives the body of the response. Raises LocalHubRefused, LocalHubFailed."""
         target = f"{path}{'&' if '?' in path else '?'}api-version={API_VERSION}"
         context = ssl.create_default_context(cafile=self.ca_certificate_path)
         connection = http.client.HTTPSConnection(
-            self.device_host_name, self.https_port, timeout=REQUEST_LIMIT_S, context=context
+            self.device_host_name, self.https_port, timeout=limit_s, context=context
         )
         try:
             connection.request(method, target, content, {"Authorization": self._token(), **headers})
@@ -163,10 +172,10 @@ class RunningHub(HubSimulations):
         document: such as {"devices": [{"deviceId": "pump-1"}]}, or the path of a file with it, YAML or JSON.
         Raises LocalHubRefused; then nothing was created.
         """
-        if not isinstance(document, (str, Path)):
-            return dict(self.request("POST", "/_local/seed", document))
-        content = Path(document).read_bytes()
-        return dict(json.loads(self._exchange("POST", "/_local/seed", content, {"Content-Type": "application/yaml"})))
+        is_file = isinstance(document, (str, Path))
+        content = Path(document).read_bytes() if isinstance(document, (str, Path)) else json.dumps(document).encode()
+        headers = {"Content-Type": "application/yaml" if is_file else "application/json"}
+        return dict(json.loads(self._exchange("POST", "/_local/seed", content, headers, limit_s=SEED_LIMIT_S)))
 
     def export(self, *, keys: bool = False) -> dict[str, Any]:
         """What the hub holds, as a seed.

@@ -15,7 +15,8 @@ from azext_iotjobs.cli.fleet_job.documents import (
     render_waiting,
 )
 from azext_iotjobs.cli.fleet_job.event_documents import render_event
-from azext_iotjobs.cli.output.result_rows import COLUMNS, render_group
+from azext_iotjobs.cli.output.result_columns import COLUMNS
+from azext_iotjobs.cli.output.result_rows import render_group
 from azext_iotjobs.model import run_events as events
 from azext_iotjobs.model.fleet_job import Definition, FleetJob, Origin
 from azext_iotjobs.model.gates import Gates

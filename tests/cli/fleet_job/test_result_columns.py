@@ -12,7 +12,7 @@ import pytest
 
 from azext_iotjobs.cli.fleet_job import results
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
-from azext_iotjobs.cli.output.result_rows import CALL_COLUMNS, RUN_COLUMNS, RUN_DETAILS
+from azext_iotjobs.cli.output.result_columns import CALL_COLUMNS, RUN_COLUMNS, RUN_DETAILS
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.store.contract import Access
 from azext_iotjobs.model.errors import BadValue, HubAnswer, NotFound

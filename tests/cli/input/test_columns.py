@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.cli.input.columns import chosen_columns, twin_columns
-from azext_iotjobs.cli.output.result_rows import ALL_COLUMNS, COLUMNS, JOB_DETAILS
+from azext_iotjobs.cli.output.result_columns import ALL_COLUMNS, COLUMNS, JOB_DETAILS
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.twin_columns import FACTS, parse_twin_column
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from azext_iotjobs.cli.input.device_files import rows_of
 from azext_iotjobs.cli.input.device_tables import rows_in
 from azext_iotjobs.cli.output.csv_cells import cell
-from azext_iotjobs.cli.output.result_rows import COLUMNS
+from azext_iotjobs.cli.output.result_columns import COLUMNS
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.ids import DEVICE
 

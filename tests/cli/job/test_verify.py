@@ -14,7 +14,7 @@ from azext_iotjobs.cli.job import verify
 from azext_iotjobs.cli.job.options import VerifyingPlan, WaitPlan
 from azext_iotjobs.cli.job.report import report_after_wait
 from azext_iotjobs.cli.output.report_target import target_of
-from azext_iotjobs.cli.output.result_rows import CALL_COLUMNS, VERIFIED_COLUMNS
+from azext_iotjobs.cli.output.result_columns import CALL_COLUMNS, VERIFIED_COLUMNS
 from azext_iotjobs.cli.output.row_output import RowTarget
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import SystemClock

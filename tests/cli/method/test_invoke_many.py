@@ -11,7 +11,7 @@ import pytest
 from azext_iotjobs.cli.method import invoke_many
 from azext_iotjobs.cli.method.progress import MAX_ROWS, CallProgress, how_far
 from azext_iotjobs.cli.output.device_row_line import MAX_FAILURES, SHOWN_CHARACTERS, short_row
-from azext_iotjobs.cli.output.result_rows import CALL_COLUMNS
+from azext_iotjobs.cli.output.result_columns import CALL_COLUMNS
 from azext_iotjobs.cli.output.row_output import RowTarget
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.errors import ConflictingChoice, Unauthorized

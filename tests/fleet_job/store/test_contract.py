@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -371,6 +372,41 @@ def test_what_a_run_is_asked_for_at_each_step_is_read_again_once_anybody_has_cha
     other.runs.request_stop(stopped.run, StopRequest(kind=RequestKind.CANCEL, by="bob", reason=None, at=NOW))
     assert leased.snapshot(None).run.stop_request is not None
     other.close()
+
+
+def test_counts_are_those_that_another_process_reads_after_each_move_of_devices(
+    stores: Stores, leased: LeasedRun
+) -> None:
+    other = stores.open()
+    leased.snapshot(None)
+    begun = leased.devices.due(1, NOW, 10)
+    moves: tuple[Callable[[], None], ...] = (
+        lambda: leased.devices.write(NOW, ended=[], begun=begun),
+        lambda: leased.devices.write(NOW, ended=[ended(1), failed(2)]),
+        lambda: leased.devices.write(NOW, ended=[failed(3)], again=[4]),
+    )
+    for move in moves:
+        move()
+        seen, run = leased.snapshot(None), other.runs.get("job")
+        assert (seen.run.tally, seen.batch) == (run.tally, other.runs.current_batch(run))
+
+
+@pytest.mark.parametrize("is_own", [True, False], ids=["of this process", "of another process"])
+@pytest.mark.parametrize("comes_first", [True, False], ids=["before", "after"])
+def test_a_request_is_seen_whether_it_comes_before_or_after_devices_have_moved(
+    store: SqlStore, stores: Stores, leased: LeasedRun, is_own: bool, comes_first: bool
+) -> None:
+    asking = store if is_own else stores.open()
+    run = leased.snapshot(None).run
+    request = StopRequest(kind=RequestKind.STOP, by="bob", reason=None, at=NOW)
+    steps: list[Callable[[], None]] = [
+        lambda: asking.runs.request_stop(run, request),
+        lambda: leased.devices.write(NOW, ended=[], begun=leased.devices.due(1, NOW, 1)),
+    ]
+    for step in steps if comes_first else reversed(steps):
+        step()
+    seen = leased.snapshot(None).run
+    assert (seen.stop_request, seen.tally.calling) == (request, 1)
 
 
 def test_anybody_can_request_a_stop_and_a_cancel_stays_one(store: SqlStore, leased: LeasedRun) -> None:

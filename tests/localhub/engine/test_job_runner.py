@@ -9,11 +9,12 @@ from typing import Any
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.job_runner import JobRunner
 from azext_iotjobs.localhub.engine.links import Links, MethodResult
+from azext_iotjobs.localhub.engine.paced_selector import ROWS_AT_ONCE, PacedSelector
 from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.engine.selector import Selector
 from azext_iotjobs.localhub.engine.twin_service import TwinService
 from azext_iotjobs.localhub.rules.address import Address
-from azext_iotjobs.localhub.rules.job import DeviceStatus, JobSpec, JobStatus, JobType, MethodSpec
+from azext_iotjobs.localhub.rules.job import CANCELLABLE, DeviceStatus, JobSpec, JobStatus, JobType, MethodSpec
 from azext_iotjobs.localhub.rules.twin import new_twin
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import Identities, Identity
@@ -75,7 +76,9 @@ class Device:
 class Hub:
     """What a job runner needs, on one database; another one on the same database is the hub after a restart."""
 
-    def __init__(self, database: Database, clock: HandClock, quotas: Quotas | None = None) -> None:
+    def __init__(
+        self, database: Database, clock: HandClock, quotas: Quotas | None = None, *, rows_at_once: int = ROWS_AT_ONCE
+    ) -> None:
         self.clock = clock
         self.database = database
         self.links = Links()
@@ -83,7 +86,9 @@ class Hub:
         rows = Twins(database)
         self.identities = Identities(database, rows)
         self.twins = TwinService(rows, self.links, clock)
-        self.runner = JobRunner(database, self.jobs, Selector(database), self.twins, self.links, clock, quotas)
+        selector = Selector(database)
+        paced = PacedSelector(selector, rows_at_once=rows_at_once)
+        self.runner = JobRunner(database, self.jobs, selector, self.twins, self.links, clock, quotas, paced)
         self._running: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Hub":
@@ -354,3 +359,56 @@ def test_deleting_or_disabling_a_device_ends_its_connection(tmp_path: Path) -> N
             hub.ok("PUT", "/devices/off", json={**identity, "status": "disabled"}, headers={"If-Match": "*"})
             wait_until("none is connected", lambda: hub.ok("GET", "/_local/state")["connectedDeviceCount"] == 0)
             assert gone.calls == off.calls == []
+
+
+def test_a_job_on_more_devices_than_are_found_at_once_has_them_all_once_it_runs() -> None:
+    async def story(database: Database, clock: HandClock) -> None:
+        async with Hub(database, clock, rows_at_once=2) as hub:
+            ids = [f"d{number}" for number in range(7)]
+            hub.add(*ids)
+            hub.start(type=JobType.TWIN, method=None, desired={"fw": "4.1"}, condition="deviceId <> 'd3'")
+            await hub.until(lambda: hub.status() is JobStatus.COMPLETED)
+            operated = [row.address.device_id for row in hub.rows(DeviceStatus.COMPLETED)]
+            assert operated == [each for each in ids if each != "d3"]
+
+    run(story)
+
+
+def test_a_large_job_that_is_cancelled_while_it_begins_operates_nothing() -> None:
+    async def story(database: Database, clock: HandClock) -> None:
+        async with Hub(database, clock, rows_at_once=1) as hub:
+            hub.add("a", "b", "c", "d")
+            hub.start(type=JobType.TWIN, method=None, desired={"fw": "4.1"})
+            await hub.until(lambda: hub.rows(DeviceStatus.PENDING))
+            assert len(hub.rows(DeviceStatus.PENDING)) < 4 and hub.status() in CANCELLABLE
+            hub.jobs.set_status("job", JobStatus.CANCELLED, ended_at=clock.now())
+            await hub.until(lambda: not hub.rows(DeviceStatus.PENDING))
+            assert hub.status() is JobStatus.CANCELLED
+            assert hub.twins.get(Address("a")).desired.data == {}
+
+    run(story)
+
+
+def test_a_large_job_whose_beginning_was_interrupted_begins_anew() -> None:
+    async def story(database: Database, clock: HandClock) -> None:
+        async with Hub(database, clock, rows_at_once=1) as hub:
+            hub.add("a", "b", "c", "d")
+            hub.start(type=JobType.TWIN, method=None, desired={"fw": "4.1"})
+            await hub.until(lambda: hub.rows(DeviceStatus.PENDING))
+        async with Hub(database, clock, rows_at_once=1) as hub:
+            await hub.until(lambda: hub.status() is JobStatus.COMPLETED)
+            assert [row.address.device_id for row in hub.rows(DeviceStatus.COMPLETED)] == ["a", "b", "c", "d"]
+
+    run(story)
+
+
+def test_a_large_job_with_a_condition_that_cannot_be_read_fails_as_others_do() -> None:
+    async def story(database: Database, clock: HandClock) -> None:
+        async with Hub(database, clock, rows_at_once=1) as hub:
+            hub.add("a", "b", "c")
+            hub.start(condition="tags.site =")
+            await hub.until(lambda: hub.status() is JobStatus.FAILED)
+            job = hub.jobs.get("job")
+            assert job is not None and "SqlQueryParser: " in str(job.failure_reason)
+
+    run(story)

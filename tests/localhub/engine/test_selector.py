@@ -265,3 +265,19 @@ def test_a_query_that_takes_too_long_is_ended(two: Registry) -> None:
     with pytest.raises(QueryError, match="more than 0 s"):
         hasty.groups(parse_query(text), after="", count=1)
     assert two.groups(text)[0][1] == {"$1": 0}
+
+
+@pytest.mark.parametrize("site", ["3", "a b", "a/b", 'a"b', "a\\b", "\u00e9", "", "it's", "%", "null", "\t", "x" * 300])
+def test_a_text_is_found_however_it_is_written_in_the_document(site: str) -> None:
+    with registry() as some:
+        some.add("same", {"site": site})
+        some.add("other", {"site": f"{site}."})
+        some.add("elsewhere", {"city": site})
+        some.add("none")
+        some.add("number", {"site": 3})
+        text = json.dumps(site)
+        assert some.found(f"SELECT * FROM devices WHERE tags.site = {text}") == ["same"]
+        assert some.found(f"SELECT * FROM devices WHERE {text} = tags.site AND status = 'enabled'") == ["same"]
+        assert some.found(f"SELECT * FROM devices WHERE NOT tags.site = {text}") == ["other"]
+        assert some.found(f"SELECT * FROM devices WHERE tags.site = {text} OR deviceId = 'none'") == ["same", "none"]
+        assert some.found(f"SELECT * FROM devices WHERE tags.site <> {text}") == ["other"]

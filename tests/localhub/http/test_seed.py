@@ -10,6 +10,7 @@ import pytest
 from azext_iotjobs.localhub.testing import LocalHub, LocalHubFailed, LocalHubRefused
 from tests.helpers.device_certificates import make
 from tests.helpers.hub_process import HubProcess
+from tests.helpers.waiting import wait_until
 
 KEY = "MDEyMzQ1Njc4OWFiY2RlZg=="
 ROOT = make("root", ca=True)
@@ -210,3 +211,50 @@ def test_others_are_answered_while_a_seed_is_read(tmp_path: Path) -> None:
             answers += 1
         assert "more than 2,000,000 values" in reading.result().text
     assert answers > 3
+
+
+def test_others_are_served_while_devices_are_created(other: LocalHub) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        creating = threads.submit(other.seed, {"devices": [{"deviceId": "pump-{00001..10000}"}]})
+        seen = set()
+        while not creating.done():
+            counts = other.request("POST", "/devices/query", {"query": "SELECT COUNT() AS n FROM devices"})
+            seen.add(counts[0]["n"])
+        assert creating.result() == {"created": {"devices": 10_000}, "existing": {}}
+    assert any(0 < count < 10_000 for count in seen), f"nobody saw it half done: {seen}"
+
+
+def test_a_device_may_be_the_child_of_one_whose_id_begins_with_its_own(other: LocalHub) -> None:
+    edge = {"capabilities": {"iotEdge": True}}
+    other.seed({"devices": [{"deviceId": "pump", "parentDeviceId": "pump-1"}, {"deviceId": "pump-1", **edge}]})
+    parent, child = (other.request("GET", f"/devices/{each}") for each in ("pump-1", "pump"))
+    assert child["deviceScope"] == parent["deviceScope"]
+
+
+def test_what_is_there_is_not_judged_by_a_seed(other: LocalHub) -> None:
+    other.create_device("pump-1")
+    again = {"devices": [{"deviceId": "pump-1", "status": "off", "parentDeviceId": "gone"}, {"deviceId": "pump-2"}]}
+    assert other.seed(again) == {"created": {"devices": 1}, "existing": {"devices": 1}}
+
+
+def test_new_modules_of_a_disabled_device_are_refused_before_anything_is_created(other: LocalHub) -> None:
+    item = {"deviceId": "off", "status": "disabled", "modules": [{"moduleId": "motor"}]}
+    with pytest.raises(LocalHubRefused, match=r"devices\[1\].modules\[0\]: The device 'off' is .*disabled"):
+        other.seed({"devices": [{"deviceId": "first"}, item]})
+    assert other.request("GET", "/devices") == []
+
+
+def test_a_hub_that_is_stopped_while_it_creates_its_seed_ends(tmp_path: Path) -> None:
+    (file := tmp_path / "fleet.yaml").write_text("devices: [{deviceId: 'pump-{000001..300000}'}]", encoding="utf-8")
+    hub = LocalHub("--log-level", "info", seed=file, data_dir=tmp_path / "hub")
+    with ThreadPoolExecutor(1) as threads:
+        starting = threads.submit(hub.start)
+        wait_until("devices are created", lambda: _size(tmp_path / "hub") > 3_000_000)
+        hub.process.terminate()
+        with pytest.raises(LocalHubFailed) as caught:
+            starting.result()
+    assert caught.value.exit_code == 0 and "Traceback" not in caught.value.errors
+
+
+def _size(folder: Path) -> int:
+    return sum(each.stat().st_size for each in folder.glob("hub.db*"))

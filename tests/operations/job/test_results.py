@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.cli.output.result_rows import COLUMNS, render_result
+from azext_iotjobs.cli.output.result_columns import COLUMNS
+from azext_iotjobs.cli.output.result_rows import render_result
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.result_codec import parse_result
 from azext_iotjobs.model.outcome import parse_success_status
@@ -185,7 +186,8 @@ import json, re, sys
 from azext_iotjobs.cli.output.row_output import RowTarget
 from azext_iotjobs.cli.output.row_writer import write
 from azext_iotjobs.clients.hub import HubClient
-from azext_iotjobs.cli.output.result_rows import COLUMNS, render_result
+from azext_iotjobs.cli.output.result_columns import COLUMNS
+from azext_iotjobs.cli.output.result_rows import render_result
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.operations.job.results import read
 from tests.helpers.transport_double import TransportDouble

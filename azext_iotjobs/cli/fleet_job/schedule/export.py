@@ -18,6 +18,7 @@ from azext_iotjobs.cli.fleet_job.child_process import typed_options
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
 from azext_iotjobs.cli.fleet_job.schedule import units, workloads
 from azext_iotjobs.cli.fleet_job.schedule.workloads import Pods
+from azext_iotjobs.cli.fleet_job.team_store import LOGIN
 from azext_iotjobs.cli.input.durations import duration_s
 from azext_iotjobs.cli.input.option_groups import takes_option_groups
 from azext_iotjobs.cli.input.option_groups import typed_options as typed_options_of
@@ -107,6 +108,11 @@ def export(
     if write is None:
         if client.typed("auth_type") == "login":
             raise ConflictingChoice("--auth-type login: nobody is signed in where a pod runs; its secret has a key.")
+        if client.team is not None and client.team.auth == LOGIN:
+            raise ConflictingChoice(
+                "--store-auth login: nobody is signed in where a pod runs; its secret has a password.",
+                hint="--store-auth password",
+            )
         found = _pods(words, fleet_job_id, every, pods)._replace(in_database=client.team is not None)
         return _export_pods(found, our_output_dir, overwrites=overwrite)
     pods.check_alone()

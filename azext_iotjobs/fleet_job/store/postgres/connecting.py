@@ -2,7 +2,7 @@
 
 import os
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from psycopg import conninfo
 
 from azext_iotjobs.fleet_job.store.holder import current_user
 from azext_iotjobs.fleet_job.store.postgres.errors import BUSY_S, not_reached
-from azext_iotjobs.fleet_job.store.postgres.place import Place, are_near
+from azext_iotjobs.fleet_job.store.postgres.place import Place, is_near
 from azext_iotjobs.model.errors import BadValue, StateUnusable
 
 Password = Callable[[], str]  # asked for at each connection: a token lives about an hour
@@ -36,7 +36,7 @@ def connect(place: Place, password: Password | None) -> "psycopg.Connection[Any]
         given = conninfo.conninfo_to_dict(place.url)
     except psycopg.ProgrammingError as err:
         raise BadValue(f"The store's URL {place.shown} cannot be read: {str(err).strip()}.") from err
-    options = {**_defaults(place, given), **given}
+    options = {**defaults(place, given), **given}
     if password is not None:
         options["password"] = password()
     try:
@@ -52,19 +52,8 @@ def connect(place: Place, password: Password | None) -> "psycopg.Connection[Any]
     return connection
 
 
-def is_near(place: Place) -> bool:
-    """Whether nobody can listen on the way to it: what a URL leaves out, libpq takes from the environment."""
-    host = "" if place.has_host else os.environ.get("PGHOST", "")
-    address = "" if place.has_address else os.environ.get("PGHOSTADDR", "")
-    return place.is_near and "PGSERVICE" not in os.environ and are_near(host) and are_near(address)
-
-
-def is_verified(place: Place) -> bool:
-    """Whether a server that is not near has to show a certificate, which is verified."""
-    return place.is_verified and (place.has_mode or os.environ.get("PGSSLMODE", "verify").startswith("verify"))
-
-
-def _defaults(place: Place, given: dict[str, Any]) -> dict[str, Any]:
+def defaults(place: Place, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What libpq is told where neither the URL nor its variables say otherwise. given: what the URL says."""
     found: dict[str, Any] = {
         "connect_timeout": CONNECT_S,
         "application_name": f"iotjobs {current_user()} {os.getpid()}"[:63],
@@ -74,7 +63,7 @@ def _defaults(place: Place, given: dict[str, Any]) -> dict[str, Any]:
         "tcp_user_timeout": 1000 * SILENT_S,
         "client_encoding": "UTF8",
     }
-    if "sslmode" not in given and "PGSSLMODE" not in os.environ and not is_near(place):
+    if "sslmode" not in given and "PGSSLMODE" not in os.environ and not is_near(place, os.environ):
         found["sslmode"] = "verify-full"
     verifies = str(given.get("sslmode", found.get("sslmode", ""))).startswith("verify")
     if verifies and "sslrootcert" not in given and "PGSSLROOTCERT" not in os.environ:

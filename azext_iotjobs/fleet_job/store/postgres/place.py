@@ -6,6 +6,7 @@ for passwords, which may not stand there: other users see arguments of processes
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
@@ -72,7 +73,7 @@ def parse_place(text: str) -> Place:
     named = [name for name, _ in _hosts(url.netloc)]
     names = {name for name, _ in typed}
     hosts = [*map(unquote, named), *(value for name, value in typed if name in ("host", "hostaddr"))]
-    near = "service" not in names and all(map(are_near, hosts))
+    near = "service" not in names and all(map(_are_near, hosts))
     place = f"{url.scheme}://{url.netloc}{url.path}" + (f"?{rest}" if rest else "")
     shown = f"{url.scheme}://{url.netloc}{url.path}" + (f"?schema={schema}" if schemas else "")
     has_user = bool(url.username) or any(name == "user" for name, _ in typed)
@@ -95,7 +96,19 @@ def _hosts(netloc: str) -> list[tuple[str, str]]:
     return found
 
 
-def are_near(hosts: str) -> bool:
+def is_near(place: Place, environ: Mapping[str, str]) -> bool:
+    """Whether nobody can listen on the way to it: what a URL leaves out, libpq takes from the environment."""
+    host = "" if place.has_host else environ.get("PGHOST", "")
+    address = "" if place.has_address else environ.get("PGHOSTADDR", "")
+    return place.is_near and "PGSERVICE" not in environ and _are_near(host) and _are_near(address)
+
+
+def is_verified(place: Place, environ: Mapping[str, str]) -> bool:
+    """Whether a server that is not near has to show a certificate, which is verified."""
+    return place.is_verified and (place.has_mode or environ.get("PGSSLMODE", "verify").startswith("verify"))
+
+
+def _are_near(hosts: str) -> bool:
     """Whether nobody can listen on the way to hosts, as libpq lists them."""
     return all(map(_is_near, hosts.split(",")))
 

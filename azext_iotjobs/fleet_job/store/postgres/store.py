@@ -9,7 +9,7 @@ from azext_iotjobs.fleet_job.store.postgres.place import Place
 from azext_iotjobs.fleet_job.store.sql.store import SqlStore
 from azext_iotjobs.fleet_job.store.sqlite.database import SqliteDatabase
 
-NOWHERE = Path("/dev/null/no-store")
+NOWHERE = Path("\0")  # no file can be there
 
 
 class _EmptyDatabase(SqliteDatabase):
@@ -17,12 +17,14 @@ class _EmptyDatabase(SqliteDatabase):
 
     def __init__(self, server: PostgresDatabase) -> None:
         self._server = server
+        self._is_open = False
         super().__init__(NOWHERE, Access.READ)
+        self._is_open = True
 
     @property
     def is_there(self) -> bool:
         """Whether somebody has made it meanwhile."""
-        return self._server.is_there
+        return self._is_open and self._server.is_there
 
     def close(self) -> None:
         """Close it."""

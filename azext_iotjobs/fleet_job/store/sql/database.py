@@ -3,12 +3,19 @@
 from collections.abc import Hashable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from azext_iotjobs.fleet_job.store.sql.dialect import Dialect
 from azext_iotjobs.fleet_job.store.sql.stored_row import StoredRow
 
 LAST = 2**62  # as a limit: there is none
+
+
+class TwoVersions(NamedTuple):
+    """A version of a database that tells changes of others from those of this connection."""
+
+    of_others: int
+    own: int
 
 
 class Database(Protocol):
@@ -29,7 +36,10 @@ class Database(Protocol):
         """
 
     def version(self) -> Hashable | None:
-        """Another one after each change, whoever makes it; None within a transaction, which may be taken back."""
+        """Another one after each change, whoever makes it; None within a transaction, which may be taken back.
+
+        TwoVersions where it is known whose change it was.
+        """
 
     def lease_clock(self, now: datetime) -> float:
         """What the clock says by which leases expire, in Unix seconds. now: what the clock of this machine says."""

@@ -41,7 +41,7 @@ class DeviceRows:
     ) -> None:
         """Record in one transaction how attempts ended, were not made, or broke off, and which begin."""
         key, epoch = self._lease.key, self._lease.epoch
-        with self._lease.transaction(now):
+        with self._lease.transaction_of_devices(now):
             self._database.change_many(
                 "UPDATE device SET state = ?, tries = ?, began_at = ?, ended_at = ?, error_class = ?, error_code = ?, "
                 "error_text = ?, method_status = ?, payload = ?, due_at = ?, verify_by = ?, verified_at = NULL, "

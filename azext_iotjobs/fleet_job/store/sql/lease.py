@@ -5,13 +5,13 @@ process that was suspended and comes back after another one took over changes no
 is written before each effect.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
 from azext_iotjobs.fleet_job.store.holder import Holder, is_gone
 from azext_iotjobs.fleet_job.store.sql import rows
-from azext_iotjobs.fleet_job.store.sql.database import Database
+from azext_iotjobs.fleet_job.store.sql.database import Database, TwoVersions
 from azext_iotjobs.fleet_job.unfinished import executed_by
 from azext_iotjobs.model.errors import LeaseLost, NotFound
 from azext_iotjobs.model.run import Run
@@ -26,6 +26,9 @@ class HeldLease:
     def __init__(self, database: Database, key: int, epoch: int, now: datetime) -> None:
         self.key = key
         self.epoch = epoch
+        # The database's last version since which nothing but rows of devices was changed, with what is counted of them,
+        # and the heartbeat; whoever reads the rest of the run sets it, and reads it again once there is another one.
+        self.version_of_devices: Hashable | None = None
         self._database = database
         self._beat_at = now
 
@@ -75,6 +78,19 @@ class HeldLease:
                 )
             yield
         self._beat_at = now
+
+    @contextmanager
+    def transaction_of_devices(self, now: datetime) -> Iterator[None]:
+        """The same, for what changes nothing but rows of devices, and with them what is counted of them."""
+        read = self.version_of_devices
+        is_told_apart = isinstance(read, TwoVersions) and read == self._database.version()
+        with self.transaction(now):
+            yield
+        if not is_told_apart:
+            return
+        after = self._database.version()
+        if isinstance(after, TwoVersions) and isinstance(read, TwoVersions) and after.of_others == read.of_others:
+            self.version_of_devices = after
 
     def beat(self, now: datetime) -> None:
         """Renew the lease when it is time to. Raises LeaseLost."""

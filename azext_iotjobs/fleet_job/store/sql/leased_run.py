@@ -62,11 +62,12 @@ class SqlLeasedRun:
         self._lease.release()
 
     def snapshot(self, retry: Retry | None) -> RunSnapshot:
-        """What the rows say now; they are read again only once something was changed."""
+        """What the rows say now; they are read again only once something was changed, and only what may have been."""
         version = self._database.version()
         if self._snapshot is None or version is None or version != self._version:
-            self._snapshot = self._read_snapshot()
-            self._version = version
+            is_of_devices = version is not None and version == self._lease.version_of_devices
+            self._snapshot = self._counted_anew(self._snapshot) if is_of_devices else self._read_snapshot()
+            self._version = self._lease.version_of_devices = version
         found = self._snapshot
         if found.batch is not None or retry is None or found.run.state is not RunState.RUNNING:
             return found
@@ -83,6 +84,16 @@ class SqlLeasedRun:
             self._lease.epoch,
         )
         return RunSnapshot(run=run, batch=batch, cut_off_count=cut_off, retry_count=0, retry_round=1)
+
+    def _counted_anew(self, before: RunSnapshot | None) -> RunSnapshot:
+        """The same after nothing but devices have moved, which is so at most steps of a run."""
+        if before is None:
+            return self._read_snapshot()
+        run = replace(before.run, tally=self._runs.tally(self.key, 0))
+        batch = before.batch
+        if batch is not None:
+            batch = replace(batch, tally=self._runs.tally(self.key, batch.ordinal))
+        return replace(before, run=run, batch=batch)
 
     def begin(
         self,

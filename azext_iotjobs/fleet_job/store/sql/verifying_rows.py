@@ -46,7 +46,7 @@ class VerifyingRows:
 
     def write(self, now: datetime, ended: Iterable[VerifiedAttempt]) -> None:
         """Record in one transaction what looks at their twins have decided."""
-        with self._lease.transaction(now):
+        with self._lease.transaction_of_devices(now):
             self._database.change_many(
                 "UPDATE device SET state = ?, verified_at = ?, reported = ?, error_class = ?, error_code = ?, "
                 "error_text = ?, due_at = ?, offline_since = coalesce(?, offline_since), "
@@ -67,7 +67,7 @@ class VerifyingRows:
 
     def fail_verified(self, now: datetime, ended: Iterable[VerifiedAttempt]) -> None:
         """Record in one transaction that devices that were verified are not any more."""
-        with self._lease.transaction(now):
+        with self._lease.transaction_of_devices(now):
             self._database.change_many(
                 "UPDATE device SET state = 'failed', reported = ?, error_class = ?, error_code = ?, error_text = ? "
                 "WHERE run = ? AND seq = ? AND state = 'completed'",

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from azext_iotjobs.fleet_job.store.contract import Access
+from azext_iotjobs.fleet_job.store.sql.database import TwoVersions
 from azext_iotjobs.fleet_job.store.sql.dialect import Dialect
 from azext_iotjobs.fleet_job.store.sqlite.file_row import FileRow
 from azext_iotjobs.fleet_job.store.sqlite.schema import MIGRATIONS
@@ -130,13 +131,13 @@ class SqliteDatabase:
             finally:
                 self._depth -= 1
 
-    def version(self) -> tuple[int, int] | None:
+    def version(self) -> TwoVersions | None:
         """Another one after each change, whoever makes it; None within a transaction, which may be taken back."""
         if self._depth:
             return None
         with self._in_our_words():
             (of_others,) = self._connection.execute("PRAGMA data_version").fetchone()
-        return of_others, self._connection.total_changes
+        return TwoVersions(of_others, self._connection.total_changes)
 
     def lease_clock(self, now: datetime) -> float:
         """What the clock says by which leases expire: this machine's."""

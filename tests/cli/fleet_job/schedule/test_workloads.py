@@ -12,6 +12,7 @@ from azext_iotjobs.cli.fleet_job.context import FleetJobContext
 from azext_iotjobs.cli.fleet_job.schedule import workloads
 from azext_iotjobs.cli.fleet_job.schedule.export import _object_name, export
 from azext_iotjobs.cli.fleet_job.schedule.workloads import Pods
+from azext_iotjobs.cli.fleet_job.team_store import TeamStore
 from azext_iotjobs.cli.output import kubernetes
 from azext_iotjobs.fleet_job.store.contract import Access
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
@@ -83,8 +84,11 @@ def test_every_fleet_job_has_objects_of_its_own(ids: list[str]) -> None:
         kubernetes.check_name(each, "name", 52)
 
 
-def exported(folder: Path, typed: dict[str, Any], **options: Any) -> Any:
-    context = FleetJobContext(SimpleNamespace(), typed, str(folder), None, Access.READ)
+TEAM = TeamStore("postgresql://ann@db.example.com/fleet", "password", None, is_typed=True)
+
+
+def exported(folder: Path, typed: dict[str, Any], team: TeamStore | None = None, **options: Any) -> Any:
+    context = FleetJobContext(SimpleNamespace(), typed, None if team else str(folder), None, Access.READ, team=team)
     return export(SimpleNamespace(), context, kubernetes=True, **options)
 
 
@@ -96,6 +100,17 @@ def test_stdout_has_the_manifest_alone(tmp_path: Path, capsys: pytest.CaptureFix
     words = list(words_of(container, {"HOME": "expanded"}))
     for option, value in (("--hub-name", "myhub"), ("--resource-group", "rg $(HOME) 1"), ("--auth-type", "key")):
         assert words[words.index(option) + 1] == value
+
+
+def test_what_was_typed_of_a_teams_store_is_in_the_secret_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    exported(tmp_path, {}, TEAM, image="az:1", loop=True)
+    text = capsys.readouterr().out
+    assert "db.example.com" not in text and "PersistentVolumeClaim" not in text
+    spec = one_of_kind(text, "Deployment")["spec"]
+    assert "strategy" not in spec, "pods of a database may be replaced one by one"
+    assert "IOTJOBS_STORE=…" in caplog.text and "PGPASSWORD=…" in caplog.text
 
 
 def test_a_manifest_is_written_into_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,6 +127,7 @@ REFUSED: tuple[tuple[type[Exception], str, dict[str, Any], dict[str, Any]], ...]
     (ConflictingChoice, "--every is how often", {}, {"image": "a", "loop": True, "every": "5m"}),
     (BadValue, "--every", {}, {"image": "a", "every": "7m"}),
     (ConflictingChoice, "--auth-type login", {"auth_type": "login"}, {"image": "a"}),
+    (ConflictingChoice, "--store-auth login", {}, {"image": "a", "team": TEAM._replace(auth="login")}),
 )
 
 

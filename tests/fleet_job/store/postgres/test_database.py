@@ -5,6 +5,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from azext_iotjobs.model.errors import (
     StateUnreachable,
     StateUnusable,
 )
+from azext_iotjobs.model.occurrence import OccurrenceState
 from azext_iotjobs.model.run import RequestKind, StopRequest
 from azext_iotjobs.model.run_state import RunEvent
 from tests.fleet_job.store.test_contract import HOLDER, NOW, OTHER, failed, new_run, save
@@ -247,6 +249,33 @@ def test_runs_do_not_wait_for_each_other_but_for_whoever_changes_anything(opened
         leased.beat(NOW + timedelta(seconds=20))
     leased.beat(NOW + timedelta(seconds=20))
     second.groups.save("h", "north", "*")
+
+
+def test_twenty_schedulers_start_each_occurrence_once(opened: Opened, url: str) -> None:
+    first = opened(url)
+    names = [f"job{number}" for number in range(4)]
+    for name in names:
+        save(first, name)
+    barrier = threading.Barrier(20)
+    made: list[tuple[str, int]] = []
+
+    def scheduler(number: int) -> None:
+        own = opened(url)
+        holder = replace(HOLDER, owner=f"host {number}", machine=f"host {number}")
+        barrier.wait(60)
+        for name in names:
+            claim = own.occurrences.claim(name, NOW, holder, NOW)
+            if claim is not None:
+                made.append((name, new_run(own, name=name, claim=claim.key).number))
+
+    threads = [threading.Thread(target=scheduler, args=(number,)) for number in range(20)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(120)
+    assert sorted(made) == [(name, 1) for name in names]
+    found = [first.occurrences.get(name, NOW) for name in names]
+    assert [each and each.state for each in found] == [OccurrenceState.STARTED] * 4
 
 
 def test_a_snapshot_is_read_again_once_anybody_has_changed_something(opened: Opened, url: str) -> None:
