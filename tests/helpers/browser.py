@@ -61,8 +61,9 @@ class Browser:
         return list(driver.get_log(kind))
 
     def one(self, selector: str) -> WebElement:
-        """The first element that a CSS selector finds."""
-        return self.driver.find_element(By.CSS_SELECTOR, selector)
+        """The first element that a CSS selector finds, once there is one."""
+        found = WebDriverWait(self.driver, LIMIT_S).until(lambda _: self.all(selector), f"not seen: {selector}")
+        return found[0]
 
     def all(self, selector: str) -> list[WebElement]:
         """Every element that a CSS selector finds."""
