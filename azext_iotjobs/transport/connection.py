@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import requests
+import urllib3.exceptions
 
 from azext_iotjobs.model.errors import CannotConnect, HubFault
 from azext_iotjobs.model.target import HubTarget
@@ -99,8 +100,11 @@ class HubConnection:
 
         Raises requests' RequestException, LocationParseError, OSError; HubFault for an answer that is too long.
         """
-        if self._kept is not None and self.is_ready and (data := self.rendered(sent)) is not None:
-            return self._by_kept(sent, data)
+        if self._kept is not None:
+            if not self.is_ready:
+                self._kept.close()  # `requests` would take it for usable
+            elif (data := self.rendered(sent)) is not None:
+                return self._by_kept(sent, data)
         return self._by_requests(sent)
 
     def rendered(self, sent: Sent) -> bytes | None:
@@ -125,7 +129,7 @@ class HubConnection:
         with self.errors_of_requests():
             kept.sock.settimeout(sent.timeout_s)
             with read_by_the_libraries(kept, sent.method, answer.read) as response:
-                return Answer(response.status_code, response.headers, _bounded_body(response))
+                return self._read(response)
 
     @contextmanager
     def errors_of_requests(self) -> Iterator[None]:
@@ -141,7 +145,7 @@ class HubConnection:
                 raise _too_long(err.status) from err
             if isinstance(err, requests.exceptions.RequestException):
                 raise
-            if isinstance(err, (OSError, http.client.HTTPException)):
+            if isinstance(err, (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError)):
                 raise requests.exceptions.ConnectionError(err) from err
             raise
 
@@ -176,7 +180,17 @@ class HubConnection:
             self._kept = answer.raw.connection
             if sent.keeps_encoding:
                 answer.raw.headers.pop("Content-Encoding", None)  # urllib3 undoes what it finds there; ours stays so
-            return Answer(answer.status_code, answer.headers, _bounded_body(answer))
+            return self._read(answer)
+
+    def _read(self, answer: requests.Response) -> Answer:
+        """What the libraries read, unless it is no answer; what might follow it is not taken for the next one."""
+        is_interim = answer.status_code < 200  # the libraries take some of them for answers
+        says_too_much = answer.status_code in (204, 304) and answer.headers.get("content-length", "0") != "0"
+        if self._kept is not None and (is_interim or says_too_much):
+            self._kept.close()
+        if is_interim:
+            raise requests.exceptions.ConnectionError(f"{answer.status_code} is no answer to a request")
+        return Answer(answer.status_code, answer.headers, _bounded_body(answer))
 
 
 def _bounded_body(answer: requests.Response) -> bytes:

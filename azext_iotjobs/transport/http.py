@@ -260,7 +260,8 @@ def _log_response(response: Response, client_id: str, after_s: float) -> None:
     code, request_id = (response.headers.get(name) for name in ("iothub-errorcode", "x-ms-request-id"))
     logger.debug(
         "%s: %d %s after %.3f s, request id %s: %s",
-        *(client_id, response.status, code or "", after_s, request_id, Shown(response.body)),
+        *(client_id, response.status, Shown(code) if code else "", after_s, Shown(request_id or "none")),
+        Shown(response.body),
     )
 
 

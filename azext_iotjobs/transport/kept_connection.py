@@ -13,6 +13,8 @@ Source: RFC 9112 (HTTP/1.1).
 import http.client
 import io
 import re
+import ssl
+import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -34,6 +36,8 @@ PLAIN = re.compile(r"[\x20-\x7e]*")  # what a header may have that every encodin
 STATUS_LINE = re.compile(r"HTTP/1\.1 ([2-5]\d\d)(?: .*)?")
 READ_BYTES = 16 * 1024  # what one TLS record holds
 MAX_HEAD_BYTES = 64 * 1024  # longer ones are http.client's to refuse
+LENGTH = re.compile(r"[0-9]+")
+MOST_DIGITS = 15  # of a length; with more it is longer than anything that is taken
 ALWAYS_EMPTY = (204, 304)
 LIBRARYS = ("transfer-encoding", "content-encoding", "trailer", "upgrade")  # headers of answers that are not plain
 
@@ -100,7 +104,11 @@ def rendered(
 
 def is_ready(connection: "HTTPConnection") -> bool:
     """Whether a request can be sent on it: it is open, and the hub has not ended it."""
-    return connection.sock is not None and not is_connection_dropped(connection)
+    sock: Any = connection.sock
+    if sock is None or is_connection_dropped(connection):
+        return False
+    # What TLS holds already, no selector sees: it answers no request that is still to be sent.
+    return not (isinstance(sock, ssl.SSLSocket) and sock.pending())
 
 
 @lru_cache(maxsize=16)  # thousands of calls have the same
@@ -146,7 +154,7 @@ class AnswerReader:
         if self._left > 0:
             return None
         body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        ends = self._left < 0 or head.headers.get("connection", "").lower() == "close"
+        ends = self._left < 0 or "close" in head.headers.get("connection", "").lower()
         return PlainAnswer(head.status, head.headers, body[: head.size], ends)
 
 
@@ -178,14 +186,18 @@ def exchange(connection: "HTTPConnection", data: bytes, timeout_s: float, most_b
 
 
 def read_by_the_libraries(connection: "HTTPConnection", method: str, read: bytes) -> requests.Response:
-    """An answer as `requests` gives it, with its body not yet read. Raises HTTPException, OSError."""
+    """An answer as `requests` gives it, with its body not yet read. Raises HTTPException, HTTPError, OSError."""
     source: Any = _Source(read, connection.sock)
     raw = http.client.HTTPResponse(source, method=method)
     try:
         raw.begin()
+        return _answer_of(connection, method, raw)
     except BaseException:
         raw.close()
         raise
+
+
+def _answer_of(connection: "HTTPConnection", method: str, raw: http.client.HTTPResponse) -> requests.Response:
     headers = urllib3.HTTPHeaderDict(raw.msg.items())
     if raw.will_close:
         connection.close()  # the answer has the socket's file, and reads on
@@ -241,9 +253,10 @@ class _Head(NamedTuple):
 
 def _parsed(head: bytes) -> _Head | None:
     """None: it is not plain."""
-    first, *lines = head.decode("latin-1").split("\r\n")
+    text = head.decode("latin-1")
+    first, *lines = text.split("\r\n")
     found = STATUS_LINE.fullmatch(first)
-    if found is None:
+    if found is None or not len(lines) == text.count("\n") == text.count("\r"):
         return None
     status = int(found[1])
     headers: dict[str, str] = {}
@@ -254,6 +267,6 @@ def _parsed(head: bytes) -> _Head | None:
             return None
         headers[name] = value.strip(" \t")
     size = headers.get("content-length", "0" if status in ALWAYS_EMPTY else "")
-    if not (size.isascii() and size.isdecimal()) or (status in ALWAYS_EMPTY and size != "0"):
+    if LENGTH.fullmatch(size) is None or (status in ALWAYS_EMPTY and size != "0"):
         return None
-    return _Head(status, LowerCaseHeaders(headers), int(size))
+    return _Head(status, LowerCaseHeaders(headers), int(size) if len(size) <= MOST_DIGITS else sys.maxsize)

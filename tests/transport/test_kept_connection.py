@@ -2,9 +2,10 @@
 
 import gzip
 import http.server
+import io
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -206,9 +207,10 @@ def test_an_answer_is_read_however_it_comes_and_the_connection_is_kept(
         write(b'HTTP/1.1 200 OK\r\n\r\n{"n": 1}', closes=True),
         write(b'HTTP/1.0 200 OK\r\nContent-Length: 8\r\n\r\n{"n": 1}'),
         write(PLAIN.replace(b"Content", b"Connection: Close\r\nContent") + b'{"n": 1}', closes=True),
+        write(PLAIN.replace(b"Content", b"Connection: keep-alive, close\r\nContent") + b'{"n": 1}'),
         write(PLAIN + b'{"n": 1}HTTP/1.1 200 OK\r\n\r\n'),
     ],
-    ids=["ends with it", "of HTTP/1.0", "that says so", "with more behind it"],
+    ids=["ends with it", "of HTTP/1.0", "that says so", "that says so among others", "with more behind it"],
 )
 def test_after_an_answer_that_ends_a_connection_another_is_opened(
     serve: Serve, answer: Handler, transport_to: MakeTransport
@@ -267,8 +269,23 @@ def test_a_connection_that_the_hub_has_ended_meanwhile_costs_no_call(serve: Serv
         write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{", closes=True),
         write(b"HTTP/1.1 200 OK\r\nX-Long: " + b"a" * 100_000 + b"\r\n\r\n"),
         write(b"no HTTP at all\r\n\r\n"),
+        write(PLAIN.replace(b"\r\n\r\n", b"\r\nContent-Length: 9\r\n\r\n") + b'{"n": 1}'),
+        write(PLAIN.replace(b"OK\r\n", b"OK\r\nX-A: 1\nContent-Length: 3\r\n") + b'{"n": 1}'),
+        write(b"HTTP/1.1 103 Early Hints\r\n\r\n", PLAIN + b'{"n": 1}'),
+        write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"),
     ],
-    ids=["with nothing", "in its head", "in its body", "in a chunk", "with a head without end", "as something else"],
+    ids=[
+        "with nothing",
+        "in its head",
+        "in its body",
+        "in a chunk",
+        "with a head without end",
+        "as something else",
+        "with two lengths",
+        "with a header in a header",
+        "with something before it",
+        "as another protocol",
+    ],
 )
 def test_an_answer_that_breaks_off_is_a_lost_link_and_nothing_is_sent_again(
     serve: Serve, answer: Handler, transport_to: MakeTransport
@@ -300,10 +317,54 @@ def test_an_answer_that_comes_too_late_is_not_taken_for_the_next_ones(
     assert connections(server) == [0, 0, 1]
 
 
-@pytest.mark.parametrize("announced", [b"Content-Length: %d", b"Transfer-Encoding: chunked"])
+STRAY = b'HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n{"n": 9}'
+
+
+@pytest.mark.parametrize("before", [0, 1], ids=["the first", "a later"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        # As much as is read at once, so that TLS holds what follows.
+        write(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b'8\r\n{"n": 1}\r\n0\r\n\r\n'.ljust(io.DEFAULT_BUFFER_SIZE) + STRAY,
+        ),
+        write(b"HTTP/1.1 204 Nothing\r\nContent-Length: %d\r\n\r\n" % len(STRAY), STRAY),
+        write(b"HTTP/1.1 102 Processing\r\n\r\n", STRAY),
+    ],
+    ids=["after chunks", "after one without a body", "after an interim one"],
+)
+def test_what_follows_an_answer_is_not_taken_for_the_next_ones(
+    serve: Serve, answer: Handler, before: int, transport_to: MakeTransport
+) -> None:
+    answered: list[bool] = []
+
+    def answer_twice(request: http.server.BaseHTTPRequestHandler) -> None:
+        answer(request)
+        answered.append(True)
+
+    server = serve(*[OK] * before, answer_twice, answer_with(200, b'{"n": 2}'))
+    transport = transport_to(server)
+    for _ in range(before):
+        transport.send(CALL)
+    with suppress(LinkLost):
+        transport.send(CALL)
+    wait_until("all of it was sent", lambda: answered)
+    assert transport.send(CALL).body == b'{"n": 2}'
+
+
+@pytest.mark.parametrize(
+    "announced",
+    [
+        b"Content-Length: %d" % (MAX_RESPONSE_BYTES + 1),
+        b"Content-Length: " + b"9" * 5000,
+        b"Transfer-Encoding: chunked",
+    ],
+    ids=["a length", "a very long length", "chunks"],
+)
 def test_a_body_without_end_is_not_read(serve: Serve, announced: bytes, transport_to: MakeTransport) -> None:
-    if b"%d" in announced:
-        answer = write(b"HTTP/1.1 200 OK\r\n" + announced % (MAX_RESPONSE_BYTES + 1) + b"\r\n\r\n")
+    if b"chunked" not in announced:
+        answer = write(b"HTTP/1.1 200 OK\r\n" + announced + b"\r\n\r\n")
     else:
         chunk = b"%x\r\n" % 2**20 + bytes(2**20) + b"\r\n"
         answer = write(b"HTTP/1.1 200 OK\r\n" + announced + b"\r\n\r\n", *[chunk] * (MAX_RESPONSE_BYTES // 2**20 + 1))

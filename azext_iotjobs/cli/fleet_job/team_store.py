@@ -99,10 +99,12 @@ def _token_for(cli_ctx: Any, place: "Place") -> Any:
             "--store-auth login needs the role in the store's URL: the name of your Microsoft Entra user or group.",
             hint="For example: postgresql://server.postgres.database.azure.com/fleet?user=ann@example.com",
         )
-    if not place.is_near and not place.is_verified:
+    from azext_iotjobs.fleet_job.store.postgres.place import is_near, is_verified
+
+    if not is_near(place, os.environ) and not is_verified(place, os.environ):
         raise BadValue(
             "--store-auth login sends a token, and only to a server whose certificate is verified.",
-            hint="Leave sslmode out of the store's URL: it is verify-full then.",
+            hint="Leave sslmode out of the store's URL, and PGSSLMODE out of the environment: it is verify-full then.",
         )
     login = az_login(cli_ctx)
     return lambda: login.fetch(str(cli_ctx.cloud.endpoints.ossrdbms_resource_id)).text

@@ -27,6 +27,7 @@ COUNTS = (
     "cloudToDeviceMessages"
 ).split()
 MAX_COUNT = 2**63
+MAX_SHARDS = 999_999  # of --shard: those that are missing are listed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +123,7 @@ def _shard(record: Mapping[str, Any]) -> Shard:
     if record["format"] != FORMAT:
         raise ValueError(f"its format is {record['format']!r}, this iotjobs reads {FORMAT}")
     number, total = _count(record, "number"), _count(record, "total")
-    if not 1 <= number <= total:
+    if not 1 <= number <= total <= MAX_SHARDS:
         raise ValueError(f"shard {number}/{total}")
     _mapping(record, "options")
     if not isinstance(record["run"], str | None):
@@ -143,12 +144,18 @@ def _check_members(document: Mapping[str, Any]) -> None:
     for name in ("hub", "seed", "endedBy", "startedAt"):
         _text(document, name)
     _number(document, "seconds")
-    _ = parse_instant(document["startedAt"]).at + timedelta(seconds=document["seconds"])  # raises what is no time
+    _check_time(document, document["seconds"])
     if document["devices"]["allConnectedAfterSeconds"] is not None:
         _number(document["devices"], "allConnectedAfterSeconds")
+        _check_time(document, document["devices"]["allConnectedAfterSeconds"])
     answers = sum(document["shard"]["answers"]["buckets"].values())
     if answers > document["methods"]["answered"]:
         raise ValueError("more answers were timed than were given")
+
+
+def _check_time(document: Mapping[str, Any], after_s: float) -> None:
+    """Raise what is no time."""
+    _ = parse_instant(document["startedAt"]).at + timedelta(seconds=after_s)
 
 
 def _check_lists(document: Mapping[str, Any]) -> None:
@@ -173,6 +180,8 @@ def _check_lists(document: Mapping[str, Any]) -> None:
         _text(each, "kind")
         _count(each, "count")
         _texts(each["firstDevices"], "firstDevices")
+        if each["firstReason"] is not None:
+            _text(each, "firstReason")
     for each in document["gaveUp"]:
         _text(each, "deviceId")
         _text(each, "error")

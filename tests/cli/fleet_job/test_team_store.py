@@ -223,3 +223,20 @@ def test_az_s_login_gives_the_token_of_each_connection(
 def test_a_token_is_sent_to_nobody_who_might_be_another(url: str, why: str) -> None:
     with pytest.raises(BadValue, match=why):
         open_team_store(Cli(), TeamStore(url, "login", None, True), Access.READ)
+
+
+@pytest.mark.parametrize(
+    ("url", "variable"),
+    [
+        (URL, ""),
+        ("postgresql://ann@/fleet", "PGHOST"),
+        ("postgresql://ann@localhost/fleet", "PGHOSTADDR"),
+        ("postgresql://ann@localhost/fleet", "PGSERVICE"),
+    ],
+)
+def test_the_environment_sends_no_token_elsewhere(url: str, variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGSSLMODE", "disable")
+    if variable:
+        monkeypatch.setenv(variable, "192.0.2.7")
+    with pytest.raises(BadValue, match="whose certificate is verified"):
+        open_team_store(Cli(), TeamStore(url, "login", None, True), Access.READ)

@@ -11,7 +11,7 @@ from psycopg import conninfo
 
 from azext_iotjobs.fleet_job.store.holder import current_user
 from azext_iotjobs.fleet_job.store.postgres.errors import BUSY_S, not_reached
-from azext_iotjobs.fleet_job.store.postgres.place import Place
+from azext_iotjobs.fleet_job.store.postgres.place import Place, is_near
 from azext_iotjobs.model.errors import BadValue, StateUnusable
 
 Password = Callable[[], str]  # asked for at each connection: a token lives about an hour
@@ -63,10 +63,10 @@ def defaults(place: Place, given: Mapping[str, Any]) -> dict[str, Any]:
         "tcp_user_timeout": 1000 * SILENT_S,
         "client_encoding": "UTF8",
     }
-    if "sslmode" not in given and "PGSSLMODE" not in os.environ and not place.is_near:
+    if "sslmode" not in given and "PGSSLMODE" not in os.environ and not is_near(place, os.environ):
         found["sslmode"] = "verify-full"
-    is_verified = str(given.get("sslmode", found.get("sslmode", ""))).startswith("verify")
-    if is_verified and "sslrootcert" not in given and "PGSSLROOTCERT" not in os.environ:
+    verifies = str(given.get("sslmode", found.get("sslmode", ""))).startswith("verify")
+    if verifies and "sslrootcert" not in given and "PGSSLROOTCERT" not in os.environ:
         found["sslrootcert"] = _authorities()
     return found
 
@@ -99,9 +99,13 @@ def _check_server(place: Place, connection: "psycopg.Connection[Any]") -> None:
 
 
 def _set_up(place: Place, connection: "psycopg.Connection[Any]") -> None:
-    """What holds for the session. An intent that was committed is there after a crash of the server."""
+    """What holds for the session. An intent that was committed is there after a crash of the server.
+
+    Temporary tables are looked for last; unnamed they come first, and one called as a table of ours would be taken for
+    it, in functions that others call as well.
+    """
     connection.execute(
-        f"SET search_path TO \"{place.schema}\"; SET lock_timeout = '{BUSY_S}s'; "
+        f"SET search_path TO \"{place.schema}\", pg_temp; SET lock_timeout = '{BUSY_S}s'; "
         f"SET idle_in_transaction_session_timeout = '{IN_TRANSACTION_S}s'; SET statement_timeout = 0; "
         "SET client_min_messages = warning; SET extra_float_digits = 1; "
         "SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off; "

@@ -6,8 +6,9 @@ for passwords, which may not stand there: other users see arguments of processes
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.text import Text
@@ -15,7 +16,7 @@ from azext_iotjobs.model.text import Text
 SCHEMES = ("postgresql", "postgres")
 SCHEMA = "iotjobs"
 SCHEMA_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
-SECRETS = ("password", "sslpassword", "oauth_client_secret")
+SECRETS = ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key")
 
 
 class Place(NamedTuple):
@@ -27,6 +28,9 @@ class Place(NamedTuple):
     is_near: bool  # by this machine's loopback or a socket of it
     has_user: bool
     is_verified: bool  # the server's certificate is, where it has to show one
+    has_host: bool
+    has_address: bool
+    has_mode: bool  # of TLS
 
 
 def is_place(text: str) -> bool:
@@ -43,13 +47,21 @@ def parse_place(text: str) -> Place:
         raise BadValue(f"The store is no URL: {err}.", hint=_AS_AN_EXAMPLE) from err
     if url.scheme not in SCHEMES:
         raise BadValue("The store is no URL that begins with postgresql://.", hint=_AS_AN_EXAMPLE)
-    if url.password is not None or any(name in SECRETS for name, _ in typed):
+    if url.password is not None or any(name.strip().lower() in SECRETS for name, _ in typed):
         raise BadValue(
             "The store's URL holds a password: other users of this machine could see it, and the shell keeps it.",
             hint=Text.of(
                 "Leave it out there, and give it in the environment (PGPASSWORD), in a file ({store_password_file}, or "
                 "~/.pgpass), or sign in with az's login ({store_auth} login)."
             ),
+        )
+    # So it is, too, where a / ? or # of a password ends what is read as the host: nothing of it is repeated.
+    has_odd_port = any(port and not port.isdecimal() for _, port in _hosts(url.netloc))
+    if has_odd_port or "@" in url.path or url.fragment or any("@" in name for name, _ in typed):
+        raise BadValue(
+            "The store's URL cannot be read: it is postgresql://ROLE@HOST:PORT/DATABASE, with a port in digits, and "
+            "other characters than letters, digits and -._~ written as %XX.",
+            hint="A password does not belong there.",
         )
     schemas = [value for name, value in typed if name == "schema"]
     schema = schemas[-1] if schemas else SCHEMA
@@ -58,13 +70,17 @@ def parse_place(text: str) -> Place:
             f"The store's schema is {schema[:64]!r}: it may have a-z, 0-9 and _, at most 63, and begins with no digit.",
         )
     rest = urlencode([(name, value) for name, value in typed if name != "schema"])
-    hosts = [name for name, _ in _hosts(url.netloc)] + [value for name, value in typed if name in ("host", "hostaddr")]
-    near = all(_is_near(each) for host in hosts for each in host.split(","))
-    place = urlunsplit((url.scheme, url.netloc, url.path, rest, ""))
+    named = [name for name, _ in _hosts(url.netloc)]
+    names = {name for name, _ in typed}
+    hosts = [*map(unquote, named), *(value for name, value in typed if name in ("host", "hostaddr"))]
+    near = "service" not in names and all(map(_are_near, hosts))
+    place = f"{url.scheme}://{url.netloc}{url.path}" + (f"?{rest}" if rest else "")
     shown = f"{url.scheme}://{url.netloc}{url.path}" + (f"?schema={schema}" if schemas else "")
     has_user = bool(url.username) or any(name == "user" for name, _ in typed)
     modes = [value for name, value in typed if name == "sslmode"]
-    return Place(place, schema, shown, near, has_user, not modes or modes[-1].startswith("verify"))
+    is_verified = not modes or modes[-1].startswith("verify")
+    has_host = "host" in names or any(named)
+    return Place(place, schema, shown, near, has_user, is_verified, has_host, "hostaddr" in names, bool(modes))
 
 
 _AS_AN_EXAMPLE = "For example: postgresql://ann@db.example.com/fleet"
@@ -75,14 +91,29 @@ def _hosts(netloc: str) -> list[tuple[str, str]]:
     of_hosts = netloc.rpartition("@")[2]
     found = []
     for each in of_hosts.split(","):
-        name, _, port = each.rpartition(":") if re.search(r":\d*$", each) else (each, "", "")
+        name, _, port = each.rpartition(":") if re.search(r":[^:\]]*$", each) else (each, "", "")
         found.append((name.strip("[]"), port))
     return found
 
 
-def _is_near(host: str) -> bool:
-    """Whether nobody can listen on the way to a host."""
-    name = host.replace("%2F", "/").replace("%2f", "/")
+def is_near(place: Place, environ: Mapping[str, str]) -> bool:
+    """Whether nobody can listen on the way to it: what a URL leaves out, libpq takes from the environment."""
+    host = "" if place.has_host else environ.get("PGHOST", "")
+    address = "" if place.has_address else environ.get("PGHOSTADDR", "")
+    return place.is_near and "PGSERVICE" not in environ and _are_near(host) and _are_near(address)
+
+
+def is_verified(place: Place, environ: Mapping[str, str]) -> bool:
+    """Whether a server that is not near has to show a certificate, which is verified."""
+    return place.is_verified and (place.has_mode or environ.get("PGSSLMODE", "verify").startswith("verify"))
+
+
+def _are_near(hosts: str) -> bool:
+    """Whether nobody can listen on the way to hosts, as libpq lists them."""
+    return all(map(_is_near, hosts.split(",")))
+
+
+def _is_near(name: str) -> bool:
     if not name or name.startswith(("/", "@")) or name == "localhost":
         return True
     try:

@@ -183,6 +183,19 @@ def test_roles_of_the_documents_let_see_run_and_define_and_each_change_has_its_r
         define.database.change("INSERT INTO change_log (role, change, subject) VALUES ('me', 'x', 'x')")
 
 
+def test_a_temporary_table_takes_no_line_of_the_log_away(opened: Opened, team: Callable[[str], str]) -> None:
+    define = opened(team("fleet_define"))
+    define.database.change(
+        "CREATE TEMP TABLE change_log (role TEXT, application TEXT, change TEXT, subject TEXT, detail TEXT)"
+    )
+    define.database.change("GRANT ALL ON pg_temp.change_log TO PUBLIC")
+    # As psql has it, where temporary tables come first.
+    define.database.change("SET search_path TO iotjobs")
+    define.database.change("INSERT INTO device_group (host, name, condition) VALUES ('h', 'north', '*')")
+    rows = define.database.rows("SELECT role FROM iotjobs.change_log WHERE change = 'insert device_group'")
+    assert [row[0] for row in rows] == ["u_fleet_define"]
+
+
 # -- values ------------------------------------------------------------------------------------------------------------
 
 
