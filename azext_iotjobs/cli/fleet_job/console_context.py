@@ -56,10 +56,11 @@ class CommandLineSpelling:
 def console_context(cli_ctx: Any, command_args: dict[str, Any], rights: Rights) -> ConsoleContext:
     """Take the hub arguments and --state-dir out of `command_args`; a hub that is named is opened.
 
-    Raises UserError, HubAnswer for a hub that there is not.
+    Raises UserError, also for a folder that there is not; HubAnswer for a hub that there is not.
     """
     typed = dict(command_args)
     context = fleet_job_context(cli_ctx, command_args, Access.READ, rights)
+    context.check_folder()
     is_named = context.names_hub or os.environ.get(ENVIRONMENT_VARIABLE, "").strip()
     hub = context.hub() if is_named else None
     return ConsoleContext(

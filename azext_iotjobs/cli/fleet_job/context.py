@@ -69,11 +69,9 @@ class FleetJobContext:
     @cached_property
     def store(self) -> "SqlStore":
         """The open store. Raises BadValue, StateError."""
-        is_needed = self._access in (Access.CHANGE, Access.READ)
-        if self._team is None and self._folder is not None:
-            self._check_folder(self._folder, is_needed=is_needed)
+        self.check_folder()
         store = self.open_store(self._access)
-        if is_needed and (self._team is not None or self._folder is not None) and not store.database.is_there:
+        if self._needs_store and (self._team is not None or self._folder is not None) and not store.database.is_there:
             logger.warning("There are no fleet jobs in %s.", self._folder if self._team is None else self._team.url)
         return store
 
@@ -85,14 +83,21 @@ class FleetJobContext:
 
         return open_team_store(self._cli_ctx, self._team, access)
 
-    @staticmethod
-    def _check_folder(folder: str, *, is_needed: bool) -> None:
-        """Raise BadValue for a folder that was typed and cannot be used. is_needed: it has to be there."""
+    @property
+    def _needs_store(self) -> bool:
+        """Whether the command is for fleet jobs that are there."""
+        return self._access in (Access.CHANGE, Access.READ)
+
+    def check_folder(self) -> None:
+        """Raise BadValue for a folder that was typed and cannot be used."""
+        folder = self._folder
+        if self._team is not None or folder is None:
+            return
         if not folder.strip():
             raise BadValue("--state-dir is empty.", hint="Name a folder; `create` makes it if it does not exist.")
         if os.path.exists(folder) and not os.path.isdir(folder):
             raise BadValue(f"--state-dir {folder} is not a folder.", hint="Name the folder that the file is in.")
-        if is_needed and not os.path.exists(folder):
+        if self._needs_store and not os.path.exists(folder):
             raise BadValue(
                 f"--state-dir {folder}: there is no such folder.",
                 hint="Name the folder that holds the fleet jobs; `create` makes a new one.",

@@ -21,7 +21,8 @@ NO_HUB = "No hub needs to be given, because a fleet job knows its hub. A hub tha
 group(
     "iot hub fleet-job",
     "Manage fleet jobs: many devices in batches, with thresholds and results.",
-    f"{DIFFERENCE} Fleet jobs and their results are stored on this machine, for 30 days at least.",
+    f"{DIFFERENCE} Fleet jobs and their results are stored on this machine, or in a team's database "
+    "(--store), for 30 days at least.",
 )
 group("iot hub fleet-job group", "Manage device groups: conditions that are saved under a name.")
 group("iot hub fleet-job store", "Manage where fleet jobs are: a folder, or a team's database.")

@@ -96,7 +96,7 @@ RUNNING: Group = (
         "detach",
         "--detach",
         "Leave the run to a process of its own once it has begun; `watch` shows how it goes on. Exit code 0: it has "
-        "begun. Its messages go to a .log file in the state folder.",
+        "begun. Its messages go to a .log file in the state folder; with --store, in the default one.",
         action="store_true",
     ),
 )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from azext_iotjobs.cli.fleet_job.context import STORE_OPTIONS
 from azext_iotjobs.cli.hub_access import running_hubs
 from azext_iotjobs.fleet_job.store.contract import Access
+from azext_iotjobs.fleet_job.store.postgres.place import is_near, is_verified, parse_place
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, OldDependency
 from azext_iotjobs.model.text import Shell, Text
 
@@ -32,15 +33,16 @@ class TeamStore(NamedTuple):
     url: str
     auth: str
     password_file: str | None
-    is_typed: bool  # else every command finds it by itself
 
     def options(self) -> list[str]:
-        """What was typed of it, as words of a command line."""
-        if not self.is_typed:
-            return []
-        auth = [] if self.auth == PASSWORD else ["--store-auth", self.auth]
+        """All of it as words of a command line, which mean it whatever is configured where that runs."""
         file = [] if self.password_file is None else ["--store-password-file", os.path.abspath(self.password_file)]
-        return ["--store", self.url, *auth, *file]
+        return ["--store", self.url, "--store-auth", self.auth, *file]
+
+    @property
+    def asks_for_password(self) -> bool:
+        """Whether the environment, or a file of libpq's, has to have the password."""
+        return self.auth == PASSWORD and self.password_file is None
 
 
 def team_store(cli_ctx: Any, typed: dict[str, Any], folder: str | None) -> TeamStore | None:
@@ -66,7 +68,8 @@ def team_store(cli_ctx: Any, typed: dict[str, Any], folder: str | None) -> TeamS
     file = typed.get("store_password_file") or _configured(cli_ctx, "store_password_file")
     if auth == LOGIN and typed.get("store_password_file") is not None:
         raise ConflictingChoice("--store-password-file and --store-auth login exclude each other.")
-    return TeamStore(found, auth, None if auth == LOGIN else file, url is not None)
+    parse_place(found)  # a URL with a password in it goes no further
+    return TeamStore(found, auth, None if auth == LOGIN else file)
 
 
 def configured_team_store(cli_ctx: Any, url: str) -> TeamStore:
@@ -78,8 +81,6 @@ def configured_team_store(cli_ctx: Any, url: str) -> TeamStore:
 
 def open_team_store(cli_ctx: Any, named: TeamStore, access: Access) -> "PostgresStore":
     """Open it. Raises BadValue, OldDependency without the driver, StateError."""
-    from azext_iotjobs.fleet_job.store.postgres.place import parse_place
-
     place = parse_place(named.url)
     password = None
     if named.auth == LOGIN:
@@ -99,8 +100,6 @@ def _token_for(cli_ctx: Any, place: "Place") -> Any:
             "--store-auth login needs the role in the store's URL: the name of your Microsoft Entra user or group.",
             hint="For example: postgresql://server.postgres.database.azure.com/fleet?user=ann@example.com",
         )
-    from azext_iotjobs.fleet_job.store.postgres.place import is_near, is_verified
-
     if not is_near(place, os.environ) and not is_verified(place, os.environ):
         raise BadValue(
             "--store-auth login sends a token, and only to a server whose certificate is verified.",

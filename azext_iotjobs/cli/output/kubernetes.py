@@ -66,10 +66,10 @@ def secret_variable(variable: str, secret: str) -> dict[str, Any]:
 
 def secret_command(secret: str, variables: Iterable[str]) -> str:
     """How the secret is made, for people: of a file, as what is typed is in the history of a shell."""
-    lines = " ".join(f"{each}=…" for each in variables)
+    lines = "".join(f"  {each}=…\n" for each in variables)
     return (
-        f"Make the secret {secret} once, of a file that only you can read, with the line {lines} "
-        f"kubectl create secret generic {secret} --from-env-file=hub.env"
+        f"Make the secret {secret} once. In a file hub.env that only you can read, one line each:\n{lines}"
+        f"Then:\n  kubectl create secret generic {secret} --from-env-file=hub.env"
     )
 
 

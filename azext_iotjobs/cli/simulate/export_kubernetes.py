@@ -41,8 +41,8 @@ PASSED_ON = frozenset(
     "--failure-rate --offline-rate --seed --method-response-code --method-response-payload "
     "--init-reported-properties --data --msg-count --msg-interval --properties --model-id --websocket".split()
 )
-CREATE_BEFORE = "Register them before, from a machine that keeps its files: --create --until 1s, without --export."
-HAS_KEYS = "Pods sign in with the policy in the secret, for each device."
+CREATE_BEFORE = "Register them before, from a machine that keeps its files: --create --until 1s, without --export"
+HAS_KEYS = "Pods sign in with the policy in the secret, for each device"
 WHY_NOT = {
     "--login": "a manifest has no secret; the secret of Kubernetes has the connection string",
     "--auth-type": "nobody is signed in where a pod runs; the secret has a connection string",
@@ -166,7 +166,7 @@ def _ids_in(path: str) -> Iterator[str]:
         if CONNECTION_NAME in row:
             raise ConflictingChoice(
                 f"--devices-file {path} has connection strings, and a ConfigMap is no place for keys.",
-                hint=f"Give a file of ids. {HAS_KEYS}",
+                hint=f"Give a file of ids. {HAS_KEYS}.",
             )
         yield row["deviceid"]
 

@@ -60,14 +60,35 @@ def test_what_is_typed_counts_before_the_environment_and_that_before_the_configu
     assert chosen(cli) is None and chosen(cli, folder="here") is None
     cli.config["iotjobs.store"] = f"{URL}-configured"
     found = chosen(cli)
-    assert found == TeamStore(f"{URL}-configured", "password", None, False) and found.options() == []
+    assert found == TeamStore(f"{URL}-configured", "password", None)
+    assert found.options() == ["--store", f"{URL}-configured", "--store-auth", "password"]
     monkeypatch.setenv("IOTJOBS_STORE", f"{URL}-environment")
     monkeypatch.setenv("IOTJOBS_STORE_AUTH", "login")
-    assert chosen(cli) == TeamStore(f"{URL}-environment", "login", None, False)
+    assert chosen(cli) == TeamStore(f"{URL}-environment", "login", None)
     typed = chosen(cli, store=URL, store_auth="password", store_password_file="secret")
-    assert typed == TeamStore(URL, "password", "secret", True)
-    assert typed.options() == ["--store", URL, "--store-password-file", str(Path("secret").absolute())]
+    assert typed == TeamStore(URL, "password", "secret")
+    auth = ["--store-auth", "password"]
+    assert typed.options() == ["--store", URL, *auth, "--store-password-file", str(Path("secret").absolute())]
     assert chosen(cli, folder="here") is None, "a folder that is typed means the file in it"
+
+
+def test_what_is_typed_of_the_sign_in_holds_for_a_store_that_is_configured() -> None:
+    cli = Cli(Config({"iotjobs.store": URL, "iotjobs.store_auth": "login"}))
+    found = chosen(cli, store_auth="password", store_password_file="secret")
+    assert found == TeamStore(URL, "password", "secret")
+    words = found.options()
+    assert dict(zip(words[::2], words[1::2], strict=True)) == {
+        "--store": URL,
+        "--store-auth": "password",
+        "--store-password-file": str(Path("secret").absolute()),
+    }
+
+
+def test_a_configured_url_with_a_password_goes_into_no_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IOTJOBS_STORE", URL.replace("ann", "ann:sesame"))
+    with pytest.raises(BadValue, match="holds a password") as caught:
+        chosen(Cli())
+    assert "sesame" not in f"{caught.value} {caught.value.hint}"
 
 
 @pytest.mark.parametrize(
@@ -116,7 +137,7 @@ def hidden(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("hidden")
 def test_without_the_driver_the_error_has_the_line_to_type() -> None:
     with pytest.raises(OldDependency, match="needs psycopg") as caught:
-        open_team_store(Cli(), TeamStore(URL, "password", None, True), Access.READ)
+        open_team_store(Cli(), TeamStore(URL, "password", None), Access.READ)
     line = (
         f'"{sys.executable}" -m pip install --upgrade --target "{module.packages_folder()}" "psycopg[binary]>=3.2,<4"'
     )
@@ -126,7 +147,7 @@ def test_without_the_driver_the_error_has_the_line_to_type() -> None:
 @pytest.mark.usefixtures("hidden")
 def test_a_password_in_the_url_is_refused_before_anything_else() -> None:
     with pytest.raises(BadValue, match="holds a password") as caught:
-        open_team_store(Cli(), TeamStore(URL.replace("ann", "ann:sesame"), "password", None, True), Access.READ)
+        open_team_store(Cli(), TeamStore(URL.replace("ann", "ann:sesame"), "password", None), Access.READ)
     assert "sesame" not in str(caught.value)
 
 
@@ -165,16 +186,16 @@ def test_the_password_is_that_of_the_environment_or_of_a_file(
 ) -> None:
     url = guarded.url()
     with pytest.raises(StateUnreachable, match="cannot be reached") as caught:
-        opened(Cli(), TeamStore(url, "password", None, True))
+        opened(Cli(), TeamStore(url, "password", None))
     assert "PGPASSWORD" in str(caught.value.hint) and "--store-auth login" in hints.spelled(caught.value.hint or "")
     (tmp_path / "password").write_text(f"{'x' * 4000}\n")
-    assert opened(Cli(), TeamStore(url, "password", str(tmp_path / "password"), True))
+    assert opened(Cli(), TeamStore(url, "password", str(tmp_path / "password")))
     (tmp_path / "password").write_text("sesame\n")
     with pytest.raises(StateUnreachable, match="password authentication failed") as caught:
-        opened(Cli(), TeamStore(url, "password", str(tmp_path / "password"), True))
+        opened(Cli(), TeamStore(url, "password", str(tmp_path / "password")))
     assert "sesame" not in f"{caught.value!r} {caught.value.hint} {caught.value.__cause__!r}"
     monkeypatch.setenv("PGPASSWORD", "x" * 4000)
-    assert opened(Cli(), TeamStore(url, "password", None, True))
+    assert opened(Cli(), TeamStore(url, "password", None))
 
 
 @pytest.mark.parametrize(("content", "why"), [(None, "No such file"), ("", "is empty"), (b"\xff\xfe", "not UTF-8")])
@@ -183,7 +204,7 @@ def test_a_password_file_that_has_none_is_refused(tmp_path: Path, content: Any, 
     if content is not None:
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(BadValue, match=why):
-        open_team_store(Cli(), TeamStore(URL, "password", str(file), True), Access.READ)
+        open_team_store(Cli(), TeamStore(URL, "password", str(file)), Access.READ)
 
 
 class Login:
@@ -205,7 +226,7 @@ def test_az_s_login_gives_the_token_of_each_connection(
     monkeypatch.setattr("azext_iotjobs.cli.hub_access.az_login.az_login", lambda _: login)
     cli = Cli()
     cli.cloud = type("Cloud", (), {"endpoints": type("E", (), {"ossrdbms_resource_id": "https://databases"})})  # type: ignore[attr-defined]
-    store = open_team_store(cli, TeamStore(guarded.url(), "login", None, True), Access.MAKE)
+    store = open_team_store(cli, TeamStore(guarded.url(), "login", None), Access.MAKE)
     guarded.stop()
     guarded.start()
     assert store.definitions.list_all() == []
@@ -222,7 +243,7 @@ def test_az_s_login_gives_the_token_of_each_connection(
 )
 def test_a_token_is_sent_to_nobody_who_might_be_another(url: str, why: str) -> None:
     with pytest.raises(BadValue, match=why):
-        open_team_store(Cli(), TeamStore(url, "login", None, True), Access.READ)
+        open_team_store(Cli(), TeamStore(url, "login", None), Access.READ)
 
 
 @pytest.mark.parametrize(
@@ -239,4 +260,4 @@ def test_the_environment_sends_no_token_elsewhere(url: str, variable: str, monke
     if variable:
         monkeypatch.setenv(variable, "192.0.2.7")
     with pytest.raises(BadValue, match="whose certificate is verified"):
-        open_team_store(Cli(), TeamStore(url, "login", None, True), Access.READ)
+        open_team_store(Cli(), TeamStore(url, "login", None), Access.READ)

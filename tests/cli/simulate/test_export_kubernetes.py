@@ -255,7 +255,7 @@ REFUSED: tuple[tuple[type[Exception], str, dict[str, Any]], ...] = (
     (ConflictingChoice, "--auth-type cannot", {"hub": HubArguments(None, None, None, "login")}),
     (ConflictingChoice, "--device-id cannot", {"device": "pump-1"}),
     (ConflictingChoice, "--symmetric-key cannot", {"sign_in": SignInOptions(symmetric_key="c2VjcmV0")}),
-    (ConflictingChoice, "--create cannot", {"many": {**MANY, "create": True}}),
+    (ConflictingChoice, r"--create cannot be exported: .*without --export\.$", {"many": {**MANY, "create": True}}),
     (ConflictingChoice, "--shard cannot", {"many": {**MANY, "shard": "1/2"}}),
     (ConflictingChoice, "--events cannot", {"many": {**MANY, "events": "a"}}),
     (ConflictingChoice, "--detach cannot", {"many": {**MANY, "detach": True}}),

@@ -16,7 +16,7 @@ from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_job.child_process import typed_options
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
-from azext_iotjobs.cli.fleet_job.schedule import units, workloads
+from azext_iotjobs.cli.fleet_job.schedule import pipelines, units, workloads
 from azext_iotjobs.cli.fleet_job.schedule.workloads import Pods
 from azext_iotjobs.cli.fleet_job.team_store import LOGIN
 from azext_iotjobs.cli.input.durations import duration_s
@@ -53,8 +53,8 @@ class TargetOptions(NamedTuple):
         known: dict[str, Write] = {
             "systemd": units.systemd,
             "cron": units.crontab,
-            "github_actions": units.github_actions,
-            "azure_pipelines": units.azure_pipelines,
+            "github_actions": pipelines.github_actions,
+            "azure_pipelines": pipelines.azure_pipelines,
         }
         chosen = [name for name, is_typed in zip(self._fields, self, strict=True) if is_typed]
         names = ", ".join(f"--{each.replace('_', '-')}" for each in self._fields)
@@ -121,7 +121,7 @@ def export(
         words=words,
         az=(os.path.abspath(az),) if az is not None else (sys.executable, "-m", "azure.cli"),
         folder=str(client.state_folder.absolute()),
-        store=() if client.team is None else tuple(client.team.options()),
+        team=client.team,
         minutes=_minutes(every),
         name=_unit_name(fleet_job_id),
     )

@@ -116,7 +116,8 @@ TARGET: Group = (
     extra(
         "kubernetes",
         "--kubernetes",
-        "A CronJob of Kubernetes, or a Deployment, and its volume. It is printed as it is, for kubectl.",
+        "A CronJob of Kubernetes, or a Deployment, with a volume unless --store names a database. It is printed as it "
+        "is, for kubectl.",
         action="store_true",
     ),
     extra(

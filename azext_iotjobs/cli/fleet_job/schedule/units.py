@@ -1,18 +1,18 @@
-"""Files that have `run-due` called every few minutes: units of systemd, a crontab, pipelines.
+"""Files that have `run-due` called every few minutes on this machine: units of systemd, a crontab.
 
 Pure. Secrets are in none of them: each says where its own goes.
 """
 
-import json
 import shlex
 from typing import NamedTuple
 
+from azext_iotjobs.cli.fleet_job.team_store import LOGIN, TeamStore
 from azext_iotjobs.model.errors import BadValue
 
 MINUTES = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30)  # that divide an hour
 HOURS = (1, 2, 3, 4, 6, 8, 12)  # that divide a day
-GITHUB_LEAST_MINUTES = 5  # GitHub Actions starts nothing more often
 SECRET = "IOTJOBS_CONNECTION_STRING"
+PASSWORD = "PGPASSWORD"  # of a team's store, as libpq reads it
 RIGHTS = "read and write the registry, and connect as a service; with Microsoft Entra: IoT Hub Data Contributor"
 
 
@@ -31,7 +31,7 @@ class Calling(NamedTuple):
     folder: str  # the state folder on this machine
     minutes: int  # between two calls; as `minutes_of` gives them
     name: str  # of the unit: letters, digits, dashes
-    store: tuple[str, ...] = ()  # what was typed of a team's store; (): it is the folder
+    team: TeamStore | None = None  # typed or configured; None: fleet jobs are in the folder
 
     @property
     def cron(self) -> str:
@@ -40,15 +40,20 @@ class Calling(NamedTuple):
             return f"0 */{self.minutes // 60} * * *" if self.minutes > 60 else "0 * * * *"
         return f"*/{self.minutes} * * * *" if self.minutes > 1 else "* * * * *"
 
-    def line(self, folder: str, az: str = "az") -> str:
-        """The command for a shell. folder: the state folder where it runs."""
-        place = shlex.join(self.store) if self.store else f"--state-dir {folder}"
-        return f"{az} {shlex.join(self.words)} {place}"
+    @property
+    def store(self) -> list[str]:
+        """Where fleet jobs are, as words of the command on this machine."""
+        return ["--state-dir", self.folder] if self.team is None else self.team.options()
 
-    def pipeline_line(self, folder: str) -> str:
-        """The command for a step of a pipeline, which is signed in unless something else was typed."""
-        sign_in = "" if "--auth-type" in self.words else " --auth-type login"
-        return f"{self.line(folder)}{sign_in} -o table"
+    def store_sign_in(self, line: str) -> str:
+        """How it signs in to a team's store, as a line of a comment; empty: there is none. line: with a password."""
+        if self.team is None:
+            return ""
+        if self.team.auth == LOGIN:
+            return "# Sign-in to the team's store: by that same `az login`.\n"
+        if self.team.password_file is not None:
+            return "# Sign-in to the team's store: by the password in the file that the command names.\n"
+        return f"# Sign-in to the team's store: by a line in that file, {line}; or by ~/.pgpass.\n"
 
 
 def minutes_of(seconds: float) -> int:
@@ -64,7 +69,7 @@ def minutes_of(seconds: float) -> int:
 
 def systemd(calling: Calling) -> list[UnitFile]:
     """A service, and the timer that starts it."""
-    words = (*calling.az, *calling.words, *(calling.store or ("--state-dir", calling.folder)))
+    words = (*calling.az, *calling.words, *calling.store)
     every = f"*:0/{calling.minutes}" if calling.minutes < 60 else f"0/{calling.minutes // 60}:00"
     service = f"""\
 # Starts what schedules of fleet jobs say. Install both files:
@@ -74,7 +79,7 @@ def systemd(calling: Calling) -> list[UnitFile]:
 # Sign-in: by `az login` of this user, or by a line in a file that only this user may read:
 #   install -m 600 /dev/null ~/.config/{calling.name}.env
 #   {SECRET}=HostName=…;SharedAccessKeyName=…;SharedAccessKey=…
-# The policy must have the rights to {RIGHTS}.
+{calling.store_sign_in(f"{PASSWORD}=…")}# The policy must have the rights to {RIGHTS}.
 # What happened: journalctl --user -u {calling.name}
 [Unit]
 Description=Start what schedules of fleet jobs say
@@ -107,135 +112,17 @@ WantedBy=timers.target
 
 def crontab(calling: Calling) -> list[UnitFile]:
     """A crontab of a user's own."""
-    command = calling.line(shlex.quote(calling.folder), shlex.join(calling.az)).replace("%", r"\%")
+    command = shlex.join((*calling.az, *calling.words, *calling.store)).replace("%", r"\%")
     text = f"""\
 # Starts what schedules of fleet jobs say. Add it to this user's crontab:
 #   (crontab -l 2>/dev/null; cat {calling.name}.crontab) | crontab -
 # Sign-in: by `az login` of this user, or by a file that only this user may read (mode 600), with the line
 #   export {SECRET}='HostName=…;SharedAccessKeyName=…;SharedAccessKey=…'
-# The policy must have the rights to {RIGHTS}.
+{calling.store_sign_in(f"export {PASSWORD}='…'")}# The policy must have the rights to {RIGHTS}.
 # cron mails what is printed: results, and what was missed. The exit code says it too.
 {calling.cron} test -r "$HOME/.config/{calling.name}.env" && . "$HOME/.config/{calling.name}.env"; {command} -o table
 """
     return [UnitFile(f"{calling.name}.crontab", text)]
-
-
-def github_actions(calling: Calling) -> list[UnitFile]:
-    """A workflow. Raises BadValue for what is more often than GitHub starts anything."""
-    if calling.minutes < GITHUB_LEAST_MINUTES:
-        raise BadValue(
-            f"--every {calling.minutes}m: for GitHub Actions give {GITHUB_LEAST_MINUTES}m or more.",
-            hint="--every 5m",
-        )
-    text = f"""\
-# Starts what schedules of fleet jobs say. Put it into .github/workflows/.
-# Fleet jobs and schedules live in the folder .fleet-jobs, which the cache keeps from one call to the next. Make it once
-# by `fleet-job create` and `schedule set` with --state-dir .fleet-jobs in a step before. A cache that is lost forgets
-# history and what was missed; it starts nothing twice, as the hub knows what was started.
-# Sign-in: a federated credential of an app registration with the role IoT Hub Data Contributor on the hub. The
-# repository's variables are its ids. Or remove the step Sign in and `--auth-type login`, and give the step
-# Run what is due `env: {{{SECRET}: "${{{{ secrets.{SECRET} }}}}"}}`.
-# GitHub starts late when it is busy: what is late is caught up as --missed and --catch-up of each schedule say.
-name: {json.dumps(calling.name)}
-on:
-  schedule:
-    - cron: {json.dumps(calling.cron)}
-  workflow_dispatch:
-permissions:
-  contents: read
-  id-token: write
-concurrency:
-  group: {json.dumps(calling.name)}
-  cancel-in-progress: false
-jobs:
-  run-due:
-    runs-on: ubuntu-latest
-    steps:
-      - name: State
-        uses: actions/cache/restore@v4
-        with:
-          path: .fleet-jobs
-          key: {calling.name}-${{{{ github.run_id }}}}-${{{{ github.run_attempt }}}}
-          restore-keys: {calling.name}-
-      - name: Sign in
-        uses: azure/login@v2
-        with:
-          client-id: ${{{{ vars.AZURE_CLIENT_ID }}}}
-          tenant-id: ${{{{ vars.AZURE_TENANT_ID }}}}
-          subscription-id: ${{{{ vars.AZURE_SUBSCRIPTION_ID }}}}
-      - name: Install
-        run: az extension add --yes --source "$IOTJOBS_WHEEL"
-        env:
-          IOTJOBS_WHEEL: ${{{{ vars.IOTJOBS_WHEEL }}}}
-      - name: Run what is due
-        run: {json.dumps(calling.pipeline_line(".fleet-jobs"))}
-      - name: Save state
-        if: always()
-        uses: actions/cache/save@v4
-        with:
-          path: .fleet-jobs
-          key: {calling.name}-${{{{ github.run_id }}}}-${{{{ github.run_attempt }}}}
-"""
-    return [UnitFile(f"{calling.name}.yml", text)]
-
-
-def azure_pipelines(calling: Calling) -> list[UnitFile]:
-    """A pipeline of Azure DevOps."""
-    text = f"""\
-# Starts what schedules of fleet jobs say. Make a pipeline of this file, and set its variables:
-#   serviceConnection: an Azure Resource Manager connection whose identity has the role IoT Hub Data Contributor
-#   iotjobsWheel: address of the extension's wheel
-# Fleet jobs and schedules live in a folder that the cache keeps from one call to the next. Make it once by
-# `fleet-job create` and `schedule set` with the same --state-dir in a step before. A cache that is lost forgets history
-# and what was missed; it starts nothing twice, as the hub knows what was started.
-trigger: none
-pr: none
-schedules:
-  - cron: {json.dumps(calling.cron)}
-    displayName: "Fleet jobs: run what is due"
-    branches:
-      include:
-        - main
-    always: "true"
-    batch: "true"
-pool:
-  vmImage: ubuntu-latest
-jobs:
-  - job: runs
-    displayName: Run what is due
-    steps:
-      - task: Cache@2
-        displayName: State
-        inputs:
-          key: '"{calling.name}" | "$(Build.BuildId)" | "$(System.JobAttempt)"'
-          restoreKeys: '"{calling.name}"'
-          path: $(Pipeline.Workspace)/fleet-jobs
-      - task: AzureCLI@2
-        name: due
-        displayName: Run what is due
-        inputs:
-          azureSubscription: $(serviceConnection)
-          scriptType: bash
-          scriptLocation: inlineScript
-          # The cache is saved only where no step fails: the exit code is that of the next job.
-          inlineScript: |
-            az extension add --yes --source "$(iotjobsWheel)"
-            code=0
-            {calling.pipeline_line('"$(Pipeline.Workspace)/fleet-jobs"')} || code=$?
-            echo "##vso[task.setvariable variable=code;isOutput=true]$code"
-  - job: outcome
-    displayName: What it came to
-    dependsOn: runs
-    variables:
-      code: $[ dependencies.runs.outputs['due.code'] ]
-    steps:
-      - checkout: none
-      - script: exit "$CODE"
-        displayName: End with its exit code
-        env:
-          CODE: $(code)
-"""
-    return [UnitFile(f"{calling.name}.azure-pipelines.yml", text)]
 
 
 def _systemd_word(word: str) -> str:

@@ -1,5 +1,7 @@
 """Errors of a team's store: from PostgreSQL and from the way to it, in our words. No secret is in them."""
 
+import re
+
 import psycopg
 from psycopg import errors
 
@@ -17,6 +19,9 @@ from azext_iotjobs.model.text import Text, command
 
 BUSY_S = 10  # how long to wait for a lock
 SHOWN_CHARACTERS = 200
+FATAL = "FATAL:"  # said by a server that was reached
+LIBPQ_PREFIX = re.compile(rf"^(connection failed: )?(connection to server .*? failed: )?({FATAL} *)?")
+NO_DATABASE = re.compile(r'^database "(.+)" does not exist')
 NOT_DECIDED = "Nothing of what was being recorded is stored; "
 IS_LOST = (
     errors.AdminShutdown,
@@ -78,21 +83,35 @@ def lost(place: Place, err: Exception, *, was_committing: bool = False) -> State
     )
 
 
-def not_reached(place: Place, err: Exception) -> StateUnreachable:
+def not_reached(place: Place, err: Exception) -> IotJobsError:
     """The error for a connection that could not be made."""
     said = str(err).lower()
+    no_database = NO_DATABASE.search(_said(err))
+    if no_database is not None:
+        return StateUnusable(
+            f"There is no database {no_database[1]} at the server of the store {place.shown}.",
+            hint=f"Make it there: CREATE DATABASE \"{no_database[1]}\" ENCODING 'UTF8' TEMPLATE template0; or name one "
+            "that is there.",
+        )
     if "password" in said or "authentication" in said or "pg_hba" in said:
         hint: str = WAYS_TO_SIGN_IN
+    elif "does not support ssl" in said:
+        hint = (
+            "Turn TLS on at the server: ssl = on, with its certificate and key in ssl_cert_file and ssl_key_file. "
+            "Only where nobody can listen on the way: sslmode=disable in the URL."
+        )
     elif "certificate" in said or "ssl" in said:
         hint = (
             "The server's certificate must be of its name, and of an authority that is known here; "
             "sslrootcert=FILE in the URL names another authority's."
         )
     elif "does not exist" in said:
-        hint = "Name a database and a role that are there: postgresql://ROLE@HOST/DATABASE"
+        hint = "Name a role that is there: postgresql://ROLE@HOST/DATABASE"
     else:
         hint = "See whether the server runs, and whether the network and its rules lead there."
-    return StateUnreachable(f"The store {place.shown} cannot be reached: {_said(err)}.", hint=hint)
+    is_refused = FATAL in str(err).splitlines()[0] if str(err) else False
+    what = "cannot be opened" if is_refused else "cannot be reached"
+    return StateUnreachable(f"The store {place.shown} {what}: {_said(err)}.", hint=hint)
 
 
 def damaged(place: Place, what: str) -> StateDamaged:
@@ -104,7 +123,7 @@ def damaged(place: Place, what: str) -> StateDamaged:
 
 
 def _said(err: Exception) -> str:
-    """The first line of what PostgreSQL says."""
+    """The first line of what PostgreSQL says, without what libpq puts before it: which server it is, is known."""
     lines = [each.strip() for each in str(err).splitlines() if each.strip()] or [type(err).__name__]
     text = "".join(each if each.isprintable() else "?" for each in lines[0])
-    return text[:SHOWN_CHARACTERS].rstrip(".")
+    return LIBPQ_PREFIX.sub("", text)[:SHOWN_CHARACTERS].rstrip(".")

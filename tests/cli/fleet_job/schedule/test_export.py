@@ -10,6 +10,7 @@ import pytest
 
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
 from azext_iotjobs.cli.fleet_job.schedule.export import export
+from azext_iotjobs.cli.fleet_job.team_store import TeamStore
 from azext_iotjobs.fleet_job.store.contract import Access
 from azext_iotjobs.model.errors import ConflictingChoice
 
@@ -18,8 +19,8 @@ TYPED = {"our_hub_name": "myhub", "resource_group": "rg 1", "auth_type": "key"}
 LOGIN = "HostName=myhub.azure-devices.net;SharedAccessKeyName=owner;SharedAccessKey=a2V5"
 
 
-def exported(folder: Path, target: str, typed: dict[str, Any]) -> str:
-    context = FleetJobContext(SimpleNamespace(), typed, str(folder), None, Access.READ)
+def exported(folder: Path, target: str, typed: dict[str, Any], team: TeamStore | None = None) -> str:
+    context = FleetJobContext(SimpleNamespace(), typed, None if team else str(folder), None, Access.READ, team=team)
     files: list[dict[str, str]] | None = export(SimpleNamespace(), context, **{target: True})
     assert files is not None
     return files[0]["content"]
@@ -34,6 +35,39 @@ def test_what_was_typed_of_the_hub_is_in_the_command(tmp_path: Path, target: str
     for option, value in (("--hub-name", "myhub"), ("--resource-group", "rg 1"), ("--auth-type", "key")):
         assert words[words.index(option) + 1] == value
     assert "login" not in words
+
+
+TEAM = TeamStore("postgresql://ann%40example.com@db.example.com/fleet", "password", None)
+LINES = {"cron": "* * * *", "systemd": "ExecStart=", "github_actions": "run: ", "azure_pipelines": "az iot"}
+
+
+def command_in(text: str, target: str) -> list[str]:
+    (line,) = [each.strip() for each in text.splitlines() if LINES[target] in each and "run-due" in each]
+    if target == "github_actions":
+        line = json.loads(line.removeprefix("run: "))
+    return shlex.split(line.replace("%%", "%").replace("\\%", "%"))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("auth", ["password", "login"])
+def test_a_teams_store_is_in_the_command_in_place_of_a_folder(tmp_path: Path, target: str, auth: str) -> None:
+    text = exported(tmp_path, target, TYPED, TEAM._replace(auth=auth))
+    words = command_in(text, target)
+    assert words[words.index("--store") + 1] == TEAM.url and words[words.index("--store-auth") + 1] == auth
+    for each in ("--state-dir", "fleet-jobs", "cache", "folder"):
+        assert each not in text
+    assert ("PGPASSWORD" in text) == (auth == "password")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_file_with_the_stores_password_is_named_where_it_is(tmp_path: Path, target: str) -> None:
+    text = exported(tmp_path, target, {}, TEAM._replace(password_file="secret"))
+    words = command_in(text, target)
+    if target in ("github_actions", "azure_pipelines"):  # it runs elsewhere
+        assert "--store-password-file" not in words and "PGPASSWORD" in text
+    else:
+        assert words[words.index("--store-password-file") + 1] == str(Path("secret").absolute())
+        assert "PGPASSWORD" not in text
 
 
 @pytest.mark.parametrize("target", [*TARGETS, "kubernetes"])

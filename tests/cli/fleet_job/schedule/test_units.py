@@ -12,8 +12,9 @@ import pytest
 import yaml
 from cronsim import CronSim
 
-from azext_iotjobs.cli.fleet_job.schedule import units
+from azext_iotjobs.cli.fleet_job.schedule import pipelines, units
 from azext_iotjobs.cli.fleet_job.schedule.units import Calling, UnitFile, minutes_of
+from azext_iotjobs.cli.fleet_job.team_store import TeamStore
 from azext_iotjobs.model.errors import BadValue
 from tests.helpers.clock_double import START
 
@@ -24,6 +25,14 @@ EVERY = (1, 5, 30, 60, 180)
 
 def calling(minutes: int = 5, folder: str = "/var/lib/state", az: tuple[str, ...] = (sys.executable,)) -> Calling:
     return Calling(words=WORDS, az=az, folder=folder, minutes=minutes, name="iotjobs-run-due")
+
+
+TEAM = TeamStore("postgresql://ann@db.example.com/fleet", "password", None)
+
+
+def in_store(auth: str = "password") -> Calling:
+    """What is called where fleet jobs are in a team's store."""
+    return calling()._replace(team=TEAM._replace(auth=auth))
 
 
 def only(files: list[UnitFile]) -> UnitFile:
@@ -75,21 +84,23 @@ def test_crontab_takes_it(tmp_path: Path) -> None:
     checked("crontab", "-T", str(path))
 
 
-def test_github_takes_its_workflow(tmp_path: Path) -> None:
+@pytest.mark.parametrize("what", [calling(), in_store(), in_store("login")])
+def test_github_takes_its_workflow(tmp_path: Path, what: Calling) -> None:
     path = tmp_path / "run-due.yml"
-    path.write_text(only(units.github_actions(calling())).text)
+    path.write_text(only(pipelines.github_actions(what)).text)
     checked("check-jsonschema", "--builtin-schema", "vendor.github-workflows", str(path))
 
 
-def test_azure_devops_takes_its_pipeline(tmp_path: Path) -> None:
+@pytest.mark.parametrize("what", [calling(), in_store(), in_store("login")])
+def test_azure_devops_takes_its_pipeline(tmp_path: Path, what: Calling) -> None:
     path = tmp_path / "run-due.yml"
-    path.write_text(only(units.azure_pipelines(calling())).text)
+    path.write_text(only(pipelines.azure_pipelines(what)).text)
     how = ("--data-transform", "azure-pipelines", "--regex-variant", "nonunicode")
     checked("check-jsonschema", "--builtin-schema", "vendor.azure-pipelines", *how, str(path))
 
 
 def test_a_workflow_calls_it_from_a_folder_that_is_kept() -> None:
-    document = yaml.safe_load(only(units.github_actions(calling(15))).text)
+    document = yaml.safe_load(only(pipelines.github_actions(calling(15))).text)
     assert document[True]["schedule"] == [{"cron": "*/15 * * * *"}]  # YAML 1.1 reads `on` so
     steps = document["jobs"]["run-due"]["steps"]
     last = shlex.split(steps[-2]["run"])
@@ -98,7 +109,7 @@ def test_a_workflow_calls_it_from_a_folder_that_is_kept() -> None:
 
 
 def test_a_pipeline_calls_it_from_a_folder_that_is_kept() -> None:
-    document = yaml.safe_load(only(units.azure_pipelines(calling())).text)
+    document = yaml.safe_load(only(pipelines.azure_pipelines(calling())).text)
     assert document["schedules"][0]["cron"] == "*/5 * * * *" and document["schedules"][0]["always"] == "true"
     cache, run = document["jobs"][0]["steps"]
     (line,) = [each for each in run["inputs"]["inlineScript"].splitlines() if "run-due" in each]
@@ -108,7 +119,7 @@ def test_a_pipeline_calls_it_from_a_folder_that_is_kept() -> None:
 
 
 def test_a_workflow_saves_its_state_also_after_a_step_that_failed() -> None:
-    steps = yaml.safe_load(only(units.github_actions(calling())).text)["jobs"]["run-due"]["steps"]
+    steps = yaml.safe_load(only(pipelines.github_actions(calling())).text)["jobs"]["run-due"]["steps"]
     first, last = steps[0], steps[-1]
     assert (first["uses"], last["uses"]) == ("actions/cache/restore@v4", "actions/cache/save@v4")
     assert last["if"] == "always()" and last["with"] == {each: first["with"][each] for each in ("path", "key")}
@@ -118,7 +129,7 @@ def test_a_workflow_saves_its_state_also_after_a_step_that_failed() -> None:
 
 @pytest.mark.parametrize("code", [0, 4, 10])
 def test_a_pipeline_saves_its_state_and_ends_with_the_exit_code_of_run_due(tmp_path: Path, code: int) -> None:
-    runs, outcome = yaml.safe_load(only(units.azure_pipelines(calling())).text)["jobs"]
+    runs, outcome = yaml.safe_load(only(pipelines.azure_pipelines(calling())).text)["jobs"]
     az = tmp_path / "az"
     az.write_text(f'#!/bin/sh\ncase "$*" in *run-due*) exit {code};; esac\n')
     az.chmod(0o755)
@@ -135,8 +146,47 @@ def test_a_pipeline_saves_its_state_and_ends_with_the_exit_code_of_run_due(tmp_p
     assert subprocess.run(["bash", "-c", last["script"]], env={"CODE": found[1]}, check=False).returncode == code
 
 
+def test_a_workflow_gets_the_stores_password_from_a_secret_and_none_for_a_login() -> None:
+    document = yaml.safe_load(only(pipelines.github_actions(in_store())).text)
+    steps = document["jobs"]["run-due"]["steps"]
+    assert [each["name"] for each in steps] == ["Sign in", "Install", "Install the store's driver", "Run what is due"]
+    assert steps[-1]["env"] == {"PGPASSWORD": "${{ secrets.PGPASSWORD }}"}
+    login = only(pipelines.github_actions(in_store("login"))).text
+    assert "env" not in yaml.safe_load(login)["jobs"]["run-due"]["steps"][-1]
+    assert "remove the step Sign in" not in login, "the store needs it"
+
+
+def test_a_pipeline_gets_the_stores_password_from_a_variable_and_none_for_a_login() -> None:
+    text = only(pipelines.azure_pipelines(in_store())).text
+    (job,) = yaml.safe_load(text)["jobs"]
+    (step,) = job["steps"]
+    assert step["env"] == {"PGPASSWORD": "$(storePassword)"} and "#   storePassword: " in text
+    (job,) = yaml.safe_load(only(pipelines.azure_pipelines(in_store("login"))).text)["jobs"]
+    assert "env" not in job["steps"][0]
+
+
+@pytest.mark.parametrize("code", [0, 4, 10])
+def test_a_pipeline_installs_the_driver_for_azs_python_and_ends_as_run_due_does(tmp_path: Path, code: int) -> None:
+    (job,) = yaml.safe_load(only(pipelines.azure_pipelines(in_store())).text)["jobs"]
+    script = job["steps"][0]["inputs"]["inlineScript"].replace("$(iotjobsWheel)", "wheel")
+    where = f"Python location '{tmp_path}/az python'"
+    programs = {
+        "az": f'case "$*" in *run-due*) exit {code};; --version) echo "{where}";; esac',
+        "az python": 'case "$1" in -c) echo python3.12;; *) printf "%s\\n" "$@";; esac',
+    }
+    for name, text in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": "/home/me"}
+    ran = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env=environment, check=False)
+    assert ran.returncode == code, ran.stderr
+    words = ran.stdout.split("\n")
+    assert words[words.index("--target") + 1] == "/home/me/.azure/iotjobs/packages/python3.12"
+    assert words[-2].startswith("psycopg")
+
+
 def test_a_pipeline_signs_in_as_was_typed() -> None:
-    for write in (units.github_actions, units.azure_pipelines):
+    for write in (pipelines.github_actions, pipelines.azure_pipelines):
         assert "run-due -j fw-7" in only(write(calling())).text
         text = only(write(calling()._replace(words=(*WORDS, "--auth-type", "key")))).text
         (line,) = [each for each in text.splitlines() if " run-due " in each]
@@ -144,7 +194,7 @@ def test_a_pipeline_signs_in_as_was_typed() -> None:
 
 
 def test_a_workflow_says_where_a_connection_string_goes() -> None:
-    text = only(units.github_actions(calling())).text
+    text = only(pipelines.github_actions(calling())).text
     found = re.search(r"^# Run what is due `(env: .*)`\.$", text, re.MULTILINE)
     assert found is not None and "Run what is due" in text.rpartition("steps:")[2]
     secret = "${{ secrets.IOTJOBS_CONNECTION_STRING }}"
@@ -166,4 +216,4 @@ def test_how_often_that_no_cron_expression_says_is_refused(seconds: float) -> No
 
 def test_github_starts_nothing_more_often_than_every_five_minutes() -> None:
     with pytest.raises(BadValue, match="5m or more"):
-        units.github_actions(calling(1))
+        pipelines.github_actions(calling(1))

@@ -94,7 +94,7 @@ def test_every_fleet_job_has_objects_of_its_own(ids: list[str]) -> None:
         kubernetes.check_name(each, "name", 52)
 
 
-TEAM = TeamStore("postgresql://ann@db.example.com/fleet", "password", None, is_typed=True)
+TEAM = TeamStore("postgresql://ann@db.example.com/fleet", "password", None)
 
 
 def exported(folder: Path, typed: dict[str, Any], team: TeamStore | None = None, **options: Any) -> Any:
@@ -120,7 +120,10 @@ def test_what_was_typed_of_a_teams_store_is_in_the_secret_alone(
     assert "db.example.com" not in text and "PersistentVolumeClaim" not in text
     spec = one_of_kind(text, "Deployment")["spec"]
     assert "strategy" not in spec, "pods of a database may be replaced one by one"
-    assert "IOTJOBS_STORE=…" in caplog.text and "PGPASSWORD=…" in caplog.text
+    lines = [each.strip() for each in caplog.text.splitlines()]
+    first, last = lines.index("IOTJOBS_CONNECTION_STRING=…"), lines.index("Then:")
+    assert lines[first:last] == [f"{each}=…" for each in ("IOTJOBS_CONNECTION_STRING", "IOTJOBS_STORE", "PGPASSWORD")]
+    assert lines[last + 1] == "kubectl create secret generic iotjobs-hub --from-env-file=hub.env"
 
 
 def test_a_manifest_is_written_into_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from azext_iotjobs.fleet_job.store.contract import Access
 from azext_iotjobs.fleet_job.store.postgres.place import parse_place
-from azext_iotjobs.model.errors import StateUnreachable
+from azext_iotjobs.model.errors import StateUnreachable, StateUnusable
 from tests.helpers.cut_connection import CutConnection, cut_connection
 from tests.helpers.postgres_server import OF_ROOT, PostgresServer, postgres_server
 from tests.helpers.stores import skip_without_postgres
@@ -89,5 +89,22 @@ def test_a_certificate_of_a_known_authority_is_taken_and_no_other(secured: tuple
 
 def test_a_way_that_speaks_no_tls_is_refused_where_it_has_to(postgres: PostgresServer) -> None:
     way: CutConnection
-    with cut_connection(postgres.socket) as way, pytest.raises(StateUnreachable, match="does not support SSL"):
+    with cut_connection(postgres.socket) as way, pytest.raises(StateUnreachable) as caught:
         opened(f"postgresql://me@127.0.0.1:{way.port}/postgres?sslmode=verify-full&schema=tls")
+    assert "cannot be reached: server does not support SSL" in str(caught.value), "without libpq's prefix"
+    assert "Turn TLS on at the server" in str(caught.value.hint)
+
+
+def test_a_database_or_a_role_that_is_not_there_is_named(postgres: PostgresServer) -> None:
+    url = postgres.url()
+    with pytest.raises(StateUnusable, match=r"^There is no database no db at the server of the store ") as caught:
+        opened(url.replace("/postgres?", "/no%20db?"))
+    assert "CREATE DATABASE \"no db\" ENCODING 'UTF8'" in str(caught.value.hint)
+    with pytest.raises(StateUnreachable, match=r'cannot be opened: role "nobody" does not exist\.$') as refused:
+        opened(url.replace("//me@", "//nobody@"))
+    assert "role that is there" in str(refused.value.hint)
+
+
+def test_a_server_that_is_not_there_is_said_without_what_libpq_puts_before_it() -> None:
+    with pytest.raises(StateUnreachable, match=r"cannot be reached: Connection refused\.$"):
+        opened("postgresql://me@127.0.0.1:1/postgres")

@@ -403,5 +403,5 @@ def test_a_server_that_is_not_there_is_a_clear_error(opened: Opened) -> None:
 
 
 def test_a_database_that_is_not_there_is_a_clear_error(opened: Opened, postgres: PostgresServer) -> None:
-    with pytest.raises(StateUnreachable, match='database "nowhere" does not exist'):
+    with pytest.raises(StateUnusable, match="There is no database nowhere at the server of the store"):
         opened(postgres.url().replace("/postgres?", "/nowhere?"))
