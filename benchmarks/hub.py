@@ -383,13 +383,13 @@ def beside(hub: HubUnderLoad, folder: Path, ids: list[str], messages: int) -> tu
 
 def _rows_of(ours: Loaded, peer: Loaded | None, note: str) -> Iterator[Row]:
     parts = (
-        ("connects", "devices that connect over TLS", "connects/s"),
-        ("telemetry", "messages, QoS 1", "messages/s"),
+        ("connects", "devices that connect over TLS", "connect"),
+        ("telemetry", "messages, QoS 1", "message"),
     )
     for part, what, unit in parts:
         mine: Reached = getattr(ours, part)
         theirs: Reached | None = getattr(peer, part) if peer else None
-        for name, field_name, unit_of in (("", "rate", unit), ("_cpu", "each_us", "us of CPU")):
+        for name, field_name, unit_of in (("", "rate", f"{unit}s/s"), ("_cpu", "each_us", f"µs of CPU a {unit}")):
             yield Row(
                 name=f"hub_{part}{name}",
                 what=f"{what}, by the clock" if not name else f"{what}: what each costs the server",

@@ -74,12 +74,16 @@ def page(found: Document) -> str:
 def _table(found: Document) -> str:
     from benchmarks.page import number
 
-    lines = ["| row | ours | peer | floor | of peer | of floor | unit |", "|---|---:|---:|---:|---:|---:|---|"]
+    lines = [
+        "| row | ours | peer | floor | of peer | of floor | unit | better |",
+        "|---|---:|---:|---:|---:|---:|---|---|",
+    ]
     for name, row in found["rows"].items():
         ratios = ["-" if row[each] is None else f"{row[each]:.2f}" for each in ("of_peer", "of_floor")]
         cells = [number(row[each]) for each in ("ours", "peer", "floor")] + ratios
         mark = "" if row["run"] == len(found["runs"]) - 1 else f" ({row['run'] + 1})"
-        lines.append(f"| `{name}`{mark} | {' | '.join(cells)} | {row['unit']} |")
+        better = "more" if row["unit"].endswith("/s") else "less"
+        lines.append(f"| `{name}`{mark} | {' | '.join(cells)} | {row['unit']} | {better} |")
     return "\n".join(lines) + "\n"
 
 
@@ -87,10 +91,24 @@ def _runs(found: Document) -> str:
     from benchmarks.machine import in_a_line
 
     count = len(found["runs"])
-    return "".join(
-        f"- {'The last run' if at == count - 1 else f'({at + 1})'}: {in_a_line(machine)}.\n"
+    lines = [
+        f"- {'All other rows, the last run' if at == count - 1 else f'Rows with ({at + 1})'}: {in_a_line(machine)}.\n"
         for at, machine in enumerate(found["runs"])
-    )
+    ]
+    missing = _not_measured(found)
+    return "".join([*lines, *([f"- Not measured on this page yet: {', '.join(missing)}.\n"] if missing else [])])
+
+
+def _not_measured(found: Document) -> list[str]:
+    """The rows of `make bench` that have no figures, as the page writes their names."""
+    from benchmarks.page import PARTS
+
+    return [
+        f"`{row}_…`" if part.is_open else f"`{row}`"
+        for part in PARTS.values()
+        for row in part.rows
+        if not any(name == row or (part.is_open and name.startswith(f"{row}_")) for name in found["rows"])
+    ]
 
 
 def main() -> None:

@@ -209,7 +209,7 @@ def _simulators() -> str:
         return (f"{count:,}", shards, f"{largest:,}", memory(mib), memory(mib * shards), *ramps)
 
     ramps = [f"`--ramp` on {sku.value}, 1 unit" for sku in SKUS]
-    heads = ("devices", "pods", "devices of the largest, at most", "memory of each", "of all", *ramps)
+    heads = ("devices", "pods", "devices of the largest pod, at most", "memory of each", "of all", *ramps)
     return _table(heads, *map(row, FLEETS))
 
 

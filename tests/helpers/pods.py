@@ -153,8 +153,15 @@ class Pod:
 
     def peak_mib(self) -> float:
         """The most memory that it had so far."""
-        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
+        return max(map(_peak_mib, self.processes()))
+
+    def processes(self) -> list[int]:
+        """What runs in it: a shell, and az."""
+        return [
+            int(each.name)
+            for each in Path("/proc").iterdir()
+            if each.name.isdecimal() and _group_of(int(each.name)) == self.process.pid
+        ]
 
     def kill(self) -> None:
         """As a node's kernel does that has no memory left."""
@@ -167,6 +174,18 @@ class Pod:
     def close(self) -> None:
         if self.process.poll() is None:
             self.kill()
+
+
+def _group_of(pid: int) -> int | None:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:  # it has ended meanwhile
+        return None
+
+
+def _peak_mib(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0) / 1024
 
 
 def _moved(text: str, mounts: Mapping[str, Path]) -> str:

@@ -1,10 +1,12 @@
 """A simulation as a Job, whose pods are processes here: each has what the manifest gives it, and one is killed."""
 
+import os
 import re
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +24,15 @@ EXPORT = (
 ).split()
 
 
-def exported(hub: ScenarioHub, folder: Path) -> str:
-    """What `--export` prints, of devices that are there."""
+@pytest.fixture(scope="module")
+def devices(hub: ScenarioHub) -> None:
+    """Those that pods simulate."""
     for number in range(COUNT):
         hub.new_device(f"cl-{number:02}")
+
+
+def exported(hub: ScenarioHub, folder: Path) -> str:
+    """What `--export` prints."""
     behaviour = folder / "behaviour.yaml"
     behaviour.write_text(BEHAVIOUR)
     expected = ("--expect", "telemetry on all within 60s", "--expect", "method reboot on 50% within 60s")
@@ -40,7 +47,7 @@ def exported(hub: ScenarioHub, folder: Path) -> str:
 
 
 @pytest.fixture
-def pods(hub: ScenarioHub, tmp_path: Path) -> Pods:
+def pods(hub: ScenarioHub, devices: None, tmp_path: Path) -> Pods:
     return Pods(
         manifest=exported(hub, tmp_path),
         folder=tmp_path,
@@ -139,3 +146,21 @@ def test_an_extension_for_all_is_found_by_a_user_without_a_folder(hub: ScenarioH
 def test_what_is_of_an_export_goes_with_nothing_else(hub: ScenarioHub) -> None:
     ran = hub.az.run(f"iot device simulate -n {hub.name} --prefix p --count 3 --shards 2")
     assert ran.code == 1 and "--shards is for --export kubernetes." in ran.stderr, ran.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pods run no sh there, and signals end processes")
+def test_a_pod_that_is_stopped_prints_its_result_where_az_is_a_script_as_in_the_official_images(
+    hub: ScenarioHub, pods: Pods, tmp_path: Path
+) -> None:
+    az = tmp_path / "bin" / "az"
+    az.parent.mkdir()
+    az.write_text(f'#!/usr/bin/env bash\n"{sys.executable}" -sm azure.cli "$@"\n')
+    az.chmod(0o755)
+    scripted = replace(pods, image={**pods.image, "PATH": f"{az.parent}:{os.defpath}"})
+    with closing(start(scripted, 0)) as pod:
+        wait_for(pod)
+        pod.process.terminate()
+        code = pod.end()
+    merged = hub.az.run("iot device simulate --merge -", stdin=pod.text())
+    assert (code, merged.code) == (4, 4), pod.text() + merged.stderr
+    assert merged.json["shards"] == {"total": SHARDS, "merged": 1, "missing": [2, 3]}

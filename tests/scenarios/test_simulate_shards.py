@@ -57,6 +57,12 @@ def test_logs_are_merged_from_standard_input_and_reported(hub: ScenarioHub, shar
     assert "without the results of shards 3" in report.read_text()
 
 
+def test_a_shard_without_a_seed_is_warned_of(hub: ScenarioHub, shards: list[Ran]) -> None:
+    warned = "--shard without --seed: this shard's result cannot be merged"
+    assert warned in _run(hub, "1/3").stderr
+    assert not [each for each in shards if warned in each.stderr]
+
+
 def test_shards_with_other_seeds_are_refused(hub: ScenarioHub, shards: list[Ran], tmp_path: Path) -> None:
     other = _run(hub, "2/3", "--seed", "8")
     ran = hub.az.run("iot device simulate --merge", *written(tmp_path, [shards[0], other]))

@@ -45,5 +45,7 @@ def stopped_by_ctrl_c() -> Iterator[threading.Event]:
 
 
 def _set_with_stdin(stop: threading.Event) -> None:
-    sys.stdin.buffer.read()
+    # Not by sys.stdin's buffer: its lock, held while it waits, would have the interpreter's end abort.
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
     stop.set()

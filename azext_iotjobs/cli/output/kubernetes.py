@@ -16,6 +16,7 @@ CONNECTION_STRING = "IOTJOBS_CONNECTION_STRING"  # in the environment; and the k
 USER = 10001  # of a pod: nobody's in particular
 WRITABLE = "/tmp"  # all that a container can write to, beside volumes
 CONFIG_FOLDER = f"{WRITABLE}/azure"  # az's
+OLDEST = "1.29"  # which has retries of each index of a Job, and its policy of failures, without being asked
 IMAGE_OPTION = "--image"
 DOCKERFILE = "docs/how-to/cluster.md has a Dockerfile of az with this extension."
 MAX_LABEL = 63  # RFC 1123, which names of objects follow that become host names

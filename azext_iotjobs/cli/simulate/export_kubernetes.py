@@ -69,12 +69,12 @@ def export(typed: TypedOptions) -> None:
     logger.warning("%s", kubernetes.secret_command(job.secret, [kubernetes.CONNECTION_STRING]))
 
 
-COMMENT = """\
+COMMENT = f"""\
 A simulation by `az iot device simulate`: each pod simulates a part of the devices.
   kubectl apply -f FILE
-  kubectl get job {name} --watch
-  kubectl logs -l batch.kubernetes.io/job-name={name} --tail=-1 | az iot device simulate --merge -
-Needs Kubernetes 1.29 or newer, and the secret that it names."""
+  kubectl get job {{name}} --watch
+  kubectl logs -l batch.kubernetes.io/job-name={{name}} --tail=-1 | az iot device simulate --merge -
+Needs Kubernetes {kubernetes.OLDEST} or newer, and the secret that it names."""
 
 
 def job_of(typed: TypedOptions) -> SimulationJob:

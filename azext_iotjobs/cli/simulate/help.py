@@ -45,10 +45,10 @@ command(
     ),
     (
         "The second of five parts of the devices, on the second of five machines.",
-        'az iot device simulate -n localhost --query-condition "tags.simulated = true" --shard 2/5',
+        'az iot device simulate -n localhost --query-condition "tags.simulated = true" --shard 2/5 --seed 7',
     ),
     (
-        "One result, and one exit code, of what five machines have printed.",
+        "One result, and one exit code, of what five machines with the same --seed have printed.",
         "az iot device simulate --merge 1.json 2.json 3.json 4.json 5.json",
     ),
     (

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from knack.log import get_logger
+
 from azext_iotjobs.cli.output.exit_code import leave_with
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
 from azext_iotjobs.cli.output.terminal_safe import print_now
@@ -28,6 +30,8 @@ from azext_iotjobs.simulator.events import DeviceInfo
 from azext_iotjobs.simulator.expectations import Verdict
 from azext_iotjobs.transport.device_login import DeviceCredential
 from azext_iotjobs.transport.open_files import make_room
+
+logger = get_logger(__name__)
 
 
 def simulate(cmd: Any, client: HubClient, settings: DeviceSettings, typed: TypedOptions) -> dict[str, Any]:
@@ -53,6 +57,8 @@ def simulate(cmd: Any, client: HubClient, settings: DeviceSettings, typed: Typed
         return select_devices.dry_run_document(client, found, options, is_single=is_single)
     select_devices.check_topics(found)
     plans.monitoring.check(found.count)
+    if options.shard is not None and typed.behaviour.seed is None:
+        logger.warning("--shard without --seed: this shard's result cannot be merged with others. Give all the same.")
     make_room(found.count)
     plans.credentials.check(found)
     if options.detach and not detached.is_in_background():

@@ -106,7 +106,7 @@ WHICH_DEVICES: Group = (
         "shard",
         "--shard",
         "The part of the devices that this machine simulates: 2/5 is the second of five. Only a device's id "
-        "decides to which part it belongs.",
+        "decides to which part it belongs. For --merge, all need the same --seed.",
         group=ON_DEVICES,
     ),
 )
@@ -117,7 +117,7 @@ CLUSTER: Group = (
         "merge",
         "--merge",
         "Simulate nothing; make one result, and one exit code, of what the shards of a simulation have printed: files, "
-        "or - for standard input. The logs of pods do, too.",
+        "or - for standard input. The logs of pods do, too. All need the same --seed.",
         group=ON_CLUSTER,
         nargs="+",
     ),

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from azext_iotjobs.cli.output import kubernetes
+from azext_iotjobs.cli.output import kubernetes, pod_shell
 from azext_iotjobs.cli.simulate.shard_record import RUN_VARIABLE
 from azext_iotjobs.model.outcome import Outcome
 
@@ -88,13 +88,13 @@ def _pod(job: SimulationJob) -> dict[str, Any]:
     mib = memory_mib(largest_shard(job.device_count, job.shards))
     seed = [] if job.has_seed else ["--seed", f"$({RUN_VARIABLE})"]
     # Kubernetes counts from 0, --shard from 1.
-    script = f'exec az "$@" --shard "$((JOB_COMPLETION_INDEX + 1))/{job.shards}"'
+    shard = f'--shard "$((JOB_COMPLETION_INDEX + 1))/{job.shards}"'
     words = ["iot", "device", "simulate", *job.words]
     mounts, volumes = _files(job)
     made = kubernetes.container(
         CONTAINER,
         job.image,
-        ["sh", "-c", kubernetes.word(script), "az"],
+        pod_shell.command(shard),
         [*map(kubernetes.word, words), *seed, "--output", "json"],
         environment,
         mounts,

@@ -5,7 +5,7 @@ No secret is in it.
 
 from typing import Any, NamedTuple
 
-from azext_iotjobs.cli.output import kubernetes
+from azext_iotjobs.cli.output import kubernetes, pod_shell
 
 STATE_FOLDER = "/state"
 STATE_SIZE = "1Gi"
@@ -41,7 +41,9 @@ def comment(pods: Pods) -> str:
             f"--state-dir {STATE_FOLDER}/fleet-jobs to `fleet-job create` and `schedule set`. One node mounts it."
         )
     return (
-        f"Starts what schedules of fleet jobs say.\n{where}\nThe secret that it names has: {', '.join(pods.variables)}."
+        f"Starts what schedules of fleet jobs say.\n  kubectl apply -f FILE\n{where}\n"
+        f"Needs Kubernetes {kubernetes.OLDEST} or newer, and the secret that it names, which has: "
+        f"{', '.join(pods.variables)}."
     )
 
 
@@ -94,7 +96,7 @@ def _pod(pods: Pods, restarts: str) -> dict[str, Any]:
     made = kubernetes.container(
         CONTAINER,
         pods.image,
-        ["az"],
+        pod_shell.command(),
         [kubernetes.word(each) for each in (*pods.words, *state, "--output", "table")],
         [kubernetes.secret_variable(each, pods.secret) for each in pods.variables],
         [] if pods.in_database else [{"name": "state", "mountPath": STATE_FOLDER}],

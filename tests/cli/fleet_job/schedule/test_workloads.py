@@ -40,6 +40,15 @@ def test_kubernetes_takes_the_manifest(pods: Pods) -> None:
     check_schema(manifest_of(pods))
 
 
+def test_the_manifest_says_what_to_do_with_it() -> None:
+    text = manifest_of(CALLED)
+    assert "#   kubectl apply -f FILE\n" in text
+    assert (
+        "# Needs Kubernetes 1.29 or newer, and the secret that it names, which has: IOTJOBS_CONNECTION_STRING.\n"
+        in text
+    )
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_is_called_from_a_volume_that_one_node_mounts(kind: str) -> None:
     text = manifest_of(KINDS[kind])
@@ -47,7 +56,8 @@ def test_it_is_called_from_a_volume_that_one_node_mounts(kind: str) -> None:
     spec = pod_of(workload)["spec"]
     (container,) = spec["containers"]
     words = list(words_of(container, {}))
-    assert words[: len(WORDS) + 1] == ["az", *WORDS] and ("--loop" in words) == (kind == "Deployment")
+    start = words.index("az")  # behind the shell's
+    assert words[start : start + len(WORDS) + 1] == ["az", *WORDS] and ("--loop" in words) == (kind == "Deployment")
     (mount,) = [each for each in container["volumeMounts"] if each["name"] == "state"]
     assert words[words.index("--state-dir") + 1].startswith(f"{mount['mountPath']}/")
     (volume,) = [each for each in spec["volumes"] if each["name"] == "state"]

@@ -128,8 +128,11 @@ def team(postgres: PostgresServer, opened: Opened) -> Iterator[Callable[[str], s
     url = postgres.url("iotjobs").replace("/postgres?", f"/{name}?")
     save(opened(url))
     page = (Path(__file__).parents[4] / "docs/how-to/team-store.md").read_text(encoding="utf-8")
-    (statements,) = (each for each in re.findall(r"```sql\n(.*?)```", page, re.DOTALL) if "CREATE ROLE" in each)
-    postgres.sql(statements, name)
+    blocks = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    (roles_made,) = (each for each in blocks if "CREATE ROLE" in each)
+    (granted,) = (each for each in blocks if "GRANT" in each)
+    for statements in (roles_made, granted, granted):  # they may be repeated
+        postgres.sql(statements, name)
 
     def of(role: str) -> str:
         postgres.sql(f"CREATE USER u_{role} IN ROLE {role}")
