@@ -110,7 +110,8 @@ def test_wherever_the_connection_is_lost_the_next_process_goes_on(
         world = ServedWorld(tmp_path, postgres.url())
         begun(world, action, driver, concurrency)
         world.cuts_at = at
-        assert ends(world, Points(), StateUnreachable)
+        was_lost = ends(world, Points(), StateUnreachable)
+        assert was_lost or concurrency > 1, at  # calls that end together have one commit: there may be fewer of them
         world.cuts_at = None
         assert not ends(world, Points())
         check(world, action, driver, f"lost at commit {at}")
