@@ -128,13 +128,7 @@ def console(hub: HubUnderLoad, folder: Path) -> Iterator[tuple[int, str]]:
     environment = {**os.environ, **hub.local.environment(), "AZURE_EXTENSION_DIR": extensions}
     environment["AZURE_CORE_COLLECT_TELEMETRY"] = "no"
     words = "-m azure.cli iot hub console --port 0 --only-show-errors -o json".split()
-    process = subprocess.Popen(
-        [sys.executable, *words, "--state-dir", str(folder / "state")],
-        env=environment,
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    process = subprocess.Popen([sys.executable, *words], env=environment, cwd=folder, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         lines: list[str] = []
