@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.helpers.ctrl_c import let_ctrl_c_work
 from tests.helpers.waiting import wait_until
 
 LIMIT_S = 300.0  # of a command, and of what is waited for: the machine may be busy
@@ -45,7 +46,7 @@ class Terminal:
                 stderr=shown,
                 pass_fds=[typed, write],
                 start_new_session=True,
-                preexec_fn=_let_ctrl_c_work,
+                preexec_fn=let_ctrl_c_work,
             )
         os.close(typed)
         os.close(write)
@@ -92,8 +93,3 @@ class Terminal:
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-
-
-def _let_ctrl_c_work() -> None:
-    """A shell that starts the tests in the background has Ctrl-C ignored, and so would every process below it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -7,7 +7,6 @@ or another version of az is tested: IOTJOBS_TEST_AZ names its program (`make cor
 import json
 import os
 import shlex
-import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from azext_iotjobs.localhub.testing.forked_process import IS_POSSIBLE
+from tests.helpers.ctrl_c import let_ctrl_c_work
 from tests.helpers.warm_az import WarmAz
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -130,15 +130,10 @@ class Az:
                 stderr=stderr,
                 env=self.environment,
                 cwd=self.config_dir,
-                preexec_fn=_let_ctrl_c_work,
+                preexec_fn=let_ctrl_c_work,
             )
 
 
 def _text(written: bytes) -> str:
     """As subprocess reads what is text."""
     return written.decode().replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _let_ctrl_c_work() -> None:
-    """A shell that starts the tests in the background has Ctrl-C ignored, and so would every process below it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)

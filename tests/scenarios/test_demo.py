@@ -16,6 +16,7 @@ import pytest
 
 from azext_iotjobs.model.clock import parse_instant
 from tests.helpers.az import EXTENSIONS, REPOSITORY, Az
+from tests.helpers.ctrl_c import let_ctrl_c_work
 from tests.helpers.short_form import IN_FULL
 from tests.helpers.surface import our_arguments
 from tests.helpers.waiting import wait_until
@@ -33,13 +34,8 @@ def started(az: Az, folder: Path, mark: str) -> "subprocess.Popen[bytes]":
             stderr=subprocess.STDOUT,
             env={**az.environment, "TMPDIR": str(folder), "DEMO_MARK": mark},
             start_new_session=True,
-            preexec_fn=_lets_ctrl_c_work,
+            preexec_fn=let_ctrl_c_work,
         )
-
-
-def _lets_ctrl_c_work() -> None:
-    """Where tests run in the background, Ctrl-C is ignored, and would be by all that they start."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def marked(mark: str) -> list[str]:
@@ -60,7 +56,8 @@ def test_ctrl_c_ends_the_demo_and_all_that_it_has_started(az: Az, tmp_path: Path
     demo = started(az, tmp_path, mark)
     try:
         wait_until("devices connect", lambda: "iot device simulate" in (tmp_path / "out").read_text())
-        assert any("simulate" in each for each in marked(mark)) and any("localhub" in each for each in marked(mark))
+        for program in ("simulate", "localhub"):
+            wait_until(f"{program} runs", lambda: any(program in each for each in marked(mark)))  # noqa: B023
         os.killpg(demo.pid, signal.SIGINT)
         assert demo.wait(120) == 130
     finally:

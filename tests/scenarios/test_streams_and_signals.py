@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import ScenarioHub
 from tests.helpers.az import AZ, TIMEOUT_S
+from tests.helpers.ctrl_c import let_ctrl_c_work
 from tests.helpers.waiting import wait_until
 
 ONCE = ("--msg-count", "1", "--msg-interval", "1")
@@ -166,7 +167,7 @@ def test_nohup_keeps_a_simulation_alive(hub: ScenarioHub, tmp_path: Path, device
             stderr=errors,
             env=hub.az.environment,
             cwd=hub.az.config_dir,
-            preexec_fn=_lets_ctrl_c_work,
+            preexec_fn=let_ctrl_c_work,
         )
     said = tmp_path / "e"
     wait_until("it runs", lambda: "connected" in said.read_text())
@@ -183,8 +184,4 @@ def _has_terminal() -> None:
     import termios
 
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    _lets_ctrl_c_work()
-
-
-def _lets_ctrl_c_work() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    let_ctrl_c_work()

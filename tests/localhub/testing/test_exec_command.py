@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.az import REPOSITORY
+from tests.helpers.ctrl_c import let_ctrl_c_work
 from tests.helpers.waiting import wait_until
 
 RUN = (sys.executable, "-m", "azext_iotjobs.localhub", "exec")
@@ -99,7 +100,7 @@ def start(folder: Path, program: str) -> "subprocess.Popen[str]":
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,  # no terminal
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell in the background ignores it
+        preexec_fn=let_ctrl_c_work,
     )
 
 
