@@ -17,11 +17,6 @@ class Row(NamedTuple):
     notes: tuple[str, ...] = ()  # how it was measured, and why a cell is empty
 
     @property
-    def is_rate(self) -> bool:
-        """More is better; of all others less is."""
-        return self.unit.endswith("/s")
-
-    @property
     def of_peer(self) -> float | None:
         """Ours by the peer's."""
         return _ratio(self.ours, self.peer)

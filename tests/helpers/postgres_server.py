@@ -91,9 +91,7 @@ class PostgresServer:
 
     def sql(self, statements: str, database: str = "postgres") -> str:
         """What psql prints, unaligned."""
-        ran = self._run(
-            "psql", "-h", str(self.folder), "-p", str(self.port), "-U", USER, "-d", database, "-AtX", "-c", statements
-        )
+        ran = self._run("psql", *self._way(), "-U", USER, "-d", database, "-AtX", "-c", statements)
         return ran.stdout.decode().strip()
 
     def _way(self) -> tuple[str, ...]:
@@ -103,7 +101,7 @@ class PostgresServer:
         assert self._process is not None
         assert self._process.poll() is None, (self.folder / "log").read_text()
         asked = subprocess.run(
-            [str(self._programs / "pg_isready"), "-q", "-h", str(self.folder), "-p", str(self.port)],
+            [str(self._programs / "pg_isready"), "-q", *self._way()],
             check=False,
             timeout=20,
         )

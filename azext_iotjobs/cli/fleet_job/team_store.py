@@ -39,11 +39,6 @@ class TeamStore(NamedTuple):
         file = [] if self.password_file is None else ["--store-password-file", os.path.abspath(self.password_file)]
         return ["--store", self.url, "--store-auth", self.auth, *file]
 
-    @property
-    def asks_for_password(self) -> bool:
-        """Whether the environment, or a file of libpq's, has to have the password."""
-        return self.auth == PASSWORD and self.password_file is None
-
 
 def team_store(cli_ctx: Any, typed: dict[str, Any], folder: str | None) -> TeamStore | None:
     """The store that is named; None: it is a file. Raises BadValue, ConflictingChoice, MissingChoice.
