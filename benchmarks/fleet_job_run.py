@@ -6,6 +6,7 @@ the run is made, `ended` again and again while it goes on (devices that have), a
 """
 
 import json
+import resource
 import sys
 import threading
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.fleet_job.store.sql.store import SqlStore
 from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, Driver, Targets
@@ -55,7 +57,7 @@ def main(order: dict[str, Any]) -> None:
     """Begin a run, or resume one."""
     target = HubTarget(host="localhost", https_port=order["httpsPort"], ca_file=order["ca"], is_local=True)
     client = HubClient.open(target, SasKey(policy=order["policy"], key=order["key"]), CLOCK)
-    store, before_kb = SqliteStore.open(Path(order["stateDir"])), most_kb()
+    store, before_kb = open_store(order.get("store", ""), Path(order["stateDir"])), most_kb()
     began = time.monotonic()
     run = store.runs.get(order["job"]) if order["resumes"] else new_run(store, client, order)
     say({"chosen": run.device_count, "seconds": time.monotonic() - began})
@@ -67,7 +69,7 @@ def main(order: dict[str, Any]) -> None:
         observer=Reporter(),
         stop=threading.Event(),
     )
-    began = time.monotonic()
+    began, before_s = time.monotonic(), cpu_s()
     done = run_loop.resume(run, context) if order["resumes"] else run_loop.execute(run, context)
     took_s = time.monotonic() - began
     say(
@@ -78,13 +80,24 @@ def main(order: dict[str, Any]) -> None:
             "completed": done.tally.completed,
             "failed": done.tally.failed,
             "uncertain": done.tally.uncertain,
+            "cpuS": cpu_s() - before_s,
             "beforeKb": before_kb,
             "mostKb": most_kb(),
         }
     )
 
 
-def new_run(store: SqliteStore, client: HubClient, order: dict[str, Any]) -> Run:
+def open_store(url: str, folder: Path) -> SqlStore:
+    """A store on a server; without a URL, in a folder."""
+    if not url:
+        return SqliteStore.open(folder)
+    from azext_iotjobs.fleet_job.store.postgres.place import parse_place
+    from azext_iotjobs.fleet_job.store.postgres.store import PostgresStore
+
+    return PostgresStore.open(parse_place(url))
+
+
+def new_run(store: SqlStore, client: HubClient, order: dict[str, Any]) -> Run:
     """Make a fleet job for all devices of the hub, and a run of it."""
     action = (
         Action(method=MethodCall(name=order["method"], payload={"delay": 5}))
@@ -98,6 +111,12 @@ def new_run(store: SqliteStore, client: HubClient, order: dict[str, Any]) -> Run
     )
     job = definitions.create(store, order["job"], planning.host_of(client), definition, by="bench", at=CLOCK.now())
     return planning.new_run(store, client, job, by="bench", at=CLOCK.now())
+
+
+def cpu_s() -> float:
+    """CPU seconds that this process has used."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
 
 
 def most_kb() -> int:

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.helpers.any_hub import AnyHub
 from tests.helpers.az import EXTENSIONS, Az
+from tests.helpers.default_signals import let_signals_work_below
 from tests.helpers.hub_process import HubProcess
 from tests.helpers.postgres_server import PostgresServer, postgres_server
 from tests.helpers.stores import skip_without_postgres
@@ -21,6 +22,8 @@ from tests.helpers.waiting import wait_until
 # No test fails for being slow: the machine may be busy.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+let_signals_work_below()
 
 # Where several workers share the files of tests, those that take long come first: none is left over at the end.
 SLOW_FIRST = (

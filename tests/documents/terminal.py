@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.helpers.ctrl_c import let_ctrl_c_work
+from tests.helpers.default_signals import let_signals_work_below
 from tests.helpers.waiting import wait_until
 
 LIMIT_S = 300.0  # of a command, and of what is waited for: the machine may be busy
@@ -37,6 +37,7 @@ class Terminal:
         typed, self._keyboard = os.pipe()
         self._codes, write = os.pipe()
         with open(output, "ab") as shown:
+            let_signals_work_below()
             self._process = subprocess.Popen(
                 ["bash", "--noprofile", "--norc", "-o", "pipefail", "-c", LOOP.format(read=typed, write=write)],
                 cwd=folder,
@@ -46,7 +47,6 @@ class Terminal:
                 stderr=shown,
                 pass_fds=[typed, write],
                 start_new_session=True,
-                preexec_fn=let_ctrl_c_work,
             )
         os.close(typed)
         os.close(write)

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from azext_iotjobs.localhub.testing.forked_process import IS_POSSIBLE
-from tests.helpers.ctrl_c import let_ctrl_c_work
 from tests.helpers.warm_az import WarmAz
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -130,7 +129,6 @@ class Az:
                 stderr=stderr,
                 env=self.environment,
                 cwd=self.config_dir,
-                preexec_fn=let_ctrl_c_work,
             )
 
 

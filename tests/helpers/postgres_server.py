@@ -80,6 +80,12 @@ class PostgresServer:
             self._process = None
 
     @property
+    def pid(self) -> int:
+        """Of the server, whose children serve its connections."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def socket(self) -> str:
         """Where it listens."""
         return str(self.folder / f".s.PGSQL.{self.port}")

@@ -16,7 +16,6 @@ import pytest
 
 from azext_iotjobs.model.clock import parse_instant
 from tests.helpers.az import EXTENSIONS, REPOSITORY, Az
-from tests.helpers.ctrl_c import let_ctrl_c_work
 from tests.helpers.short_form import IN_FULL
 from tests.helpers.surface import our_arguments
 from tests.helpers.waiting import wait_until
@@ -34,7 +33,6 @@ def started(az: Az, folder: Path, mark: str) -> "subprocess.Popen[bytes]":
             stderr=subprocess.STDOUT,
             env={**az.environment, "TMPDIR": str(folder), "DEMO_MARK": mark},
             start_new_session=True,
-            preexec_fn=let_ctrl_c_work,
         )
 
 

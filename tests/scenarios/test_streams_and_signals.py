@@ -10,7 +10,6 @@ import pytest
 
 from tests.conftest import ScenarioHub
 from tests.helpers.az import AZ, TIMEOUT_S
-from tests.helpers.ctrl_c import let_ctrl_c_work
 from tests.helpers.waiting import wait_until
 
 ONCE = ("--msg-count", "1", "--msg-interval", "1")
@@ -167,7 +166,6 @@ def test_nohup_keeps_a_simulation_alive(hub: ScenarioHub, tmp_path: Path, device
             stderr=errors,
             env=hub.az.environment,
             cwd=hub.az.config_dir,
-            preexec_fn=let_ctrl_c_work,
         )
     said = tmp_path / "e"
     wait_until("it runs", lambda: "connected" in said.read_text())
@@ -184,4 +182,3 @@ def _has_terminal() -> None:
     import termios
 
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    let_ctrl_c_work()

@@ -190,6 +190,9 @@ class Runs(Protocol):
     def last(self, fleet_job_id: str) -> Run | None:
         """The last run; None: it has not run yet."""
 
+    def unfinished_of_each(self) -> dict[str, Run]:
+        """The run that has not ended of every fleet job that has one, by its id."""
+
     def request_stop(self, run: Run, request: StopRequest) -> None:
         """Record a request; the process that executes the run will see it.
 

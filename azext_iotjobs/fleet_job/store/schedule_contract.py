@@ -68,11 +68,17 @@ class Occurrences(Protocol):
     def last_at(self, fleet_job_id: str) -> datetime | None:
         """The newest that is recorded, but for those of a backfill; None: none is."""
 
+    def last_of_each(self) -> dict[str, datetime]:
+        """The same of every fleet job that has a schedule, by its id; one of which nothing is recorded is not there."""
+
     def get(self, fleet_job_id: str, at: datetime) -> Occurrence | None:
         """One of them; None: nothing is recorded of it."""
 
     def open(self, fleet_job_id: str, now: datetime) -> list[Occurrence]:
         """Those whose runs can still be made, ascending."""
+
+    def open_of_each(self, now: datetime) -> dict[str, list[Occurrence]]:
+        """The same of every fleet job that has some, by its id."""
 
     def list_all(self, fleet_job_id: str, limit: int | None = None) -> list[Occurrence]:
         """Those of a fleet job, the newest first, at most `limit`."""

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from azext_iotjobs.cli.output import pod_shell
-from tests.helpers.ctrl_c import let_ctrl_c_work
 from tests.helpers.pods import words_of
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="containers of Windows run no sh")
@@ -62,7 +61,6 @@ def started(path: str, tmp_path: Path, before: tuple[str, ...], *arguments: str)
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=let_ctrl_c_work,
     )
 
 

@@ -232,6 +232,35 @@ def _values(row: StoredRow) -> tuple[Any, ...]:
     return row[0], row[1], row[2], row[3]
 
 
+ODD_TEXTS = ("NULL", "", "{a,b}", '{"a": "b"}', "back\\slash", "quote\" and '", "a, b", "Café ☕", "line\nbreak", None)
+
+
+def test_many_devices_end_at_once_each_with_values_of_its_own(store: SqlStore) -> None:
+    save(store)
+    count, texts = 2_100, len(ODD_TEXTS)
+    run = new_run(store, count, sizes="100%")
+    leased = store.take_lease(run, HOLDER, NOW)
+    leased.begin(RunEvent.START, NOW, forgiven_of_run=0, forgiven_of_batch=0)
+    leased.begin_batch(1, NOW)
+
+    def end(seq: int) -> AttemptResult:
+        if seq % 2:
+            return ended(seq, payload=ODD_TEXTS[seq % texts], has_payload=True, method_status=seq if seq % 3 else None)
+        text = ODD_TEXTS[seq % texts]
+        return ended(seq, DeviceState.FAILED, error_class=ErrorClass.OFFLINE, error_code=f"C{seq}", error_text=text)
+
+    leased.devices.write(NOW, ended=map(end, range(1, count + 1)))
+    found = [row for page in store.results.pages(run, ResultFilter()) for row in page.rows]
+    assert [each.device_id for each in found] == [f"d{number:02}" for number in range(count)]
+    for seq, each in enumerate(found, 1):
+        expected = end(seq)
+        assert each.payload == expected.payload and each.method_status == expected.method_status, seq
+        assert (each.error_code, each.error_text) == (expected.error_code, expected.error_text), seq
+        assert each.finished_at == NOW and each.tries == 1
+    tally = store.runs.get("job").tally
+    assert (tally.completed, tally.failed, tally.pending) == (1_050, 1_050, 0)
+
+
 def test_a_device_that_is_tried_again_in_its_batch_waits_until_it_is_due(leased: LeasedRun) -> None:
     leased.devices.write(NOW, ended=[failed(1, due_at=NOW + timedelta(seconds=9))])
     assert [each.seq for each in leased.devices.due(1, NOW, 9)] == [2, 3, 4]

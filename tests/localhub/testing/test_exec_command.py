@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.az import REPOSITORY
-from tests.helpers.ctrl_c import let_ctrl_c_work
 from tests.helpers.waiting import wait_until
 
 RUN = (sys.executable, "-m", "azext_iotjobs.localhub", "exec")
@@ -100,7 +99,6 @@ def start(folder: Path, program: str) -> "subprocess.Popen[str]":
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,  # no terminal
-        preexec_fn=let_ctrl_c_work,
     )
 
 

@@ -2,13 +2,18 @@
 
 So runs of several fleet jobs go on beside each other, and an occurrence that is due while a run is executed is seen in
 time. Nothing is lost with this process: those that it started end by themselves, and the store says what is due.
+
+Several such processes may share a store: what one of them has begun is not due any more for the others. Each begins
+with what has been due for longest, and of what is due since the same moment with another one; so they seldom meet.
 """
 
 import json
+import random
 import subprocess
 import tempfile
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import IO, Any, NamedTuple
 
 from knack.log import get_logger
@@ -18,12 +23,13 @@ from azext_iotjobs.cli.fleet_job.context import FleetJobContext
 from azext_iotjobs.cli.input.durations import duration_s
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
 from azext_iotjobs.cli.output.own_session import own_session
-from azext_iotjobs.fleet_job.due import Nothing, decide
+from azext_iotjobs.fleet_job.due import Nothing, Start, View, decide
 from azext_iotjobs.model.clock import Clock, SystemClock
-from azext_iotjobs.model.errors import BadValue, IotJobsError
+from azext_iotjobs.model.errors import BadValue, IotJobsError, StateDamaged
 from azext_iotjobs.model.occurrence import StoredSchedule
 from azext_iotjobs.model.outcome import Outcome
-from azext_iotjobs.operations.fleet_job.schedule.saved import view_of
+from azext_iotjobs.model.text import counted
+from azext_iotjobs.operations.fleet_job.schedule.saved import view_of, views_of
 
 logger = get_logger(__name__)
 
@@ -31,9 +37,11 @@ INTERVAL_S, NAP_S = 30.0, 0.5
 PAUSE_S = 60.0  # after a process that could not do all that was due, before the next one for the same fleet job
 DONE = (Outcome.SUCCESS, Outcome.DEVICES_FAILED, Outcome.NO_DEVICE, Outcome.MISSED)  # all that was due was done
 MAX_SHOWN = 1_000  # results of processes that are kept
+MAX_RUNS = 20  # each is a process of some 80 MB
+CROWDED_POLL_S = 1.0  # between two polls, while fleet jobs wait for a process to end
 CLOCK = SystemClock()
 
-Start = Callable[[str], "Child"]
+StartProcess = Callable[[str], "Child"]
 
 
 class Child(NamedTuple):
@@ -44,23 +52,33 @@ class Child(NamedTuple):
 
 
 def until_stopped(
-    client: FleetJobContext, fleet_job_id: str | None, interval: str | None, *, assume_yes: bool
+    client: FleetJobContext,
+    fleet_job_id: str | None,
+    interval: str | None,
+    max_runs: int | None,
+    *,
+    assume_yes: bool,
 ) -> list[dict[str, Any]]:
     """Look until Ctrl-C or a termination signal; gives what the processes that it started gave.
 
-    fleet_job_id: only this one; None: all.  interval: as typed.  assume_yes: the machine's clock is trusted.
+    fleet_job_id: only this one; None: all.  interval: as typed.  max_runs: that it executes at once, as typed.
+    assume_yes: the machine's clock is trusted.
     """
     interval_s = INTERVAL_S if interval is None else duration_s(interval, "--interval")
     if interval_s < 1:
         raise BadValue(f"--interval {interval}: give 1s or more.")
+    if max_runs is not None and max_runs < 1:
+        raise BadValue(f"--max-runs {max_runs}: give 1 or more.")
     more = ("--yes",) if assume_yes else ()
-    looping = _Looping(client, fleet_job_id, lambda job: _started(client, job, more), CLOCK)
+    looping = _Looping(client, fleet_job_id, lambda job: _started(client, job, more), CLOCK, max_runs or MAX_RUNS)
     with stopped_by_ctrl_c() as flag:
         while not flag.is_set():
             looping.poll()
-            give_up_at = CLOCK.monotonic() + interval_s
-            while not flag.is_set() and CLOCK.monotonic() < give_up_at:
+            polled_at = CLOCK.monotonic()
+            while not flag.is_set() and CLOCK.monotonic() < polled_at + interval_s:
                 looping.reap()
+                if looping.may_begin_another and CLOCK.monotonic() >= polled_at + CROWDED_POLL_S:
+                    break
                 CLOCK.sleep(min(NAP_S, interval_s))
         looping.stop()
     return list(looping.happened)
@@ -69,22 +87,37 @@ def until_stopped(
 class _Looping:
     """Which processes there are, and what came of them."""
 
-    def __init__(self, client: FleetJobContext, fleet_job_id: str | None, start: Start, clock: Clock) -> None:
+    def __init__(
+        self,
+        client: FleetJobContext,
+        fleet_job_id: str | None,
+        start: StartProcess,
+        clock: Clock,
+        max_runs: int = MAX_RUNS,
+    ) -> None:
         self._client = client
         self._only = fleet_job_id
         self._start = start
         self._clock = clock
+        self._max_runs = max_runs
+        self._crowded_out = 0  # fleet jobs that are due and wait for a process to end
         self._children: dict[str, list[Child]] = {}
         self._not_before: dict[str, float] = {}  # monotonic
         self.happened: deque[dict[str, Any]] = deque(maxlen=MAX_SHOWN)
 
     def poll(self) -> None:
-        """Start a process for each schedule of which something is due."""
-        for stored in self._client.store.schedules.list_all():
-            job = stored.fleet_job_id
-            if self._only in (None, job) and self._client.means(stored.host) and self._is_due(stored):
-                self._not_before[job] = self._clock.monotonic() + PAUSE_S
-                self._children.setdefault(job, []).append(self._start(job))
+        """Start a process for each schedule of which something is due, as long as there may be another one."""
+        due = [job for _, _, job in sorted(self._due())]
+        room = self._max_runs - self._count()
+        for job in due[:room]:
+            self._not_before[job] = self._clock.monotonic() + PAUSE_S
+            self._children.setdefault(job, []).append(self._start(job))
+        self._say_who_waits(max(0, len(due) - room))
+
+    @property
+    def may_begin_another(self) -> bool:
+        """Whether fleet jobs waited for a process to end, and one has."""
+        return bool(self._crowded_out) and self._count() < self._max_runs
 
     def reap(self) -> None:
         """Take the results of the processes that have ended."""
@@ -103,14 +136,43 @@ class _Looping:
                 each.process.wait()
                 self._take(job, each)
 
-    def _is_due(self, stored: StoredSchedule) -> bool:
-        if self._clock.monotonic() < self._not_before.get(stored.fleet_job_id, 0.0):
-            return False
+    def _count(self) -> int:
+        return sum(map(len, self._children.values()))
+
+    def _due(self) -> Iterator[tuple[datetime, float, str]]:
+        """The fleet jobs of which something is due: since when, a random number, the id."""
+        meant = [each for each in self._client.store.schedules.list_all() if self._is_meant(each)]
+        for stored, view in self._views(meant):
+            since = stored.set_at if view is None else _due_since(view)
+            if since is not None:
+                yield since, random.random(), stored.fleet_job_id
+
+    def _views(self, schedules: list[StoredSchedule]) -> Iterator[tuple[StoredSchedule, View | None]]:
+        """Each with what is known of it; None: that cannot be read, and the process that polls it says why."""
+        store, now = self._client.store, self._clock.now()
         try:
-            view = view_of(self._client.store, stored, self._clock.now(), frozenset())
-            return not isinstance(decide(view), Nothing)
-        except IotJobsError:  # the process that polls it says why, and the others are polled
-            return True
+            yield from zip(schedules, list(views_of(store, schedules, now)), strict=True)
+        except StateDamaged:  # a row of one of them
+            for each in schedules:
+                try:
+                    yield each, view_of(store, each, now, frozenset())
+                except StateDamaged:
+                    yield each, None
+
+    def _is_meant(self, stored: StoredSchedule) -> bool:
+        job = stored.fleet_job_id
+        is_ours = self._only in (None, job) and self._client.means(stored.host)
+        return is_ours and self._clock.monotonic() >= self._not_before.get(job, 0.0)
+
+    def _say_who_waits(self, count: int) -> None:
+        if count and not self._crowded_out:
+            logger.warning(
+                "%s executed here, as many as --max-runs allows; %s for one to end. Another host that runs this "
+                "command with the same store shares the work.",
+                counted(self._max_runs, "run is", "runs are"),
+                counted(count, "fleet job that is due waits", "fleet jobs that are due wait"),
+            )
+        self._crowded_out = count
 
     def _take(self, job: str, child: Child) -> None:
         child.result.seek(0)
@@ -122,6 +184,17 @@ class _Looping:
             logger.warning("%s: the process that looked at it gave no result.", job)
         if child.process.returncode in DONE:
             self._not_before.pop(job, None)
+
+
+def _due_since(view: View) -> datetime | None:
+    """Since when something is to be done; None: nothing is."""
+    try:
+        step = decide(view)
+    except IotJobsError:  # the process that polls it says why, and the others are polled
+        return view.stored.set_at
+    if isinstance(step, Nothing):
+        return None
+    return step.at if isinstance(step, Start) else view.stored.set_at
 
 
 def _started(client: FleetJobContext, job: str, more: tuple[str, ...]) -> Child:

@@ -83,6 +83,13 @@ DUE: Group = (
     option("loop", "--loop", "Look again and again, until Ctrl-C or a termination signal.", action="store_true"),
     option("interval", "--interval", "With --loop: how long between two polls, 1s or more. Default: 30s."),
     option(
+        "max_runs",
+        "--max-runs",
+        "With --loop: how many runs this process executes at once; what is due beyond waits for one to end, or for "
+        "another host. Default: 20.",
+        type=int,
+    ),
+    option(
         "our_yes",
         "--yes -y",
         "Trust the clock of this machine, where it is far ahead of the last poll and the hub cannot confirm it.",

@@ -51,19 +51,21 @@ def run_due(
     fleet_job_id: str | None = None,
     loop: bool = False,
     interval: str | None = None,
+    max_runs: int | None = None,
     our_yes: bool = False,
     exit_zero: bool = False,
 ) -> list[dict[str, Any]]:
     """Start what is due, and resume what has been begun; gives what happened."""
-    if interval is not None and not loop:
-        raise MissingChoice("--interval goes with --loop.", hint="--loop --interval 1m")
+    for name, value, example in (("--interval", interval, "1m"), ("--max-runs", max_runs, "50")):
+        if value is not None and not loop:
+            raise MissingChoice(f"{name} goes with --loop.", hint=f"--loop {name} {example}")
     if loop and exit_zero:
         raise ConflictingChoice("--loop ends with exit code 0 anyway: leave --exit-zero out.")
     stored = _chosen(client, fleet_job_id)
     if loop:
         from azext_iotjobs.cli.fleet_job.schedule import looping
 
-        return looping.until_stopped(client, fleet_job_id, interval, assume_yes=our_yes)
+        return looping.until_stopped(client, fleet_job_id, interval, max_runs, assume_yes=our_yes)
     with stopped_by_ctrl_c() as flag, _Polling(cmd, client, flag, assume_yes=our_yes, stop_by=BY_SCHEDULE) as polling:
         happened = poll_all(stored, polling.context)
     return _reported(cmd, happened, exit_zero=exit_zero)

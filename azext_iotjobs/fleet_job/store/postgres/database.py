@@ -26,6 +26,7 @@ from azext_iotjobs.fleet_job.store.postgres.errors import IS_LOST, store_error
 from azext_iotjobs.fleet_job.store.postgres.place import Place
 from azext_iotjobs.fleet_job.store.postgres.row import ServerRow, row_factory
 from azext_iotjobs.fleet_job.store.postgres.schema import MIGRATIONS, TEXT
+from azext_iotjobs.fleet_job.store.sql.database import RowsChange
 from azext_iotjobs.fleet_job.store.sql.dialect import Dialect
 from azext_iotjobs.model.errors import BadValue, StateTooNew, StateUnreachable, StateUnusable
 from azext_iotjobs.model.text import Text, command
@@ -143,6 +144,17 @@ class PostgresDatabase:
         with self._in_our_words(), self._connection.cursor() as cursor:
             while chunk := [_taken(each) for each in islice(left, CHUNK_ROWS)]:
                 cursor.executemany(_marked(sql), chunk)
+
+    def change_rows(self, change: RowsChange, values: Iterable[Sequence[Any]]) -> None:
+        """Change a row for each of `values`, which are read one by one.
+
+        A statement changes many of them: the trigger that counts is one for each statement.
+        """
+        self._renew()
+        left = iter(values)
+        with self._in_our_words():
+            while chunk := [_taken(each) for each in islice(left, CHUNK_ROWS)]:
+                self._connection.execute(_of_columns(change), [list(column) for column in zip(*chunk, strict=True)])
 
     def close(self) -> None:
         """Close the connection."""
@@ -301,6 +313,15 @@ def _texts_in_our_words() -> Iterator[None]:
 def _taken(values: Sequence[Any]) -> Sequence[Any]:
     """Values as PostgreSQL takes them: a NUL is shown as a character that stands for it, so that no result is lost."""
     return [each.replace(NUL, SHOWN_NUL) if type(each) is str and NUL in each else each for each in values]
+
+
+@lru_cache(50)
+def _of_columns(change: RowsChange) -> str:
+    """The statement that takes a list of each value, which has one for each row."""
+    lists = ", ".join(f"${number}::{kind}[]" for number, (_, kind) in enumerate(change.values, 1))
+    names = ", ".join(f"own_{name}" for name, _ in change.values)
+    marks = {name: f"own.own_{name}" for name, _ in change.values}
+    return change.sql(marks, f" FROM unnest({lists}) AS own ({names})")
 
 
 @lru_cache(500)

@@ -162,4 +162,9 @@ CREATE TRIGGER answered AFTER UPDATE OF answer ON batch FOR EACH ROW
 WHEN (OLD.answer IS DISTINCT FROM NEW.answer) EXECUTE FUNCTION log_change();
 """
 
-MIGRATIONS = ((TABLES, COUNTS, LOG),)
+WHAT_IS_OPEN = """
+CREATE INDEX occurrence_open ON occurrence (fleet_job, at) WHERE state IN ('claimed', 'waiting');
+CREATE INDEX run_unfinished ON run (fleet_job) WHERE state NOT IN ('completed', 'canceled');
+"""  # for those who look at all schedules
+
+MIGRATIONS = ((TABLES, COUNTS, LOG), (WHAT_IS_OPEN,))

@@ -1,6 +1,7 @@
 """What the parts of a store ask of a database: all that they know of it. Implementations: `sqlite/`, `postgres/`."""
 
-from collections.abc import Hashable, Iterable, Sequence
+import re
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
@@ -9,6 +10,7 @@ from azext_iotjobs.fleet_job.store.sql.dialect import Dialect
 from azext_iotjobs.fleet_job.store.sql.stored_row import StoredRow
 
 LAST = 2**62  # as a limit: there is none
+VALUE = re.compile(r":(\w+)")
 
 
 class TwoVersions(NamedTuple):
@@ -16,6 +18,22 @@ class TwoVersions(NamedTuple):
 
     of_others: int
     own: int
+
+
+class RowsChange(NamedTuple):
+    """A change of rows of one table, each with values of its own; `:name` stands for a row's value of that name."""
+
+    table: str
+    assignments: str
+    condition: str  # which row it is; at most one row meets it, and another one each time
+    values: tuple[tuple[str, str], ...]  # names and types, in the order in which a row's values are given
+
+    def sql(self, marks: Mapping[str, str], source: str = "") -> str:
+        """The statement. marks: what stands in it for each value.  source: where it has the values from."""
+        assignments, condition = (
+            VALUE.sub(lambda found: marks[found[1]], each) for each in (self.assignments, self.condition)
+        )
+        return f"UPDATE {self.table} SET {assignments}{source} WHERE {condition}"
 
 
 class Database(Protocol):
@@ -55,6 +73,9 @@ class Database(Protocol):
 
     def change_many(self, sql: str, values: Iterable[Sequence[Any]]) -> None:
         """Execute a change for each of `values`, which are read one by one."""
+
+    def change_rows(self, change: RowsChange, values: Iterable[Sequence[Any]]) -> None:
+        """Change a row for each of `values`, which are read one by one."""
 
     def close(self) -> None:
         """Close it."""

@@ -5,12 +5,46 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from azext_iotjobs.fleet_job.store.sql import rows
-from azext_iotjobs.fleet_job.store.sql.database import Database
+from azext_iotjobs.fleet_job.store.sql.database import Database, RowsChange
 from azext_iotjobs.fleet_job.store.sql.lease import HeldLease
 from azext_iotjobs.fleet_job.store.sql.stored_row import seconds
 from azext_iotjobs.model.attempt import Attempt, AttemptResult
 from azext_iotjobs.model.run_state import DeviceState
 from azext_iotjobs.model.when_online import OfflineWait
+
+TYPES = {
+    **dict.fromkeys(("state", "error_class", "error_code", "error_text", "payload", "reported"), "TEXT"),
+    **dict.fromkeys(("run", "seq", "batch", "tries", "epoch", "part", "method_status", "times_offline"), "BIGINT"),
+    **dict.fromkeys(("began_at", "ended_at", "due_at", "verify_by", "verified_at"), "DOUBLE PRECISION"),
+    **dict.fromkeys(("offline_since", "wait_until", "look_at"), "DOUBLE PRECISION"),
+    "is_free": "BIGINT",  # no column: whether no hub job has the device any more
+}
+
+
+def change_of_devices(assignments: str, names: str, only_if: str = "") -> RowsChange:
+    """A change of devices of a run. names: of the values that each has, in their order, before `run` and `seq`."""
+    condition = "run = :run AND seq = :seq" + (f" AND {only_if}" if only_if else "")
+    values = tuple((name, TYPES[name]) for name in (*names.split(), "run", "seq"))
+    return RowsChange("device", assignments, condition, values)
+
+
+WAIT_VALUES = "offline_since wait_until times_offline look_at"
+SET_WAIT = (
+    "offline_since = coalesce(:offline_since, offline_since), wait_until = coalesce(:wait_until, wait_until), "
+    "times_offline = coalesce(:times_offline, times_offline), look_at = :look_at, "
+    "part = CASE WHEN :is_free = 1 THEN NULL ELSE part END"
+)
+ENDS = change_of_devices(
+    "state = :state, tries = :tries, began_at = :began_at, ended_at = :ended_at, error_class = :error_class, "
+    "error_code = :error_code, error_text = :error_text, method_status = :method_status, payload = :payload, "
+    "due_at = :due_at, verify_by = :verify_by, verified_at = NULL, reported = NULL, was_cut_off = 0, epoch = NULL, "
+    + SET_WAIT,
+    "state tries began_at ended_at error_class error_code error_text method_status payload due_at verify_by "
+    f"{WAIT_VALUES} is_free",
+)
+WAITS_AGAIN = change_of_devices("state = 'pending', epoch = NULL, began_at = CASE WHEN tries > 0 THEN began_at END", "")
+BREAKS_OFF = change_of_devices("state = 'pending', was_cut_off = 1, epoch = NULL", "")
+BEGINS = change_of_devices("state = 'calling', epoch = :epoch, began_at = :began_at", "epoch began_at")
 
 
 class DeviceRows:
@@ -42,38 +76,21 @@ class DeviceRows:
         """Record in one transaction how attempts ended, were not made, or broke off, and which begin."""
         key, epoch = self._lease.key, self._lease.epoch
         with self._lease.transaction_of_devices(now):
-            self._database.change_many(
-                "UPDATE device SET state = ?, tries = ?, began_at = ?, ended_at = ?, error_class = ?, error_code = ?, "
-                "error_text = ?, method_status = ?, payload = ?, due_at = ?, verify_by = ?, verified_at = NULL, "
-                "reported = NULL, was_cut_off = 0, epoch = NULL, offline_since = coalesce(?, offline_since), "
-                "wait_until = coalesce(?, wait_until), times_offline = coalesce(?, times_offline), look_at = ?, "
-                "part = CASE WHEN ? = 1 THEN NULL ELSE part END WHERE run = ? AND seq = ?",
-                ((*_values_of(each), key, each.seq) for each in ended),
-            )
-            self._database.change_many(
-                "UPDATE device SET state = 'pending', epoch = NULL, began_at = CASE WHEN tries > 0 THEN began_at END "
-                "WHERE run = ? AND seq = ?",
-                ((key, seq) for seq in again),
-            )
-            self._database.change_many(
-                "UPDATE device SET state = 'pending', was_cut_off = 1, epoch = NULL WHERE run = ? AND seq = ?",
-                ((key, seq) for seq in cut_off),
-            )
-            self._database.change_many(
-                "UPDATE device SET state = 'calling', epoch = ?, began_at = ? WHERE run = ? AND seq = ?",
-                ((epoch, now.timestamp(), key, each.seq) for each in begun),
-            )
+            self._database.change_rows(ENDS, ((*_values_of(each), key, each.seq) for each in ended))
+            self._database.change_rows(WAITS_AGAIN, ((key, seq) for seq in again))
+            self._database.change_rows(BREAKS_OFF, ((key, seq) for seq in cut_off))
+            self._database.change_rows(BEGINS, ((epoch, now.timestamp(), key, each.seq) for each in begun))
 
 
 def wait_values(wait: OfflineWait | None) -> tuple[object, ...]:
-    """The values of rows.WAIT_COLUMNS; None where a device does not wait."""
+    """WAIT_VALUES; None where a device does not wait."""
     if wait is None:
         return None, None, None, None
     return wait.since.timestamp(), wait.until.timestamp(), wait.times, wait.look_at.timestamp()
 
 
 def _values_of(result: AttemptResult) -> tuple[object, ...]:
-    """The values of the columns above, and whether no hub job has the device any more."""
+    """The values of ENDS, before `run` and `seq`."""
     is_again = result.due_at is not None
     return (
         (DeviceState.PENDING if is_again else result.state).value,

@@ -9,7 +9,7 @@ from azext_iotjobs.fleet_job.hub_job import HubJob, HubJobState
 from azext_iotjobs.fleet_job.plan import PlannedHubJob
 from azext_iotjobs.fleet_job.store.sql import rows
 from azext_iotjobs.fleet_job.store.sql.database import Database
-from azext_iotjobs.fleet_job.store.sql.device_rows import DeviceRows
+from azext_iotjobs.fleet_job.store.sql.device_rows import DeviceRows, change_of_devices
 from azext_iotjobs.fleet_job.store.sql.lease import HeldLease
 from azext_iotjobs.fleet_job.store.sql.stored_row import (
     StoredRow,
@@ -23,6 +23,7 @@ from azext_iotjobs.fleet_job.store.sql.stored_row import (
 from azext_iotjobs.model.attempt import Attempt, AttemptResult
 from azext_iotjobs.model.job import JobTally
 
+IS_IN_JOB = change_of_devices("part = :part", "part")
 OF_HUB_JOB = "WHERE run = ? AND batch = ? AND number = ?"
 
 
@@ -72,9 +73,8 @@ class HubJobRows:
                 "INSERT INTO part (run, batch, number, job_id, condition, state, size) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (*self._key_of(hub_job), hub_job.job_id, hub_job.condition, hub_job.state.value, len(planned.devices)),
             )
-            self._database.change_many(
-                "UPDATE device SET part = ? WHERE run = ? AND seq = ?",
-                ((hub_job.number, self._lease.key, each.seq) for each in planned.devices),
+            self._database.change_rows(
+                IS_IN_JOB, ((hub_job.number, self._lease.key, each.seq) for each in planned.devices)
             )
 
     def save(self, hub_job: HubJob, now: datetime) -> None:

@@ -30,6 +30,16 @@ class OccurrenceStore:
         )
         return None if row is None else instant_or_none(row["last"])
 
+    def last_of_each(self) -> dict[str, datetime]:
+        """The same of every fleet job that has a schedule, by its id; one of which nothing is recorded is not there."""
+        found = self._database.rows(
+            "SELECT fleet_job, (SELECT max(at) FROM occurrence "
+            "WHERE occurrence.fleet_job = schedule.fleet_job AND is_backfill = 0) AS last "
+            "FROM schedule WHERE document IS NOT NULL"
+        )
+        last = {row["fleet_job"]: instant_or_none(row["last"]) for row in found}
+        return {job: at for job, at in last.items() if at is not None}
+
     def get(self, fleet_job_id: str, at: datetime) -> Occurrence | None:
         """One of them; None: nothing is recorded of it."""
         row = self._row_of(fleet_job_id, at)
@@ -41,6 +51,15 @@ class OccurrenceStore:
             f"SELECT * FROM occurrence WHERE fleet_job = ? AND {IS_OPEN} ORDER BY at", (fleet_job_id,)
         )
         return [schedule_rows.occurrence_of(each, now) for each in found]
+
+    def open_of_each(self, now: datetime) -> dict[str, list[Occurrence]]:
+        """The same of every fleet job that has some, by its id."""
+        own = self._database.dialect.by("occurrence_open")
+        each: dict[str, list[Occurrence]] = {}
+        for row in self._database.rows(f"SELECT * FROM occurrence {own} WHERE {IS_OPEN} ORDER BY fleet_job, at"):
+            found = schedule_rows.occurrence_of(row, now)
+            each.setdefault(found.fleet_job_id, []).append(found)
+        return each
 
     def list_all(self, fleet_job_id: str, limit: int | None = None) -> list[Occurrence]:
         """Those of a fleet job, the newest first, at most `limit`."""

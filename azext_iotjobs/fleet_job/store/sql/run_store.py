@@ -87,6 +87,14 @@ class RunStore:
         row = self._database.row("SELECT max(number) AS last FROM run WHERE fleet_job = ?", (fleet_job_id,))
         return None if row is None or row["last"] is None else self.get(fleet_job_id, row["last"])
 
+    def unfinished_of_each(self) -> dict[str, Run]:
+        """The run that has not ended of every fleet job that has one, by its id."""
+        found = self._database.rows(
+            f"SELECT key FROM run {self._by('run_unfinished')} WHERE state NOT IN ('completed', 'canceled')"
+        )
+        runs = [self.get_by_key(row["key"]) for row in found]
+        return {run.fleet_job_id: run for run in runs}
+
     def request_stop(self, run: Run, request: StopRequest) -> None:
         """Record a request; the process that executes the run will see it."""
         kind = request.kind.value

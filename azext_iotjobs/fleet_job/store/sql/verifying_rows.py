@@ -6,13 +6,26 @@ from datetime import datetime
 
 from azext_iotjobs.fleet_job.store.sql import rows
 from azext_iotjobs.fleet_job.store.sql.database import Database
-from azext_iotjobs.fleet_job.store.sql.device_rows import wait_values
+from azext_iotjobs.fleet_job.store.sql.device_rows import SET_WAIT, WAIT_VALUES, change_of_devices, wait_values
 from azext_iotjobs.fleet_job.store.sql.dialect import Dialect
 from azext_iotjobs.fleet_job.store.sql.lease import HeldLease
 from azext_iotjobs.fleet_job.store.sql.stored_row import instant_or_none, seconds
 from azext_iotjobs.model.attempt import VerifiedAttempt
 from azext_iotjobs.model.run_state import DeviceState
 from azext_iotjobs.model.verification import VerifyingDevice
+
+IS_DECIDED = change_of_devices(
+    "state = :state, verified_at = :verified_at, reported = :reported, error_class = :error_class, "
+    f"error_code = :error_code, error_text = :error_text, due_at = :due_at, {SET_WAIT}",
+    f"state verified_at reported error_class error_code error_text due_at {WAIT_VALUES} is_free",
+    only_if="state = 'verifying'",
+)
+IS_NO_MORE = change_of_devices(
+    "state = 'failed', reported = :reported, error_class = :error_class, error_code = :error_code, "
+    "error_text = :error_text",
+    "reported error_class error_code error_text",
+    only_if="state = 'completed'",
+)
 
 
 class VerifyingRows:
@@ -47,14 +60,7 @@ class VerifyingRows:
     def write(self, now: datetime, ended: Iterable[VerifiedAttempt]) -> None:
         """Record in one transaction what looks at their twins have decided."""
         with self._lease.transaction_of_devices(now):
-            self._database.change_many(
-                "UPDATE device SET state = ?, verified_at = ?, reported = ?, error_class = ?, error_code = ?, "
-                "error_text = ?, due_at = ?, offline_since = coalesce(?, offline_since), "
-                "wait_until = coalesce(?, wait_until), times_offline = coalesce(?, times_offline), look_at = ?, "
-                "part = CASE WHEN ? = 1 THEN NULL ELSE part END "
-                "WHERE run = ? AND seq = ? AND state = 'verifying'",
-                ((*_values_of(each), self._lease.key, each.seq) for each in ended),
-            )
+            self._database.change_rows(IS_DECIDED, ((*_values_of(each), self._lease.key, each.seq) for each in ended))
 
     def verified(self, batch: int, limit: int, *, after: int = 0) -> list[VerifyingDevice]:
         """Devices of a batch that were verified, by their numbers, at most `limit`; those behind `after`."""
@@ -68,9 +74,8 @@ class VerifyingRows:
     def fail_verified(self, now: datetime, ended: Iterable[VerifiedAttempt]) -> None:
         """Record in one transaction that devices that were verified are not any more."""
         with self._lease.transaction_of_devices(now):
-            self._database.change_many(
-                "UPDATE device SET state = 'failed', reported = ?, error_class = ?, error_code = ?, error_text = ? "
-                "WHERE run = ? AND seq = ? AND state = 'completed'",
+            self._database.change_rows(
+                IS_NO_MORE,
                 (
                     (
                         None if each.reported is None else json.dumps(each.reported),
@@ -86,7 +91,7 @@ class VerifyingRows:
 
 
 def _values_of(end: VerifiedAttempt) -> tuple[object, ...]:
-    """The values of the columns above, and whether no hub job has the device any more."""
+    """The values of IS_DECIDED, before `run` and `seq`."""
     is_again = end.due_at is not None
     return (
         (DeviceState.PENDING if is_again else end.state).value,

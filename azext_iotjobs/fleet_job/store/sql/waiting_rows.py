@@ -5,6 +5,7 @@ from datetime import datetime
 
 from azext_iotjobs.fleet_job.store.sql import rows
 from azext_iotjobs.fleet_job.store.sql.database import Database
+from azext_iotjobs.fleet_job.store.sql.device_rows import change_of_devices
 from azext_iotjobs.fleet_job.store.sql.lease import HeldLease
 from azext_iotjobs.fleet_job.store.sql.stored_row import instant_or_none, seconds
 from azext_iotjobs.model.result import ErrorClass
@@ -12,6 +13,18 @@ from azext_iotjobs.model.run_state import DeviceState
 from azext_iotjobs.model.verification import CANCELED_TEXT as NOT_VERIFIED_TEXT
 from azext_iotjobs.model.verification import VerificationFailure
 from azext_iotjobs.model.when_online import CANCELED_TEXT, DID_NOT_CONNECT, Connected, WaitingDevice, over_text
+
+CONNECTS = change_of_devices(
+    "state = :state, batch = :batch, part = NULL, due_at = NULL, verify_by = :verify_by, look_at = NULL",
+    "state batch verify_by",
+    only_if="state = 'waiting'",
+)
+DOES_NOT_CONNECT = change_of_devices(
+    "state = 'failed', error_class = :error_class, error_code = :error_code, error_text = :error_text, "
+    "ended_at = :ended_at, look_at = NULL",
+    "error_class error_code error_text ended_at",
+    only_if="state = 'waiting'",
+)
 
 
 class WaitingRows:
@@ -47,17 +60,15 @@ class WaitingRows:
         """Record in one transaction who has connected, and for whom the time is over."""
         key = self._lease.key
         with self._lease.transaction(now):
-            self._database.change_many(
-                "UPDATE device SET state = ?, batch = ?, part = NULL, due_at = NULL, verify_by = ?, look_at = NULL "
-                "WHERE run = ? AND seq = ? AND state = 'waiting'",
+            self._database.change_rows(
+                CONNECTS,
                 ((_state_of(each).value, batch, seconds(each.verify_by), key, each.device.key) for each in connected),
             )
             self._database.change(
                 "UPDATE batch SET joined = joined + ? WHERE run = ? AND ordinal = ?", (len(connected), key, batch)
             )
-            self._database.change_many(
-                "UPDATE device SET state = 'failed', error_class = ?, error_code = ?, error_text = ?, ended_at = ?, "
-                "look_at = NULL WHERE run = ? AND seq = ? AND state = 'waiting'",
+            self._database.change_rows(
+                DOES_NOT_CONNECT,
                 (
                     (ErrorClass.OFFLINE.value, DID_NOT_CONNECT, over_text(each.wait), now.timestamp(), key, each.key)
                     for each in over

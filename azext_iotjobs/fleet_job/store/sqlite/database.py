@@ -13,11 +13,12 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from azext_iotjobs.fleet_job.store.contract import Access
-from azext_iotjobs.fleet_job.store.sql.database import TwoVersions
+from azext_iotjobs.fleet_job.store.sql.database import RowsChange, TwoVersions
 from azext_iotjobs.fleet_job.store.sql.dialect import Dialect
 from azext_iotjobs.fleet_job.store.sqlite.file_row import FileRow
 from azext_iotjobs.fleet_job.store.sqlite.schema import MIGRATIONS
@@ -164,6 +165,10 @@ class SqliteDatabase:
         with self._in_our_words():
             self._connection.executemany(sql, values)
 
+    def change_rows(self, change: RowsChange, values: Iterable[Sequence[Any]]) -> None:
+        """Change a row for each of `values`, which are read one by one."""
+        self.change_many(_for_one_row(change), values)
+
     def close(self) -> None:
         """Close it."""
         self._connection.close()
@@ -220,6 +225,11 @@ class SqliteDatabase:
             raise BadValue(f"{err.object[:60]!r} is not text; nothing here can have that name.") from err
         except OverflowError as err:  # SQLite's numbers have 64 bits
             raise BadValue("A number is too large; nothing here has it.") from err
+
+
+@lru_cache(50)
+def _for_one_row(change: RowsChange) -> str:
+    return change.sql({name: f"?{number}" for number, (name, _) in enumerate(change.values, 1)})
 
 
 def _connect(name: str) -> sqlite3.Connection:

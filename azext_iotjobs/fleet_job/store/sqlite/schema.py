@@ -192,4 +192,9 @@ SCHEDULES = (  # schedules, and what became of their occurrences
     """,
 )
 
-MIGRATIONS = (FIRST, SECOND, THIRD, FOURTH, FIFTH, WHEN_ONLINE, SCHEDULES)
+WHAT_IS_OPEN = (  # for those who look at all schedules
+    "CREATE INDEX occurrence_open ON occurrence (fleet_job, at) WHERE state IN ('claimed', 'waiting')",
+    "CREATE INDEX run_unfinished ON run (fleet_job) WHERE state NOT IN ('completed', 'canceled')",
+)
+
+MIGRATIONS = (FIRST, SECOND, THIRD, FOURTH, FIFTH, WHEN_ONLINE, SCHEDULES, WHAT_IS_OPEN)

@@ -1,6 +1,6 @@
 """Saved schedules: set and remove. What was due by the one before and had not started is recorded as missed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -114,6 +114,18 @@ def view_of(store: FleetJobStore, stored: StoredSchedule, now: datetime, tried: 
         tried=tried,
         now=now,
     )
+
+
+def views_of(store: FleetJobStore, schedules: Sequence[StoredSchedule], now: datetime) -> Iterator[View]:
+    """The same for many schedules, with about as many requests to the store as for one.
+
+    Of runs, those that have not ended.
+    """
+    last, waiting = store.occurrences.last_of_each(), store.occurrences.open_of_each(now)
+    runs = store.runs.unfinished_of_each()
+    for each in schedules:
+        job = each.fleet_job_id
+        yield View(stored=each, last_at=last.get(job), open=tuple(waiting.get(job, ())), run=runs.get(job), now=now)
 
 
 def _missed(

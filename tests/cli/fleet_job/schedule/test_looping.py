@@ -1,18 +1,26 @@
 """`run-due --loop`: which schedules it starts processes for."""
 
+import sqlite3
 import subprocess
 import sys
 import tempfile
+from contextlib import closing
 from dataclasses import replace
+from datetime import time
 from pathlib import Path
 
 import pytest
 
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
 from azext_iotjobs.cli.fleet_job.schedule.looping import Child, _Looping
+from azext_iotjobs.fleet_job.store.holder import Holder
+from azext_iotjobs.fleet_job.store.sqlite.database import FILE_NAME
 from azext_iotjobs.model.fleet_job import Driver
+from azext_iotjobs.model.schedule import Frequency, Missed, Rule
 from tests.helpers.fleet_job_hub_double import definition_of
 from tests.helpers.schedule_setup import DEVICES, FIRST, METHOD, ScheduledWorld, daily
+
+HOLDER = Holder("ann@elsewhere, process 7", "another machine", 7)
 
 
 def test_a_schedule_that_means_nothing_on_this_machine_is_polled_and_so_are_the_others(tmp_path: Path) -> None:
@@ -58,3 +66,98 @@ def test_after_a_process_that_could_not_do_all_there_is_a_pause(tmp_path: Path, 
     assert len(started) == (2 if is_polled else 1)
     looping.stop()
     context.store.close()
+
+
+class SomeJobs:
+    """Fleet jobs that are due, and the processes that are started for them, which end when they are told to."""
+
+    def __init__(self, world: ScheduledWorld, folder: Path, max_runs: int) -> None:
+        self.started: list[str] = []
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._context = FleetJobContext(None, {}, str(folder), None)
+        self.looping = _Looping(self._context, None, self._start, world.clock, max_runs)
+
+    def _start(self, job: str) -> Child:
+        self.started.append(job)
+        self._processes[job] = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+        return Child(self._processes[job], tempfile.TemporaryFile())
+
+    def end(self, job: str) -> None:
+        self._processes[job].communicate(b"\n", timeout=30)
+        self.looping.reap()
+
+    def close(self) -> None:
+        self.looping.stop()
+        for process in self._processes.values():
+            assert process.stdin is not None
+            process.stdin.close()
+        self._context.store.close()
+
+
+NAMES = ("one", "two", "three", "four", "five")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> ScheduledWorld:
+    """Fleet jobs that are due at the same moment, and one that is due since an hour before."""
+    world = ScheduledWorld(tmp_path / "state")
+    store = world.begin(daily(catch_up_s=86_400.0, missed=Missed.ONCE))
+    for name in NAMES:
+        world.save(store, definition_of(METHOD, DEVICES, Driver.CALLS), name)
+        at = FIRST.hour if name != "five" else FIRST.hour - 1
+        schedule = replace(daily(), rule=Rule(frequency=Frequency.DAILY, at=time(at)))
+        store.schedules.save(name, schedule, at=world.clock.now(), by="ann", store_key=world.key)
+    store.schedules.remove("job")
+    store.close()
+    world.clock.set_s += (FIRST - world.clock.now()).total_seconds()
+    return world
+
+
+def test_no_more_runs_at_once_than_are_allowed_and_the_next_begins_when_one_ends(
+    world: ScheduledWorld, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    jobs = SomeJobs(world, tmp_path / "state", max_runs=2)
+    jobs.looping.poll()
+    assert len(jobs.started) == 2 and jobs.started[0] == "five", "what has been due for longest comes first"
+    assert "2 runs are executed here" in caplog.text and "3 fleet jobs that are due wait" in caplog.text
+    assert not jobs.looping.may_begin_another
+    jobs.end("five")
+    assert jobs.looping.may_begin_another
+    jobs.looping.poll()
+    jobs.looping.poll()
+    assert len(jobs.started) >= 3 and not jobs.looping.may_begin_another
+    assert caplog.text.count("executed here") == 1, "it is said once, until nobody waits any more"
+    jobs.close()
+
+
+def test_hosts_begin_with_different_fleet_jobs(world: ScheduledWorld, tmp_path: Path) -> None:
+    firsts = set()
+    for _ in range(30):
+        jobs = SomeJobs(world, tmp_path / "state", max_runs=2)
+        jobs.looping.poll()
+        firsts.add(jobs.started[1])
+        jobs.close()
+    assert firsts == {"one", "two", "three", "four"}
+
+
+def test_what_another_host_executes_is_not_due(world: ScheduledWorld, tmp_path: Path) -> None:
+    store = world.open()
+    for name in NAMES[:4]:
+        assert store.occurrences.claim(name, FIRST, HOLDER, world.clock.now()) is not None
+    jobs = SomeJobs(world, tmp_path / "state", max_runs=9)
+    jobs.looping.poll()
+    assert jobs.started == ["five"]
+    jobs.close()
+    store.close()
+
+
+def test_a_damaged_row_of_one_keeps_nobody_from_the_others(world: ScheduledWorld, tmp_path: Path) -> None:
+    store = world.open()
+    assert store.occurrences.claim("two", FIRST, HOLDER, world.clock.now()) is not None
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "state" / FILE_NAME, isolation_level=None)) as raw:
+        raw.execute("UPDATE occurrence SET decided_at = 'soon'")
+    jobs = SomeJobs(world, tmp_path / "state", max_runs=9)
+    jobs.looping.poll()
+    assert sorted(jobs.started) == sorted(NAMES)
+    jobs.close()

@@ -87,7 +87,7 @@ def test_a_store_of_a_newer_version_is_refused_and_left_as_it_is(
     save(opened(url))
     schema = url.rpartition("=")[2]
     postgres.sql(f"INSERT INTO {schema}.store_format (version) VALUES (99)")
-    with pytest.raises(StateTooNew, match="has format 99; this version knows formats up to 1. Nothing was changed"):
+    with pytest.raises(StateTooNew, match="has format 99; this version knows formats up to 2. Nothing was changed"):
         opened(url)
     assert postgres.sql(f"SELECT count(*) FROM {schema}.fleet_job") == "1"
 
