@@ -84,6 +84,7 @@ PARTS = {
     "verification": Part("verification", ("verification",)),
     "fleet_jobs": Part("fleet_jobs", ("s1_calls", "fleet_job_memory")),
     "console": Part("console", ("console_page",)),
+    "team_store": Part("team_store", ("team_store_calls", "team_store_jobs", "team_store_hosts")),
     "whole_run": Part("whole_run", ("whole_run",), is_open=True),
     "million": Part("million", ("million",), is_long=True, is_open=True),
 }

@@ -19,6 +19,7 @@ from benchmarks.row import Row
 from tests.helpers.az import EXTENSIONS, REPOSITORY
 from tests.helpers.browser import WHY_NOT, chromium
 from tests.helpers.official_sdks import SDK_PYTHON
+from tests.helpers.stores import skip_without_postgres
 from tests.helpers.surface import generator
 
 FOLDER = REPOSITORY / "benchmarks"
@@ -315,6 +316,17 @@ def test_the_benchmark_of_whole_run() -> None:
     for what in (*runs, *choices, *shown):
         assert number(rf"^{re.escape(what)} +\d+ +([\d.]+) +\(? *[\d.]+\)? +[\d.]+ +\d+ us ", lines) >= 0
         assert f"{what}: ours over the hub" in goals(lines)
+
+
+@needs_proc
+def test_the_benchmark_of_team_store() -> None:
+    skip_without_postgres()
+    lines = output_of("team_store", "--short")
+    for driver in ("calls", "jobs"):
+        for kind in ("file", "server"):
+            assert number(rf"^by {driver} +{kind} +60 devices in +[\d.]+ s +(\d+)/s", lines) > 0
+    for hosts in (1, 2):
+        assert number(rf"^ +{hosts} hosts, server +(\d+) devices/s", lines) > 0
 
 
 def test_rows_are_given_to_make_bench_by_the_environment() -> None:

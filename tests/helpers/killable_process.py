@@ -41,12 +41,12 @@ class HubAddress:
 class KillableProcess:
     """A process that has been started."""
 
-    def __init__(self, program: Program, hub: HubProcess, folder: Path, *more: Any) -> None:
-        """Start it. program: a function of a module.  folder: of its store.  more: what else it is given."""
+    def __init__(self, program: Program, hub: HubProcess, place: Path | str, *more: Any) -> None:
+        """Start it. program: a function of a module.  place: of its store.  more: what else it is given."""
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(PRELOADED)
         self._says, theirs = context.Pipe(duplex=False)
-        self._process = context.Process(target=_run, args=(program, theirs, HubAddress(hub), folder, *more))
+        self._process = context.Process(target=_run, args=(program, theirs, HubAddress(hub), place, *more))
         self._process.start()
         theirs.close()
 
@@ -84,5 +84,5 @@ class KillableProcess:
         return code
 
 
-def _run(program: Program, says: Connection, hub: HubAddress, folder: Path, *more: Any) -> None:
-    raise SystemExit(program(hub, says, folder, *more))
+def _run(program: Program, says: Connection, hub: HubAddress, place: Path | str, *more: Any) -> None:
+    raise SystemExit(program(hub, says, place, *more))

@@ -23,7 +23,8 @@ from tests.helpers.waiting import LIMIT_S, wait_until
 def console(hub: ScenarioHub, folder: Path, *words: str) -> Iterator[tuple[ConsoleClient, "subprocess.Popen[bytes]"]]:
     """A console that az serves, and somebody who has signed in."""
     output = folder / "console.json"
-    process = hub.az.start("iot hub console --port 0 -n", hub.name, "--state-dir", str(folder), *words, output=output)
+    place = () if "--store" in words else ("--state-dir", str(folder))
+    process = hub.az.start("iot hub console --port 0 -n", hub.name, *place, *words, output=output)
     try:
         wait_until("its address", lambda: output.read_text().rstrip().endswith("}") or process.poll() is not None)
         client = ConsoleClient(json.loads(output.read_text())["url"])

@@ -1,15 +1,23 @@
 """A team's store as its users have it: one host defines and runs, another sees, stops and goes on."""
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ScenarioHub
-from tests.helpers.az import Az
+from tests.helpers.az import AZ, Az
 from tests.helpers.fleet_job_scenario import EVERYBODY, FleetJobDevices, counts
 from tests.helpers.postgres_server import PostgresServer
 from tests.helpers.waiting import wait_until
+from tests.scenarios.test_console import console
+
+ELSEWHERE = ("unshare", "--uts", "sh", "-c", 'hostname elsewhere; exec "$@"', "sh")
+
+
+def may_be_elsewhere() -> bool:
+    return shutil.which("unshare") is not None and not subprocess.run([*ELSEWHERE, "true"], check=False).returncode
 
 
 @pytest.fixture
@@ -52,6 +60,68 @@ def test_one_host_runs_a_job_in_the_background_and_another_stops_it_and_goes_on(
     results = own_hub.az.run(f"iot hub fleet-job results -j night --store {url}")
     assert len(results.json) == 20 and len(devices.calls) == 20
     assert sum(counts(other.run("iot hub fleet-job show -j night").json["lastRun"]["progress"])) == 20
+
+
+def elsewhere(az: Az, output: Path, *words: str) -> "subprocess.Popen[bytes]":
+    """A command on another host, by its name: whether a process there has ended cannot be known here."""
+    with open(output, "wb") as written:
+        return subprocess.Popen(
+            [*ELSEWHERE, str(AZ), *words],
+            stdin=subprocess.DEVNULL,
+            stdout=written,
+            stderr=written,
+            env=az.environment,
+            cwd=az.config_dir,
+        )
+
+
+@pytest.mark.skipif(not may_be_elsewhere(), reason="this user may make no namespace")
+def test_a_run_whose_host_has_died_is_taken_over_once_its_lease_has_expired(
+    own_hub: ScenarioHub, devices: FleetJobDevices, other: Az, url: str, tmp_path: Path
+) -> None:
+    devices.forget()
+    options = ("--driver", "calls", "--concurrency", "1", "--rate", "2", "--limit", "30", "--yes")
+    words = ("iot", "hub", "fleet-job", "create", "-n", own_hub.name, "-j", "dies", "--mn", "reboot", "--run")
+    process = elsewhere(own_hub.az, tmp_path / "o", *words, "--store", url, "-q", EVERYBODY, *options)
+    wait_until("some are called", lambda: len(devices.calls) >= 3 or process.poll() is not None)
+    assert process.poll() is None, (tmp_path / "o").read_text()
+    process.kill()
+    process.wait()
+    refused = other.run("iot hub fleet-job resume -j dies --yes")
+    assert refused.code == 9 and "@elsewhere, process" in refused.stderr, refused.stderr
+
+    def went_on() -> bool:
+        return other.run("iot hub fleet-job resume -j dies --yes --rate 1000").code in (0, 4)
+
+    wait_until("the lease has expired", went_on)
+    shown = other.run("iot hub fleet-job show -j dies").json["lastRun"]
+    completed, failed, uncertain, _ = counts(shown["progress"])
+    assert shown["status"] == "completed" and completed + failed + uncertain == 30 and uncertain <= 1
+    assert len(set(devices.calls)) == len(devices.calls), "none was called twice"
+    assert 30 - uncertain <= len(devices.calls) <= 30
+
+
+def test_a_console_shows_and_stops_what_another_host_runs(
+    own_hub: ScenarioHub, devices: FleetJobDevices, other: Az, url: str, tmp_path: Path
+) -> None:
+    devices.forget()
+    options = ("--driver", "calls", "--concurrency", "1", "--rate", "1", "--limit", "20")
+    begun = other.run(
+        f"iot hub fleet-job create -n {own_hub.name} -j watched --mn reboot --run --detach -q {EVERYBODY!r}", *options
+    )
+    assert begun.code == 0, begun.stderr
+    with console(own_hub, tmp_path, "--store", url) as (client, _):
+        (job,) = client.document("fleet-jobs", lambda each: each["jobs"])["jobs"]
+        assert (job["id"], job["run"]["progress"]["total"]) == ("watched", 20)
+        running = client.document("fleet-job:watched", lambda each: each["run"]["status"] == "running")
+        assert "stop" in [each["name"] for each in running["actions"]]
+        asked = client.post("/api/fleet-jobs/watched/actions/stop", {"reason": "lunch"})
+        assert asked.status == 200, asked.body
+        stopped = client.document("fleet-job:watched", lambda each: each["run"]["status"] == "stopped")
+        (resume,) = [each for each in stopped["actions"] if each["name"] == "resume"]
+        assert f"--store {url}" in resume["line"].replace('"', "")
+    shown = other.run("iot hub fleet-job show -j watched").json["lastRun"]
+    assert shown["status"] == "stopped" and shown["reason"] == "lunch", shown
 
 
 def test_a_mistake_says_what_to_type_with_the_store_that_was_typed(

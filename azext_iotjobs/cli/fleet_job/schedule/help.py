@@ -78,11 +78,15 @@ command(
     "Start the runs that are due, resume interrupted ones, and wait for their end.",
     ("Start what is due; call this every few minutes.", "az iot hub fleet-job schedule run-due"),
     ("As a service.", "az iot hub fleet-job schedule run-due --loop"),
+    (
+        "On each of several hosts that share the work by a team's store.",
+        "az iot hub fleet-job schedule run-due --loop --max-runs 50 --store postgresql://ann@db.example.com/fleet",
+    ),
     ("One fleet job alone.", "az iot hub fleet-job schedule run-due -j fw-7 -o table"),
     long=f"{ONCE} Where nothing is due, it ends at once. Nobody is asked, however many devices there are: "
     "--max-devices of the fleet job limits them. Runs that a person, a threshold or a gate has stopped wait for a "
-    "person.\nWith --loop each fleet job that is due is run by a process of its own, and the exit code is 0 when "
-    f"Ctrl-C or a signal ends it.\n{CODES}",
+    "person.\nWith --loop each fleet job that is due is run by a process of its own, first those that have been due "
+    f"for longest, and the exit code is 0 when Ctrl-C or a signal ends it.\n{CODES}",
 )
 command(
     "iot hub fleet-job schedule backfill",

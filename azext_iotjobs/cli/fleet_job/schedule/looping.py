@@ -8,12 +8,10 @@ with what has been due for longest, and of what is due since the same moment wit
 """
 
 import json
-import random
 import subprocess
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections.abc import Callable
 from typing import IO, Any, NamedTuple
 
 from knack.log import get_logger
@@ -23,13 +21,12 @@ from azext_iotjobs.cli.fleet_job.context import FleetJobContext
 from azext_iotjobs.cli.input.durations import duration_s
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
 from azext_iotjobs.cli.output.own_session import own_session
-from azext_iotjobs.fleet_job.due import Nothing, Start, View, decide
 from azext_iotjobs.model.clock import Clock, SystemClock
-from azext_iotjobs.model.errors import BadValue, IotJobsError, StateDamaged
+from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.occurrence import StoredSchedule
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.text import counted
-from azext_iotjobs.operations.fleet_job.schedule.saved import view_of, views_of
+from azext_iotjobs.operations.fleet_job.schedule.due_schedules import due_schedules
 
 logger = get_logger(__name__)
 
@@ -107,7 +104,7 @@ class _Looping:
 
     def poll(self) -> None:
         """Start a process for each schedule of which something is due, as long as there may be another one."""
-        due = [job for _, _, job in sorted(self._due())]
+        due = self._due()
         room = self._max_runs - self._count()
         for job in due[:room]:
             self._not_before[job] = self._clock.monotonic() + PAUSE_S
@@ -139,25 +136,11 @@ class _Looping:
     def _count(self) -> int:
         return sum(map(len, self._children.values()))
 
-    def _due(self) -> Iterator[tuple[datetime, float, str]]:
-        """The fleet jobs of which something is due: since when, a random number, the id."""
-        meant = [each for each in self._client.store.schedules.list_all() if self._is_meant(each)]
-        for stored, view in self._views(meant):
-            since = stored.set_at if view is None else _due_since(view)
-            if since is not None:
-                yield since, random.random(), stored.fleet_job_id
-
-    def _views(self, schedules: list[StoredSchedule]) -> Iterator[tuple[StoredSchedule, View | None]]:
-        """Each with what is known of it; None: that cannot be read, and the process that polls it says why."""
-        store, now = self._client.store, self._clock.now()
-        try:
-            yield from zip(schedules, list(views_of(store, schedules, now)), strict=True)
-        except StateDamaged:  # a row of one of them
-            for each in schedules:
-                try:
-                    yield each, view_of(store, each, now, frozenset())
-                except StateDamaged:
-                    yield each, None
+    def _due(self) -> list[str]:
+        """The fleet jobs of which something is due, in the order in which they are begun."""
+        store = self._client.store
+        meant = [each for each in store.schedules.list_all() if self._is_meant(each)]
+        return [each.fleet_job_id for each in due_schedules(store, meant, self._clock.now())]
 
     def _is_meant(self, stored: StoredSchedule) -> bool:
         job = stored.fleet_job_id
@@ -184,17 +167,6 @@ class _Looping:
             logger.warning("%s: the process that looked at it gave no result.", job)
         if child.process.returncode in DONE:
             self._not_before.pop(job, None)
-
-
-def _due_since(view: View) -> datetime | None:
-    """Since when something is to be done; None: nothing is."""
-    try:
-        step = decide(view)
-    except IotJobsError:  # the process that polls it says why, and the others are polled
-        return view.stored.set_at
-    if isinstance(step, Nothing):
-        return None
-    return step.at if isinstance(step, Start) else view.stored.set_at
 
 
 def _started(client: FleetJobContext, job: str, more: tuple[str, ...]) -> Child:
