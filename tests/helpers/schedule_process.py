@@ -98,7 +98,7 @@ def look_at_all(hub: HubAddress, says: Connection, url: str, host: str, ahead: t
     says.send(True)
     outcome = LOOKED
     while due := due_schedules(store, store.schedules.list_all(), clock.now()):
-        happened = poll(due[0], context)
+        happened = poll(due[0].stored, context)
         if any(each.what is What.NOT_STARTED for each in happened):
             outcome = NOT_STARTED
     return outcome

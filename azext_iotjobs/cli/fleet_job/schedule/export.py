@@ -24,6 +24,7 @@ from azext_iotjobs.cli.input.option_groups import takes_option_groups
 from azext_iotjobs.cli.input.option_groups import typed_options as typed_options_of
 from azext_iotjobs.cli.output import kubernetes
 from azext_iotjobs.cli.output.streams import wrote
+from azext_iotjobs.fleet_job.store.postgres.place import is_near, parse_place
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.fleet_job import check_id
 from azext_iotjobs.operations.fleet_job.schedule import saved
@@ -64,6 +65,11 @@ class TargetOptions(NamedTuple):
             raise ConflictingChoice(f"Give one of {names}.")
         return known.get(chosen[0])
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether what is exported runs on another machine."""
+        return self.github_actions or self.azure_pipelines or self.kubernetes
+
 
 class PodOptions(NamedTuple):
     """Of what runs on a cluster."""
@@ -100,6 +106,11 @@ def export(
     if client.typed("our_login") is not None:
         raise ConflictingChoice("No file has a secret: leave --login out.", hint="Each file says where its own goes.")
     write = target.write
+    if client.team is not None and target.is_elsewhere and is_near(parse_place(client.team.url), os.environ):
+        logger.warning(
+            "The store %s is on this machine: what is exported runs elsewhere, and needs its name there.",
+            parse_place(client.team.url).shown,
+        )
     if fleet_job_id is not None:
         client.check(client.store.definitions.get(check_id(fleet_job_id, "--fleet-job-id")))
         saved.get(client.store, fleet_job_id)

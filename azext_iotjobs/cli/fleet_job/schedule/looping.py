@@ -3,8 +3,8 @@
 So runs of several fleet jobs go on beside each other, and an occurrence that is due while a run is executed is seen in
 time. Nothing is lost with this process: those that it started end by themselves, and the store says what is due.
 
-Several such processes may share a store: what one of them has begun is not due any more for the others. Each begins
-with what has been due for longest, and of what is due since the same moment with another one; so they seldom meet.
+Several such processes may share a store: what one of them has begun is not due any more for the others. While the store
+cannot be reached, this one waits for it.
 """
 
 import json
@@ -22,11 +22,11 @@ from azext_iotjobs.cli.input.durations import duration_s
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
 from azext_iotjobs.cli.output.own_session import own_session
 from azext_iotjobs.model.clock import Clock, SystemClock
-from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.errors import BadValue, StateUnreachable
 from azext_iotjobs.model.occurrence import StoredSchedule
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.text import counted
-from azext_iotjobs.operations.fleet_job.schedule.due_schedules import due_schedules
+from azext_iotjobs.operations.fleet_job.schedule.due_schedules import DueSchedule, due_schedules
 
 logger = get_logger(__name__)
 
@@ -103,13 +103,29 @@ class _Looping:
         self.happened: deque[dict[str, Any]] = deque(maxlen=MAX_SHOWN)
 
     def poll(self) -> None:
-        """Start a process for each schedule of which something is due, as long as there may be another one."""
-        due = self._due()
+        """Start a process for each schedule of which something is due. Raises StateError.
+
+        A store that cannot be reached is said, and no reason to end.
+        """
+        try:
+            self._begin_what_is_due()
+        except StateUnreachable as err:
+            logger.warning("%s It is looked for again at the next poll.", err)
+
+    def _begin_what_is_due(self) -> None:
+        """Runs begin while there is room; whoever ends an earlier run, or says what was missed, needs none."""
         room = self._max_runs - self._count()
-        for job in due[:room]:
+        crowded_out = 0
+        for due in self._due():
+            job = due.stored.fleet_job_id
+            if due.executes and not self._children.get(job):
+                if room <= 0:
+                    crowded_out += 1
+                    continue
+                room -= 1
             self._not_before[job] = self._clock.monotonic() + PAUSE_S
             self._children.setdefault(job, []).append(self._start(job))
-        self._say_who_waits(max(0, len(due) - room))
+        self._say_who_waits(crowded_out)
 
     @property
     def may_begin_another(self) -> bool:
@@ -136,11 +152,11 @@ class _Looping:
     def _count(self) -> int:
         return sum(map(len, self._children.values()))
 
-    def _due(self) -> list[str]:
-        """The fleet jobs of which something is due, in the order in which they are begun."""
+    def _due(self) -> list[DueSchedule]:
+        """Of which something is due, in the order in which they are begun."""
         store = self._client.store
         meant = [each for each in store.schedules.list_all() if self._is_meant(each)]
-        return [each.fleet_job_id for each in due_schedules(store, meant, self._clock.now())]
+        return due_schedules(store, meant, self._clock.now())
 
     def _is_meant(self, stored: StoredSchedule) -> bool:
         job = stored.fleet_job_id

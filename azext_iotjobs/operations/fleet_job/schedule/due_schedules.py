@@ -3,26 +3,32 @@
 import random
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
-from azext_iotjobs.fleet_job.due import Nothing, Start, View, decide
+from azext_iotjobs.fleet_job.due import Nothing, Resume, Start, View, decide
 from azext_iotjobs.fleet_job.store.contract import FleetJobStore
 from azext_iotjobs.model.errors import IotJobsError, StateDamaged
 from azext_iotjobs.model.occurrence import StoredSchedule
 from azext_iotjobs.operations.fleet_job.schedule.saved import view_of, views_of
 
 
-def due_schedules(store: FleetJobStore, schedules: Sequence[StoredSchedule], now: datetime) -> list[StoredSchedule]:
+class DueSchedule(NamedTuple):
+    """A schedule of which something is due."""
+
+    stored: StoredSchedule
+    since: datetime
+    executes: bool  # whether a run is to be executed; else something is to be recorded, or an earlier run to end
+
+
+def due_schedules(store: FleetJobStore, schedules: Sequence[StoredSchedule], now: datetime) -> list[DueSchedule]:
     """Those of which something is due, also those of which that cannot be known: whoever polls one says why.
 
     What has been due for longest comes first; what is due since the same moment stands in another order each time, so
     that hosts seldom begin with the same. What another host has begun is not due.
     """
-    found = [
-        (since, random.random(), stored)
-        for stored, view in _views(store, schedules, now)
-        if (since := stored.set_at if view is None else _due_since(view)) is not None
-    ]
-    return [stored for _, _, stored in sorted(found, key=lambda each: each[:2])]
+    due = [each for stored, view in _views(store, schedules, now) if (each := _due(stored, view)) is not None]
+    random.shuffle(due)
+    return sorted(due, key=lambda each: each.since)
 
 
 def _views(
@@ -39,12 +45,17 @@ def _views(
                 yield each, None
 
 
-def _due_since(view: View) -> datetime | None:
-    """Since when something is to be done; None: nothing is."""
+def _due(stored: StoredSchedule, view: View | None) -> DueSchedule | None:
+    unknown = DueSchedule(stored, stored.set_at, executes=True)
     try:
-        step = decide(view)
+        step = None if view is None else decide(view)
     except IotJobsError:  # this machine does not know its time zone
-        return view.stored.set_at
-    if isinstance(step, Nothing):
-        return None
-    return step.at if isinstance(step, Start) else view.stored.set_at
+        return unknown
+    match step:
+        case None:
+            return unknown
+        case Nothing():
+            return None
+        case Start(at):
+            return DueSchedule(stored, at, executes=True)
+    return DueSchedule(stored, stored.set_at, executes=isinstance(step, Resume))

@@ -70,6 +70,17 @@ def test_a_file_with_the_stores_password_is_named_where_it_is(tmp_path: Path, ta
         assert "PGPASSWORD" not in text
 
 
+@pytest.mark.parametrize("url", ["postgresql://ann@localhost/fleet", "postgresql:///fleet?host=/run/postgresql"])
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_store_of_this_machine_is_warned_of_where_another_one_would_need_it(
+    tmp_path: Path, target: str, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    exported(tmp_path, target, {}, TEAM)
+    assert "is on this machine" not in caplog.text
+    exported(tmp_path, target, {}, TEAM._replace(url=url))
+    assert ("is on this machine" in caplog.text) == (target in ("github_actions", "azure_pipelines"))
+
+
 @pytest.mark.parametrize("target", [*TARGETS, "kubernetes"])
 def test_a_connection_string_goes_into_no_file(tmp_path: Path, target: str) -> None:
     with pytest.raises(ConflictingChoice, match="No file has a secret: leave --login out"):

@@ -13,12 +13,18 @@ import pytest
 
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
 from azext_iotjobs.cli.fleet_job.schedule.looping import Child, _Looping
+from azext_iotjobs.cli.fleet_job.team_store import TeamStore, open_team_store
+from azext_iotjobs.fleet_job.store.contract import Access
 from azext_iotjobs.fleet_job.store.holder import Holder
 from azext_iotjobs.fleet_job.store.sqlite.database import FILE_NAME
 from azext_iotjobs.model.fleet_job import Driver
-from azext_iotjobs.model.schedule import Frequency, Missed, Rule
+from azext_iotjobs.model.run_state import RunEvent
+from azext_iotjobs.model.schedule import Frequency, Missed, Overlap, Rule
+from azext_iotjobs.operations.fleet_job.store_copy import copy_jobs
 from tests.helpers.fleet_job_hub_double import definition_of
+from tests.helpers.postgres_server import postgres_server
 from tests.helpers.schedule_setup import DEVICES, FIRST, METHOD, ScheduledWorld, daily
+from tests.helpers.stores import skip_without_postgres
 
 HOLDER = Holder("ann@elsewhere, process 7", "another machine", 7)
 
@@ -71,10 +77,10 @@ def test_after_a_process_that_could_not_do_all_there_is_a_pause(tmp_path: Path, 
 class SomeJobs:
     """Fleet jobs that are due, and the processes that are started for them, which end when they are told to."""
 
-    def __init__(self, world: ScheduledWorld, folder: Path, max_runs: int) -> None:
+    def __init__(self, world: ScheduledWorld, folder: Path, max_runs: int, team: TeamStore | None = None) -> None:
         self.started: list[str] = []
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._context = FleetJobContext(None, {}, str(folder), None)
+        self._context = FleetJobContext(None, {}, str(folder), None, team=team)
         self.looping = _Looping(self._context, None, self._start, world.clock, max_runs)
 
     def _start(self, job: str) -> Child:
@@ -149,6 +155,51 @@ def test_what_another_host_executes_is_not_due(world: ScheduledWorld, tmp_path: 
     assert jobs.started == ["five"]
     jobs.close()
     store.close()
+
+
+@pytest.mark.parametrize("overlap", list(Overlap))
+def test_whoever_ends_an_earlier_run_or_records_something_needs_no_room(
+    world: ScheduledWorld, tmp_path: Path, overlap: Overlap
+) -> None:
+    store = world.open()
+    for name in NAMES[1:]:
+        store.schedules.remove(name)
+    store.schedules.save("one", replace(daily(), overlap=overlap), at=world.clock.now(), by="ann", store_key=world.key)
+    run = world.new_run(store, store.definitions.get("one"))
+    store.take_lease(run, HOLDER, world.clock.now()).begin(
+        RunEvent.START, world.clock.now(), forgiven_of_run=0, forgiven_of_batch=0
+    )
+    store.close()
+    world.clock.set_s += 86_400
+    jobs = SomeJobs(world, tmp_path / "state", max_runs=0)
+    jobs.looping.poll()
+    assert jobs.started == ["one"]
+    jobs.close()
+
+
+def test_a_store_that_is_away_is_said_and_looked_for_again(
+    world: ScheduledWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    skip_without_postgres()
+    from azext_iotjobs.fleet_job.store.postgres import database
+
+    monkeypatch.setattr(database, "RECONNECT_S", 0.1)
+    with postgres_server() as server:
+        url = server.url()
+        source = world.open()
+        team = TeamStore(url, "password", None)
+        target = open_team_store(None, team, Access.MAKE)
+        copy_jobs(source, target)
+        target.close()
+        jobs = SomeJobs(world, tmp_path / "state", max_runs=9, team=team)
+        server.stop()
+        jobs.looping.poll()
+        assert jobs.started == [] and "cannot be reached" in caplog.text and "at the next poll" in caplog.text
+        server.start()
+        jobs.looping.poll()
+        assert sorted(jobs.started) == sorted(NAMES)
+        jobs.close()
+    source.close()
 
 
 def test_a_damaged_row_of_one_keeps_nobody_from_the_others(world: ScheduledWorld, tmp_path: Path) -> None:
