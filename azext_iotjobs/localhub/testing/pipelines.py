@@ -73,9 +73,6 @@ def variables(document: Mapping[str, Any], log: Path) -> dict[str, str]:
     """Environment variables for later steps. document: what the hub reported.  log: its log."""
     return {
         **client_environment(document),
-        "IOTJOBS_LOCAL_HUB_HOST_NAME": str(document["hostName"]),
-        "IOTJOBS_LOCAL_HUB_EVENTS": str(document["eventHubsConnectionString"]),
-        "IOTJOBS_LOCAL_HUB_CA": str(document["caCertificatePath"]),
         "IOTJOBS_LOCAL_HUB_LOG": str(log),
         "IOTJOBS_LOCAL_HUB_PID": str(document["pid"]),
     }

@@ -297,4 +297,10 @@ def client_environment(info: Mapping[str, Any]) -> dict[str, str]:
         "SSL_CERT_FILE": str(info["caBundlePath"]),
         "NODE_EXTRA_CA_CERTS": str(info["caCertificatePath"]),
         "NO_PROXY": ",".join(past_proxies),
+        "IOTJOBS_LOCAL_HUB_HOST_NAME": str(info["hostName"]),
+        "IOTJOBS_LOCAL_HUB_HTTPS_PORT": str(info["httpsPort"]),
+        "IOTJOBS_LOCAL_HUB_MQTT_PORT": str(info["mqttPort"]),
+        "IOTJOBS_LOCAL_HUB_AMQP_PORT": str(info["amqpPort"]),
+        "IOTJOBS_LOCAL_HUB_EVENTS": str(info["eventHubsConnectionString"]),
+        "IOTJOBS_LOCAL_HUB_CA": str(info["caCertificatePath"]),
     }

@@ -46,27 +46,35 @@ class HubWaits(HubObservations):
     """Wait for devices. `match` is a predicate, an equal value, or a part of the object that is waited for."""
 
     def wait_for_telemetry(
-        self, device_id: str, match: Match, timeout_s: float = DEFAULT_LIMIT_S, *, after: int = 0
+        self,
+        device_id: str,
+        match: Match,
+        timeout_s: float = DEFAULT_LIMIT_S,
+        *,
+        module_id: str | None = None,
+        after: int = 0,
     ) -> Telemetry:
         """Wait for a message of a device, or of a module on it, whose body matches; one may be there already.
 
         match: of the body.  timeout_s: more than 0, at most 3,600 s.
+        module_id: only messages of this module; None: of the device and of all modules on it.
         after: only messages after this number, such as the last one's; 0: all.
         Raises LocalHubTimeout, which shows what the device has sent.
         """
         ends_at = _end_of(timeout_s)
+        sender = device_id if module_id is None else f"{device_id}/{module_id}"
         others: list[Telemetry] = []
         while True:
             page = self._events_page(after, min(LONGEST_POLL_S, max(0, int(ends_at - time.monotonic()))))
             for each in telemetry_in(page, device_id):
-                if matches(each.body, match):
+                if module_id in (None, each.module_id) and matches(each.body, match):
                     return each
                 others.append(each)
             if page:
                 after = page[-1]["number"]
             elif not _pause_until(ends_at):
                 raise LocalHubTimeout(
-                    f"No telemetry of {device_id!r} matched {shown_match(match)} within {timeout_s:g} s. "
+                    f"No telemetry of {sender!r} matched {shown_match(match)} within {timeout_s:g} s. "
                     f"{_listed('It has sent:', others) or 'It has sent nothing.'} {self._state_of(device_id)}"
                 )
 

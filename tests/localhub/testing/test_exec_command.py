@@ -50,6 +50,18 @@ def test_the_command_has_a_hub_its_output_and_its_exit_code_are_its_own(tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["fleet.yaml"], "the hub and what it wrote are gone"
 
 
+def test_the_command_knows_the_ports_of_its_hub(tmp_path: Path) -> None:
+    names = [f"IOTJOBS_LOCAL_HUB_{each}" for each in ("HTTPS_PORT", "MQTT_PORT", "AMQP_PORT")]
+    program = (
+        "import os, socket\n"
+        f"for name in {names}:\n"
+        "    socket.create_connection(('127.0.0.1', int(os.environ[name]))).close()\n"
+        "print(os.environ['IOTJOBS_LOCAL_HUB_HOST_NAME'])"
+    )
+    ran = run(tmp_path, "--", sys.executable, "-c", program)
+    assert ran.returncode == 0 and ran.stdout.startswith("localhost"), ran.stderr
+
+
 def test_a_command_that_cannot_be_run_and_a_hub_that_does_not_start_have_codes_of_their_own(tmp_path: Path) -> None:
     ran = run(tmp_path, "--", "no-such-command")
     assert (ran.returncode, ran.stdout, ran.stderr) == (

@@ -173,6 +173,26 @@ def test_a_module_connects_with_a_token_by_its_own_key(hub: HubProcess, fresh: C
     assert local.wait_for_connection(device, "connected", module_id="motor").module_id == "motor"
 
 
+def test_telemetry_of_one_module_is_waited_for_beside_that_of_its_device(
+    hub: HubProcess, fresh: Callable[[str], str]
+) -> None:
+    device, local = fresh("with-module"), hub.local
+    local.create_device(device)
+    local.request("PUT", f"/devices/{device}/modules/motor", {"deviceId": device, "moduleId": "motor"})
+    local.request("POST", f"/devices/{device}/messages/events", {"t": 1})
+    with pytest.raises(LocalHubTimeout, match=f"(?s)No telemetry of '{device}/motor' matched .*from {device}: "):
+        local.wait_for_telemetry(device, {"t": 1}, 0.01, module_id="motor")
+    user = f"{local.device_host_name}/{device}/motor/?api-version=2021-04-12"
+    client = MqttDevice(
+        hub, device, "", client_id=f"{device}/motor", username=user, password=local.device_token(device, "motor")
+    )
+    assert client.connect() == 0
+    client.publish(f"devices/{device}/modules/motor/messages/events/", {"t": 1}, qos=1).wait_for_publish(20)
+    assert local.wait_for_telemetry(device, {"t": 1}, module_id="motor").module_id == "motor"
+    assert local.wait_for_telemetry(device, {"t": 1}).module_id is None, "the first of both"
+    client.close()
+
+
 def test_a_reset_removes_the_logs_and_numbers_go_on(tmp_path: Path) -> None:
     with HubProcess(tmp_path, "--in-memory") as process:
         hub = process.local
