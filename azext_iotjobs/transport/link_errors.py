@@ -14,6 +14,7 @@ from azext_iotjobs.transport.sessions import PROXY_HINT, proxy_scheme
 from azext_iotjobs.transport.trust import Bundle, ca_bundle, untrusted
 
 CONNECT_TIMEOUT_S = 15.0
+AFTER_HANDSHAKE = ("read", "recv", "recv_into", "write", "send", "sendall")  # functions of ssl
 PERHAPS_DONE = "The request may have been carried out anyway: check before you repeat it."
 
 
@@ -27,7 +28,8 @@ def link_error(
     where = target.authority
     hint = None if is_safe_to_repeat else PERHAPS_DONE
     if isinstance(err, requests.exceptions.SSLError):
-        return _tls_error(err, target)
+        cause = _tls_cause(err)
+        return _broken_by(cause, where, hint) if _was_secured(cause) else _not_secured(cause, target)
     if isinstance(err, requests.exceptions.ProxyError):
         return CannotConnect(f"{where} was not reached: the proxy refused.", hint=PROXY_HINT)
     if isinstance(err, requests.exceptions.InvalidSchema):  # our own URLs are https
@@ -65,11 +67,33 @@ def _where_to_look(target: HubTarget) -> str:
     )
 
 
-def _tls_error(err: requests.exceptions.SSLError, target: HubTarget) -> CannotConnect:
-    where = target.authority
+def _tls_cause(err: Exception) -> object:
+    """The error of TLS that the libraries' errors hold; None: there is none."""
     cause: object = err
     while isinstance(cause, Exception) and not isinstance(cause, ssl.SSLError):
         cause = getattr(cause, "reason", None) or next(iter(cause.args), None)
+    return cause
+
+
+def _was_secured(cause: object) -> bool:
+    """Whether TLS failed after its handshake, while something was written or read: the request may have arrived.
+
+    Nothing but the function that it came from says so.
+    """
+    trace = cause.__traceback__ if isinstance(cause, ssl.SSLError) else None
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    code = None if trace is None else trace.tb_frame.f_code
+    return code is not None and code.co_filename == ssl.__file__ and code.co_name in AFTER_HANDSHAKE
+
+
+def _broken_by(cause: object, where: str, hint: str | None) -> LinkLost:
+    reason = getattr(cause, "reason", None) or "TLS failed"
+    return LinkLost(f"The connection to {where} broke before the answer was complete ({reason}).", hint=hint)
+
+
+def _not_secured(cause: object, target: HubTarget) -> CannotConnect:
+    where = target.authority
     if isinstance(cause, ssl.SSLCertVerificationError):
         return untrusted(where, cause)
     bundle = Bundle("", target.ca_file) if target.ca_file else ca_bundle()

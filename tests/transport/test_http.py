@@ -4,6 +4,7 @@ import gzip
 import http.server
 import json
 import logging
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -262,6 +263,33 @@ def test_a_method_call_that_may_have_arrived_is_never_repeated(serve: Serve) -> 
         hub.transport.send(CALL)
     assert "may have been carried out" in str(raised.value.hint)
     assert (len(server.seen), hub.clock.slept) == (2, [])
+
+
+BROKEN_RECORD = b"\x17\x03\x03\x00\x40" + bytes(64)  # of application data, that nobody has encrypted
+
+
+def break_tls(request: http.server.BaseHTTPRequestHandler) -> None:
+    with socket.socket(fileno=os.dup(request.connection.fileno())) as raw:
+        raw.sendall(BROKEN_RECORD)
+
+
+def break_tls_in_the_middle(request: http.server.BaseHTTPRequestHandler) -> None:
+    request.send_response(200)
+    request.send_header("Content-Length", "1000")
+    request.end_headers()
+    request.wfile.write(b"{")
+    request.wfile.flush()
+    break_tls(request)
+
+
+@pytest.mark.parametrize("handler", [break_tls, break_tls_in_the_middle])
+def test_tls_that_fails_once_it_is_secured_is_a_lost_connection(serve: Serve, handler: Handler) -> None:
+    server = serve(handler)
+    hub = Hub(server)
+    with pytest.raises(LinkLost, match="broke before the answer was complete") as raised:
+        hub.transport.send(CALL)
+    assert "may have been carried out" in str(raised.value.hint)
+    assert (len(server.seen), hub.clock.slept) == (1, [])
 
 
 def test_no_answer_in_time_says_how_long_was_waited(serve: Serve) -> None:
