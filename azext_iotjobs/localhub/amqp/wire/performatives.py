@@ -326,7 +326,8 @@ def read_as(kind: type[C], value: Described) -> C:
         raise DecodeError(f"{name} has {len(given)} fields; it may have {len(specified)}")
     named: dict[str, Any] = {}
     for (field_name, kinds, is_required), item in zip_longest(specified, given):
-        if item is not None:
+        is_empty = isinstance(item, Array) and not item  # of many values none: the same as no field
+        if item is not None and not (is_empty and tuple in kinds):
             named[field_name] = item if (item.__class__,) == kinds else _read(item, kinds, name, field_name)
         elif is_required:
             raise DecodeError(f"{name} has no {field_name}")
