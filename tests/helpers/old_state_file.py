@@ -26,7 +26,7 @@ UNDO = {  # by the number of the migration
         *(f"ALTER TABLE batch DROP COLUMN {each}" for each in ("is_of_offline", "joined")),
     ),
     7: ("DROP TABLE schedule", "DROP TABLE occurrence"),
-    8: ("DROP INDEX occurrence_open", "DROP INDEX run_unfinished"),
+    8: ("DROP INDEX occurrence_open", "DROP INDEX run_unfinished", "DROP INDEX occurrence_of_run"),
 }
 
 

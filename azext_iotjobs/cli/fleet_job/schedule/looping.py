@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import IO, Any, NamedTuple
 
 from knack.log import get_logger
@@ -22,7 +23,7 @@ from azext_iotjobs.cli.input.durations import duration_s
 from azext_iotjobs.cli.output.interrupt import stopped_by_ctrl_c
 from azext_iotjobs.cli.output.own_session import own_session
 from azext_iotjobs.model.clock import Clock, SystemClock
-from azext_iotjobs.model.errors import BadValue, StateUnreachable
+from azext_iotjobs.model.errors import BadValue, StateBusy, StateUnreachable
 from azext_iotjobs.model.occurrence import StoredSchedule
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.text import counted
@@ -31,14 +32,14 @@ from azext_iotjobs.operations.fleet_job.schedule.due_schedules import DueSchedul
 logger = get_logger(__name__)
 
 INTERVAL_S, NAP_S = 30.0, 0.5
-PAUSE_S = 60.0  # after a process that could not do all that was due, before the next one for the same fleet job
+PAUSE_S, LONGEST_PAUSE_S = 60.0, 600.0  # after a process that could not do all that was due; twice as long each time
 DONE = (Outcome.SUCCESS, Outcome.DEVICES_FAILED, Outcome.NO_DEVICE, Outcome.MISSED)  # all that was due was done
 MAX_SHOWN = 1_000  # results of processes that are kept
 MAX_RUNS = 20  # each is a process of some 80 MB
 CROWDED_POLL_S = 1.0  # between two polls, while fleet jobs wait for a process to end
 CLOCK = SystemClock()
 
-StartProcess = Callable[[str], "Child"]
+StartProcess = Callable[..., "Child"]  # for a fleet job; executes: as Child has it
 
 
 class Child(NamedTuple):
@@ -46,6 +47,14 @@ class Child(NamedTuple):
 
     process: "subprocess.Popen[bytes]"
     result: IO[bytes]
+    executes: bool  # a run; else it only looks, beside the process that does
+
+
+class Failed(NamedTuple):
+    """Of a fleet job whose last process could not do all that was due."""
+
+    times: int  # one after the other
+    not_before: float  # monotonic; when the next one may start
 
 
 def until_stopped(
@@ -67,17 +76,20 @@ def until_stopped(
     if max_runs is not None and max_runs < 1:
         raise BadValue(f"--max-runs {max_runs}: give 1 or more.")
     more = ("--yes",) if assume_yes else ()
-    looping = _Looping(client, fleet_job_id, lambda job: _started(client, job, more), CLOCK, max_runs or MAX_RUNS)
+    start = partial(_started, client, more)
+    looping = _Looping(client, fleet_job_id, start, CLOCK, max_runs or MAX_RUNS)
     with stopped_by_ctrl_c() as flag:
-        while not flag.is_set():
-            looping.poll()
-            polled_at = CLOCK.monotonic()
-            while not flag.is_set() and CLOCK.monotonic() < polled_at + interval_s:
-                looping.reap()
-                if looping.may_begin_another and CLOCK.monotonic() >= polled_at + CROWDED_POLL_S:
-                    break
-                CLOCK.sleep(min(NAP_S, interval_s))
-        looping.stop()
+        try:
+            while not flag.is_set():
+                looping.poll()
+                polled_at = CLOCK.monotonic()
+                while not flag.is_set() and CLOCK.monotonic() < polled_at + interval_s:
+                    looping.reap()
+                    if looping.may_begin_another and CLOCK.monotonic() >= polled_at + CROWDED_POLL_S:
+                        break
+                    CLOCK.sleep(min(NAP_S, interval_s))
+        finally:
+            looping.stop()
     return list(looping.happened)
 
 
@@ -99,38 +111,43 @@ class _Looping:
         self._max_runs = max_runs
         self._crowded_out = 0  # fleet jobs that are due and wait for a process to end
         self._children: dict[str, list[Child]] = {}
-        self._not_before: dict[str, float] = {}  # monotonic
+        self._failed: dict[str, Failed] = {}  # by the fleet job
         self.happened: deque[dict[str, Any]] = deque(maxlen=MAX_SHOWN)
 
     def poll(self) -> None:
-        """Start a process for each schedule of which something is due. Raises StateError.
+        """Start a process for each schedule of which something is due, while there is room. Raises StateError.
 
-        A store that cannot be reached is said, and no reason to end.
+        A store that cannot be reached now, or is locked, is said, and no reason to end; nor is a machine that can have
+        no other process.
         """
         try:
             self._begin_what_is_due()
-        except StateUnreachable as err:
+        except (StateUnreachable, StateBusy) as err:
             logger.warning("%s It is looked for again at the next poll.", err)
+        except OSError as err:
+            logger.warning("No other process can be started: %s. It is tried again at the next poll.", err.strerror)
 
     def _begin_what_is_due(self) -> None:
-        """Runs begin while there is room; whoever ends an earlier run, or says what was missed, needs none."""
-        room = self._max_runs - self._count()
+        """As many runs are executed as may be; as many processes may look beside them, at what is to be recorded."""
+        executing, looking = (self._max_runs - count for count in self._counts())
         crowded_out = 0
         for due in self._due():
             job = due.stored.fleet_job_id
-            if due.executes and not self._children.get(job):
-                if room <= 0:
-                    crowded_out += 1
-                    continue
-                room -= 1
-            self._not_before[job] = self._clock.monotonic() + PAUSE_S
-            self._children.setdefault(job, []).append(self._start(job))
+            children = self._children.setdefault(job, [])
+            if len(children) > 1 or (children and due.executes):  # it sees that itself when its run has ended
+                continue
+            if (executing if due.executes else looking) <= 0:
+                crowded_out += 1
+                continue
+            children.append(self._start(job, executes=due.executes))
+            executing -= due.executes
+            looking -= not due.executes
         self._say_who_waits(crowded_out)
 
     @property
     def may_begin_another(self) -> bool:
         """Whether fleet jobs waited for a process to end, and one has."""
-        return bool(self._crowded_out) and self._count() < self._max_runs
+        return bool(self._crowded_out) and self._counts()[0] < self._max_runs
 
     def reap(self) -> None:
         """Take the results of the processes that have ended."""
@@ -149,19 +166,24 @@ class _Looping:
                 each.process.wait()
                 self._take(job, each)
 
-    def _count(self) -> int:
-        return sum(map(len, self._children.values()))
+    def _counts(self) -> tuple[int, int]:
+        """How many processes there are that execute a run, and how many that only look."""
+        children = [child for each in self._children.values() for child in each]
+        executing = sum(child.executes for child in children)
+        return executing, len(children) - executing
 
     def _due(self) -> list[DueSchedule]:
-        """Of which something is due, in the order in which they are begun."""
+        """Of which something is due, in the order in which they are begun: last those that have failed before."""
         store = self._client.store
         meant = [each for each in store.schedules.list_all() if self._is_meant(each)]
-        return due_schedules(store, meant, self._clock.now())
+        due = due_schedules(store, meant, self._clock.now())
+        return sorted(due, key=lambda each: each.stored.fleet_job_id in self._failed)
 
     def _is_meant(self, stored: StoredSchedule) -> bool:
         job = stored.fleet_job_id
         is_ours = self._only in (None, job) and self._client.means(stored.host)
-        return is_ours and self._clock.monotonic() >= self._not_before.get(job, 0.0)
+        failed = self._failed.get(job)
+        return is_ours and (failed is None or self._clock.monotonic() >= failed.not_before)
 
     def _say_who_waits(self, count: int) -> None:
         if count and not self._crowded_out:
@@ -182,10 +204,14 @@ class _Looping:
         except ValueError:
             logger.warning("%s: the process that looked at it gave no result.", job)
         if child.process.returncode in DONE:
-            self._not_before.pop(job, None)
+            self._failed.pop(job, None)
+            return
+        times = self._failed[job].times + 1 if job in self._failed else 1
+        pause_s = min(LONGEST_PAUSE_S, PAUSE_S * 2 ** (times - 1))
+        self._failed[job] = Failed(times, self._clock.monotonic() + pause_s)
 
 
-def _started(client: FleetJobContext, job: str, more: tuple[str, ...]) -> Child:
+def _started(client: FleetJobContext, more: tuple[str, ...], job: str, *, executes: bool) -> Child:
     words = ("iot", "hub", "fleet-job", "schedule", "run-due", "-j", job, *more, "-o", "json")
     result = tempfile.TemporaryFile()
     process = subprocess.Popen(
@@ -195,4 +221,4 @@ def _started(client: FleetJobContext, job: str, more: tuple[str, ...]) -> Child:
         env=environment_of(client),
         **own_session(),  # Ctrl-C is for this process, which passes it on once
     )
-    return Child(process, result)
+    return Child(process, result, executes)

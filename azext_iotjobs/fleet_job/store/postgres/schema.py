@@ -165,6 +165,7 @@ WHEN (OLD.answer IS DISTINCT FROM NEW.answer) EXECUTE FUNCTION log_change();
 WHAT_IS_OPEN = """
 CREATE INDEX occurrence_open ON occurrence (fleet_job, at) WHERE state IN ('claimed', 'waiting');
 CREATE INDEX run_unfinished ON run (fleet_job) WHERE state NOT IN ('completed', 'canceled');
+CREATE INDEX occurrence_of_run ON occurrence (fleet_job, run) WHERE run IS NOT NULL;
 """  # for those who look at all schedules
 
 MIGRATIONS = ((TABLES, COUNTS, LOG), (WHAT_IS_OPEN,))

@@ -1,5 +1,6 @@
 """Runs and their batches: rows of run, batch and tally; and what is in progress, by rows of part and device."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from azext_iotjobs.fleet_job import plan
@@ -89,11 +90,17 @@ class RunStore:
 
     def unfinished_of_each(self) -> dict[str, Run]:
         """The run that has not ended of every fleet job that has one, by its id."""
-        found = self._database.rows(
-            f"SELECT key FROM run {self._by('run_unfinished')} WHERE state NOT IN ('completed', 'canceled')"
-        )
-        runs = [self.get_by_key(row["key"]) for row in found]
-        return {run.fleet_job_id: run for run in runs}
+        keys = f"SELECT key FROM run {self._by('run_unfinished')} WHERE state NOT IN ('completed', 'canceled')"
+        of_devices = f"SELECT run, state, class, count FROM tally WHERE batch = 0 AND run IN ({keys})"
+        of_hub_jobs = f"SELECT run, open_count AS count FROM part WHERE {IS_SENT} AND run IN ({keys})"
+        counted, in_hub_jobs = (_by_run(self._database.rows(each)) for each in (of_devices, of_hub_jobs))
+        runs = {}
+        for row in self._database.rows(f"{WITH_HOST} WHERE key IN ({keys})"):
+            key = row["key"]
+            tally = rows.tally_of(counted.get(key, ()), sum(int(each["count"]) for each in in_hub_jobs.get(key, ())))
+            run = rows.run_of(row, row["host"], tally)
+            runs[run.fleet_job_id] = run
+        return runs
 
     def request_stop(self, run: Run, request: StopRequest) -> None:
         """Record a request; the process that executes the run will see it."""
@@ -262,3 +269,10 @@ class RunStore:
         )
         change("INSERT INTO tally VALUES (?, 0, 'pending', '', ?)", (key, total))
         change("UPDATE run SET batch_count = (SELECT count(*) FROM batch WHERE run = key) WHERE key = ?", (key,))
+
+
+def _by_run(found: Iterable[StoredRow]) -> dict[int, list[StoredRow]]:
+    runs: dict[int, list[StoredRow]] = {}
+    for row in found:
+        runs.setdefault(row["run"], []).append(row)
+    return runs

@@ -195,6 +195,7 @@ SCHEDULES = (  # schedules, and what became of their occurrences
 WHAT_IS_OPEN = (  # for those who look at all schedules
     "CREATE INDEX occurrence_open ON occurrence (fleet_job, at) WHERE state IN ('claimed', 'waiting')",
     "CREATE INDEX run_unfinished ON run (fleet_job) WHERE state NOT IN ('completed', 'canceled')",
+    "CREATE INDEX occurrence_of_run ON occurrence (fleet_job, run) WHERE run IS NOT NULL",
 )
 
 MIGRATIONS = (FIRST, SECOND, THIRD, FOURTH, FIFTH, WHEN_ONLINE, SCHEDULES, WHAT_IS_OPEN)

@@ -1,5 +1,7 @@
 """`run-due --loop`: which schedules it starts processes for."""
 
+import errno
+import os
 import sqlite3
 import subprocess
 import sys
@@ -7,6 +9,7 @@ import tempfile
 from contextlib import closing
 from dataclasses import replace
 from datetime import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -38,9 +41,9 @@ def test_a_schedule_that_means_nothing_on_this_machine_is_polled_and_so_are_the_
     world.clock.set_s += (FIRST - world.clock.now()).total_seconds()
     started: list[str] = []
 
-    def start(job: str) -> Child:
+    def start(job: str, *, executes: bool) -> Child:
         started.append(job)
-        return Child(subprocess.Popen([sys.executable, "-c", ""]), tempfile.TemporaryFile())
+        return Child(subprocess.Popen([sys.executable, "-c", ""]), tempfile.TemporaryFile(), executes)
 
     context = FleetJobContext(None, {}, str(tmp_path / "state"), None)
     looping = _Looping(context, None, start, world.clock)
@@ -59,9 +62,9 @@ def test_after_a_process_that_could_not_do_all_there_is_a_pause(tmp_path: Path, 
     world.clock.set_s += (FIRST - world.clock.now()).total_seconds()
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(job: str) -> Child:
+    def start(job: str, *, executes: bool) -> Child:
         started.append(subprocess.Popen([sys.executable, "-c", f"raise SystemExit({code})"]))
-        return Child(started[-1], tempfile.TemporaryFile())
+        return Child(started[-1], tempfile.TemporaryFile(), executes)
 
     context = FleetJobContext(None, {}, str(tmp_path / "state"), None)
     looping = _Looping(context, None, start, world.clock)
@@ -80,24 +83,28 @@ class SomeJobs:
     def __init__(self, world: ScheduledWorld, folder: Path, max_runs: int, team: TeamStore | None = None) -> None:
         self.started: list[str] = []
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._context = FleetJobContext(None, {}, str(folder), None, team=team)
-        self.looping = _Looping(self._context, None, self._start, world.clock, max_runs)
+        self._all: list[subprocess.Popen[bytes]] = []
+        self.context = FleetJobContext(None, {}, str(folder), None, team=team)
+        self.looping = _Looping(self.context, None, self._start, world.clock, max_runs)
 
-    def _start(self, job: str) -> Child:
+    def _start(self, job: str, *, executes: bool) -> Child:
+        result = tempfile.TemporaryFile()
         self.started.append(job)
-        self._processes[job] = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-        return Child(self._processes[job], tempfile.TemporaryFile())
+        program = "import sys; sys.exit(int(input()))"
+        self._processes[job] = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE)
+        self._all.append(self._processes[job])
+        return Child(self._processes[job], result, executes)
 
-    def end(self, job: str) -> None:
-        self._processes[job].communicate(b"\n", timeout=30)
+    def end(self, job: str, code: int = 0) -> None:
+        self._processes[job].communicate(f"{code}\n".encode(), timeout=30)
         self.looping.reap()
 
     def close(self) -> None:
         self.looping.stop()
-        for process in self._processes.values():
+        for process in self._all:
             assert process.stdin is not None
             process.stdin.close()
-        self._context.store.close()
+        self.context.store.close()
 
 
 NAMES = ("one", "two", "three", "four", "five")
@@ -158,7 +165,7 @@ def test_what_another_host_executes_is_not_due(world: ScheduledWorld, tmp_path: 
 
 
 @pytest.mark.parametrize("overlap", list(Overlap))
-def test_whoever_ends_an_earlier_run_or_records_something_needs_no_room(
+def test_whoever_ends_an_earlier_run_or_records_something_is_one_process(
     world: ScheduledWorld, tmp_path: Path, overlap: Overlap
 ) -> None:
     store = world.open()
@@ -171,9 +178,76 @@ def test_whoever_ends_an_earlier_run_or_records_something_needs_no_room(
     )
     store.close()
     world.clock.set_s += 86_400
-    jobs = SomeJobs(world, tmp_path / "state", max_runs=0)
+    jobs = SomeJobs(world, tmp_path / "state", max_runs=1)
     jobs.looping.poll()
-    assert jobs.started == ["one"]
+    jobs.looping.poll()
+    assert jobs.started == ["one"], "beside it nobody else looks"
+    jobs.close()
+
+
+def test_whoever_starts_a_run_once_it_has_recorded_what_was_missed_needs_room(
+    world: ScheduledWorld, tmp_path: Path
+) -> None:
+    world.clock.set_s += 86_400  # of two occurrences of each, one is missed
+    jobs = SomeJobs(world, tmp_path / "state", max_runs=2)
+    jobs.looping.poll()
+    world.clock.passed_s += 3_600
+    jobs.looping.poll()
+    assert len(jobs.started) == 2
+    jobs.close()
+
+
+def test_whoever_fails_again_and_again_keeps_nobody_from_the_others(world: ScheduledWorld, tmp_path: Path) -> None:
+    jobs = SomeJobs(world, tmp_path / "state", max_runs=1)
+    at = []
+    for _ in range(400):
+        count = len(jobs.started)
+        jobs.looping.poll()
+        world.clock.passed_s += 10
+        if len(jobs.started) == count:
+            continue
+        world.clock.passed_s += 90  # it fails slowly
+        at.append((jobs.started[-1], world.clock.passed_s))
+        jobs.end(jobs.started[-1], 5)
+    jobs.close()
+    assert set(jobs.started) == set(NAMES) and sorted(jobs.started[:5]) == sorted(NAMES), "each has had its turn"
+    of_one = [passed_s for name, passed_s in at if name == "one"]
+    pauses = [later - before for before, later in pairwise(of_one)]
+    assert min(pauses) >= 60 and max(pauses) >= 600, "longer and longer"
+
+
+def test_a_machine_that_can_have_no_other_process_is_said(
+    world: ScheduledWorld, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = SomeJobs(world, tmp_path / "state", max_runs=9)
+
+    def lack(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "TemporaryFile", lack)
+        jobs.looping.poll()
+    assert "No other process can be started: Too many open files." in caplog.text
+    jobs.looping.poll()
+    assert set(NAMES) <= set(jobs.started)
+    jobs.close()
+
+
+def test_a_store_that_is_locked_is_looked_into_again(
+    world: ScheduledWorld, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = SomeJobs(world, tmp_path / "state", max_runs=9)
+    jobs.looping.poll()
+    for each in NAMES:
+        jobs.end(each)
+    with closing(sqlite3.connect(tmp_path / "state" / FILE_NAME, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        jobs.context.store.database.rows("PRAGMA busy_timeout = 10")
+        jobs.looping.poll()
+        other.execute("ROLLBACK")
+    assert "at the next poll" in caplog.text
+    jobs.looping.poll()
+    assert len(jobs.started) == 2 * len(NAMES)
     jobs.close()
 
 
