@@ -22,6 +22,7 @@ from azext_iotjobs.localhub.testing.snapshots import SNAPSHOT_PATH, SNAPSHOT_TYP
 API_VERSION = "2021-04-12"
 REQUEST_LIMIT_S = 330.0  # a direct method may take 300 s
 SEED_LIMIT_S = 1800.0  # a million devices, on a slow machine
+NO_PROXY = ("NO_PROXY", "no_proxy")  # most programs read the second before the first
 TOKEN_LIFE_S = 600
 DEVICE_TOKEN_LIFE_S = 3600
 
@@ -286,17 +287,15 @@ def client_environment(info: Mapping[str, Any]) -> dict[str, str]:
 
     info: what the hub reported when it was ready.
     """
-    past_proxies = [
-        *filter(None, [os.environ.get("NO_PROXY") or os.environ.get("no_proxy")]),
-        "localhost,127.0.0.1",
-    ]
+    earlier = dict.fromkeys(filter(None, map(os.environ.get, NO_PROXY)))
+    past_proxies = ",".join([*earlier, "localhost,127.0.0.1"])
     return {
         "IOTJOBS_CONNECTION_STRING": str(info["connectionString"]),
         "REQUESTS_CA_BUNDLE": str(info["caBundlePath"]),
         "CURL_CA_BUNDLE": str(info["caBundlePath"]),
         "SSL_CERT_FILE": str(info["caBundlePath"]),
         "NODE_EXTRA_CA_CERTS": str(info["caCertificatePath"]),
-        "NO_PROXY": ",".join(past_proxies),
+        **dict.fromkeys(NO_PROXY, past_proxies),
         "IOTJOBS_LOCAL_HUB_HOST_NAME": str(info["hostName"]),
         "IOTJOBS_LOCAL_HUB_HTTPS_PORT": str(info["httpsPort"]),
         "IOTJOBS_LOCAL_HUB_MQTT_PORT": str(info["mqttPort"]),

@@ -89,9 +89,11 @@ def test_a_hub_says_who_may_read_its_events_and_how_long_they_are_kept(tmp_path:
 def test_a_proxy_in_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "example.com")
+    monkeypatch.setenv("no_proxy", "example.org")  # it counts before the other where both are set
     with LocalHub() as hub:
         assert hub.request("GET", "/devices") == []
-        assert hub.environment()["NO_PROXY"] == "example.com,localhost,127.0.0.1"
+        found = hub.environment()
+        assert found["NO_PROXY"] == found["no_proxy"] == "example.com,example.org,localhost,127.0.0.1"
 
 
 def test_after_a_kill_it_comes_back_on_its_ports_with_what_it_kept(tmp_path: Path) -> None:

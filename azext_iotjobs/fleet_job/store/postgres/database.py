@@ -264,7 +264,10 @@ class PostgresDatabase:
         found = self._format()
         if found is None and self._access is not Access.MAKE:
             return
-        if found is None or (found < len(MIGRATIONS) and self._access.writes):
+        if found is None:
+            found = self._migrate()
+        elif found < len(MIGRATIONS) and self._access.writes:
+            self._check_owner(found)
             found = self._migrate()
         if found > len(MIGRATIONS):
             raise StateTooNew(
@@ -275,7 +278,22 @@ class PostgresDatabase:
         if found < len(MIGRATIONS):
             raise StateUnusable(
                 f"The store {self.place.shown} has format {found}, and this version reads format {len(MIGRATIONS)}.",
-                hint=Text("Have somebody who may change it run: ", command("iot hub fleet-job group create")),
+                hint=Text(
+                    "Have the role that owns its tables save something: ", command("iot hub fleet-job group create")
+                ),
+            )
+
+    def _check_owner(self, found: int) -> None:
+        """Raise StateUnusable for a role that may not bring tables of an older format forward."""
+        row = self.row(
+            "SELECT pg_has_role(relowner, 'USAGE') AS may FROM pg_class WHERE oid = to_regclass(?)",
+            (f'"{self.place.schema}".run',),
+        )
+        if row is not None and not row["may"]:
+            raise StateUnusable(
+                f"The store {self.place.shown} has format {found}, this version needs format {len(MIGRATIONS)}, and "
+                "only the role that owns its tables may bring it forward.",
+                hint=Text("Have that role save something: ", command("iot hub fleet-job group create")),
             )
 
     def _format(self) -> int | None:

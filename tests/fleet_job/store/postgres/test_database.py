@@ -183,6 +183,29 @@ def test_roles_of_the_documents_let_see_run_and_define_and_each_change_has_its_r
         define.database.change("INSERT INTO change_log (role, change, subject) VALUES ('me', 'x', 'x')")
 
 
+OLDER = (
+    "DROP INDEX iotjobs.occurrence_open, iotjobs.run_unfinished, iotjobs.occurrence_of_run; "
+    "DELETE FROM iotjobs.store_format WHERE version = 2"
+)
+
+
+def test_an_older_format_is_brought_forward_by_the_tables_owner_alone(
+    opened: Opened, team: Callable[[str], str], postgres: PostgresServer
+) -> None:
+    as_runner = team("fleet_run")
+    database = as_runner.partition("?")[0].rpartition("/")[2]
+    postgres.sql(OLDER, database)
+    for access in (Access.CHANGE, Access.READ):
+        with pytest.raises(StateUnusable, match="has format 1, .* format 2") as refused:
+            opened(as_runner, access)
+        assert "group create" in str(refused.value.hint)
+    newest = "SELECT max(version) FROM iotjobs.store_format"
+    assert postgres.sql(newest, database) == "1"
+    opened(as_runner.replace("u_fleet_run@", "me@"))
+    assert postgres.sql(newest, database) == "2"
+    opened(as_runner)
+
+
 def test_a_temporary_table_takes_no_line_of_the_log_away(opened: Opened, team: Callable[[str], str]) -> None:
     define = opened(team("fleet_define"))
     define.database.change(
