@@ -146,9 +146,13 @@ class LinkError(IotJobsError):
 
 
 class CannotConnect(LinkError):
-    """No connection: name, port, proxy or trust."""
+    """No connection: name, port, proxy or trust; nothing was sent. `may_pass`: it was begun, and broke."""
 
     code = "cannot-connect"
+
+    def __init__(self, message: str, *, hint: str | None = None, may_pass: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.may_pass = may_pass
 
 
 class NotTrusted(CannotConnect):

@@ -19,7 +19,7 @@ import urllib3.exceptions
 
 from azext_iotjobs._version import VERSION
 from azext_iotjobs.model.clock import Clock
-from azext_iotjobs.model.errors import AnswerTooLate, BadValue, CannotConnect, IotJobsError, LinkLost
+from azext_iotjobs.model.errors import BadValue, CannotConnect, IotJobsError, LinkError
 from azext_iotjobs.model.host_names import name_to_look_up
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.model.text import Text, command
@@ -140,7 +140,9 @@ class HttpTransport:
             chance = random.random()
             try:
                 response = self._once(request)
-            except (LinkLost, AnswerTooLate) as err:
+            except LinkError as err:
+                if isinstance(err, CannotConnect) and not err.may_pass:
+                    raise
                 pause = retry.pause_after_fault(tries=tries, may_repeat=request.may_repeat, chance=chance)
                 if not self._waits(f"{err}", pause, give_up_at):
                     raise

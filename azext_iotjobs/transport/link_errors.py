@@ -1,8 +1,11 @@
 """requests' errors -> ours: the one table for what goes wrong on the way to a hub."""
 
 import ssl
+from collections.abc import Iterator
+from traceback import walk_tb
 
 import requests
+import urllib3.connection
 import urllib3.exceptions
 
 from azext_iotjobs.model.errors import AnswerTooLate, BadValue, CannotConnect, LinkLost
@@ -14,7 +17,8 @@ from azext_iotjobs.transport.sessions import PROXY_HINT, proxy_scheme
 from azext_iotjobs.transport.trust import Bundle, ca_bundle, untrusted
 
 CONNECT_TIMEOUT_S = 15.0
-AFTER_HANDSHAKE = ("read", "recv", "recv_into", "write", "send", "sendall")  # functions of ssl
+CONNECTING = urllib3.connection.HTTPSConnection.connect.__code__  # TCP, a proxy's tunnel, TLS; also through SOCKS
+NO_TLS_HINT = "Is this a hub's HTTPS port? A proxy or firewall may also end the TLS handshake."
 PERHAPS_DONE = "The request may have been carried out anyway: check before you repeat it."
 
 
@@ -27,33 +31,60 @@ def link_error(
     """
     where = target.authority
     hint = None if is_safe_to_repeat else PERHAPS_DONE
-    if isinstance(err, requests.exceptions.SSLError):
-        cause = _tls_cause(err)
-        return _broken_by(cause, where, hint) if _was_secured(cause) else _not_secured(cause, target)
-    if isinstance(err, requests.exceptions.ProxyError):
-        return CannotConnect(f"{where} was not reached: the proxy refused.", hint=PROXY_HINT)
     if isinstance(err, requests.exceptions.InvalidSchema):  # our own URLs are https
         text = f"{where} was not reached: a SOCKS proxy is set, for which the Python package PySocks is missing."
         return CannotConnect(text, hint=PROXY_HINT)
+    if isinstance(err, requests.exceptions.InvalidURL):
+        return BadValue(f"{target.host!r} is not a host name.")
+    if _was_connecting(err):
+        return _not_connected(err, target)
+    if isinstance(err, requests.exceptions.ReadTimeout):
+        return AnswerTooLate(f"{where} did not answer within {timeout_s:.0f} s.", waited_s=timeout_s, hint=hint)
+    cause = _tls_cause(err)
+    reason = "" if cause is None else f" ({getattr(cause, 'reason', None) or 'TLS failed'})"
+    return LinkLost(f"The connection to {where} broke before the answer was complete{reason}.", hint=hint)
+
+
+def _was_connecting(err: Exception) -> bool:
+    """Whether the connection was still being made, so that nothing of the request was sent.
+
+    Nothing but the functions that an error came through says so: urllib3 has the same ones for before and after, and
+    takes an answer that is lost behind a proxy for a proxy that was not reached.
+    """
+    return any(frame.f_code is CONNECTING for each in _causes(err) for frame, _ in walk_tb(each.__traceback__))
+
+
+def _causes(err: BaseException) -> Iterator[BaseException]:
+    """An error and those that it was made of; not its __context__, which may be of an earlier request."""
+    yield err
+    for each in (*err.args, getattr(err, "reason", None), err.__cause__):
+        if isinstance(each, BaseException):
+            yield from _causes(each)
+
+
+def _not_connected(err: requests.exceptions.RequestException, target: HubTarget) -> CannotConnect:
+    where = target.authority
+    if isinstance(err, requests.exceptions.SSLError):
+        return _not_secured(_tls_cause(err), target)
+    if isinstance(err, requests.exceptions.ProxyError):
+        return CannotConnect(f"{where} was not reached: the proxy refused.", hint=PROXY_HINT)
     if isinstance(err, requests.exceptions.ConnectTimeout):
         return CannotConnect(
             f"{where} did not accept a connection within {CONNECT_TIMEOUT_S:.0f} s.",
             hint="Check the host name, the firewall and the proxy.",
         )
-    if isinstance(err, requests.exceptions.ReadTimeout):
-        return AnswerTooLate(f"{where} did not answer within {timeout_s:.0f} s.", waited_s=timeout_s, hint=hint)
-    if isinstance(err, requests.exceptions.ConnectionError) and _was_never_open(err):
-        if (lack := lack_of_files(err)) is not None:
-            return CannotConnect(f"{where} was not reached: {lack}.", hint=LACK_HINT)
-        if not target.is_loopback and (proxy_scheme(f"https://{where}") or "").startswith("socks"):
-            return CannotConnect(f"{where} was not reached through the SOCKS proxy that is set.", hint=PROXY_HINT)
-        return CannotConnect(
-            f"{where} was not reached: no such host, or nothing listens there.",
-            hint=_where_to_look(target),
-        )
-    if isinstance(err, requests.exceptions.InvalidURL):
-        return BadValue(f"{target.host!r} is not a host name.")
-    return LinkLost(f"The connection to {where} broke before the answer was complete.", hint=hint)
+    if not _was_never_open(err):  # it broke in a proxy's tunnel or in TLS
+        is_late = isinstance(err, requests.exceptions.ReadTimeout)
+        why = f"nothing came for {CONNECT_TIMEOUT_S:.0f} s" if is_late else "the connection broke"
+        return CannotConnect(f"No TLS connection to {where} was made: {why}.", hint=NO_TLS_HINT, may_pass=True)
+    if (lack := lack_of_files(err)) is not None:
+        return CannotConnect(f"{where} was not reached: {lack}.", hint=LACK_HINT)
+    if not target.is_loopback and (proxy_scheme(f"https://{where}") or "").startswith("socks"):
+        return CannotConnect(f"{where} was not reached through the SOCKS proxy that is set.", hint=PROXY_HINT)
+    return CannotConnect(
+        f"{where} was not reached: no such host, or nothing listens there.",
+        hint=_where_to_look(target),
+    )
 
 
 def _where_to_look(target: HubTarget) -> str:
@@ -67,32 +98,12 @@ def _where_to_look(target: HubTarget) -> str:
     )
 
 
-def _tls_cause(err: Exception) -> object:
+def _tls_cause(err: Exception) -> ssl.SSLError | None:
     """The error of TLS that the libraries' errors hold; None: there is none."""
-    cause: object = err
-    while isinstance(cause, Exception) and not isinstance(cause, ssl.SSLError):
-        cause = getattr(cause, "reason", None) or next(iter(cause.args), None)
-    return cause
+    return next((each for each in _causes(err) if isinstance(each, ssl.SSLError)), None)
 
 
-def _was_secured(cause: object) -> bool:
-    """Whether TLS failed after its handshake, while something was written or read: the request may have arrived.
-
-    Nothing but the function that it came from says so.
-    """
-    trace = cause.__traceback__ if isinstance(cause, ssl.SSLError) else None
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    code = None if trace is None else trace.tb_frame.f_code
-    return code is not None and code.co_filename == ssl.__file__ and code.co_name in AFTER_HANDSHAKE
-
-
-def _broken_by(cause: object, where: str, hint: str | None) -> LinkLost:
-    reason = getattr(cause, "reason", None) or "TLS failed"
-    return LinkLost(f"The connection to {where} broke before the answer was complete ({reason}).", hint=hint)
-
-
-def _not_secured(cause: object, target: HubTarget) -> CannotConnect:
+def _not_secured(cause: ssl.SSLError | None, target: HubTarget) -> CannotConnect:
     where = target.authority
     if isinstance(cause, ssl.SSLCertVerificationError):
         return untrusted(where, cause)
@@ -102,10 +113,9 @@ def _not_secured(cause: object, target: HubTarget) -> CannotConnect:
     reason = getattr(cause, "reason", None) or "no reason was given"
     return CannotConnect(
         f"{where} was reached, but no TLS connection could be made ({reason}).",
-        hint="Is this a hub's HTTPS port? A proxy or firewall may also end the TLS handshake.",
+        hint=NO_TLS_HINT,
     )
 
 
-def _was_never_open(err: requests.exceptions.ConnectionError) -> bool:
-    reason = err.args[0] if err.args else None
-    return isinstance(getattr(reason, "reason", reason), urllib3.exceptions.NewConnectionError)
+def _was_never_open(err: Exception) -> bool:
+    return any(isinstance(each, urllib3.exceptions.NewConnectionError) for each in _causes(err))

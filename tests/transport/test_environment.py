@@ -2,9 +2,7 @@
 
 import base64
 import socket
-import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.transport.http import HttpTransport, Request
 from azext_iotjobs.transport.mqtt_tls import tls_context
 from tests.helpers.clock_double import ClockDouble
+from tests.helpers.proxy import proxy_to
 from tests.helpers.tls_server import TlsServer, answer_with, serving
 
 KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
@@ -39,38 +38,6 @@ def transport_to(server: TlsServer, host: str = "localhost", *, ca_file: str | N
     chosen = str(server.ca_file) if ca_file == "own" else ca_file
     target = HubTarget(host=host, https_port=server.port, ca_file=chosen)
     return HttpTransport(target, SasKey(policy="iothubowner", key=KEY), ClockDouble())
-
-
-@contextmanager
-def proxy_to(server: TlsServer) -> Iterator[tuple[int, list[str]]]:
-    """A proxy that carries every CONNECT to `server`: its port, and the heads of what it was asked."""
-    heads: list[str] = []
-
-    def carry(source: socket.socket, sink: socket.socket) -> None:
-        with suppress(OSError):  # whoever leaves first ends it
-            while data := source.recv(65536):
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-
-    def serve() -> None:
-        with ExitStack() as stack:
-            client = stack.enter_context(listener.accept()[0])
-            head = b""
-            while b"\r\n\r\n" not in head:
-                head += client.recv(65536)
-            heads.append(head.decode())
-            behind = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
-            client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            back = threading.Thread(target=carry, args=(behind, client))
-            back.start()
-            carry(client, behind)
-            back.join()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield listener.getsockname()[1], heads
-        thread.join(10)
 
 
 @pytest.mark.parametrize("machine", ["default", "machine localhost"])
@@ -108,7 +75,7 @@ def test_a_proxy_and_its_credentials_go_on_working(
     server: TlsServer, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     transport = transport_to(server, FAR)
-    with proxy_to(server) as (port, heads):
+    with proxy_to(server.port) as (port, heads):
         monkeypatch.setenv(variable, f"http://user:p%40ss@127.0.0.1:{port}")
         assert [transport.send(GET).status for _ in range(3)] == [200] * 3
         transport.close()
@@ -164,7 +131,7 @@ def test_a_proxy_that_the_environment_names_later_is_asked_for_the_next_request(
     server: TlsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     transport = transport_to(server, FAR)
-    with proxy_to(server) as one, proxy_to(server) as other:
+    with proxy_to(server.port) as one, proxy_to(server.port) as other:
         for port, heads in (one, other):
             monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
             assert [transport.send(GET).status for _ in range(2)] == [200, 200]
