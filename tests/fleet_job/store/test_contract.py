@@ -14,6 +14,7 @@ import pytest
 from azext_iotjobs.fleet_job.store.contract import NewRun, ResultFilter
 from azext_iotjobs.fleet_job.store.holder import Holder, is_gone, this_process
 from azext_iotjobs.fleet_job.store.leased_contract import LeasedRun
+from azext_iotjobs.fleet_job.store.sql.device_rows import change_of_devices
 from azext_iotjobs.fleet_job.store.sql.lease import LEASE_S
 from azext_iotjobs.fleet_job.store.sql.store import SqlStore
 from azext_iotjobs.fleet_job.store.sql.stored_row import StoredRow
@@ -259,6 +260,32 @@ def test_many_devices_end_at_once_each_with_values_of_its_own(store: SqlStore) -
         assert each.finished_at == NOW and each.tries == 1
     tally = store.runs.get("job").tally
     assert (tally.completed, tally.failed, tally.pending) == (1_050, 1_050, 0)
+
+
+def test_numbers_of_devices_that_change_at_once_may_be_of_several_types(store: SqlStore, leased: LeasedRun) -> None:
+    change = change_of_devices("method_status = :method_status, due_at = :due_at", "method_status due_at")
+    given = ((True, 1), (700, 2.5), (None, None), (False, 2**40), (2**40, True))
+    with store.database.transaction(of_run=leased.key):
+        store.database.change_rows(change, ((*each, leased.key, seq) for seq, each in enumerate(given, 1)))
+    found = store.database.rows("SELECT method_status, due_at FROM device WHERE seq <= 5 ORDER BY seq")
+    assert [(row[0], row[1]) for row in found] == list(given)
+
+
+def test_a_device_that_changes_twice_at_once_is_as_if_it_did_so_one_after_the_other(
+    store: SqlStore, leased: LeasedRun
+) -> None:
+    ends = "state = 'failed', error_class = :error_class, error_text = coalesce(:error_text, error_text)"
+    of_any = change_of_devices(ends, "error_class error_text")
+    of_pending = change_of_devices(ends, "error_class error_text", only_in=DeviceState.PENDING)
+    key = leased.key
+    others = (("other", None, key, seq) for seq in range(1_000, 2_100))  # there are none
+    both = [("first", "why", key, 1), ("last", None, key, 1), ("first", "why", key, 2), *others, ("last", None, key, 2)]
+    with store.database.transaction(of_run=key):
+        store.database.change_rows(of_any, both)
+        store.database.change_rows(of_pending, ((*row[:3], row[3] + 2) for row in both))
+    found = store.database.rows("SELECT error_class, error_text FROM device WHERE seq <= 4 ORDER BY seq")
+    assert [(row[0], row[1]) for row in found] == [("last", "why")] * 2 + [("first", "why")] * 2
+    _recount(store, leased)
 
 
 def test_a_device_that_is_tried_again_in_its_batch_waits_until_it_is_due(leased: LeasedRun) -> None:

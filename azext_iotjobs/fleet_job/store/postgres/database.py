@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg.pq import TransactionStatus
+from psycopg.types.array import ListBinaryDumper
 
 from azext_iotjobs.fleet_job.store.contract import Access
 from azext_iotjobs.fleet_job.store.postgres.connecting import Password, connect
@@ -44,6 +45,7 @@ SAME_CLOCK_S = 2.0  # clocks that differ by less than this are taken for one: me
 RECONNECT_S = 20.0  # less than a lease
 RECONNECT_PAUSE_S = 0.5
 CHUNK_ROWS = 1000
+CHUNK_TEXT = 4_000_000  # characters: no statement takes long, whatever devices have answered
 IDLE = TransactionStatus.IDLE
 NUL, SHOWN_NUL = "\0", "␀"  # PostgreSQL's texts hold no NUL; a device's may
 
@@ -146,15 +148,15 @@ class PostgresDatabase:
                 cursor.executemany(_marked(sql), chunk)
 
     def change_rows(self, change: RowsChange, values: Iterable[Sequence[Any]]) -> None:
-        """Change a row for each of `values`, which are read one by one.
+        """Change a row for each of `values`, which are read one by one, as if one after the other.
 
         A statement changes many of them: the trigger that counts is one for each statement.
         """
         self._renew()
-        left = iter(values)
         with self._in_our_words():
-            while chunk := [_taken(each) for each in islice(left, CHUNK_ROWS)]:
-                self._connection.execute(_of_columns(change), [list(column) for column in zip(*chunk, strict=True)])
+            for chunk in _chunks(values, len(change.key)):
+                columns = zip(change.values, zip(*chunk, strict=True), strict=True)
+                self._connection.execute(_of_columns(change), [_column(kind, each) for (_, kind), each in columns])
 
     def close(self) -> None:
         """Close the connection."""
@@ -163,6 +165,8 @@ class PostgresDatabase:
     def _connect(self) -> "psycopg.Connection[Any]":
         connection = connect(self.place, self._password)
         connection.row_factory = row_factory(self.place, lambda: self._clock_ahead_s)
+        # As a text, each quote in a list would be escaped by Python.
+        connection.adapters.register_dumper(list, ListBinaryDumper)
         self._session += 1
         return connection
 
@@ -330,13 +334,44 @@ def _texts_in_our_words() -> Iterator[None]:
 
 def _taken(values: Sequence[Any]) -> Sequence[Any]:
     """Values as PostgreSQL takes them: a NUL is shown as a character that stands for it, so that no result is lost."""
-    return [each.replace(NUL, SHOWN_NUL) if type(each) is str and NUL in each else each for each in values]
+    return [_text(each) if isinstance(each, str) else each for each in values]
+
+
+def _text(value: str) -> str:
+    return value.replace(NUL, SHOWN_NUL)
+
+
+OF_KIND: dict[str, Callable[[Any], Any]] = {"TEXT": _text, "BIGINT": int, "DOUBLE PRECISION": float}
+
+
+def _column(kind: str, values: Sequence[Any]) -> list[Any]:
+    """The values of a column, all of its type: psycopg takes no list of several."""
+    convert = OF_KIND[kind]
+    return [None if each is None else convert(each) for each in values]
+
+
+def _chunks(values: Iterable[Sequence[Any]], key_length: int) -> Iterator[list[Sequence[Any]]]:
+    """The values of rows for a statement each, which changes a row once: one that comes again begins the next."""
+    chunk: list[Sequence[Any]] = []
+    keys: set[tuple[Any, ...]] = set()
+    size = 0
+    for each in values:
+        key = tuple(each[-key_length:])
+        if len(chunk) >= CHUNK_ROWS or size >= CHUNK_TEXT or key in keys:
+            yield chunk
+            chunk, keys, size = [], set(), 0
+        chunk.append(each)
+        keys.add(key)
+        size += sum(len(value) for value in each if isinstance(value, str))
+    if chunk:
+        yield chunk
 
 
 @lru_cache(50)
 def _of_columns(change: RowsChange) -> str:
     """The statement that takes a list of each value, which has one for each row."""
-    lists = ", ".join(f"${number}::{kind}[]" for number, (_, kind) in enumerate(change.values, 1))
+    # How long a list is that is selected the planner does not know: it expects few rows, and finds each by its key.
+    lists = ", ".join(f"(SELECT ${number}::{kind}[])" for number, (_, kind) in enumerate(change.values, 1))
     names = ", ".join(f"own_{name}" for name, _ in change.values)
     marks = {name: f"own.own_{name}" for name, _ in change.values}
     return change.sql(marks, f" FROM unnest({lists}) AS own ({names})")

@@ -25,15 +25,15 @@ class RowsChange(NamedTuple):
 
     table: str
     assignments: str
-    condition: str  # which row it is; at most one row meets it, and another one each time
+    key: tuple[str, ...]  # the columns that say which row it is: the last of its values
+    only_if: str  # what it must meet besides; "": nothing
     values: tuple[tuple[str, str], ...]  # names and types, in the order in which a row's values are given
 
     def sql(self, marks: Mapping[str, str], source: str = "") -> str:
         """The statement. marks: what stands in it for each value.  source: where it has the values from."""
-        assignments, condition = (
-            VALUE.sub(lambda found: marks[found[1]], each) for each in (self.assignments, self.condition)
-        )
-        return f"UPDATE {self.table} SET {assignments}{source} WHERE {condition}"
+        assignments = VALUE.sub(lambda found: marks[found[1]], self.assignments)
+        conditions = [f"{each} = {marks[each]}" for each in self.key] + ([self.only_if] if self.only_if else [])
+        return f"UPDATE {self.table} SET {assignments}{source} WHERE {' AND '.join(conditions)}"
 
 
 class Database(Protocol):
@@ -75,7 +75,7 @@ class Database(Protocol):
         """Execute a change for each of `values`, which are read one by one."""
 
     def change_rows(self, change: RowsChange, values: Iterable[Sequence[Any]]) -> None:
-        """Change a row for each of `values`, which are read one by one."""
+        """Change a row for each of `values`, which are read one by one, as if one after the other."""
 
     def close(self) -> None:
         """Close it."""

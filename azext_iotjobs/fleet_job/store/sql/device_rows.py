@@ -21,11 +21,17 @@ TYPES = {
 }
 
 
-def change_of_devices(assignments: str, names: str, only_if: str = "") -> RowsChange:
-    """A change of devices of a run. names: of the values that each has, in their order, before `run` and `seq`."""
-    condition = "run = :run AND seq = :seq" + (f" AND {only_if}" if only_if else "")
-    values = tuple((name, TYPES[name]) for name in (*names.split(), "run", "seq"))
-    return RowsChange("device", assignments, condition, values)
+def change_of_devices(assignments: str, names: str, only_in: DeviceState | None = None) -> RowsChange:
+    """A change of devices of a run.
+
+    names: of the values that each has, in their order, before `run` and `seq`.  only_in: the state it must be in.
+    """
+    key = ("run", "seq")
+    values = tuple((name, TYPES[name]) for name in (*names.split(), *key))
+    # Not `state` by itself: PostgreSQL would read all devices in that state by their own index, where its statistics
+    # are of a time when there were few.
+    only_if = f"state || '' = '{only_in.value}'" if only_in else ""
+    return RowsChange("device", assignments, key, only_if, values)
 
 
 WAIT_VALUES = "offline_since wait_until times_offline look_at"

@@ -18,13 +18,13 @@ IS_DECIDED = change_of_devices(
     "state = :state, verified_at = :verified_at, reported = :reported, error_class = :error_class, "
     f"error_code = :error_code, error_text = :error_text, due_at = :due_at, {SET_WAIT}",
     f"state verified_at reported error_class error_code error_text due_at {WAIT_VALUES} is_free",
-    only_if="state = 'verifying'",
+    only_in=DeviceState.VERIFYING,
 )
 IS_NO_MORE = change_of_devices(
     "state = 'failed', reported = :reported, error_class = :error_class, error_code = :error_code, "
     "error_text = :error_text",
     "reported error_class error_code error_text",
-    only_if="state = 'completed'",
+    only_in=DeviceState.COMPLETED,
 )
 
 

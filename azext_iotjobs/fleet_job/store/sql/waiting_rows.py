@@ -17,13 +17,13 @@ from azext_iotjobs.model.when_online import CANCELED_TEXT, DID_NOT_CONNECT, Conn
 CONNECTS = change_of_devices(
     "state = :state, batch = :batch, part = NULL, due_at = NULL, verify_by = :verify_by, look_at = NULL",
     "state batch verify_by",
-    only_if="state = 'waiting'",
+    only_in=DeviceState.WAITING,
 )
 DOES_NOT_CONNECT = change_of_devices(
     "state = 'failed', error_class = :error_class, error_code = :error_code, error_text = :error_text, "
     "ended_at = :ended_at, look_at = NULL",
     "error_class error_code error_text ended_at",
-    only_if="state = 'waiting'",
+    only_in=DeviceState.WAITING,
 )
 
 

@@ -166,7 +166,7 @@ class SqliteDatabase:
             self._connection.executemany(sql, values)
 
     def change_rows(self, change: RowsChange, values: Iterable[Sequence[Any]]) -> None:
-        """Change a row for each of `values`, which are read one by one."""
+        """Change a row for each of `values`, which are read one by one, as if one after the other."""
         self.change_many(_for_one_row(change), values)
 
     def close(self) -> None:

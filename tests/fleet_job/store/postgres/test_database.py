@@ -1,6 +1,7 @@
 """A server as a store: its formats, roles, clock and locks, and connections that are lost."""
 
 import re
+import sys
 import threading
 import time
 import uuid
@@ -8,11 +9,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from azext_iotjobs.fleet_job.store.contract import Access, ResultFilter
 from azext_iotjobs.fleet_job.store.leased_contract import LeasedRun
+from azext_iotjobs.fleet_job.store.sql import device_rows, hub_job_rows, verifying_rows, waiting_rows
+from azext_iotjobs.fleet_job.store.sql.database import RowsChange
 from azext_iotjobs.fleet_job.store.sql.lease import LEASE_S
 from azext_iotjobs.fleet_job.store.sql.store import SqlStore
 from azext_iotjobs.model.errors import (
@@ -26,7 +30,7 @@ from azext_iotjobs.model.errors import (
 from azext_iotjobs.model.occurrence import OccurrenceState
 from azext_iotjobs.model.run import RequestKind, StopRequest
 from azext_iotjobs.model.run_state import RunEvent
-from tests.fleet_job.store.test_contract import HOLDER, NOW, OTHER, failed, new_run, save
+from tests.fleet_job.store.test_contract import HOLDER, NOW, OTHER, ended, failed, new_run, save
 from tests.helpers.cut_connection import CutConnection, cut_connection
 from tests.helpers.postgres_server import PostgresServer, postgres_server
 from tests.helpers.stores import skip_without_postgres
@@ -237,6 +241,82 @@ def test_texts_are_in_the_same_order_as_in_a_file(opened: Opened, url: str) -> N
     for name in ("b", "B", "é", "a-b", "ab", "😀", "z"):
         store.groups.save("h", name, "*")
     assert [each.name for each in store.groups.list_all()] == ["B", "a-b", "ab", "b", "z", "é", "😀"]
+
+
+# -- many rows at once -------------------------------------------------------------------------------------------------
+
+CHANGES = {
+    name: each
+    for module in (device_rows, hub_job_rows, verifying_rows, waiting_rows)
+    for name, each in vars(module).items()
+    if isinstance(each, RowsChange)
+}
+
+
+def test_an_answer_full_of_quotes_costs_what_another_does(opened: Opened, url: str) -> None:
+    leased = begun(opened(url))
+    count = 0
+
+    def called(*_: object) -> None:
+        nonlocal count
+        count += 1
+
+    def calls(payload: str) -> int:
+        nonlocal count
+        count = 0
+        sys.setprofile(called)
+        try:
+            leased.devices.write(NOW, ended=[ended(1, payload=payload, has_payload=True)])
+        finally:
+            sys.setprofile(None)
+        return count
+
+    calls("x")  # what is prepared once
+    assert calls('"\\' * 10_000) < calls("x" * 20_000) + 1_000
+
+
+def test_no_statement_is_of_more_text_than_it_stores_in_a_moment(
+    opened: Opened, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = opened(url)
+    leased = begun(store)
+    connection = store.database._connection  # type: ignore[attr-defined]
+    execute, sizes = connection.execute, []
+
+    def noted(sql: str, values: Any = ()) -> object:
+        if "unnest" in sql:
+            sizes.append(len(values[0]))
+        return execute(sql, values)
+
+    monkeypatch.setattr(connection, "execute", noted)
+    leased.devices.write(NOW, ended=[ended(seq, payload="x" * 1_500_000, has_payload=True) for seq in range(1, 9)])
+    assert sizes == [3, 3, 2] and store.runs.get("job").tally.completed == 8
+
+
+@pytest.mark.parametrize("is_analyzed", [False, True], ids=["never analyzed", "analyzed when all were pending"])
+def test_many_devices_are_found_by_their_key_whatever_the_statistics_are_of(
+    opened: Opened, url: str, is_analyzed: bool
+) -> None:
+    from azext_iotjobs.fleet_job.store.postgres.database import _of_columns
+
+    store, count = opened(url), 20_000
+    database = store.database
+    database.change("ALTER TABLE device SET (autovacuum_enabled = false)")
+    save(store)
+    key = new_run(store, count, sizes="100%").key
+    if is_analyzed:
+        database.change("ANALYZE device")
+    by_others = {}
+    for state in ("pending", "verifying", "waiting"):
+        database.change("UPDATE device SET state = ?, verify_by = seq, wait_until = seq, look_at = seq", (state,))
+        for name, change in CHANGES.items():
+            for size in (32, 1_000):
+                columns = [*([None] * size for _ in change.values[2:]), [key] * size, list(range(1, size + 1))]
+                found = database._connection.execute("EXPLAIN " + _of_columns(change), columns)  # type: ignore[attr-defined]
+                plan = "\n".join(row[0] for row in found)
+                if not re.search("Index Scan (using|on) device_pkey", plan) or "Nested Loop" not in plan:
+                    by_others[name, state, size] = plan
+    assert len(CHANGES) == 9 and by_others == {}
 
 
 # -- clocks and locks --------------------------------------------------------------------------------------------------

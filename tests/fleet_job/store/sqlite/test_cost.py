@@ -10,6 +10,9 @@ from azext_iotjobs.fleet_job.plan import PlannedHubJob
 from azext_iotjobs.fleet_job.store.contract import NewRun
 from azext_iotjobs.fleet_job.store.holder import Holder
 from azext_iotjobs.fleet_job.store.leased_contract import LeasedRun
+from azext_iotjobs.fleet_job.store.sql.verifying_rows import IS_DECIDED, IS_NO_MORE
+from azext_iotjobs.fleet_job.store.sql.waiting_rows import CONNECTS, DOES_NOT_CONNECT
+from azext_iotjobs.fleet_job.store.sqlite.database import _for_one_row
 from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, Driver, Targets
 from azext_iotjobs.model.method import MethodCall
@@ -85,6 +88,15 @@ def costs(folder: Path, devices: int) -> dict[str, int]:
 def test_a_step_costs_the_same_with_many_devices(tmp_path: Path) -> None:
     few, many = costs(tmp_path / "few", 100), costs(tmp_path / "many", 10_000)
     assert {name: (few[name], count) for name, count in many.items() if count > few[name] + 10} == {}
+
+
+def test_many_devices_are_found_by_their_key(tmp_path: Path) -> None:
+    store = SqliteStore.open(tmp_path)
+    for change in (IS_DECIDED, IS_NO_MORE, CONNECTS, DOES_NOT_CONNECT):
+        values = [None] * len(change.values)
+        (step,) = store.database.rows(f"EXPLAIN QUERY PLAN {_for_one_row(change)}", values)
+        assert step["detail"] == "SEARCH device USING PRIMARY KEY (run=? AND seq=?)"
+    store.close()
 
 
 def test_old_runs_are_removed_one_by_one_so_that_others_are_not_locked_out(tmp_path: Path) -> None:
