@@ -17,6 +17,7 @@ from azext_iotjobs.model.run_events import Event
 from azext_iotjobs.operations.fleet_job import run_loop
 from azext_iotjobs.operations.fleet_job.drivers.factory import driver_factory
 from azext_iotjobs.operations.fleet_job.gate_checks import gate_checker_factory
+from azext_iotjobs.operations.fleet_job.schedule.clock_check import Confirm
 from azext_iotjobs.operations.fleet_job.schedule.due_schedules import due_schedules
 from azext_iotjobs.operations.fleet_job.schedule.run_due import DueContext, What, poll
 from tests.helpers.fleet_job_process import client_at
@@ -47,8 +48,10 @@ def confirm(stored: StoredSchedule, at: datetime | None) -> None:
     raise AssertionError(f"the clock is doubted: the hub says {at}")
 
 
-def due_context(store: SqlStore, client: HubClient, clock: Clock, holder: Holder) -> DueContext:
-    """What schedules are polled with in such a process, as `holder`."""
+def due_context(
+    store: SqlStore, client: HubClient, clock: Clock, holder: Holder, agrees: Confirm = confirm
+) -> DueContext:
+    """What schedules are polled with in such a process, as `holder`. agrees: that the machine's clock is right."""
     flag = threading.Event()
     return DueContext(
         store=store,
@@ -68,7 +71,7 @@ def due_context(store: SqlStore, client: HubClient, clock: Clock, holder: Holder
             holder=holder,
             shuts_at=shuts_at,
         ),
-        confirm_clock=confirm,
+        confirm_clock=agrees,
         on_notice=lambda text: None,
     )
 
@@ -95,7 +98,7 @@ def look_at_all(hub: HubAddress, says: Connection, url: str, host: str, ahead: t
     """Start what is due of any fleet job of a team's store, until nothing is. host: as which machine this does it."""
     clock = ShiftedClock(ahead)
     store = store_at(url, clock)
-    context = due_context(store, client_at(hub), clock, Holder(host, host, os.getpid()))
+    context = due_context(store, client_at(hub), clock, Holder(host, host, os.getpid()), lambda stored, at: None)
     says.send(True)
     outcome = LOOKED
     while due := due_schedules(store, store.schedules.list_all(), clock.now()):

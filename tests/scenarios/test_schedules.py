@@ -224,6 +224,9 @@ def test_as_a_service_it_looks_again_and_again(place: Scheduled, tmp_path: Path)
         running.kill()
         running.wait(30)
     assert [len(_runs(place, name)) for name in ("served-1", "served-2")] == [1, 1]
+    said = (tmp_path / "out.err").read_text()
+    for name in ("served-1", "served-2"):
+        assert f"\nWARNING: {name}: Batch 1 ended: " in said or f"\n{name}: Batch 1 ended: " in said, said
 
 
 def _runs(place: Scheduled, name: str) -> list[Any]:

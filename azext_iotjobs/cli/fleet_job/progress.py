@@ -46,8 +46,11 @@ MAX_AWAITED_SHOWN = 3
 class Progress:
     """Reports each event of a run."""
 
-    def __init__(self, clock: Clock, *, is_silent: bool) -> None:
+    def __init__(self, clock: Clock, *, is_silent: bool, names_job: bool = False) -> None:
+        """names_job: each line begins with the fleet job, for others' stand beside it."""
         self._clock = clock
+        self._names_job = names_job
+        self._prefix = ""
         self._said_at = clock.monotonic()
         self._ended_before = 0  # devices that had ended when this process began
         self._job = ""  # its id
@@ -118,7 +121,7 @@ class Progress:
     def say(self, text: str) -> None:
         """Print a line that stays."""
         self.end()
-        logger.warning("%s", text)
+        logger.warning("%s%s", self._prefix, text)
 
     def end(self) -> None:
         """Clear the line that changes."""
@@ -129,6 +132,7 @@ class Progress:
         self._speed = Speed(self._clock.monotonic(), self._ended_before)
         self._driver = run.driver
         self._job = run.fleet_job_id
+        self._prefix = f"{self._job}: " if self._names_job else ""
         self._batch_count = run.batch_count
         verifying = f", {run.tally.verifying} are being verified" if run.tally.verifying else ""
         verifying += f", {run.tally.waiting} wait to connect" if run.tally.waiting else ""
@@ -207,9 +211,9 @@ class Progress:
             logger.warning("%s", line())
 
 
-def new_progress(cmd: Any) -> Progress:
-    """The progress of a command, for the person who typed it."""
-    return Progress(SystemClock(), is_silent=bool(cmd.cli_ctx.only_show_errors))
+def new_progress(cmd: Any, *, names_job: bool = False) -> Progress:
+    """The progress of a command, for the person who typed it. names_job: as Progress has it."""
+    return Progress(SystemClock(), is_silent=bool(cmd.cli_ctx.only_show_errors), names_job=names_job)
 
 
 class Speed:

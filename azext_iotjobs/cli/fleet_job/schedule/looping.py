@@ -109,6 +109,7 @@ class _Looping:
         self._start = start
         self._clock = clock
         self._max_runs = max_runs
+        self._is_store_away = False
         self._crowded_out = 0  # fleet jobs that are due and wait for a process to end
         self._children: dict[str, list[Child]] = {}
         self._failed: dict[str, Failed] = {}  # by the fleet job
@@ -122,7 +123,11 @@ class _Looping:
         """
         try:
             self._begin_what_is_due()
+            if self._is_store_away:
+                logger.warning("The store is there again.")
+            self._is_store_away = False
         except (StateUnreachable, StateBusy) as err:
+            self._is_store_away = True
             logger.warning("%s It is looked for again at the next poll.", err)
         except OSError as err:
             logger.warning("No other process can be started: %s. It is tried again at the next poll.", err.strerror)
@@ -155,6 +160,7 @@ class _Looping:
             for each in [child for child in children if child.process.poll() is not None]:
                 children.remove(each)
                 self._take(job, each)
+                self._judge(job, each.process.returncode)
 
     def stop(self) -> None:
         """Have the processes stop their runs, and wait for them."""
@@ -203,12 +209,17 @@ class _Looping:
             self.happened.extend(json.loads(text) if text.strip() else [])
         except ValueError:
             logger.warning("%s: the process that looked at it gave no result.", job)
-        if child.process.returncode in DONE:
+
+    def _judge(self, job: str, code: int) -> None:
+        """Whether the next process may start at once."""
+        if code in DONE:
             self._failed.pop(job, None)
             return
-        times = self._failed[job].times + 1 if job in self._failed else 1
+        is_again = job in self._failed and code != Outcome.STOPPED  # by its window, each night
+        times = self._failed[job].times + 1 if is_again else 1
         pause_s = min(LONGEST_PAUSE_S, PAUSE_S * 2 ** (times - 1))
         self._failed[job] = Failed(times, self._clock.monotonic() + pause_s)
+        logger.warning("%s: its process ended with exit code %d. It is polled again in %.0f s.", job, code, pause_s)
 
 
 def _started(client: FleetJobContext, more: tuple[str, ...], job: str, *, executes: bool) -> Child:

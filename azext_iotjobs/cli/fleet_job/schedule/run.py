@@ -144,7 +144,7 @@ class _Polling:
 
     def _run_context(self, hub: Callable[[], HubClient], shuts_at: datetime | None) -> run_loop.RunContext:
         self._end_progress()
-        progress = self._progress = new_progress(self._cmd)
+        progress = self._progress = new_progress(self._cmd, names_job=True)
         progress.watch(self._flag)
         return run_loop.RunContext(
             store=self._client.store,

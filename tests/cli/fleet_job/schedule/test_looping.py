@@ -197,7 +197,9 @@ def test_whoever_starts_a_run_once_it_has_recorded_what_was_missed_needs_room(
     jobs.close()
 
 
-def test_whoever_fails_again_and_again_keeps_nobody_from_the_others(world: ScheduledWorld, tmp_path: Path) -> None:
+def test_whoever_fails_again_and_again_keeps_nobody_from_the_others(
+    world: ScheduledWorld, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     jobs = SomeJobs(world, tmp_path / "state", max_runs=1)
     at = []
     for _ in range(400):
@@ -214,6 +216,7 @@ def test_whoever_fails_again_and_again_keeps_nobody_from_the_others(world: Sched
     of_one = [passed_s for name, passed_s in at if name == "one"]
     pauses = [later - before for before, later in pairwise(of_one)]
     assert min(pauses) >= 60 and max(pauses) >= 600, "longer and longer"
+    assert "one: its process ended with exit code 5. It is polled again in 120 s." in caplog.text
 
 
 def test_a_machine_that_can_have_no_other_process_is_said(
@@ -271,7 +274,7 @@ def test_a_store_that_is_away_is_said_and_looked_for_again(
         assert jobs.started == [] and "cannot be reached" in caplog.text and "at the next poll" in caplog.text
         server.start()
         jobs.looping.poll()
-        assert sorted(jobs.started) == sorted(NAMES)
+        assert sorted(jobs.started) == sorted(NAMES) and "The store is there again." in caplog.text
         jobs.close()
     source.close()
 
