@@ -15,6 +15,7 @@ def bytes_of_file(path: str, option: str) -> bytes:
     """The content of a file. Raises BadValue when it does not exist, is too large or cannot be read."""
     found = existing_file(path)
     if found is None:
+        check_file_name(path, option)
         raise BadValue(f"{option}: {not_a_file(path)}", hint=f"Relative paths begin in {Path.cwd()}.")
     try:
         if found.stat().st_size > MAX_FILE_BYTES:
@@ -75,6 +76,14 @@ def key_values(text: str, option: str) -> dict[str, str]:
     if not pairs:
         raise BadValue(f"{option} is empty.", hint=f"Give {option} 'key=value;key=value', or leave it out.")
     return pairs
+
+
+def check_file_name(text: str, option: str) -> None:
+    """Raise BadValue for a file's content, which az puts in the place of @file: it may hold keys, and is not shown."""
+    if "\n" in text or "-----BEGIN" in text:
+        raise BadValue(
+            f"{option}: what was given is the content of a file.", hint=f"Give its name, without @: {option} FILE"
+        )
 
 
 def existing_file(text: str) -> Path | None:
