@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from azext_iotjobs.cli.input.scalars import check_file_name
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.device_credentials import DeviceCertificate, DeviceKey
 from azext_iotjobs.model.errors import ConflictingChoice, MissingChoice
+from azext_iotjobs.model.ids import check_file_name
 from azext_iotjobs.model.target import check_key
 
 

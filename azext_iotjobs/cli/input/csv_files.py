@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from typing import BinaryIO, NamedTuple
 
 from azext_iotjobs.cli.input import device_tables, stdin
-from azext_iotjobs.cli.input.scalars import check_file_name, existing_file, not_a_file, shown
+from azext_iotjobs.cli.input.scalars import existing_file, not_a_file, shown
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.ids import check_file_name
 
 HEAD_BYTES = 64 * 1024  # in which the header is
 CHUNK_BYTES = 1024 * 1024

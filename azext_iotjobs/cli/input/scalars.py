@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.ids import check_file_name
 
 MAX_FILE_BYTES = 16 * 1024 * 1024  # far above every limit of the hub's; a wrong path must not fill the memory
 SHOWN_CHARACTERS = 60  # of a wrong value in an error
@@ -76,14 +77,6 @@ def key_values(text: str, option: str) -> dict[str, str]:
     if not pairs:
         raise BadValue(f"{option} is empty.", hint=f"Give {option} 'key=value;key=value', or leave it out.")
     return pairs
-
-
-def check_file_name(text: str, option: str) -> None:
-    """Raise BadValue for a file's content, which az puts in the place of @file: it may hold keys, and is not shown."""
-    if "\n" in text or "-----BEGIN" in text:
-        raise BadValue(
-            f"{option}: what was given is the content of a file.", hint=f"Give its name, without @: {option} FILE"
-        )
 
 
 def existing_file(text: str) -> Path | None:
