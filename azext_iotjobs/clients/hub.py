@@ -4,15 +4,16 @@ A client is imported when it is first asked for: `az` has to be quick to start.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from azext_iotjobs.model.clock import Clock
-from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.errors import AnswerTooLate, BadValue, LinkLost
 from azext_iotjobs.model.target import HubTarget, SasKey, SasToken
 from azext_iotjobs.model.text import Text
 from azext_iotjobs.transport.auth import identity_resource
-from azext_iotjobs.transport.http import HttpTransport, OnWait, Transport
+from azext_iotjobs.transport.http import HttpTransport, OnWait, Request, Transport
 
 if TYPE_CHECKING:
     from azext_iotjobs.clients.configurations import ConfigurationsClient
@@ -81,6 +82,14 @@ class HubClient:
             may_act_as_device=isinstance(credential, SasKey) or (isinstance(credential, SasToken) and is_one_host),
             policy_key=credential if isinstance(credential, SasKey) else None,
         )
+
+    def check_reached(self) -> None:
+        """Raise CannotConnect where no connection to the hub can be made; one that answers, whatever it be, is reached.
+
+        One request, which is not repeated.
+        """
+        with suppress(LinkLost, AnswerTooLate):
+            self.transport.send(Request("GET", "/devices", {"top": "1"}, waits_out_throttling=False))
 
     @cached_property
     def jobs(self) -> "JobsClient":

@@ -77,6 +77,17 @@ def looks_like_connection_string(text: str) -> bool:
     return "sharedaccess" in lower or ("hostname=" in lower and ";" in lower)
 
 
+def check_file_name(text: str, name: str) -> None:
+    """Raise BadValue for what is the content of a file in place of its name: it may hold keys, and is not shown.
+
+    az puts the content in the place of @file.  name: what takes the file's name, for errors.
+    """
+    if "\n" in text or "-----BEGIN" in text:
+        raise BadValue(
+            f"{name}: what was given is the content of a file.", hint=f"Give its name, without @: {name} FILE"
+        )
+
+
 def _is_step(text: str) -> bool:
     return text.lower().replace("%2e", ".") in STEPS
 

@@ -15,6 +15,7 @@ import pytest
 from azext_iotjobs.fleet_job.store.sqlite.database import FILE_NAME
 from azext_iotjobs.model.clock import parse_instant
 from tests.conftest import ScenarioHub
+from tests.helpers.az import Az
 from tests.helpers.scheduled_fleet_jobs import HOUR, TWO_MINUTES, Scheduled, clock, now
 from tests.helpers.waiting import wait_until
 
@@ -227,6 +228,25 @@ def test_as_a_service_it_looks_again_and_again(place: Scheduled, tmp_path: Path)
     said = (tmp_path / "out.err").read_text()
     for name in ("served-1", "served-2"):
         assert f"\nWARNING: {name}: Batch 1 ended: " in said or f"\n{name}: Batch 1 ended: " in said, said
+
+
+def test_a_loop_for_a_hub_of_another_configuration_hands_its_login_on(place: Scheduled, tmp_path: Path) -> None:
+    place.save("handed")
+    place.set("handed")
+    login = tmp_path / "login"
+    login.write_text(place.hub.document["connectionString"])
+    bundle = str(place.hub.document["caBundlePath"])
+    elsewhere = Az(tmp_path, place.hub.az.extensions, REQUESTS_CA_BUNDLE=bundle)
+    words = place.words("schedule run-due", "--loop", "--interval", "1s", "-l", f"@{login}")
+    running = elsewhere.start(*words, output=tmp_path / "out")
+    try:
+        wait_until("it has run", lambda: _runs(place, "handed") or running.poll() is not None)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(60) == 0, (tmp_path / "out.err").read_text()
+    finally:
+        running.kill()
+        running.wait(30)
+    assert len(_runs(place, "handed")) == 1
 
 
 def _runs(place: Scheduled, name: str) -> list[Any]:

@@ -48,6 +48,22 @@ def test_what_is_typed_wins_over_the_environment(hub: ScenarioHub) -> None:
     assert hub.az.run(*LIST, "-n", hub.name, environment={VARIABLE: ELSEWHERE}).code == 0
 
 
+def test_a_local_hub_that_another_configuration_started_is_that_of_the_environment(
+    hub: ScenarioHub, tmp_path: Path
+) -> None:
+    """As it is for the processes that a loop, or --detach, starts for a hub of `--login`."""
+    bundle = str(hub.document["caBundlePath"])
+    elsewhere = {"AZURE_CONFIG_DIR": str(tmp_path), "REQUESTS_CA_BUNDLE": bundle}
+    login = {VARIABLE: hub.document["connectionString"]}
+    for words in (LIST, ("iot", "hub", "connection-string", "show")):
+        assert hub.az.run(*words, "-n", hub.name, environment={**elsewhere, **login}).code == 0
+    unknown = hub.az.run(*LIST, "-n", hub.name, environment=elsewhere)
+    assert unknown.code == 3 and "Running now: none." in unknown.stderr
+    assert f"az iot local-hub start --https-port {hub.name.partition(':')[2]} --detach\n" in unknown.stderr
+    assert "REQUESTS_CA_BUNDLE" in unknown.stderr and "--login CONNECTION-STRING" in unknown.stderr
+    assert hub.az.run(*LIST, "-n", hub.name, environment={**elsewhere, VARIABLE: ELSEWHERE}).code == 3
+
+
 def test_microsofts_own_variable_is_not_read(hub: ScenarioHub) -> None:
     ran = hub.az.run(*LIST, environment={"IOTHUB_CONNECTION_STRING": hub.document["connectionString"]})
     assert "No hub is named" in refused(ran)

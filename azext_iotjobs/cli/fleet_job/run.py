@@ -134,6 +134,8 @@ def _resume(
             "Nothing was sent.",
             hint=Text(f"{last.name} is unchanged: ", command("iot hub fleet-job show", fleet_job_id=job.fleet_job_id)),
         )
+    if last.state is RunState.STOPPED:
+        hub.check_reached()  # else it would break off, and no longer be as a person has left it
     if running.detach:
         check_resumable(last, CLOCK.now())
         return leave_to_process(context, last, running, delivery)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from azext_iotjobs.fleet_job.store.postgres.store import PostgresStore
 
 SECTION = "iotjobs"
+PASSWORD_FILE = "--store-password-file"
 PASSWORD, LOGIN = "password", "login"
 REQUIREMENT = "psycopg[binary]>=3.2,<4"
 PACKAGES = "packages"  # beside the state files of local hubs: an update of the extension leaves it alone
@@ -33,10 +34,11 @@ class TeamStore(NamedTuple):
     url: str
     auth: str
     password_file: str | None
+    password_source: str = PASSWORD_FILE  # what names that file, for errors
 
     def options(self) -> list[str]:
         """All of it as words of a command line, which mean it whatever is configured where that runs."""
-        file = [] if self.password_file is None else ["--store-password-file", os.path.abspath(self.password_file)]
+        file = [] if self.password_file is None else [PASSWORD_FILE, os.path.abspath(self.password_file)]
         return ["--store", self.url, "--store-auth", self.auth, *file]
 
 
@@ -60,11 +62,13 @@ def team_store(cli_ctx: Any, typed: dict[str, Any], folder: str | None) -> TeamS
     auth = typed.get("store_auth") or _configured(cli_ctx, "store_auth") or PASSWORD
     if auth not in (PASSWORD, LOGIN):
         raise BadValue(f"The store's sign-in is {auth[:40]!r}; it is one of {PASSWORD}, {LOGIN}.")
-    file = typed.get("store_password_file") or _configured(cli_ctx, "store_password_file")
-    if auth == LOGIN and typed.get("store_password_file") is not None:
-        raise ConflictingChoice("--store-password-file and --store-auth login exclude each other.")
+    typed_file = typed.get("store_password_file")
+    file = typed_file or _configured(cli_ctx, "store_password_file")
+    source = PASSWORD_FILE if typed_file else _source("store_password_file")
+    if auth == LOGIN and typed_file is not None:
+        raise ConflictingChoice(f"{PASSWORD_FILE} and --store-auth login exclude each other.")
     parse_place(found)  # a URL with a password in it goes no further
-    return TeamStore(found, auth, None if auth == LOGIN else file)
+    return TeamStore(found, auth, None) if auth == LOGIN or file is None else TeamStore(found, auth, file, source)
 
 
 def configured_team_store(cli_ctx: Any, url: str) -> TeamStore:
@@ -81,7 +85,7 @@ def open_team_store(cli_ctx: Any, named: TeamStore, access: Access) -> "Postgres
     if named.auth == LOGIN:
         password = _token_for(cli_ctx, place)
     elif named.password_file is not None:
-        secret = _read(named.password_file)
+        secret = _read(named.password_file, named.password_source)
         password = lambda: secret  # noqa: E731
     return _driven().open(place, access, password)
 
@@ -104,27 +108,43 @@ def _token_for(cli_ctx: Any, place: "Place") -> Any:
     return lambda: login.fetch(str(cli_ctx.cloud.endpoints.ossrdbms_resource_id)).text
 
 
-def _read(file: str) -> str:
+def _read(file: str, source: str) -> str:
+    """The password in a file. Raises BadValue, with the file's name only where it is one, for it may be the password.
+
+    source: what names the file.
+    """
+    name = f"{source} {file}" if os.path.exists(file) else source
     try:
         first, *_ = Path(file).read_text(encoding="utf-8").splitlines() or [""]
-    except (OSError, UnicodeDecodeError) as err:
-        why = err.strerror if isinstance(err, OSError) else "it is not UTF-8"
-        raise BadValue(f"--store-password-file {file} cannot be read: {why}.") from None
+    except (OSError, ValueError) as err:
+        why = err.strerror if isinstance(err, OSError) else "it is not text in UTF-8"
+        hint = "Give the name of a file, without @: its first line is the password." if name == source else None
+        raise BadValue(f"{name} cannot be read: {why}.", hint=hint) from None
     if not first:
-        raise BadValue(f"--store-password-file {file} is empty: its first line is the password.")
+        raise BadValue(f"{name} is empty: its first line is the password.")
     return first
 
 
 def _configured(cli_ctx: Any, name: str) -> str | None:
     """What the environment, or else az's configuration says. Empty: nothing."""
     try:
-        found = os.environ.get(f"IOTJOBS_{name.upper()}") or cli_ctx.config.get(SECTION, name, fallback=None)
+        found = os.environ.get(_variable(name)) or cli_ctx.config.get(SECTION, name, fallback=None)
     except configparser.InterpolationError as err:
         raise BadValue(
             f"{SECTION}.{name} in az's configuration cannot be read: {err}.",
             hint="In that file write %% for a %; or name the role without one: postgresql://HOST/DATABASE?user=ROLE",
         ) from err
     return str(found).strip() or None if found else None
+
+
+def _source(name: str) -> str:
+    """Where `_configured` finds it, for people."""
+    variable = _variable(name)
+    return variable if os.environ.get(variable) else f"{SECTION}.{name} in az's configuration"
+
+
+def _variable(name: str) -> str:
+    return f"IOTJOBS_{name.upper()}"
 
 
 def packages_folder() -> Path:

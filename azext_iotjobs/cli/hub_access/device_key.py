@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.device_credentials import DeviceCertificate, DeviceKey
 from azext_iotjobs.model.errors import ConflictingChoice, MissingChoice
+from azext_iotjobs.model.ids import check_file_name
 from azext_iotjobs.model.target import check_key
 
 
@@ -17,6 +18,13 @@ class SignInOptions:
     key_file_path: str | None = None
     our_passphrase: str | None = field(default=None, repr=False)
     websocket: bool = False  # MQTT through the HTTPS port
+
+    def __post_init__(self) -> None:
+        for option, path in (
+            ("--certificate-file-path", self.certificate_file_path),
+            ("--key-file-path", self.key_file_path),
+        ):
+            check_file_name(path or "", option)
 
     @property
     def names_certificate(self) -> bool:

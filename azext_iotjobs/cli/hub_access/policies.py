@@ -27,7 +27,7 @@ from azext_iotjobs.clients.access import POLICIES, SERVICE
 from azext_iotjobs.clients.event_codec import parse_event_hub_string
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.connection_string import parse_connection_string
-from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.errors import BadValue, NotFound
 from azext_iotjobs.model.host_names import is_loopback
 from azext_iotjobs.model.target import AMQP_PORT, HubTarget, SasKey
 
@@ -121,9 +121,12 @@ def policies_of_hub(typed: UnresolvedHub) -> list[HubPolicy]:
     if typed.login is None and typed.name is not None:
         host, port = running_hubs.split_port(typed.name)
         if is_loopback(host):
-            return _of_local_hub(running_hubs.pick(https_port=port, host=host), host)
-        environment = typed.from_environment
-        if environment is None or not same_hub(typed.name, parse_connection_string(environment)):
+            try:
+                return _of_local_hub(running_hubs.pick(https_port=port, host=host), host)
+            except NotFound:
+                if not _is_environments(typed.name, typed):
+                    raise
+        elif not _is_environments(typed.name, typed):
             manager = typed.azure.resource_manager()
             return list(policies_in_azure(manager, manager.find(host, typed.group)))
     # auth=None: this command needs a key, also where --auth-type login says how to call the hub.
@@ -134,6 +137,11 @@ def policies_of_hub(typed: UnresolvedHub) -> list[HubPolicy]:
         raise BadValue(f"{source} holds a finished token, not a key.", hint="Nothing can be signed with a token.")
     key = chosen.credential
     return [HubPolicy(target=chosen.target, name=key.policy, source=source, primary=key.key)]
+
+
+def _is_environments(name: str, typed: UnresolvedHub) -> bool:
+    environment = typed.from_environment
+    return environment is not None and same_hub(name, parse_connection_string(environment))
 
 
 def policies_in_azure(manager: ResourceManager, hub: ArmHub) -> Iterator[HubPolicy]:

@@ -1,7 +1,8 @@
 """The hub arguments -> HubTarget and credential -> HubClient.
 
 What was typed wins over the environment, and the environment over az's configuration. Naming two different hubs is an
-error. The name of a local hub is never looked up in Azure.
+error. The name of a local hub is never looked up in Azure: it is one that is known here, or else that of the
+environment's connection string.
 """
 
 import os
@@ -14,7 +15,7 @@ from azext_iotjobs.cli.hub_access import running_hubs
 from azext_iotjobs.cli.hub_access.policy_rights import ALL_RIGHTS, NO_RIGHTS, REGISTRY_WRITE, Rights
 from azext_iotjobs.clients.hub import HubClient, KnownTier
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
+from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, NotFound
 from azext_iotjobs.model.host_names import is_loopback, is_name_of, names_that_follow
 from azext_iotjobs.model.target import HTTPS_PORT, HubTarget
 
@@ -156,14 +157,24 @@ def _from_name(hub: str, typed: HubArguments, context: ResolveContext) -> Chosen
                 f"--auth-type login: {hub} is a local hub, which does not support Microsoft Entra.",
                 hint="Leave --auth-type out: its key is found automatically.",
             )
-        return _running_here(host, port)
+        try:
+            return _running_here(host, port)
+        except NotFound:  # another configuration, user or container may have started it
+            if (chosen := _of_environment(hub, context)) is None:
+                raise
+            return chosen
     if "." not in host and port is not None:
         raise BadValue(f"--hub-name {hub}: a bare name has no port.", hint="Give the name, or the whole host name.")
-    if typed.auth != "login" and context.from_environment and context.from_environment.strip():
-        login = _service_login(context.from_environment, ENVIRONMENT_VARIABLE)
-        if same_hub(hub, login):
-            return ChosenHub(target=_target(login), credential=login.credential())
-    return _in_azure(host, HTTPS_PORT if port is None else port, typed, context)
+    chosen = None if typed.auth == "login" else _of_environment(hub, context)
+    return chosen or _in_azure(host, HTTPS_PORT if port is None else port, typed, context)
+
+
+def _of_environment(hub: str, context: ResolveContext) -> ChosenHub | None:
+    """The hub of the environment's connection string, if `hub` is its name."""
+    if not (context.from_environment and context.from_environment.strip()):
+        return None
+    login = _service_login(context.from_environment, ENVIRONMENT_VARIABLE)
+    return ChosenHub(target=_target(login), credential=login.credential()) if same_hub(hub, login) else None
 
 
 def _running_here(host: str, port: int | None) -> ChosenHub:

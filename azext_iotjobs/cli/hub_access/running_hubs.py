@@ -22,6 +22,12 @@ from azext_iotjobs.model.target import AMQP_PORT, HubTarget
 DEFAULT_BIND = "127.0.0.1"
 HUB_MODULE = b"azext_iotjobs.localhub"  # in the command line of every hub's process
 CONNECT_LIMIT_S = 1.0  # loopback answers or refuses at once; a full accept queue is the only reason to wait
+HOW_TO_REACH_ANOTHERS = (
+    "\nOne that another AZURE_CONFIG_DIR, user or container started is reached by what az iot local-hub show says "
+    "there, its caBundlePath and connectionString:\n"
+    "  export REQUESTS_CA_BUNDLE=CA-BUNDLE-PATH\n"
+    "  --login CONNECTION-STRING"
+)
 
 
 class RunningHub(NamedTuple):
@@ -114,10 +120,11 @@ def running_hubs() -> list[RunningHub]:
     return [hub for hub in found if hub is not None and not hub.has_ended and _listens(hub)]
 
 
-def pick(*, https_port: int | None = None, host: str | None = None) -> RunningHub:
+def pick(*, https_port: int | None = None, host: str | None = None, has_login: bool = True) -> RunningHub:
     """The running hub with this host and port.
 
     host: "localhost" or a loopback address; "localhost" without a port, or None, stands for the only one that runs.
+    has_login: whether the command takes --login, for advice.
     Raises NotFound when none fits, ConflictingChoice when several do.
     """
     hubs = running_hubs()
@@ -128,7 +135,9 @@ def pick(*, https_port: int | None = None, host: str | None = None) -> RunningHu
     if len(fitting) == 1:
         return fitting[0]
     if not fitting:
-        raise NotFound(_none_message(hubs, host, https_port), hint=f"Start one: {_start_command(host, https_port)}")
+        other_way = "" if hubs or not has_login else HOW_TO_REACH_ANOTHERS
+        start = f"Start one: {_start_command(host, https_port)}"
+        raise NotFound(_none_message(hubs, host, https_port), hint=start + other_way)
     names = ", ".join(hub.selector for hub in fitting)
     choices = "".join(f"\n  -n {hub.selector}" for hub in fitting)
     raise ConflictingChoice(
@@ -153,7 +162,7 @@ def pick_typed(name: str | None, https_port: int | None) -> RunningHub:
         raise ConflictingChoice(
             f"--hub-name {name} and --https-port {https_port} name two ports.", hint="Give only one of them."
         )
-    return pick(https_port=https_port if port is None else port, host=host)
+    return pick(https_port=https_port if port is None else port, host=host, has_login=False)
 
 
 def local_login(host: str, https_port: int) -> RunningHub | None:

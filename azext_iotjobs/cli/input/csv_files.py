@@ -12,6 +12,7 @@ from typing import BinaryIO, NamedTuple
 from azext_iotjobs.cli.input import device_tables, stdin
 from azext_iotjobs.cli.input.scalars import existing_file, not_a_file, shown
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.ids import check_file_name
 
 HEAD_BYTES = 64 * 1024  # in which the header is
 CHUNK_BYTES = 1024 * 1024
@@ -84,6 +85,7 @@ def opened(path: str, option: str) -> Iterator[CsvFile]:
 def _file(path: str, option: str) -> Iterator[BinaryIO]:
     found = existing_file(path)
     if found is None:
+        check_file_name(path, option)
         raise BadValue(f"{option}: {not_a_file(path)}")
     try:
         file = open(found, "rb")

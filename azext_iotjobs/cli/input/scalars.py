@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.ids import check_file_name
 
 MAX_FILE_BYTES = 16 * 1024 * 1024  # far above every limit of the hub's; a wrong path must not fill the memory
 SHOWN_CHARACTERS = 60  # of a wrong value in an error
@@ -15,6 +16,7 @@ def bytes_of_file(path: str, option: str) -> bytes:
     """The content of a file. Raises BadValue when it does not exist, is too large or cannot be read."""
     found = existing_file(path)
     if found is None:
+        check_file_name(path, option)
         raise BadValue(f"{option}: {not_a_file(path)}", hint=f"Relative paths begin in {Path.cwd()}.")
     try:
         if found.stat().st_size > MAX_FILE_BYTES:

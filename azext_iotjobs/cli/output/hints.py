@@ -4,6 +4,7 @@ Commands repeat what was typed to say which hub and which state folder are meant
 a placeholder stands for it. Facts, such as who is signed in, are found out where a text that is shown names them.
 """
 
+import os
 import shlex
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -63,12 +64,20 @@ _facts: dict[Fact, FactWords] = {}
 
 
 def _store_words(given: Mapping[str, str | None]) -> tuple[str, ...]:
-    """What was typed of a team's store, unless somebody wrote a password into its URL, which is refused."""
+    """What was typed of a team's store, unless somebody wrote a password into its URL, which is refused.
+
+    What is no file is not repeated as the password's file either: az puts a file's content in the place of @file.
+    """
     store = given.get("store") or ""
     if "password" in store or ":" in store.partition("://")[2].rpartition("@")[0]:
         return ()
-    options = (("--store", "store"), ("--store-auth", "store_auth"), ("--store-password-file", "store_password_file"))
-    return tuple(word for option, name in options if (value := given.get(name)) for word in (option, value))
+    file = given.get("store_password_file") or ""
+    options = {
+        "--store": store,
+        "--store-auth": given.get("store_auth"),
+        "--store-password-file": file if os.path.exists(file) else None,
+    }
+    return tuple(word for option, value in options.items() if value for word in (option, value))
 
 
 def note(typed: Typed) -> None:

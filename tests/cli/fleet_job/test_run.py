@@ -32,7 +32,7 @@ from azext_iotjobs.cli.output.device_row_line import HEARTBEAT_S
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.store.holder import this_process
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, NotFound, WrongState
+from azext_iotjobs.model.errors import BadValue, CannotConnect, ConflictingChoice, MissingChoice, NotFound, WrongState
 from azext_iotjobs.model.fleet_job import Action, Definition, Delivery, Driver, FleetJob, Targets
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import Outcome
@@ -255,6 +255,22 @@ def test_going_on_with_many_devices_is_asked_too(tmp_path: Path, monkeypatch: py
             verbs.resume(CMD, where, "a")
     os.close(ours)
     assert where.store.runs.get("a").state is RunState.PENDING, "it can be resumed"
+    where.store.close()
+
+
+@pytest.mark.parametrize("detach", [False, True])
+def test_a_stopped_run_whose_hub_is_not_reached_stays_as_it_was(tmp_path: Path, detach: bool) -> None:
+    login = LOGIN.replace("myhub.azure-devices.net", "localhost:1")
+    config = CLIConfig(config_dir=str(tmp_path), config_env_var_prefix="NONE")
+    cli = SimpleNamespace(config=config, data={})
+    where = FleetJobContext(cli, {"our_login": login}, str(tmp_path / "state"), None)
+    job = definitions.create(where.store, "a", "localhost:1", a_job().definition, by="me", at=NOW)
+    run = planning.new_run(where.store, where.hub_of(job), job, by="me", at=NOW)
+    stopped = run_loop.stop(where.store, run, this_process(), by="ann", reason="lunch", clock=ClockDouble())
+    assert stopped.state is RunState.STOPPED
+    with pytest.raises(CannotConnect, match="localhost:1"):
+        verbs.resume(CMD, where, "a", our_yes=True, detach=detach)
+    assert where.store.runs.get("a") == stopped
     where.store.close()
 
 

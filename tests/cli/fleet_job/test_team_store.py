@@ -172,7 +172,8 @@ def none_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGPASSFILE", "/dev/null")
 
 
-def opened(cli: Any, named: TeamStore) -> bool:
+def opened(cli: Any, named: TeamStore | None) -> bool:
+    assert named is not None
     store = open_team_store(cli, named, Access.MAKE)
     try:
         return store.definitions.list_all() == []
@@ -185,7 +186,7 @@ def test_the_password_is_that_of_the_environment_or_of_a_file(
     guarded: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = guarded.url()
-    with pytest.raises(StateUnreachable, match="cannot be reached") as caught:
+    with pytest.raises(StateUnreachable, match="cannot be opened: no password supplied") as caught:
         opened(Cli(), TeamStore(url, "password", None))
     assert "PGPASSWORD" in str(caught.value.hint) and "--store-auth login" in hints.spelled(caught.value.hint or "")
     (tmp_path / "password").write_text(f"{'x' * 4000}\n")
@@ -198,13 +199,43 @@ def test_the_password_is_that_of_the_environment_or_of_a_file(
     assert opened(Cli(), TeamStore(url, "password", None))
 
 
-@pytest.mark.parametrize(("content", "why"), [(None, "No such file"), ("", "is empty"), (b"\xff\xfe", "not UTF-8")])
+@pytest.mark.parametrize(
+    ("content", "why"), [(None, "No such file"), ("", "is empty"), (b"\xff\xfe", "not text in UTF-8")]
+)
 def test_a_password_file_that_has_none_is_refused(tmp_path: Path, content: Any, why: str) -> None:
     file = tmp_path / "password"
     if content is not None:
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(BadValue, match=why):
         open_team_store(Cli(), TeamStore(URL, "password", str(file)), Access.READ)
+
+
+@pytest.mark.parametrize("password", ["sesame", "sesame\nsecond", "ses\0ame", "s" * 5000])
+def test_a_password_in_place_of_its_file_is_not_repeated(password: str) -> None:
+    try:
+        with pytest.raises(BadValue, match="--store-password-file cannot be read") as caught:
+            opened(Cli(), chosen(Cli(), store=URL, store_password_file=password))
+        assert "without @" in str(caught.value.hint)
+        hints.note(hints.typed_in({"store": URL, "store_password_file": password}))
+        suggested = hints.spelled(Text(command("iot hub fleet-job list")))
+        assert suggested == f"az iot hub fleet-job list --store {URL}"
+        for said in (f"{caught.value} {caught.value.hint}", suggested):
+            assert password[:4] not in said
+    finally:
+        hints.note(hints.Typed())
+
+
+def test_a_password_file_that_nobody_typed_is_named_by_what_says_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli = Cli(Config({"iotjobs.store": URL, "iotjobs.store_password_file": "none"}))
+    with pytest.raises(BadValue, match=r"^iotjobs.store_password_file in az's configuration cannot be read"):
+        opened(cli, chosen(cli))
+    monkeypatch.setenv("IOTJOBS_STORE_PASSWORD_FILE", str(tmp_path))
+    with pytest.raises(BadValue, match=f"^IOTJOBS_STORE_PASSWORD_FILE {tmp_path} cannot be read: Is a directory"):
+        opened(cli, chosen(cli))
+    with pytest.raises(BadValue, match="^--store-password-file cannot be read: No such file"):
+        opened(cli, chosen(cli, store_password_file="none"))
 
 
 class Login:

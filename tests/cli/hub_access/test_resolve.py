@@ -1,13 +1,24 @@
 """Which hub is meant and how to get in: names, Azure's look-up, Microsoft Entra. Resource Manager is a double."""
 
+import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from azext_iotjobs.cli.commands import all_commands
+from azext_iotjobs.cli.hub_access import running_hubs
+from azext_iotjobs.cli.hub_access.policies import UnresolvedHub, policies_of_hub
 from azext_iotjobs.cli.hub_access.policy_rights import ALL_RIGHTS
-from azext_iotjobs.cli.hub_access.resolve import ChosenHub, HubArguments, ResolveContext, choose_hub
-from azext_iotjobs.cli.hub_access.running_hubs import pick, pick_typed
+from azext_iotjobs.cli.hub_access.resolve import (
+    ENVIRONMENT_VARIABLE,
+    ChosenHub,
+    HubArguments,
+    ResolveContext,
+    choose_hub,
+)
+from azext_iotjobs.cli.hub_access.running_hubs import HOW_TO_REACH_ANOTHERS, pick, pick_typed
 from azext_iotjobs.model.entra import AadLogin
 from azext_iotjobs.model.errors import (
     BadValue,
@@ -294,9 +305,73 @@ def test_the_hub_that_does_not_run_is_the_one_that_is_offered_to_start(
     host: str | None, port: int | None, options: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     monkeypatch.setenv("AZURE_CONFIG_DIR", str(tmp_path))
+    start = f"Start one: az iot local-hub start{options} --detach"
     with pytest.raises(NotFound) as raised:
         pick(host=host, https_port=port)
-    assert raised.value.hint == f"Start one: az iot local-hub start{options} --detach"
+    assert raised.value.hint == start + HOW_TO_REACH_ANOTHERS
+    with pytest.raises(NotFound) as raised:
+        pick_typed(host, port)  # of commands that take no --login
+    assert raised.value.hint == start
+
+
+def test_where_a_local_hub_is_known_here_nothing_is_said_of_anothers(local: Callable[[int], None]) -> None:
+    local(8444)
+    with pytest.raises(NotFound, match="Running now: localhost:8444") as raised:
+        pick(host="localhost", https_port=8443)
+    assert "--login" not in str(raised.value.hint)
+
+
+LOCAL = f"HostName=localhost:8443;SharedAccessKeyName=service;SharedAccessKey={KEY}"
+
+
+@pytest.fixture
+def local(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int], None]:
+    """Has a hub with this port be known here, and running; before it is called, none is."""
+    monkeypatch.setenv("AZURE_CONFIG_DIR", str(tmp_path))
+    monkeypatch.setattr(running_hubs, "_listens", lambda _: True)
+
+    def runs(port: int) -> None:
+        folder = running_hubs.state_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        login = f"HostName=localhost:{port};SharedAccessKeyName=iothubowner;SharedAccessKey={KEY}"
+        document = {"bind": "127.0.0.1", "httpsPort": port, "mqttPort": 8883, "hostName": f"localhost:{port}"}
+        document |= {"connectionString": login, "caCertificatePath": "ca.pem", "dataDirectory": str(tmp_path)}
+        (folder / f"{port}.json").write_text(json.dumps(document))
+        (tmp_path / "policies.json").write_text(json.dumps({"iothubowner": KEY}))
+
+    return runs
+
+
+@pytest.mark.parametrize("name", ["localhost:8443", "127.0.0.1:8443", "localhost", "LOCALHOST:8443"])
+def test_a_local_hub_that_is_not_known_here_is_that_of_the_environments_connection_string(
+    local: Callable[[int], None], name: str
+) -> None:
+    chosen = choose(azure(), name, environment=LOCAL)
+    assert (chosen.target.authority, chosen.target.is_local) == ("localhost:8443", False)
+    assert chosen.credential == SasKey(policy="service", key=KEY)
+    (policy,) = policies_of_hub(unresolved(name, LOCAL))
+    assert (policy.name, policy.source, policy.target.authority) == ("service", ENVIRONMENT_VARIABLE, "localhost:8443")
+
+
+def test_a_local_hub_that_is_known_here_counts_before_the_environment(local: Callable[[int], None]) -> None:
+    local(8443)
+    chosen = choose(azure(), "localhost:8443", environment=LOCAL)
+    assert (chosen.target.is_local, chosen.credential) == (True, SasKey(policy="iothubowner", key=KEY))
+    assert [each.source for each in policies_of_hub(unresolved("localhost:8443", "broken"))] == ["a local hub"]
+
+
+@pytest.mark.parametrize("other", [LOGIN, LOCAL.replace("8443", "9443"), LOCAL.replace("localhost", "127.0.0.7"), " "])
+def test_the_environments_connection_string_of_another_hub_is_no_local_one(
+    local: Callable[[int], None], other: str
+) -> None:
+    with pytest.raises(NotFound, match="No local hub is running at localhost:8443"):
+        choose(azure(), "localhost:8443", environment=other)
+    with pytest.raises(NotFound, match="No local hub is running at localhost:8443"):
+        policies_of_hub(unresolved("localhost:8443", other))
+
+
+def unresolved(name: str, environment: str) -> UnresolvedHub:
+    return UnresolvedHub({"our_hub_name": name}, None, azure().login(), environment)
 
 
 NAMES = {

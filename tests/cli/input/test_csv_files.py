@@ -1,10 +1,14 @@
 """CSV files of devices: encodings, separators, and what is no CSV."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from azext_iotjobs.cli.hub_access.device_key import SignInOptions
 from azext_iotjobs.cli.input.csv_files import HEAD_BYTES, opened
+from azext_iotjobs.cli.input.device_files import rows_of
+from azext_iotjobs.cli.simulate.certificates import IssuedCertificates
 from azext_iotjobs.model.errors import BadValue
 
 TEXT = 'IOTC_DEVICEID,IOTC_DEVICENAME\r\npump-1,"Pümp, ""one"""\r\n\r\npump-2,\r\n'
@@ -80,3 +84,22 @@ def test_a_file_without_a_column_of_ids_is_refused(tmp_path: Path, content: str)
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadValue, match="there is no file"):
         records(tmp_path / "none.csv")
+
+
+KEY_FILE = f"-----BEGIN PRIVATE KEY-----\n{'x' * 300}\n-----END PRIVATE KEY-----"
+
+
+@pytest.mark.parametrize("content", ["IOTC_DEVICEID,primaryKey\npump-1,x123", KEY_FILE, KEY_FILE.replace("\n", "")])
+def test_the_content_of_a_file_in_place_of_its_name_is_not_shown(content: str) -> None:
+    wrong: list[Callable[[], object]] = [
+        lambda: records(Path(content)),
+        lambda: list(rows_of(content, "--file")),
+        lambda: IssuedCertificates(content, None, None),
+        lambda: SignInOptions(key_file_path=content),
+        lambda: SignInOptions(certificate_file_path=content),
+    ]
+    for each in wrong:
+        with pytest.raises(BadValue, match="the content of a file") as refused:
+            each()
+        said = f"{refused.value} {refused.value.hint}"
+        assert "without @" in said and "x" not in said and "BEGIN" not in said

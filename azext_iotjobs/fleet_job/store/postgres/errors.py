@@ -20,7 +20,8 @@ from azext_iotjobs.model.text import Text, command
 BUSY_S = 10  # how long to wait for a lock
 SHOWN_CHARACTERS = 200
 FATAL = "FATAL:"  # said by a server that was reached
-LIBPQ_PREFIX = re.compile(rf"^(connection failed: )?(connection to server .*? failed: )?({FATAL} *)?")
+LIBPQ_PREFIX = re.compile(rf"^(connection failed: )?(connection to server .*? failed: )?({FATAL} *|fe_sendauth: )?")
+NO_PASSWORD = "no password supplied"  # said by libpq, of a server that asked for one
 NO_DATABASE = re.compile(r'^database "(.+)" does not exist')
 NOT_DECIDED = "Nothing of what was being recorded is stored; "
 IS_LOST = (
@@ -109,8 +110,8 @@ def not_reached(place: Place, err: Exception) -> IotJobsError:
         hint = "Name a role that is there: postgresql://ROLE@HOST/DATABASE"
     else:
         hint = "See whether the server runs, and whether the network and its rules lead there."
-    is_refused = FATAL in str(err).splitlines()[0] if str(err) else False
-    what = "cannot be opened" if is_refused else "cannot be reached"
+    first = str(err).partition("\n")[0]
+    what = "cannot be opened" if FATAL in first or NO_PASSWORD in first else "cannot be reached"
     return StateUnreachable(f"The store {place.shown} {what}: {_said(err)}.", hint=hint)
 
 
