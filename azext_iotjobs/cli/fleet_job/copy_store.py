@@ -19,8 +19,8 @@ from azext_iotjobs.fleet_job.store.sqlite.database import FILE_NAME
 from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 from azext_iotjobs.model.fleet_job import check_id
-from azext_iotjobs.model.schedule import Schedule
-from azext_iotjobs.model.text import MAX_NAMES
+from azext_iotjobs.model.occurrence import StoredSchedule
+from azext_iotjobs.model.text import MAX_NAMES, Command, command
 from azext_iotjobs.operations.fleet_job.store_copy import (
     COPY_FROM,
     COPY_TO,
@@ -51,7 +51,7 @@ def copy(
     copied: list[CopiedJob] = []
     source = _opened(cmd.cli_ctx, copy_from, COPY_FROM, access)
     try:
-        copying = StoreCopy(source, not without_schedules, _typed, CLOCK.now)
+        copying = StoreCopy(source, not without_schedules, _set_again, CLOCK.now)
         jobs = copying.chosen(ids)
         target = _opened(cmd.cli_ctx, copy_to, COPY_TO, Access.MAKE)
         try:
@@ -89,9 +89,10 @@ def _named(place: str) -> tuple[str, ...]:
     return hints.typed_in({"store": place}).store if is_place(place) else ("--state-dir", place)
 
 
-def _typed(schedule: Schedule) -> list[str]:
-    """The arguments of `schedule set`."""
-    return [word for dest, values in words(schedule_options(schedule)) for word in (option_of_dest(dest), *values)]
+def _set_again(stored: StoredSchedule) -> Command:
+    options = words(schedule_options(stored.schedule))
+    typed = [word for dest, values in options for word in (option_of_dest(dest), *values)]
+    return command("iot hub fleet-job schedule set", *typed, fleet_job_id=stored.fleet_job_id, store=STORES[COPY_FROM])
 
 
 def _warn_of_moved(ids: Sequence[str], copy_from: str, copy_to: str) -> None:

@@ -17,7 +17,6 @@ from azext_iotjobs.model.errors import ConflictingChoice, IotJobsError, RunUnfin
 from azext_iotjobs.model.fleet_job import FleetJob
 from azext_iotjobs.model.occurrence import Occurrence, StoredSchedule
 from azext_iotjobs.model.run import Run
-from azext_iotjobs.model.schedule import Schedule
 from azext_iotjobs.model.text import Argument, Command, Fact, Field, Part, Text, command, parts_of
 
 COPY_FROM, COPY_TO = "copy_from", "copy_to"  # the fields that name the stores
@@ -49,7 +48,7 @@ class StoreCopy:
 
     source: SqlStore
     moves_schedules: bool
-    typed: Callable[[Schedule], Sequence[str]]  # the arguments that set a schedule, as the door spells them
+    set_again: Callable[[StoredSchedule], Command]  # what sets a schedule in the source, as the door spells it
     now: Callable[[], datetime]
 
     def chosen(self, fleet_job_ids: Sequence[str] = ()) -> list[FleetJob]:
@@ -141,12 +140,7 @@ class StoreCopy:
                     "See whether it has moved: ",
                     command("iot hub fleet-job schedule show", fleet_job_id=fleet_job_id, store=STORES[COPY_TO]),
                     " Only if it has not, set it again: ",
-                    command(
-                        "iot hub fleet-job schedule set",
-                        *self.typed(moving.schedule),
-                        fleet_job_id=fleet_job_id,
-                        store=STORES[COPY_FROM],
-                    ),
+                    self.set_again(moving),
                 ),
             ) from err
 

@@ -25,13 +25,14 @@ from azext_iotjobs.model.errors import (
 from azext_iotjobs.model.occurrence import Decided, OccurrenceState
 from azext_iotjobs.model.run_state import RunEvent
 from azext_iotjobs.model.schedule import Frequency, Rule, Schedule
-from azext_iotjobs.model.text import Command, parts_of
+from azext_iotjobs.model.text import Command, command, parts_of
 from azext_iotjobs.operations.fleet_job.store_copy import CopiedJob, StoreCopy
 from tests.fleet_job.store.test_contract import HOLDER, NOW, ended, failed, new_run, save
 from tests.helpers.postgres_server import PostgresServer
 from tests.helpers.stores import Stores
 
 DAILY = Schedule(rule=Rule(frequency=Frequency.DAILY, at=time(2, 30)), zone="UTC")
+SET = command("iot hub fleet-job schedule set")
 AT = datetime(2026, 4, 30, 2, 30, tzinfo=timezone.utc)
 
 
@@ -75,7 +76,7 @@ def content(store: SqlStore) -> list[Any]:
 
 
 def copied_jobs(source: SqlStore, target: SqlStore, *ids: str, moves_schedules: bool = True) -> list[CopiedJob]:
-    copying = StoreCopy(source, moves_schedules, lambda _: ["--daily"], lambda: NOW)
+    copying = StoreCopy(source, moves_schedules, lambda _: SET, lambda: NOW)
     return list(copying.into(target, copying.chosen(ids)))
 
 
@@ -245,7 +246,7 @@ def test_a_schedule_is_never_in_both_stores_and_in_neither_only_with_what_sets_i
         assert lasts and "may be in neither store now" in str(caught.value)
         assert commands_of(caught.value) == [
             "az iot hub fleet-job schedule show fleet_job_id=job store=TARGET-STORE",
-            "az iot hub fleet-job schedule set --daily fleet_job_id=job store=SOURCE-STORE",
+            "az iot hub fleet-job schedule set",
         ]
     else:
         assert schedule in found
