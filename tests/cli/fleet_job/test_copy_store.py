@@ -11,10 +11,10 @@ import pytest
 from azext_iotjobs.cli.errors import az_error_of
 from azext_iotjobs.cli.fleet_job.copy_store import copy
 from azext_iotjobs.cli.output import hints
+from azext_iotjobs.fleet_job.store.sql.copying import RowCopier
 from azext_iotjobs.fleet_job.store.sql.store import SqlStore
 from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.errors import BadValue, IotJobsError, StateUnreachable, StateUnusable
-from azext_iotjobs.operations.fleet_job import store_copy
 from tests.fleet_job.store.test_contract import NOW, new_run, save
 from tests.operations.fleet_job.test_store_copy import DAILY
 
@@ -69,14 +69,14 @@ def test_those_that_have_moved_before_an_error_are_said_too(
     stores: tuple[SqlStore, SqlStore], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     schedule(stores[0], "a", "b")
-    copy_rows = store_copy.RowCopier.copy
+    copy_rows = RowCopier.copy
 
-    def copy_a(self: store_copy.RowCopier, fleet_job_id: str, *, has_schedule: bool) -> None:
+    def copy_a(self: RowCopier, fleet_job_id: str, *, has_schedule: bool) -> None:
         if fleet_job_id == "b":
             raise StateUnusable("No more.")
         copy_rows(self, fleet_job_id, has_schedule=has_schedule)
 
-    monkeypatch.setattr(store_copy.RowCopier, "copy", copy_a)
+    monkeypatch.setattr(RowCopier, "copy", copy_a)
     assert said(StateUnusable) == ("--to: No more.", "")
     assert "in my second alone now: a." in caplog.text and stores[0].schedules.get("b") is not None
 
