@@ -151,9 +151,15 @@ def test_jobs_are_copied_into_a_team_s_store_and_into_a_folder(
     copied = az.run(f"iot hub fleet-job store copy --from {tmp_path} --to {url}")
     assert [(each["id"], each["runs"], each["hasSchedule"]) for each in copied.json] == [("fw-7", 0, False)]
     again = az.run(f"iot hub fleet-job store copy --from {tmp_path} --to {url}")
-    assert again.code == 1 and "fw-7 already exists" in again.stderr
+    assert again.code == 1 and "--to: A fleet job fw-7 already exists" in again.stderr
+    assert f"fleet-job delete -j fw-7 --store {url}" in again.stderr.replace('"', "").replace("'", "")
+    scheduled = az.run(f"iot hub fleet-job schedule set -j fw-7 --daily --at 02:30 --tz UTC --store {url}")
+    assert scheduled.code == 0, scheduled.stderr
+    saved = az.run(f"iot hub fleet-job store copy --from {url} --to {tmp_path / 'saved'} --without-schedules")
+    assert [each["hasSchedule"] for each in saved.json] == [False] and "moved" not in saved.stderr
     back = az.run(f"iot hub fleet-job store copy -j fw-7 --from {url} --to {tmp_path / 'back'}")
-    assert back.code == 0, back.stderr
+    assert back.code == 0 and f"in {tmp_path / 'back'} alone now: fw-7." in back.stderr, back.stderr
+    assert az.run(f"iot hub fleet-job schedule list --store {url}").json == []
     shown = az.run(f"iot hub fleet-job show -j fw-7 --state-dir {tmp_path / 'back'}")
     assert shown.json["id"] == "fw-7"
     nowhere = az.run(f"iot hub fleet-job store copy --from {tmp_path / 'nowhere'} --to {url}")

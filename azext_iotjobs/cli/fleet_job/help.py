@@ -275,10 +275,12 @@ command(
         "az iot hub fleet-job store copy --from ~/.azure/iotjobs/fleet-jobs --to postgresql://ann@db.example.com/fleet",
     ),
     (
-        "Two of them into a folder.",
-        "az iot hub fleet-job store copy --from postgresql://ann@db.example.com/fleet --to ./saved -j fw-7 fw-8",
+        "Two of them into a folder; their schedules stay where they are.",
+        "az iot hub fleet-job store copy --from postgresql://ann@db.example.com/fleet --to ./saved -j fw-7 fw-8 "
+        "--without-schedules",
     ),
-    long="Device groups of their hubs are copied too. A schedule is removed where it was: two stores would start each "
-    "occurrence twice. Ids that are taken in the other store are refused, and so is a run that has not ended; then "
-    "nothing is copied. How to sign in is configured: see `--store` of other commands.",
+    long="Device groups of their hubs are copied too. A schedule is removed where it was, as two stores would start "
+    "each occurrence twice; with --without-schedules it stays there, and is not copied. Ids that are taken in the "
+    "other store are refused, and so is a run that has not ended; then nothing is copied. How to sign in is "
+    "configured: see `--store` of other commands.",
 )

@@ -238,6 +238,12 @@ COPIED: Group = (
         "Ids of the fleet jobs, separated by spaces. Default: all.",
         nargs="+",
     ),
+    option(
+        "without_schedules",
+        "--without-schedules",
+        "Leave schedules where they are. Default: they move.",
+        action="store_true",
+    ),
 )
 
 

@@ -6,6 +6,8 @@ The rule is two dashes and the field's words without its unit; what differs stan
 UNITS = ("_s", "_bytes", "_percent")
 OPTIONS = {
     "connect_timeout_s": "--method-connect-timeout",
+    "copy_from": "--from",
+    "copy_to": "--to",
     "hub": "-n",
     "limit": "--top",
     "max_execution_s": "--ttl",
@@ -19,6 +21,10 @@ OF_CALLS = {"connect_timeout_s": "--connect-timeout", "response_timeout_s": "--t
 # Where some commands spell a field otherwise, by how these begin.
 OPTIONS_OF: dict[str, dict[str, str]] = {
     "iot hub invoke-": OF_CALLS,
+    "iot hub fleet-job store copy": {
+        "store_auth": "IOTJOBS_STORE_AUTH",  # how to sign in is configured there
+        "store_password_file": "IOTJOBS_STORE_PASSWORD_FILE",
+    },
     "iot hub fleet-job": {"limit": "--limit"},
 }
 # In commands to paste, as short as people type it.

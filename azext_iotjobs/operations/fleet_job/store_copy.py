@@ -1,12 +1,28 @@
-"""Fleet jobs from one store into another, with all versions, runs, results and schedules."""
+"""Fleet jobs from one store into another, with all versions, runs and results. Their schedules move, or stay.
 
-from collections.abc import Sequence
+No schedule is ever in both: two stores would start each occurrence twice. It is removed in the source when all else is
+written into the target, and only then is that committed; where it is not, the schedule is put back.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from azext_iotjobs.fleet_job.store.sql.copying import RowCopier
 from azext_iotjobs.fleet_job.store.sql.store import SqlStore
-from azext_iotjobs.model.errors import ConflictingChoice, RunUnfinished
-from azext_iotjobs.model.text import Text, command
+from azext_iotjobs.model.errors import ConflictingChoice, IotJobsError, RunUnfinished, StateUnusable, WrongState
+from azext_iotjobs.model.fleet_job import FleetJob
+from azext_iotjobs.model.occurrence import Occurrence, StoredSchedule
+from azext_iotjobs.model.run import Run
+from azext_iotjobs.model.text import Argument, Command, Fact, Field, Part, Text, command, parts_of
+
+COPY_FROM, COPY_TO = "copy_from", "copy_to"  # the fields that name the stores
+# How a door names them in a command: no other store is meant by one, whatever is configured.
+STORES = {COPY_FROM: Fact("SOURCE-STORE"), COPY_TO: Fact("TARGET-STORE")}
+OF_FLEET_JOBS = "iot hub fleet-job "
 
 
 class CopiedJob(NamedTuple):
@@ -15,45 +31,181 @@ class CopiedJob(NamedTuple):
     fleet_job_id: str
     host: str
     run_count: int
-    has_schedule: bool
+    has_schedule: bool  # it came with its schedule, which the source has no more
 
 
-def copy_jobs(source: SqlStore, target: SqlStore, fleet_job_ids: Sequence[str] = ()) -> list[CopiedJob]:
-    """Copy fleet jobs, each whole or not at all; and the device groups of their hubs.
+class _Seen(NamedTuple):
+    """What must not change of a fleet job while it is copied."""
 
-    fleet_job_ids: which; (): all.  A schedule is removed in `source`: two stores would start each occurrence twice.
-    Raises NotFound; ConflictingChoice for an id or a group that `target` has already; RunUnfinished where a run has
-    not ended.
-    In each case no fleet job is copied.
-    """
-    jobs = [source.definitions.get(each) for each in dict.fromkeys(fleet_job_ids)] or source.definitions.list_all()
-    for job in jobs:
-        target.definitions.check_unused(job.fleet_job_id)
-        for run in source.runs.list_all(job.fleet_job_id):
-            if not run.state.has_ended:  # two stores could both go on with it
+    schedule: StoredSchedule | None
+    runs: list[Run]
+    occurrences: list[Occurrence]
+
+
+@dataclass(frozen=True)
+class StoreCopy:
+    """Copies fleet jobs of `source`. Errors say which of the two stores they are of."""
+
+    source: SqlStore
+    moves_schedules: bool
+    set_again: Callable[[StoredSchedule], Command]  # what sets a schedule in the source, as the door spells it
+    now: Callable[[], datetime]
+
+    def chosen(self, fleet_job_ids: Sequence[str] = ()) -> list[FleetJob]:
+        """The fleet jobs to copy. Nothing is changed.
+
+        fleet_job_ids: which; (): all.
+        Raises NotFound; RunUnfinished where a run has not ended; StateError where a schedule would have to be removed,
+        and may not be.
+        """
+        with errors_of(COPY_FROM):
+            definitions = self.source.definitions
+            jobs = [definitions.get(each) for each in dict.fromkeys(fleet_job_ids)] or definitions.list_all()
+            for job in jobs:
+                self._check_ended(job.fleet_job_id)
+            if self.moves_schedules and any(self.source.schedules.get(each.fleet_job_id) for each in jobs):
+                self.source.schedules.check_removable()
+        return jobs
+
+    def into(self, target: SqlStore, jobs: Sequence[FleetJob]) -> Iterator[CopiedJob]:
+        """Copy fleet jobs, each whole or not at all; and first the device groups of their hubs.
+
+        Raises ConflictingChoice for an id or a group that `target` has already: then nothing is copied. WrongState for
+        a fleet job that somebody changes meanwhile.
+        """
+        with errors_of(COPY_TO):
+            for job in jobs:
+                _check_unused(target, job.fleet_job_id)
+            self._copy_groups(target, {each.host for each in jobs})
+        for job in jobs:
+            yield self._copy(target, job)
+
+    def _copy_groups(self, target: SqlStore, hosts: set[str]) -> None:
+        with errors_of(COPY_FROM):
+            groups = [each for each in self.source.groups.list_all() if each.host in hosts]
+        there = {(each.host, each.name): each.condition for each in target.groups.list_all()}
+        for group in groups:
+            if there.get((group.host, group.name), group.condition) != group.condition:
+                raise ConflictingChoice(
+                    f"There is a device group {group.name!r} of {group.host} with another condition.",
+                    hint=Text(
+                        "Change it there: ",
+                        command("iot hub fleet-job group update", group=group.name, hub=group.host),
+                        " Or delete it there: ",
+                        command("iot hub fleet-job group delete", group=group.name, hub=group.host),
+                    ),
+                )
+        for group in groups:
+            target.groups.save(group.host, group.name, group.condition)
+
+    def _copy(self, target: SqlStore, job: FleetJob) -> CopiedJob:
+        fleet_job_id = job.fleet_job_id
+        with errors_of(COPY_FROM):
+            before = self._seen(fleet_job_id)
+        copier = RowCopier(self.source.database, target.database, partial(errors_of, COPY_FROM))
+        moving = before.schedule if self.moves_schedules else None
+        is_removing = False
+        try:
+            with errors_of(COPY_TO), target.transaction():
+                _check_unused(target, fleet_job_id)
+                copier.copy(fleet_job_id, has_schedule=moving is not None)
+                with errors_of(COPY_FROM), self.source.transaction():
+                    self._check_unchanged(fleet_job_id, before)
+                    if moving is not None:
+                        is_removing = True
+                        self.source.schedules.remove(fleet_job_id)
+        except BaseException:  # Ctrl-C too: whether a transaction was stored may not be known
+            if moving is not None and is_removing:
+                self._settle(target, moving)
+            raise
+        return CopiedJob(fleet_job_id, job.host, len(before.runs), moving is not None)
+
+    def _settle(self, target: SqlStore, moving: StoredSchedule) -> None:
+        """Have a schedule in one of the stores again. Raises StateUnusable, with what sets it, where that fails."""
+        fleet_job_id = moving.fleet_job_id
+        try:
+            # Within transactions: each waits for the one that may still be about to be stored.
+            with errors_of(COPY_FROM), self.source.transaction():
+                if self.source.schedules.get(fleet_job_id) is not None:
+                    return
+            with errors_of(COPY_TO), target.transaction():
+                if target.schedules.get(fleet_job_id) is not None:
+                    return
+            with errors_of(COPY_FROM):
+                self.source.schedules.put_back(fleet_job_id, moving.schedule)
+        except IotJobsError as err:
+            raise StateUnusable(
+                Text(f"The schedule of fleet job {fleet_job_id} may be in neither store now. ", err.message),
+                hint=Text(
+                    "See whether it has moved: ",
+                    command("iot hub fleet-job schedule show", fleet_job_id=fleet_job_id, store=STORES[COPY_TO]),
+                    " Only if it has not, set it again: ",
+                    self.set_again(moving),
+                ),
+            ) from err
+
+    def _seen(self, fleet_job_id: str) -> _Seen:
+        schedule = self.source.schedules.get(fleet_job_id)
+        return _Seen(
+            None if schedule is None else replace(schedule, polled_at=None),
+            self.source.runs.list_all(fleet_job_id),
+            self.source.occurrences.list_all(fleet_job_id),
+        )
+
+    def _check_unchanged(self, fleet_job_id: str, before: _Seen) -> None:
+        self._check_ended(fleet_job_id)
+        if self._seen(fleet_job_id) != before:
+            raise WrongState(
+                f"Fleet job {fleet_job_id} was changed while it was copied: it was not copied.", hint="Copy it again."
+            )
+
+    def _check_ended(self, fleet_job_id: str) -> None:
+        """Raise RunUnfinished for a run that both stores could go on with, and for one that is about to begin."""
+        for run in self.source.runs.list_all(fleet_job_id):
+            if not run.state.has_ended:
                 raise RunUnfinished(
                     f"{run.name} is {run.state.value}: it can be copied once it has ended.",
-                    hint=Text("End it: ", command("iot hub fleet-job cancel", fleet_job_id=job.fleet_job_id)),
+                    hint=Text("End it: ", command("iot hub fleet-job cancel", fleet_job_id=fleet_job_id)),
                 )
-    hosts = {each.host for each in jobs}
-    groups = [each for each in source.groups.list_all() if each.host in hosts]
-    there = {(each.host, each.name): each.condition for each in target.groups.list_all()}
-    for group in groups:
-        if there.get((group.host, group.name), group.condition) != group.condition:
-            raise ConflictingChoice(
-                f"The other store has a device group {group.name!r} of {group.host} with another condition.",
-                hint=Text(
-                    "Delete or change one of them: ", command("iot hub fleet-job group update", group=group.name)
-                ),
+        begun = self.source.occurrences.open(fleet_job_id, self.now()) if self.moves_schedules else ()
+        if any(each.is_held for each in begun):
+            raise RunUnfinished(
+                f"A run of fleet job {fleet_job_id} is about to begin: it can be copied once that has ended.",
+                hint=Text("See it: ", command("iot hub fleet-job schedule history", fleet_job_id=fleet_job_id)),
             )
-    for group in groups:
-        target.groups.save(group.host, group.name, group.condition)
-    copier = RowCopier(source.database, target.database)
-    copied = []
-    for job in jobs:
-        has_schedule = source.schedules.get(job.fleet_job_id) is not None
-        copier.copy(job.fleet_job_id)
-        if has_schedule:
-            source.schedules.remove(job.fleet_job_id)
-        copied.append(CopiedJob(job.fleet_job_id, job.host, len(target.runs.list_all(job.fleet_job_id)), has_schedule))
-    return copied
+
+
+def _check_unused(target: SqlStore, fleet_job_id: str) -> None:
+    try:
+        target.definitions.check_unused(fleet_job_id)
+    except ConflictingChoice as err:
+        err.hint = Text(
+            "Copy only others, with ",
+            Field("fleet_job_id"),
+            "; or delete it there: ",
+            command("iot hub fleet-job delete", fleet_job_id=fleet_job_id),
+        )
+        raise
+
+
+@contextmanager
+def errors_of(store: str) -> Iterator[None]:
+    """Have errors say which store they are of, and their commands mean it. Of one in another, the inner counts.
+
+    store: COPY_FROM or COPY_TO.
+    """
+    try:
+        yield
+    except IotJobsError as err:
+        if err.field not in STORES:
+            err.args = (Text(Field(store), ": ", *(_of(store, each) for each in parts_of(err.message))),)
+            err.hint = None if err.hint is None else Text(*(_of(store, each) for each in parts_of(err.hint)))
+        raise
+
+
+def _of(store: str, part: Part) -> Part:
+    if isinstance(part, Field) and part == "state_dir":
+        return Field(store)
+    if isinstance(part, Command) and part.words.startswith(OF_FLEET_JOBS):
+        return part._replace(arguments=(*part.arguments, Argument("store", STORES[store])))
+    return part

@@ -50,6 +50,19 @@ class ScheduleStore:
         with self._database.transaction():
             self._database.change("UPDATE schedule SET document = NULL WHERE fleet_job = ?", (fleet_job_id,))
 
+    def check_removable(self) -> None:
+        """Raise StateError where schedules may not be removed, such as by this role. Nothing is changed."""
+        with self._database.transaction():
+            self._database.change("UPDATE schedule SET document = NULL WHERE 1 = 0")
+
+    def put_back(self, fleet_job_id: str, schedule: Schedule) -> None:
+        """Set a schedule that was removed, as it was: by whom and when it was set has stayed."""
+        with self._database.transaction():
+            self._database.change(
+                "UPDATE schedule SET document = ? WHERE fleet_job = ? AND document IS NULL",
+                (render_schedule(schedule), fleet_job_id),
+            )
+
     def polled(self, fleet_job_id: str, now: datetime) -> None:
         """Record that somebody looked for due occurrences."""
         with self._database.transaction():
