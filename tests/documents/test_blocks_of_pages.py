@@ -27,7 +27,7 @@ NOT_RUN = {
     "it needs a hub that pods reach": 1,
     "it needs a container engine": 7,  # tests/localhub/testing/test_containers.py has one where there is one
     "it installs into an environment": 20,  # tests/release and tests/scenarios/test_installing_by_url.py do it
-    "it needs a server of PostgreSQL": 5,  # tests/fleet_job/store/postgres has one where it is installed
+    "it needs a server of PostgreSQL": 6,  # tests/fleet_job/store/postgres has one where it is installed
     "tests/conformance does with Microsoft's SDKs": 4,
     "the tests of this project": 2,
 }
