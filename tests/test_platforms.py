@@ -89,6 +89,15 @@ def test_what_not_every_platform_has_is_used_where_it_is_decided_and_nowhere_els
     assert found == DECIDED
 
 
+def test_no_class_is_more_than_a_named_tuple() -> None:
+    """Python 3.10 has no NamedTuple with another base: a module that has one cannot be imported there."""
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and len(node.bases) > 1:
+                names = {each.id for each in node.bases if isinstance(each, ast.Name)}
+                assert "NamedTuple" not in names, f"{path}: {node.name}"
+
+
 def test_the_page_of_platforms_names_every_module_that_decides() -> None:
     page = (PACKAGE.parent / "docs" / "platforms.md").read_text(encoding="utf-8")
     assert [each for each in DECIDED if f"`{each}`" not in page] == []

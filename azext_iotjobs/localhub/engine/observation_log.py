@@ -7,6 +7,7 @@ misses nothing and sees nothing twice. Everything runs on one event loop.
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Generic, NamedTuple, TypeVar
 
@@ -34,7 +35,8 @@ class Wanted(NamedTuple):
         return self.module_id in (None, address.module_id)
 
 
-class Page(NamedTuple, Generic[T]):
+@dataclass(frozen=True)
+class Page(Generic[T]):
     """Some of the entries after a number."""
 
     entries: list[tuple[int, T]]  # each with its number, ascending
@@ -43,7 +45,7 @@ class Page(NamedTuple, Generic[T]):
 
     def followed_by(self, page: "Page[T]") -> "Page[T]":
         """This one, which is empty, and the one after `next_after` as one, so that no entry is looked at again."""
-        return page._replace(dropped=self.dropped + page.dropped)
+        return replace(page, dropped=self.dropped + page.dropped)
 
 
 class ObservationLog(Generic[T]):

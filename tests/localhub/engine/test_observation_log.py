@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_iotjobs.localhub.engine.observation_log import MAX_BYTES, MAX_ENTRIES, ObservationLog, Wanted
+from azext_iotjobs.localhub.engine.observation_log import MAX_BYTES, MAX_ENTRIES, ObservationLog, Page, Wanted
 from azext_iotjobs.localhub.engine.observations import Observations
 from azext_iotjobs.localhub.errors import GATEWAY_TIMEOUT, HubError
 from azext_iotjobs.localhub.rules.address import Address
@@ -54,7 +54,7 @@ def test_a_page_goes_on_after_its_last_entry_or_at_the_end_of_the_log() -> None:
     log = filled(PUMP, VALVE, PUMP, VALVE)
     assert log.read(0, 1, Wanted("pump-1")).next_after == 1
     assert log.read(1, 10, Wanted("pump-1")).next_after == 4
-    assert log.read(4, 10, ANY) == ([], 4, 0)
+    assert log.read(4, 10, ANY) == Page([], 4, 0)
 
 
 def test_only_the_newest_entries_are_kept_and_a_reader_learns_how_many_are_gone() -> None:
@@ -80,7 +80,7 @@ def test_numbers_go_on_after_a_reset_and_what_it_removed_does_not_count_as_dropp
     log = filled(PUMP, PUMP)
     log.clear()
     log.add(entry())
-    assert log.read(0, 10, ANY) == ([(3, entry())], 3, 0)
+    assert log.read(0, 10, ANY) == Page([(3, entry())], 3, 0)
 
 
 @given(
