@@ -49,6 +49,7 @@ class Echo(asyncio.Protocol):
         self.transport.write(data)
 
     def connection_lost(self, _error: Exception | None) -> None:
+        self.transport.close()  # else Python 3.10 complains of it, and whoever notes the complaint keeps it
         self.server.lost.append(self)
 
 
