@@ -9,8 +9,9 @@ lives as long as the connection.
 """
 
 import os
+import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
@@ -37,6 +38,7 @@ DIALECT = Dialect(
     counting_key="INTEGER PRIMARY KEY",
     text="TEXT",
 )
+NUMBERED = re.compile(r"\?(\d+)")
 PRIVATE = ""  # SQLite's name for a database that goes with its connection; it spills to a temporary file
 
 
@@ -147,23 +149,24 @@ class SqliteDatabase:
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[FileRow]:
         """The rows of a SELECT."""
         with self._in_our_words():
-            return self._connection.execute(sql, values).fetchall()
+            return self._connection.execute(*_unnumbered(sql, values)).fetchall()
 
     def row(self, sql: str, values: Sequence[Any] = ()) -> FileRow | None:
         """The first row of a SELECT, or None."""
         with self._in_our_words():
-            found: FileRow | None = self._connection.execute(sql, values).fetchone()
+            found: FileRow | None = self._connection.execute(*_unnumbered(sql, values)).fetchone()
         return found
 
     def change(self, sql: str, values: Sequence[Any] = ()) -> int:
         """Execute a change; gives how many rows it touched."""
         with self._in_our_words():
-            return self._connection.execute(sql, values).rowcount
+            return self._connection.execute(*_unnumbered(sql, values)).rowcount
 
     def change_many(self, sql: str, values: Iterable[Sequence[Any]]) -> None:
         """Execute a change for each of `values`, which are read one by one."""
+        plain, places = _unnumbered_marks(sql)
         with self._in_our_words():
-            self._connection.executemany(sql, values)
+            self._connection.executemany(plain, values if places is None else map(_at(places), values))
 
     def change_rows(self, change: RowsChange, values: Iterable[Sequence[Any]]) -> None:
         """Change a row for each of `values`, which are read one by one, as if one after the other."""
@@ -225,6 +228,25 @@ class SqliteDatabase:
             raise BadValue(f"{err.object[:60]!r} is not text; nothing here can have that name.") from err
         except OverflowError as err:  # SQLite's numbers have 64 bits
             raise BadValue("A number is too large; nothing here has it.") from err
+
+
+def _unnumbered(sql: str, values: Sequence[Any]) -> tuple[str, Sequence[Any]]:
+    plain, places = _unnumbered_marks(sql)
+    return plain, values if places is None else _at(places)(values)
+
+
+@lru_cache(500)
+def _unnumbered_marks(sql: str) -> tuple[str, tuple[int, ...] | None]:
+    """A statement with `?` for `?1`, and which value stands at each of them; None: it has no numbers.
+
+    Python 3.14 takes numbered marks for names, and no sequence of values for names.
+    """
+    places = tuple(int(number) - 1 for number in NUMBERED.findall(sql))
+    return (NUMBERED.sub("?", sql), places) if places else (sql, None)
+
+
+def _at(places: tuple[int, ...]) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    return lambda values: [values[place] for place in places]
 
 
 @lru_cache(50)

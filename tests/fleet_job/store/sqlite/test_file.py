@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -204,3 +205,16 @@ def test_a_ctrl_c_in_a_transaction_leaves_none_open(store: SqliteStore, leased: 
         leased.beat(NOW + timedelta(seconds=9))
     leased.end(RunEvent.STOP, NOW, reason=None, by=None)
     assert not database._connection.in_transaction and store.runs.get("job").state is RunState.STOPPED
+
+
+def test_numbered_marks_reach_sqlite_as_plain_ones_with_their_values(store: SqliteStore) -> None:
+    """Python 3.14 refuses a sequence of values for numbered marks, and 3.12 warns of it."""
+    database = store.database
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        row = database.row("SELECT ?2 AS a, ?1 AS b, ?2 AS c", (1, 2))
+        assert row is not None and tuple(row) == (2, 1, 2)
+        database.change("CREATE TEMP TABLE pairs (a, b)")
+        database.change_many("INSERT INTO pairs SELECT ?2, ?1 WHERE ?1 > 0", iter([(1, 2), (0, 3), (4, 5)]))
+    assert [tuple(each) for each in database.rows("SELECT * FROM pairs")] == [(2, 1), (5, 4)]
+    assert [tuple(each) for each in database.rows("SELECT * FROM pairs WHERE a = ?", (5,))] == [(5, 4)]
