@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from functools import lru_cache
 from itertools import count, islice
 from typing import Any, TypeVar
 
@@ -27,6 +26,7 @@ from azext_iotjobs.fleet_job.store.postgres.errors import IS_LOST, store_error
 from azext_iotjobs.fleet_job.store.postgres.place import Place
 from azext_iotjobs.fleet_job.store.postgres.row import ServerRow, row_factory
 from azext_iotjobs.fleet_job.store.postgres.schema import MIGRATIONS, TEXT
+from azext_iotjobs.fleet_job.store.postgres.statements import CHUNK_ROWS, chunks, column, marked, of_columns, taken
 from azext_iotjobs.fleet_job.store.sql.database import RowsChange
 from azext_iotjobs.fleet_job.store.sql.dialect import Dialect
 from azext_iotjobs.model.errors import BadValue, StateTooNew, StateUnreachable, StateUnusable
@@ -44,10 +44,7 @@ OUR_LOCKS = 0x696F746A  # the first of an advisory lock's two numbers; the secon
 SAME_CLOCK_S = 2.0  # clocks that differ by less than this are taken for one: measuring them takes time too
 RECONNECT_S = 20.0  # less than a lease
 RECONNECT_PAUSE_S = 0.5
-CHUNK_ROWS = 1000
-CHUNK_TEXT = 4_000_000  # characters: no statement takes long, whatever devices have answered
 IDLE = TransactionStatus.IDLE
-NUL, SHOWN_NUL = "\0", "␀"  # PostgreSQL's texts hold no NUL; a device's may
 
 Result = TypeVar("Result")
 
@@ -144,8 +141,8 @@ class PostgresDatabase:
         self._renew()
         left = iter(values)
         with self._in_our_words(), self._connection.cursor() as cursor:
-            while chunk := [_taken(each) for each in islice(left, CHUNK_ROWS)]:
-                cursor.executemany(_marked(sql), chunk)
+            while chunk := [taken(each) for each in islice(left, CHUNK_ROWS)]:
+                cursor.executemany(marked(sql), chunk)
 
     def change_rows(self, change: RowsChange, values: Iterable[Sequence[Any]]) -> None:
         """Change a row for each of `values`, which are read one by one, as if one after the other.
@@ -154,9 +151,9 @@ class PostgresDatabase:
         """
         self._renew()
         with self._in_our_words():
-            for chunk in _chunks(values, len(change.key)):
+            for chunk in chunks(values, len(change.key)):
                 columns = zip(change.values, zip(*chunk, strict=True), strict=True)
-                self._connection.execute(_of_columns(change), [_column(kind, each) for (_, kind), each in columns])
+                self._connection.execute(of_columns(change), [column(kind, each) for (_, kind), each in columns])
 
     def close(self) -> None:
         """Close the connection."""
@@ -249,7 +246,7 @@ class PostgresDatabase:
     def _execute(self, sql: str, values: Sequence[Any] = ()) -> "psycopg.Cursor[Any]":
         if not values:
             return self._connection.execute(sql)
-        return self._connection.execute(_marked(sql), _taken(values))
+        return self._connection.execute(marked(sql), taken(values))
 
     @contextmanager
     def _in_our_words(self) -> Iterator[None]:
@@ -330,56 +327,3 @@ def _texts_in_our_words() -> Iterator[None]:
         yield
     except UnicodeEncodeError as err:  # bytes that were no text, typed or sent: no name here has them
         raise BadValue(f"{err.object[:60]!r} is not text; nothing here can have that name.") from err
-
-
-def _taken(values: Sequence[Any]) -> Sequence[Any]:
-    """Values as PostgreSQL takes them: a NUL is shown as a character that stands for it, so that no result is lost."""
-    return [_text(each) if isinstance(each, str) else each for each in values]
-
-
-def _text(value: str) -> str:
-    return value.replace(NUL, SHOWN_NUL)
-
-
-OF_KIND: dict[str, Callable[[Any], Any]] = {"TEXT": _text, "BIGINT": int, "DOUBLE PRECISION": float}
-
-
-def _column(kind: str, values: Sequence[Any]) -> list[Any]:
-    """The values of a column, all of its type: psycopg takes no list of several."""
-    convert = OF_KIND[kind]
-    return [None if each is None else convert(each) for each in values]
-
-
-def _chunks(values: Iterable[Sequence[Any]], key_length: int) -> Iterator[list[Sequence[Any]]]:
-    """The values of rows for a statement each, which changes a row once: one that comes again begins the next."""
-    chunk: list[Sequence[Any]] = []
-    keys: set[tuple[Any, ...]] = set()
-    size = 0
-    for each in values:
-        key = tuple(each[-key_length:])
-        if len(chunk) >= CHUNK_ROWS or size >= CHUNK_TEXT or key in keys:
-            yield chunk
-            chunk, keys, size = [], set(), 0
-        chunk.append(each)
-        keys.add(key)
-        size += sum(len(value) for value in each if isinstance(value, str))
-    if chunk:
-        yield chunk
-
-
-@lru_cache(50)
-def _of_columns(change: RowsChange) -> str:
-    """The statement that takes a list of each value, which has one for each row."""
-    # How long a list is that is selected the planner does not know: it expects few rows, and finds each by its key.
-    lists = ", ".join(f"(SELECT ${number}::{kind}[])" for number, (_, kind) in enumerate(change.values, 1))
-    names = ", ".join(f"own_{name}" for name, _ in change.values)
-    marks = {name: f"own.own_{name}" for name, _ in change.values}
-    return change.sql(marks, f" FROM unnest({lists}) AS own ({names})")
-
-
-@lru_cache(500)
-def _marked(sql: str) -> str:
-    """A statement with its parameters marked as PostgreSQL does: `?` and `?1` are `$1`."""
-    first, *rest = sql.split("?")
-    numbers = count(1)
-    return first + "".join(f"${each}" if each[:1].isdigit() else f"${next(numbers)}{each}" for each in rest)

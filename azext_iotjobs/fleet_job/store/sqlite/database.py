@@ -231,6 +231,7 @@ class SqliteDatabase:
 
 
 def _unnumbered(sql: str, values: Sequence[Any]) -> tuple[str, Sequence[Any]]:
+    """A statement and its values without numbers at its marks."""
     plain, places = _unnumbered_marks(sql)
     return plain, values if places is None else _at(places)(values)
 
@@ -246,6 +247,7 @@ def _unnumbered_marks(sql: str) -> tuple[str, tuple[int, ...] | None]:
 
 
 def _at(places: tuple[int, ...]) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    """What gives the value of each place."""
     return lambda values: [values[place] for place in places]
 
 

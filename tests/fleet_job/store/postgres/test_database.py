@@ -297,7 +297,7 @@ def test_no_statement_is_of_more_text_than_it_stores_in_a_moment(
 def test_many_devices_are_found_by_their_key_whatever_the_statistics_are_of(
     opened: Opened, url: str, is_analyzed: bool
 ) -> None:
-    from azext_iotjobs.fleet_job.store.postgres.database import _of_columns
+    from azext_iotjobs.fleet_job.store.postgres.statements import of_columns
 
     store, count = opened(url), 20_000
     database = store.database
@@ -312,7 +312,7 @@ def test_many_devices_are_found_by_their_key_whatever_the_statistics_are_of(
         for name, change in CHANGES.items():
             for size in (32, 1_000):
                 columns = [*([None] * size for _ in change.values[2:]), [key] * size, list(range(1, size + 1))]
-                found = database._connection.execute("EXPLAIN " + _of_columns(change), columns)  # type: ignore[attr-defined]
+                found = database._connection.execute("EXPLAIN " + of_columns(change), columns)  # type: ignore[attr-defined]
                 plan = "\n".join(row[0] for row in found)
                 if not re.search("Index Scan (using|on) device_pkey", plan) or "Nested Loop" not in plan:
                     by_others[name, state, size] = plan
