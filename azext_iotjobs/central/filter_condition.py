@@ -6,7 +6,7 @@ in twins is given; the report says so of each.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from azext_iotjobs.central.documents import is_number_as_text
@@ -22,6 +22,7 @@ from azext_iotjobs.central.filter_parser import (
 from azext_iotjobs.central.report import MemberList
 from azext_iotjobs.model.condition import PERHAPS_RESERVED, RESERVED
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.query import quoted
 from azext_iotjobs.model.selection import ALL, Selection
 from azext_iotjobs.model.text import Text

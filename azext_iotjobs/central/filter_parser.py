@@ -5,11 +5,11 @@ has one meaning. Everything else is refused with its place.
 Source: IoT Central "How to use the REST API to query devices", WHERE clause; device groups of its data plane.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from azext_iotjobs.central.filter_tokens import Token, tokens_of, unquoted
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.late_dataclass import dataclass
 
 MAX_DEPTH = 50  # of parentheses; IoT Central takes 10 operators
 MAX_NAMES = 2  # of a path: a component and a property

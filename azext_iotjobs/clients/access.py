@@ -5,7 +5,8 @@ of rights: the how-to guides use registry rights, and what a job does needs Serv
 """
 
 import re
-from dataclasses import dataclass
+
+from azext_iotjobs.model.late_dataclass import dataclass
 
 REGISTRY_READ, REGISTRY_WRITE = "RegistryRead", "RegistryWrite"
 SERVICE, DEVICE = "ServiceConnect", "DeviceConnect"

@@ -3,7 +3,6 @@
 Commands name what the door may know, such as who is signed in, as facts: below it placeholders stand for them.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -11,6 +10,7 @@ from azext_iotjobs.clients.access import ACTION_PREFIX, DATA_CONTRIBUTOR, POLICI
 from azext_iotjobs.model.device_credentials import DeviceKey
 from azext_iotjobs.model.entra import AadLogin
 from azext_iotjobs.model.host_names import is_loopback
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.target import SasKey, SasToken
 from azext_iotjobs.model.text import Fact, Field, Part, Text, command
 from azext_iotjobs.transport.http import SentRequest

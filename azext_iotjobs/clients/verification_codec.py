@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from azext_iotjobs.clients.response import json_object
 from azext_iotjobs.model.clock import parse_known_instant
 from azext_iotjobs.model.condition_paths import Path
+from azext_iotjobs.model.late_dataclass import dataclass
 
 MAX_VALUE_CHARACTERS = 1_000  # of a member, as JSON
 REPORTED = ("properties", "reported")

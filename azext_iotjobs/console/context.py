@@ -1,7 +1,6 @@
 """What the door that starts a console lends it: a hub, a store of fleet jobs, documents, commands, spelling."""
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -13,6 +12,7 @@ from azext_iotjobs.fleet_job.store.sql.store import SqlStore
 from azext_iotjobs.model.device_event import DeviceEvent
 from azext_iotjobs.model.fleet_job import FleetJob
 from azext_iotjobs.model.gates import Gates
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.message import NewC2dMessage
 from azext_iotjobs.model.result import DeviceResult
 from azext_iotjobs.model.run import Batch, Run

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from aiohttp import web
@@ -14,6 +13,7 @@ from azext_iotjobs.console.telemetry import Telemetry
 from azext_iotjobs.console.workers import Workers
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.late_dataclass import dataclass
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -18,6 +17,7 @@ from azext_iotjobs.console.context import Document
 from azext_iotjobs.console.errors import document_of, error_document
 from azext_iotjobs.console.parts import Parts
 from azext_iotjobs.model.errors import IotJobsError
+from azext_iotjobs.model.late_dataclass import dataclass
 
 MAX_STREAMS = 64
 MAX_TOPICS = 8  # of one stream

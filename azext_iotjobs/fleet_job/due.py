@@ -7,7 +7,6 @@ recorded: started, missed or skipped. A clock that went back finds nothing behin
 import hashlib
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from itertools import islice, takewhile
@@ -15,6 +14,7 @@ from typing import NamedTuple
 
 from azext_iotjobs.fleet_job.calendar import next_opening, occurrences, window_at, zone_of
 from azext_iotjobs.model.clock import render_instant
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.occurrence import Decided, Occurrence, OccurrenceState, StoredSchedule
 from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.run_state import RunState

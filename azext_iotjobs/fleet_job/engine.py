@@ -5,7 +5,6 @@ the same call. Reasons to end the run are examined first; then one batch after t
 its gates and closed.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -20,6 +19,7 @@ from azext_iotjobs.fleet_job.gates import (
 )
 from azext_iotjobs.fleet_job.threshold import failure_count, verdict
 from azext_iotjobs.model.gates import GateVerdict
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.rollout import Rollout, ThresholdAction
 from azext_iotjobs.model.run import Batch, RequestKind, Run
 from azext_iotjobs.model.run_state import BatchState, RunEvent, RunState

@@ -5,11 +5,12 @@ have passed; a verdict is recorded before anything follows from it. One that is 
 resumes has accepted a stop; what was inconclusive is evaluated again, and what was rejected has to be approved anew.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from azext_iotjobs.model.errors import WrongState
 from azext_iotjobs.model.gates import GateAnswer, GateDecision, GateKind, Gates, GateVerdict, QueryGate
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.run import Batch, Run, Tally
 from azext_iotjobs.model.run_state import BatchState
 from azext_iotjobs.model.share import Share

@@ -5,12 +5,12 @@ planned --intend--> submitting --(the hub has it)--> submitted --(it has ended, 
    +----refused---------+   by an answer that says that nothing was done
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
 from azext_iotjobs.fleet_job.engine import Drain
 from azext_iotjobs.model.job import Job, JobStatus, JobType
+from azext_iotjobs.model.late_dataclass import dataclass
 
 VANISHED_AFTER_S = 60.0  # a hub's GET may lag behind its PUT
 

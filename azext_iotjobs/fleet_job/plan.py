@@ -5,11 +5,11 @@ Which devices share a batch depends on their order alone: as they were named, or
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
 from azext_iotjobs.model.attempt import Attempt
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.query import MAX_CHARACTERS, in_list, of_module, quoted
 from azext_iotjobs.model.rerun import JOB_ID_CHARACTERS, words_of
 from azext_iotjobs.model.rollout import CLASS_WORDS, BatchSizes

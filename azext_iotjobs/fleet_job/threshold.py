@@ -4,8 +4,7 @@ A share is of all devices of the scope, ended or not; it must be exceeded: as ma
 Uncertain devices count as failures: what cannot be known does not justify continuing.
 """
 
-from dataclasses import dataclass
-
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.rollout import UNCERTAIN, Scope, Threshold
 from azext_iotjobs.model.run import Batch, Run, Tally
 from azext_iotjobs.model.share import Unit

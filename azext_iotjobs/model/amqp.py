@@ -1,9 +1,10 @@
 """AMQP 1.0 as values: where a connection goes, what it signs in with, messages. Pure."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple
 
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.target import AMQP_PORT, HTTPS_PORT, HubTarget
 
 HUB_WEBSOCKET_PATH = "/$iothub/websocket"

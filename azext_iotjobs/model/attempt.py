@@ -1,10 +1,10 @@
 """A device that a run is to operate, and how one attempt at that ended. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.result import ErrorClass
 from azext_iotjobs.model.run_state import DeviceState
 from azext_iotjobs.model.when_online import OfflineWait

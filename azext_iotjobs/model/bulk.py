@@ -1,10 +1,11 @@
 """Many identities in one request: what is to be made, and what became of each."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from azext_iotjobs.model.identity import Identity, NewIdentity
+from azext_iotjobs.model.late_dataclass import dataclass
 
 MAX_IN_BULK = 100  # devices in one request, IoT Hub REST "bulk registry"
 

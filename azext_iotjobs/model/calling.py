@@ -1,6 +1,5 @@
 """One of many calls to devices: whom it was for, what came of it, and what follows from that. Pure."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
@@ -16,6 +15,7 @@ from azext_iotjobs.model.errors import (
     Unauthorized,
 )
 from azext_iotjobs.model.ids import Address
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.method import DEVICE_CODES, MethodResponse
 from azext_iotjobs.model.outcome import SuccessStatus
 from azext_iotjobs.model.result import DeviceResult, error_class

@@ -1,11 +1,12 @@
 """Connection strings of services and devices. Secrets never show in `repr`, nor in an error."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timezone
 from urllib.parse import parse_qsl
 
 from azext_iotjobs.model.errors import BadValue, MissingChoice
 from azext_iotjobs.model.host_names import HostKind, host_of_kind, kind_of
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.target import HubTarget, SasKey, SasToken, check_key, host_and_port
 from azext_iotjobs.model.text import Text, command
 

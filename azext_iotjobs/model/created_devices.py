@@ -6,10 +6,11 @@ reading the log gives every device that may exist: devices that were about to be
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.late_dataclass import dataclass
 
 
 @dataclass(kw_only=True)

@@ -1,6 +1,8 @@
 """What a device signs in with: a key or a certificate. Secrets never show in `repr`."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from azext_iotjobs.model.late_dataclass import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

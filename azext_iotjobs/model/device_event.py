@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple
 
 from azext_iotjobs.model.amqp import AmqpEndpoint
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.target import SasKey
 
 BEGINNING = "-1"  # the offset before the oldest event

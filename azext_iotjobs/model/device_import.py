@@ -1,9 +1,10 @@
 """Devices that a table's rows describe, and what became of each row when they were imported."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
 from azext_iotjobs.model.bulk import NewDevice
+from azext_iotjobs.model.late_dataclass import dataclass
 
 
 class Existing(Enum):

@@ -1,9 +1,10 @@
 """Signing in with Microsoft Entra. Apart from keys and tokens of policies: who uses those starts without it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.target import SasKey, SasToken
 
 # The audience of a token for IoT Hub. Microsoft's service SDKs for .NET, Node.js and Java have one for the US

@@ -1,8 +1,9 @@
 """What became of messages to devices: the records that a hub gives to services. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from azext_iotjobs.model.late_dataclass import dataclass
 
 SUCCESS = "Success"  # the device has completed the message
 

@@ -6,7 +6,7 @@ An edit makes a new version; a run names the version that it executes.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from enum import Enum
 from fractions import Fraction
@@ -17,6 +17,7 @@ from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoic
 from azext_iotjobs.model.gates import GateKind
 from azext_iotjobs.model.job import JobType
 from azext_iotjobs.model.job_request import check_execution_time
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, SuccessStatus, parse_success_status
 from azext_iotjobs.model.result import ErrorClass

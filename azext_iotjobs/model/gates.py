@@ -4,13 +4,13 @@ Which verdict a gate gives is decided in fleet_job/gates.py.
 """
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from fractions import Fraction
 
 from azext_iotjobs.model.condition import check_condition
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.query_words import check_words
 from azext_iotjobs.model.share import Share, Unit
 from azext_iotjobs.model.text import Field, Text, shown_duration

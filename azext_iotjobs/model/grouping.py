@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from azext_iotjobs.model.ids import name_of
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.result import DeviceResult, ErrorClass
 from azext_iotjobs.model.run_state import DeviceState
 

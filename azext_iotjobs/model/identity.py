@@ -1,11 +1,12 @@
 """Identities of devices and modules: what the registry holds, and what a new one may be."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import Any
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.ids import DEVICE, MODULE, Address, check_id
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.target import check_key
 from azext_iotjobs.model.text import Field, Text
 

@@ -1,9 +1,9 @@
 """What is in progress in a run, as its rows say: calls and hub jobs; and what the run waits for. Pure."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from azext_iotjobs.model.job import JobTally
+from azext_iotjobs.model.late_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,12 @@
 """Jobs: what is asked of the hub, and what it says of them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime
 from enum import Enum
 from typing import Any
+
+from azext_iotjobs.model.late_dataclass import dataclass
 
 
 class JobType(Enum):

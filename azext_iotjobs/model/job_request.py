@@ -1,6 +1,5 @@
 """A job to create, checked when it is made."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -8,6 +7,7 @@ from azext_iotjobs.model.clock import render_instant
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.ids import JOB, check_id
 from azext_iotjobs.model.job import JobType
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.text import Field, Text
 

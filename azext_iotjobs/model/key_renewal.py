@@ -1,9 +1,10 @@
 """The result of renewing the keys of many identities."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from azext_iotjobs.model.ids import Address
+from azext_iotjobs.model.late_dataclass import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

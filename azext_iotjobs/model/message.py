@@ -1,10 +1,12 @@
 """Messages between devices and services."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import Enum
 from typing import Any
+
+from azext_iotjobs.model.late_dataclass import dataclass
 
 
 class Settlement(Enum):

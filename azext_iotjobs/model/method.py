@@ -1,10 +1,10 @@
 """Direct methods: a call and its answer, with the hub's limits."""
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.text import Field, Text
 
 MAX_PAYLOAD_BYTES = 128 * 1024  # each way, IoT Hub devguide "direct methods"

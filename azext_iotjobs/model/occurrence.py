@@ -1,10 +1,10 @@
 """An occurrence of a schedule, one due instant: what became of it. Pure."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import NamedTuple
 
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.schedule import Schedule
 
 

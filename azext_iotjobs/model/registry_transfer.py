@@ -3,13 +3,14 @@
 import base64
 import hashlib
 import hmac
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from urllib.parse import quote
 
 from azext_iotjobs.model.clock import render_instant
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.job import JobType
+from azext_iotjobs.model.late_dataclass import dataclass
 
 SAS_VERSION = "2021-04-10"  # the lines that are signed depend on it
 CONTAINER_PERMISSIONS = "rwdl"  # of the container that a job reads or writes; it removes what an earlier one wrote

@@ -4,11 +4,11 @@ A case is a device of a run or of a job, or an expectation of a simulation. Rend
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Any, NamedTuple
 
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.result import ENDED, FAILED
 from azext_iotjobs.model.run_state import DeviceState
 

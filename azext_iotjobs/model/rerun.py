@@ -1,10 +1,10 @@
 """A job once more, on some of its devices: which they are, and the conditions and ids of the new jobs. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.ids import Address
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.query import in_lists, of_module
 from azext_iotjobs.model.result import ENDED, ErrorClass
 from azext_iotjobs.model.text import Field, Text

@@ -1,12 +1,12 @@
 """What a job did to one device, as a row that people and programs read. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Any
 
 from azext_iotjobs.model.errors import HAS_LEFT
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.outcome import SuccessStatus
 
 

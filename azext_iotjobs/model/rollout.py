@@ -7,13 +7,14 @@ where 5 % are 5.15.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from fractions import Fraction
 from math import ceil
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 from azext_iotjobs.model.gates import Gates
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.result import ErrorClass
 from azext_iotjobs.model.share import MAX_DEVICES, Share, Unit, parse_share
 from azext_iotjobs.model.text import Field, Text, shown_duration

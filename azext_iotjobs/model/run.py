@@ -1,7 +1,7 @@
 """A run, one execution of a fleet job: its batches, its counts, its lease, what was requested of it. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from enum import Enum
 from fractions import Fraction
@@ -9,6 +9,7 @@ from fractions import Fraction
 from azext_iotjobs.model.errors import WrongState
 from azext_iotjobs.model.fleet_job import Delivery, Driver, Targets
 from azext_iotjobs.model.gates import BatchGates
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.run_state import TRANSITIONS, USER_EVENTS, BatchState, RunEvent, RunState
 from azext_iotjobs.model.text import Command, Text, command
 from azext_iotjobs.model.tier import TierFacts

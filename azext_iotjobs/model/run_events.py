@@ -1,12 +1,13 @@
 """What happens in a run, for observers that show or record it. `kind` is a stable word; times are aware UTC."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
 from azext_iotjobs.model.gates import GateKind, GateVerdict
 from azext_iotjobs.model.in_progress import Awaited, WaitingToConnect
 from azext_iotjobs.model.job import JobTally
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.result import DeviceResult
 from azext_iotjobs.model.run import Batch, Run, Tally
 

@@ -3,12 +3,12 @@
 Which instants a rule means: fleet_job/calendar.py. Times without a zone are what clocks on a wall of its zone show.
 """
 
-from dataclasses import dataclass
 from datetime import date, datetime, time
 from enum import Enum
 from typing import NamedTuple
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.text import Field, Text
 
 BY_SCHEDULE = "its schedule"  # stops a run whose window has shut, or whose process was stopped: it is resumed

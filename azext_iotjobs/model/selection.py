@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from azext_iotjobs.model.condition import check_condition
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
 from azext_iotjobs.model.ids import DEVICE, check_id
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.query import MAX_CHARACTERS, in_list, not_in_list
 from azext_iotjobs.model.query_words import check_words
 from azext_iotjobs.model.text import Field, Text, command

@@ -1,11 +1,11 @@
 """Some devices of many: so many, or so many percent of them. Exact fractions; pure."""
 
 import re
-from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.late_dataclass import dataclass
 
 MAX_DEVICES = 1_000_000  # of a hub, IoT Hub quotas
 _SHARE = re.compile(r"\s*(\d{1,9}(?:\.\d{1,6})?)\s*(%?)\s*")

@@ -3,11 +3,12 @@
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
 from azext_iotjobs.model.ids import DEVICE, can_be, in_lists
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.text import Field, Text, command, counted
 
 SIMULATED_TAG = "simulated"  # true on every device that `simulate` has created

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from azext_iotjobs.model.host_names import (
     kind_of,
     names_that_follow,
 )
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.text import Text
 
 HTTPS_PORT = 443

@@ -4,11 +4,11 @@ Source: IoT Hub quotas and throttling. Calls count 4 KB of payload at least; wha
 """
 
 import json
-from dataclasses import dataclass
 from math import ceil
 
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.fleet_job import Action, ActionKind, Driver
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.text import counted
 

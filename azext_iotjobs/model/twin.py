@@ -1,11 +1,11 @@
 """Twins: as the hub shows them, and what a service may merge into one or put in its place."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.text import Field, Text
 
 PATCH = Field("patch")

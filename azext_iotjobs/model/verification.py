@@ -7,7 +7,6 @@ is over. What decides is a look at the twin, never the time alone.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 from azext_iotjobs.model.condition import check_condition
 from azext_iotjobs.model.condition_paths import Path, named_paths
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.query_words import check_words
 from azext_iotjobs.model.text import Field, Text, shown_duration
 from azext_iotjobs.model.when_online import OfflineWait

@@ -1,8 +1,7 @@
 """How long a job is waited for."""
 
-from dataclasses import dataclass
-
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.text import Field, Text
 
 

@@ -4,11 +4,11 @@ A device waits from when it was first found offline, for so long as its fleet jo
 it is operated waits on, to the same end; it is looked for ever more rarely, as what queries say of connections lags.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from azext_iotjobs.model.clock import render_instant
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.text import Field, Text, shown_duration
 
 # Ten seconds: what queries say of connections is some seconds old. Thirty days: a run's record is kept for so long.

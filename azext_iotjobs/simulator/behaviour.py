@@ -4,10 +4,11 @@ A device's own state, such as its counters, is in its `Session`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import time, tzinfo
 from enum import Enum
 
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.simulator.durations import AT_ONCE, Duration
 from azext_iotjobs.simulator.events import DeviceInfo
 from azext_iotjobs.simulator.generators import Generator

@@ -1,8 +1,9 @@
 """What may be claimed about simulated devices: as an expectation, or as the condition that ends a run. Pure."""
 
 import math
-from dataclasses import dataclass
 from typing import Any
+
+from azext_iotjobs.model.late_dataclass import dataclass
 
 ANY_METHOD = "*"
 

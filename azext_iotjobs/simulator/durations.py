@@ -1,9 +1,9 @@
 """How long something takes: a fixed time or a random one. Pure."""
 
 import math
-from dataclasses import dataclass
 from typing import Protocol
 
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.simulator.rng import Rng
 
 LONGEST_S = 7 * 86_400.0  # the longest wait of a device

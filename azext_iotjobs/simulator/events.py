@@ -1,10 +1,12 @@
 """Between a simulated device and its connection: events happen to the device, actions are what it does."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import Enum
 from typing import Any
+
+from azext_iotjobs.model.late_dataclass import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,10 +11,10 @@ need those that it has beyond its share: so it counts until the deadline, or unt
 import math
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence, Set
-from dataclasses import dataclass
 from typing import Any
 
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.text import counted
 from azext_iotjobs.simulator import claims
 from azext_iotjobs.simulator.claims import Expectation, Until

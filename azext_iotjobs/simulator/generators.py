@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass  # noqa: TID251 (slots: a fleet has many)
 from itertools import accumulate
 from typing import Any, Protocol
 

@@ -6,8 +6,9 @@ is the time of the simulation, without the network.
 
 from collections import OrderedDict, deque
 from collections.abc import Mapping, Sized
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.simulator.events import Activity, ActivityKind, Moment
 from azext_iotjobs.simulator.histogram import Histogram
 
@@ -55,7 +56,7 @@ class Rate:
         return total / max(1, this - first)
 
 
-@dataclass
+@dataclass()
 class Method:
     """The calls of one method."""
 
@@ -64,7 +65,7 @@ class Method:
     statuses: dict[int | str, int] = field(default_factory=dict)  # status, or OTHERS -> how many
 
 
-@dataclass
+@dataclass()
 class Trouble:
     """One kind of trouble."""
 

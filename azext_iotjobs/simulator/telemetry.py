@@ -3,8 +3,10 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
+
+from azext_iotjobs.model.late_dataclass import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

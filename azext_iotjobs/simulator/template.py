@@ -8,7 +8,7 @@ a text as it is. `$${` stands for `${`. A template is compiled once and shared b
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass  # noqa: TID251 (slots: a fleet has many)
 from typing import Any
 
 from azext_iotjobs.simulator.expressions import Render, Scope, expression

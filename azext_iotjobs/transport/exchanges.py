@@ -12,12 +12,12 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import requests
 
 from azext_iotjobs.model.errors import HubFault, IotJobsError
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.transport.connection import MAX_RESPONSE_BYTES, HubConnection
 from azext_iotjobs.transport.http import REQUEST_ERRORS, HttpTransport, Prepared, Request, Response
 from azext_iotjobs.transport.kept_connection import READ_BYTES, AnswerReader, NotPlain, PlainAnswer
@@ -26,7 +26,7 @@ Outcome = Response | IotJobsError
 ReadRest = Callable[[], Outcome]  # blocks; for another thread
 
 
-@dataclass
+@dataclass()
 class _Exchange:
     key: object
     prepared: Prepared

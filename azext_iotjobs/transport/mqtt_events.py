@@ -1,11 +1,12 @@
 """What a device says when it connects by MQTT, and what comes back; the seam that a double stands in for."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from azext_iotjobs.model.device_credentials import DeviceCertificate
 from azext_iotjobs.model.errors import LinkError
+from azext_iotjobs.model.late_dataclass import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,10 +3,11 @@
 Source: Resource Manager REST, Microsoft.Devices/IotHubs, list by subscription or group, and listkeys.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from azext_iotjobs.model.host_names import HostNames, is_name_of
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.target import HTTPS_PORT, HubTarget
 from azext_iotjobs.model.text import printable
 

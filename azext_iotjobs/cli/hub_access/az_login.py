@@ -9,13 +9,13 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from azext_iotjobs.cli.output.hints import know
 from azext_iotjobs.clients.access_advice import ACCOUNT, ASSIGNEE
 from azext_iotjobs.model.entra import AUDIENCE, US_GOVERNMENT_AUDIENCE, AadLogin, BearerToken
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.text import printable
 from azext_iotjobs.transport.masking import masked
 

@@ -1,11 +1,12 @@
 """How a device signs in over MQTT or HTTPS: with what was typed, or with its key from the registry."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.device_credentials import DeviceCertificate, DeviceKey
 from azext_iotjobs.model.errors import ConflictingChoice, MissingChoice
 from azext_iotjobs.model.ids import check_file_name
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.target import check_key
 
 

@@ -5,7 +5,7 @@ Where no hub is named, the environment's connection string counts; without one, 
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from azext_iotjobs.cli.hub_access import running_hubs
@@ -29,6 +29,7 @@ from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.connection_string import parse_connection_string
 from azext_iotjobs.model.errors import BadValue, NotFound
 from azext_iotjobs.model.host_names import is_loopback
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.target import AMQP_PORT, HubTarget, SasKey
 
 

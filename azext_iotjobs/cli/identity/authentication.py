@@ -1,7 +1,7 @@
 """How devices and modules sign in: the options for it -> the registration's `authentication`, or a new identity."""
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,6 +9,7 @@ from azext_iotjobs.cli.input.scalars import at_least
 from azext_iotjobs.clients.identity_codec import render_sign_in
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, HubAnswer, MissingChoice
 from azext_iotjobs.model.identity import Identity, NewIdentity, SignIn, check_keys
+from azext_iotjobs.model.late_dataclass import dataclass
 
 if TYPE_CHECKING:
     from azext_iotjobs.clients.hub import HubClient

@@ -1,7 +1,7 @@
 """Handlers of az iot hub connection-string show and generate-sas-token, which print secrets on purpose."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple
 
 from knack.log import get_logger
@@ -28,6 +28,7 @@ from azext_iotjobs.model.connection_string import parse_connection_string
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, HubAnswer, MissingChoice
 from azext_iotjobs.model.host_names import names_that_follow
 from azext_iotjobs.model.identity import Identity, SignIn
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.model.text import printable
 from azext_iotjobs.operations.identity.modules import on_device

@@ -7,7 +7,6 @@ are followed within bounds. Texts are read by yaml_reader.py.
 import math
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import yaml
@@ -15,6 +14,7 @@ import yaml
 from azext_iotjobs.cli.input.parameters import Parameters, Unfit
 from azext_iotjobs.cli.input.scalars import shown
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.similar import did_you_mean
 
 Filled = TypeVar("Filled")

@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,6 +16,7 @@ from azure.cli.core._environment import get_config_dir
 from azext_iotjobs.cli.hub_access.running_hubs import running_hubs, state_folder
 from azext_iotjobs.cli.output.own_session import own_session
 from azext_iotjobs.model.errors import BadValue, StateError
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.transport.own_import import own_folders
 

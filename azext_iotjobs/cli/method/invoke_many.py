@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from knack.log import get_logger
@@ -24,6 +23,7 @@ from azext_iotjobs.clients.method_codec import render_method_call
 from azext_iotjobs.model.clock import StopFlag, SystemClock
 from azext_iotjobs.model.grouping import Groups
 from azext_iotjobs.model.ids import Address
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import Outcome, weightiest
 from azext_iotjobs.model.query_pace import QueryPace

@@ -1,12 +1,12 @@
 """Where a report goes, and in which form: a file, or stdout."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from azext_iotjobs.cli.output.file_writing import check_new_file
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
+from azext_iotjobs.model.late_dataclass import dataclass
 
 FORMATS = ("junit", "markdown", "html")
 FORMAT_OF_ENDING = {".xml": "junit", ".md": "markdown", ".markdown": "markdown", ".html": "html", ".htm": "html"}

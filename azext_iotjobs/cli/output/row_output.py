@@ -1,12 +1,12 @@
 """Where rows of devices go: to az's result, or to a file in one of several forms."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from knack.log import get_logger
 
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.text import counted
 
 logger = get_logger(__name__)

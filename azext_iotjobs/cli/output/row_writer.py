@@ -10,7 +10,6 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,6 +18,7 @@ from azext_iotjobs.cli.output.file_writing import check_link, open_new, open_the
 from azext_iotjobs.cli.output.row_output import STDOUT, RowTarget
 from azext_iotjobs.cli.output.streams import give_up, give_up_result
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice
+from azext_iotjobs.model.late_dataclass import dataclass
 
 Row = Mapping[str, Any]
 Pages = Iterable[tuple[Sequence[Row], str]]  # rows, and the token of the next page; "" behind the last

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from knack.log import get_logger
@@ -17,6 +16,7 @@ from azext_iotjobs.cli.simulate.select_devices import SimulatedDevices
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.clock import StopFlag, SystemClock
 from azext_iotjobs.model.errors import IotJobsError, NotFound
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.model.simulated_devices import BY_KEY, RUN_TAG, SIMULATED_TAG, DeviceFacts, registry_time
 from azext_iotjobs.model.text import Text, command, counted, printable

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from azext_iotjobs.model.clock import StopFlag, SystemClock
 from azext_iotjobs.model.device_credentials import DeviceCertificate, DeviceKey
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, Unauthorized
 from azext_iotjobs.model.identity import NewIdentity
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.simulated_devices import BY_KEY, RUN_TAG, SIMULATED_TAG, registry_time, shown_ids
 from azext_iotjobs.model.target import SasKey, check_key
 from azext_iotjobs.model.text import counted

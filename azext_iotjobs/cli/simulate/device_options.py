@@ -1,7 +1,5 @@
 """The options of one simulated device, or of each of many: as typed, and as the simulation needs them."""
 
-from dataclasses import dataclass
-
 from azext_iotjobs.cli.hub_access.device_key import SignInOptions
 from azext_iotjobs.cli.input.message_properties import (
     JSON_PROPERTIES,
@@ -13,6 +11,7 @@ from azext_iotjobs.cli.input.scalars import at_least
 from azext_iotjobs.cli.simulate.behaviour.options import BehaviourOptions, SeededBehaviour
 from azext_iotjobs.model.dtmi import check_dtmi
 from azext_iotjobs.model.errors import ConflictingChoice
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
 from azext_iotjobs.transport.mqtt import MqttProtocol
 

@@ -6,7 +6,6 @@ Strategy: the loop calls `on_activity` for each activity, and `is_set` in each t
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from knack.log import get_logger
@@ -23,6 +22,7 @@ from azext_iotjobs.cli.simulate.report import document
 from azext_iotjobs.cli.simulate.standing import Document, standing_document
 from azext_iotjobs.model.clock import Clock, StopFlag
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.outcome import Outcome
 from azext_iotjobs.operations.simulate.event_loop import Summary
 from azext_iotjobs.simulator.claims import Expectation, Until

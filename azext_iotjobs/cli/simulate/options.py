@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ from azext_iotjobs.cli.input.json_option import Given, json_object_or_file
 from azext_iotjobs.cli.input.option_groups import option_of_dest
 from azext_iotjobs.cli.input.scalars import shown
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.selection import HOW_TO_NAME_DEVICES
 from azext_iotjobs.model.simulated_devices import RUN_TAG, SIMULATED_TAG
 from azext_iotjobs.model.text import Text, command

@@ -1,7 +1,7 @@
 """What is typed -> the devices to simulate: read, found, and checked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from knack.log import get_logger
@@ -17,6 +17,7 @@ from azext_iotjobs.model.connection_string import parse_connection_string
 from azext_iotjobs.model.device_credentials import DeviceKey
 from azext_iotjobs.model.device_topics import over_mqtt, reason_against
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.selection import Selection, device_ids
 from azext_iotjobs.model.simulated_devices import (
     DeviceFacts,

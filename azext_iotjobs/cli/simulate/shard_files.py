@@ -6,7 +6,6 @@ may be the log of a pod, or the logs of several in one.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +15,7 @@ from azext_iotjobs.cli.simulate.expectation_texts import parse_expectation
 from azext_iotjobs.cli.simulate.shard_record import FORMAT
 from azext_iotjobs.model.clock import parse_instant
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, IotJobsError
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.simulated_devices import Shard
 from azext_iotjobs.simulator.histogram import LAST_BUCKET
 

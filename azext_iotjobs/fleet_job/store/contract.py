@@ -8,7 +8,6 @@ machine, and `postgres/`, a team's server. Every method raises StateError when t
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
@@ -17,6 +16,7 @@ from azext_iotjobs.fleet_job.store.holder import Holder
 from azext_iotjobs.model.fleet_job import Definition, Delivery, Driver, FleetJob, Origin
 from azext_iotjobs.model.gates import GateAnswer
 from azext_iotjobs.model.in_progress import BeingVerified, CallInProgress, HubJobInProgress, WaitingToConnect
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.result import ResultPage
 from azext_iotjobs.model.rollout import BatchSizes
 from azext_iotjobs.model.run import Batch, Narrowed, Run, StopRequest

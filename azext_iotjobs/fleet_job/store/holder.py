@@ -3,9 +3,10 @@
 import getpass
 import os
 import socket
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from azext_iotjobs.model.late_dataclass import dataclass
 
 
 @dataclass(frozen=True)

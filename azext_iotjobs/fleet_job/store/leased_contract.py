@@ -1,7 +1,6 @@
 """What a store lets the holder of a run's lease do, and nobody else. Part of the store's contract."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -11,6 +10,7 @@ from azext_iotjobs.model.attempt import Attempt, AttemptResult, VerifiedAttempt
 from azext_iotjobs.model.fleet_job import Delivery
 from azext_iotjobs.model.gates import GateVerdict
 from azext_iotjobs.model.job import JobTally
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.rollout import Retry
 from azext_iotjobs.model.run import Batch, Run
 from azext_iotjobs.model.run_state import RunEvent

@@ -5,11 +5,11 @@ makes its run holds a claim, as who executes a run holds a lease.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from azext_iotjobs.fleet_job.store.holder import Holder
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.occurrence import Decided, Occurrence, OccurrenceState, StoredSchedule
 from azext_iotjobs.model.schedule import Schedule
 

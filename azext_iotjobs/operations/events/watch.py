@@ -1,11 +1,11 @@
 """Show events until enough of them have come, the time is over, or somebody ends it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import Enum
 
 from azext_iotjobs.model.clock import Clock, StopFlag
 from azext_iotjobs.model.device_event import DeviceEvent, EventFilter
+from azext_iotjobs.model.late_dataclass import dataclass
 
 
 class Ending(Enum):

@@ -1,7 +1,7 @@
 """Saved fleet jobs: create, show, list, edit, copy, rerun, delete, prune. Nothing here operates a device."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 
 from azext_iotjobs.fleet_job.store.contract import FleetJobStore
@@ -17,6 +17,7 @@ from azext_iotjobs.model.fleet_job import (
     check_id,
     id_with,
 )
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.model.text import Field, Text, command

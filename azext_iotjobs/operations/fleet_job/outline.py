@@ -4,7 +4,6 @@ A preview (planning.py) finds every device; this asks for their number and the f
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
 from azext_iotjobs.clients.hub import HubClient
@@ -12,6 +11,7 @@ from azext_iotjobs.fleet_job.plan import sample_size
 from azext_iotjobs.fleet_job.store.contract import FleetJobStore, ResultFilter
 from azext_iotjobs.model.errors import BadRequest
 from azext_iotjobs.model.fleet_job import Definition, Targets
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.selection import CONDITION, Selection
 from azext_iotjobs.model.tier import TierFacts
 from azext_iotjobs.operations.fleet_job.gate_checks import count_of_query_gate

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from azext_iotjobs.clients.hub import HubClient
@@ -15,6 +15,7 @@ from azext_iotjobs.model.exclusions import idle_exclusions
 from azext_iotjobs.model.fleet_job import Definition, DevicesOfRun, FleetJob, Targets
 from azext_iotjobs.model.gates import Gates
 from azext_iotjobs.model.host_names import canonical_authority
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.run import Narrowed, Run
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.text import Field, Text, command, counted

@@ -4,7 +4,7 @@ Starting, resuming and cancelling a run all end in `_execute_leased`: there is n
 in flight is known from stored rows, and from the driver alone.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 
 from azext_iotjobs.fleet_job.awaited import MAX_AWAITED
@@ -32,6 +32,7 @@ from azext_iotjobs.fleet_job.store.leased_contract import LeasedRun, RunSnapshot
 from azext_iotjobs.model.clock import Clock, SteadyClock, StopFlag
 from azext_iotjobs.model.errors import LeaseHeld
 from azext_iotjobs.model.fleet_job import Definition, Delivery
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.run import RequestKind, Run, StopRequest, next_state
 from azext_iotjobs.model.run_events import (
     BatchBegan,

@@ -6,7 +6,7 @@ written into the target, and only then is that committed; where it is not, the s
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from azext_iotjobs.fleet_job.store.sql.copying import RowCopier
 from azext_iotjobs.fleet_job.store.sql.store import SqlStore
 from azext_iotjobs.model.errors import ConflictingChoice, IotJobsError, RunUnfinished, StateUnusable, WrongState
 from azext_iotjobs.model.fleet_job import FleetJob
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.occurrence import Occurrence, StoredSchedule
 from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.text import Argument, Command, Fact, Field, Part, Text, command, parts_of

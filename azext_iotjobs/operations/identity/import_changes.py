@@ -6,7 +6,6 @@ A device never gets other keys or thumbprints unless that was asked for: a devic
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from azext_iotjobs.clients.bulk import BulkClient
 from azext_iotjobs.clients.hub import HubClient
@@ -17,6 +16,7 @@ from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.device_import import ImportRow, RowFault, RowResult, RowStatus
 from azext_iotjobs.model.errors import NotFound
 from azext_iotjobs.model.identity import Identity, NewIdentity, SignIn
+from azext_iotjobs.model.late_dataclass import dataclass
 
 REMOVED = RowFault(code="DeviceNotFound", text="It was removed while it was imported.")
 OTHER_SIGN_IN = RowFault(

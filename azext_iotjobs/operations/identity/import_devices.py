@@ -10,7 +10,7 @@ was lost. Keys are made here, not by the hub, for that reason too; no token hold
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import islice
 
 from azext_iotjobs.clients.bulk import BulkClient
@@ -21,6 +21,7 @@ from azext_iotjobs.model.clock import Clock, StopFlag
 from azext_iotjobs.model.device_import import Existing, ImportRow, RowFault, RowResult, RowStatus
 from azext_iotjobs.model.errors import AnswerTooLate, BadValue, HubFault, LinkLost, NotFound, StateError, Throttled
 from azext_iotjobs.model.identity import SignIn
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.operations.identity.import_changes import DeviceUpdates, fingerprint, fingerprint_of
 from azext_iotjobs.operations.identity.renew_keys import new_key
 

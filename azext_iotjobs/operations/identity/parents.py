@@ -1,13 +1,13 @@
 """Parents and children: edge devices, and the devices that connect to the hub through them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.identity_codec import render_with_parent
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, NotFound
 from azext_iotjobs.model.identity import Identity
 from azext_iotjobs.model.ids import DEVICE, can_be
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.query import quoted
 from azext_iotjobs.model.text import Field, Text, command
 

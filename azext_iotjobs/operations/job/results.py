@@ -3,13 +3,14 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.result_codec import parse_result
 from azext_iotjobs.model.grouping import outcome_of
 from azext_iotjobs.model.ids import Address
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.outcome import SuccessStatus
 from azext_iotjobs.model.query import in_list, in_lists, quoted, rows_of_job
 from azext_iotjobs.model.rerun import Chosen

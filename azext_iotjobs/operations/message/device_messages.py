@@ -1,11 +1,11 @@
 """Messages between devices and services: receive as a device, follow what devices send to a local hub."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from azext_iotjobs.clients.device import DeviceClient
 from azext_iotjobs.clients.local_hub import LocalHubClient
 from azext_iotjobs.model.clock import Clock
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.message import HubEvent, ReceivedMessage, Settlement
 
 LONGEST_WAIT_S = 20  # of one request for events; Ctrl-C works during it

@@ -5,11 +5,12 @@ are left for it.
 """
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.device_topics import reason_against
 from azext_iotjobs.model.errors import AnswerTooLate, BadValue, IotJobsError, LinkLost
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.message import DeviceMessage
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.model.text import Text, command

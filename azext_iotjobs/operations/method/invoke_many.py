@@ -7,7 +7,6 @@ model/call_pacing.py when the next one may begin.
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
 from azext_iotjobs.clients.hub import HubClient
@@ -18,6 +17,7 @@ from azext_iotjobs.model.calling import Answer, Call, result_of
 from azext_iotjobs.model.clock import Clock, StopFlag
 from azext_iotjobs.model.errors import BadValue, IotJobsError
 from azext_iotjobs.model.ids import Address
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.outcome import SuccessStatus
 from azext_iotjobs.model.result import DeviceResult

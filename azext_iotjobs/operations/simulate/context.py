@@ -3,11 +3,11 @@
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import LinkError
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.simulator.events import Activity, Moment
 from azext_iotjobs.simulator.rng import Rng

@@ -9,11 +9,11 @@ back is not hit by all devices at once.
 import heapq
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from azext_iotjobs.model.clock import Clock, StopFlag
 from azext_iotjobs.model.device_topics import not_in_topics, reason_against
 from azext_iotjobs.model.errors import BadValue, IotJobsError
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.target import HubTarget
 from azext_iotjobs.operations.simulate.context import ConnectQueue, Observer, SimulationContext
 from azext_iotjobs.operations.simulate.device import Device

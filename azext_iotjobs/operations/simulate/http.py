@@ -5,11 +5,11 @@ One loop on one thread; a stop is noticed between two requests.
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from azext_iotjobs.clients.device import DeviceClient
 from azext_iotjobs.model.clock import Clock, StopFlag
 from azext_iotjobs.model.errors import Conflict
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.message import DeviceMessage, ReceivedMessage, Settlement
 from azext_iotjobs.simulator import telemetry
 from azext_iotjobs.simulator.telemetry import TelemetryPlan

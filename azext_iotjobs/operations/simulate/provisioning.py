@@ -6,7 +6,7 @@ this run only if its tags name the run.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import Any, Protocol
 
@@ -25,6 +25,7 @@ from azext_iotjobs.model.bulk import (
 from azext_iotjobs.model.clock import Clock, StopFlag
 from azext_iotjobs.model.created_devices import CreatedDevices
 from azext_iotjobs.model.errors import BadRequest
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.simulated_devices import DeviceFacts, Shard, check_at_most, shown_ids
 

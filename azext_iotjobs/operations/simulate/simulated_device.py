@@ -1,9 +1,10 @@
 """One device of a simulation, as the caller describes it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.simulator.behaviour import Behaviour
 from azext_iotjobs.simulator.telemetry import TelemetryPlan
 from azext_iotjobs.transport.device_login import DeviceCredential

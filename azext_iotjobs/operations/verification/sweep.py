@@ -9,13 +9,13 @@ only looked at when a count over the whole hub has changed, when they are new, o
 """
 
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from azext_iotjobs.clients.paging import Page
 from azext_iotjobs.clients.verification_codec import SeenTwin, parse_count, parse_seen_twin
 from azext_iotjobs.model.condition_paths import Path, named_paths
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.query import chunks, in_list, quoted
 from azext_iotjobs.model.verification import (
     TwinCondition,

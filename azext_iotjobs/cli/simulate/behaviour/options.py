@@ -7,7 +7,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from secrets import token_hex
 from typing import Any
 
@@ -15,6 +15,7 @@ from azext_iotjobs.cli.input.durations import FORMS, parse_duration
 from azext_iotjobs.cli.input.json_option import Given, json_object_or_file, json_or_file
 from azext_iotjobs.cli.input.scalars import shown, whole_number
 from azext_iotjobs.model.errors import BadValue
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.simulator.behaviour import ANY, METHOD_NAMES, REST, Behaviour, Group, MethodRule, SimulationBehaviour
 from azext_iotjobs.simulator.events import DeviceInfo
 from azext_iotjobs.simulator.template import BadTemplate, Template, compiled, constant

@@ -5,8 +5,6 @@ moved for STILL_S, and again QUERY_AGAIN_S later at the soonest. It is informati
 leaves the run as it is.
 """
 
-from dataclasses import dataclass
-
 from azext_iotjobs.clients.heartbeat_caller import HeartbeatCaller
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.clients.result_codec import parse_result
@@ -14,6 +12,7 @@ from azext_iotjobs.fleet_job.awaited import MAX_AWAITED
 from azext_iotjobs.fleet_job.hub_job import HubJob
 from azext_iotjobs.model.errors import HubAnswer, LinkError
 from azext_iotjobs.model.ids import name_of
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_status
 from azext_iotjobs.model.query import quoted, rows_of_job
 from azext_iotjobs.model.result import ENDED
@@ -22,7 +21,7 @@ STILL_S = 10.0
 QUERY_AGAIN_S = 60.0
 
 
-@dataclass
+@dataclass()
 class _Known:
     moved_at: float  # monotonic
     queried_at: float | None = None

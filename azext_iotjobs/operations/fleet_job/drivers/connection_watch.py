@@ -6,7 +6,6 @@ looked is still operated.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +16,7 @@ from azext_iotjobs.clients.response import json_object
 from azext_iotjobs.fleet_job.store.leased_contract import WaitingRecords
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import IotJobsError
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.query import chunks, in_list, quoted
 from azext_iotjobs.model.query_pace import QueryPace
 from azext_iotjobs.model.verification import TwinCondition

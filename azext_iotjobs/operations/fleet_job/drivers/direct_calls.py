@@ -6,7 +6,7 @@ transaction after the other for TURN_S: what the engine reads before it decides 
 """
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from azext_iotjobs.clients.heartbeat_caller import OUTAGE_PAUSES_S
@@ -26,6 +26,7 @@ from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.errors import HubFault, IotJobsError, NotFound
 from azext_iotjobs.model.fleet_job import Action, Definition
 from azext_iotjobs.model.ids import Address
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.run import Batch, Run
 from azext_iotjobs.model.run_events import Notice
 from azext_iotjobs.model.run_state import DeviceState
@@ -42,7 +43,7 @@ class _EndedCall:
     call: Call
 
 
-@dataclass
+@dataclass()
 class _Outcome:
     """What is recorded of calls that have ended."""
 

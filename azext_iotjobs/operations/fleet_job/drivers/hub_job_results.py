@@ -1,7 +1,7 @@
 """What an ended hub job did, by the hub's rows -> how the attempts on its devices ended."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from azext_iotjobs.clients.heartbeat_caller import HeartbeatCaller
@@ -15,6 +15,7 @@ from azext_iotjobs.model.attempt import Attempt, AttemptResult
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.fleet_job import Definition
 from azext_iotjobs.model.job import Job, JobStatus
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.query import quoted, rows_of_job
 from azext_iotjobs.model.result import ENDED, DeviceResult
 

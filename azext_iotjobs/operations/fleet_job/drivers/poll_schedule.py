@@ -1,11 +1,11 @@
 """When a hub job is polled again: ever more rarely, as many end within seconds and some take an hour. Pure."""
 
-from dataclasses import dataclass
+from azext_iotjobs.model.late_dataclass import dataclass
 
 FIRST_PAUSE_S, PAUSE_GROWTH, LONGEST_PAUSE_S = 0.5, 1.5, 5.0  # between two polls
 
 
-@dataclass
+@dataclass()
 class PollSchedule:
     """When something is polled next, in monotonic seconds, and since when it is not what it should be."""
 

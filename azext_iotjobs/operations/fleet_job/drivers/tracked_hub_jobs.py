@@ -1,7 +1,7 @@
 """The hub jobs of a run that are not closed: their rows, and what this process knows of them besides."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from azext_iotjobs.fleet_job.driver import OnEvent
@@ -11,12 +11,13 @@ from azext_iotjobs.fleet_job.plan import PlannedHubJob
 from azext_iotjobs.fleet_job.store.leased_contract import LeasedRun
 from azext_iotjobs.model.clock import Clock
 from azext_iotjobs.model.job import JobTally
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.run_events import HubJobMoved, Notice
 from azext_iotjobs.operations.fleet_job.drivers.hub_job_results import Closing
 from azext_iotjobs.operations.fleet_job.drivers.poll_schedule import FIRST_PAUSE_S, PollSchedule
 
 
-@dataclass
+@dataclass()
 class TrackedHubJob:
     """A hub job that is not closed."""
 

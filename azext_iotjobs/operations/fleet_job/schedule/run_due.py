@@ -7,7 +7,7 @@ claim that the next one takes up.
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import Enum
 
@@ -19,6 +19,7 @@ from azext_iotjobs.fleet_job.store.schedule_contract import Claim
 from azext_iotjobs.model.clock import Clock, StopFlag
 from azext_iotjobs.model.errors import HubAnswer, IotJobsError, LeaseHeld, LeaseLost, LinkError, UserError, WrongState
 from azext_iotjobs.model.fleet_job import FleetJob
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.occurrence import Decided, OccurrenceState, StoredSchedule
 from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.tier import TierFacts

@@ -1,13 +1,14 @@
 """Saved schedules: set and remove. What was due by the one before and had not started is recorded as missed."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from azext_iotjobs.fleet_job.calendar import check_rule, occurrences, zone_of
 from azext_iotjobs.fleet_job.due import View, delayed, due_now, next_occurrences
 from azext_iotjobs.fleet_job.store.contract import FleetJobStore
 from azext_iotjobs.model.errors import BadValue, NotFound
+from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.occurrence import Decided, Occurrence, OccurrenceState, StoredSchedule
 from azext_iotjobs.model.schedule import Schedule
 from azext_iotjobs.model.text import Text, command
