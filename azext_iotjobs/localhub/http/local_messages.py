@@ -7,10 +7,10 @@ import base64
 import binascii
 import uuid
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from azext_iotjobs.localhub.clock import HubClock
+from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
 from azext_iotjobs.localhub.engine.event_log import EventLog
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
@@ -19,9 +19,10 @@ from azext_iotjobs.localhub.http.own_request import MAX_NUMBER, MAX_WAIT_S, Answ
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse, instant
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.c2d_message import MAX_ID_CHARACTERS, Ack, NewMessage, expiry
-from azext_iotjobs.localhub.rules.own_document import Member
+from azext_iotjobs.localhub.rules.own_document import Member, shown
 
 MAX_EVENTS = 100
+BASE64_EXAMPLE, INSTANT_EXAMPLE = "eyJ2YWx2ZSI6MX0=", "2026-12-01T12:00:00Z"
 
 TEXTS = Member(kind=str)
 EVENT = Member(
@@ -50,13 +51,17 @@ EVENTS = OwnForm(
     },
 )
 MESSAGE = {
-    "body": Member(kind=str, default="", text_format="byte"),
-    "messageId": Member(kind=str, least=1, most=MAX_ID_CHARACTERS, what="the hub makes one where it is absent"),
-    "correlationId": Member(kind=str),
-    "userId": Member(kind=str),
-    "contentType": Member(kind=str, what="such as application/json"),
-    "contentEncoding": Member(kind=str, what="such as utf-8"),
-    "properties": Member(kind=dict, each=TEXTS, what="of the application"),
+    "body": Member(kind=str, default="", text_format="byte", example=BASE64_EXAMPLE),
+    "messageId": Member(
+        kind=str, least=1, most=MAX_ID_CHARACTERS, what="the hub makes one where it is absent", example="m-1"
+    ),
+    "correlationId": Member(kind=str, example="c-1"),
+    "userId": Member(kind=str, example="operator-1"),
+    "contentType": Member(kind=str, what="such as application/json", example="application/json"),
+    "contentEncoding": Member(kind=str, what="such as utf-8", example="utf-8"),
+    "properties": Member(
+        kind=dict, each=Member(kind=str, example="north"), what="of the application", example={"site": "north"}
+    ),
     "ack": Member(
         kind=str,
         one_of=tuple(each.value for each in Ack),
@@ -64,11 +69,15 @@ MESSAGE = {
         what="which feedback the hub sends on what becomes of it",
     ),
     "expiryTimeUtc": Member(
-        kind=str, text_format="date-time", what="within the next two days; in one hour where it is absent"
+        kind=str,
+        text_format="date-time",
+        what="within the next two days; in one hour where it is absent",
+        example=INSTANT_EXAMPLE,
     ),
 }
 SEND = OwnForm(
     body=MESSAGE,
+    example={"body": BASE64_EXAMPLE, "properties": {"site": "north"}},
     answers={
         201: Answer(
             what="The message is in the device's queue.",
@@ -128,15 +137,20 @@ class LocalMessageRoutes:
 
 
 def _expiry(text: str | None, now: datetime) -> datetime:
-    given = None if text is None else instant(text, "expiryTimeUtc")
     try:
-        return expiry(given, now)
+        return expiry(None if text is None else instant(text, "The text"), now)
     except HubError as err:
-        raise HubError(ARGUMENT_INVALID, f"expiryTimeUtc: {err.text}") from err
+        example = render(now + timedelta(hours=1))
+        raise HubError(
+            ARGUMENT_INVALID,
+            f'expiryTimeUtc: {shown(text)} is not allowed. {err.text} By the hub\'s clock, "{example}" is in an hour.',
+        ) from err
 
 
 def _bytes(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (ValueError, binascii.Error):
-        raise HubError(ARGUMENT_INVALID, "body: It must be base64.") from None
+        raise HubError(
+            ARGUMENT_INVALID, f'body: {shown(text)} is not allowed. It is base64, such as "{BASE64_EXAMPLE}".'
+        ) from None

@@ -117,7 +117,7 @@ def test_what_is_there_stays_as_it_is(other: LocalHub) -> None:
     [
         ({"deviceId": "a b"}, "devices[1]: 'a b' is not a device id"),
         ({"deviceId": "b", "tags": {"x.y": 1}}, "devices[1]: A key in tags"),
-        ({"deviceId": "b", "tags": []}, "devices[1].tags: It has to have members"),
+        ({"deviceId": "b", "tags": []}, "devices[1].tags: It has to be an object, such as "),
         ({"deviceId": "b", "status": "off"}, "devices[1]: status must be enabled or disabled."),
         ({"deviceId": "b", "properties": {"reported": {"x": "y" * 5000}}}, "devices[1]: "),
         (
@@ -162,7 +162,7 @@ def test_keys_is_true_or_false(other: LocalHub) -> None:
     [
         (None, "none.yaml cannot be read: No such file"),
         ("devices: [", ": this is not YAML: "),
-        ("devices:\n  - deviceId: 5", "devices[0].deviceId: It has to be a text, and is a number"),
+        ("devices:\n  - deviceId: 5", "devices[0].deviceId: It has to be a text, such as "),
         ("devices:\n  - deviceId: a\n    tags: {a.b: 1}", "devices[0]: A key in tags"),
     ],
 )
