@@ -228,6 +228,7 @@ async def _serve_clients(
     await _start(amqp.new_connection, sockets.amqp_plain, None, at_end)
     at_end.push_async_callback(_close_connections, hub.links, amqp)
     at_end.callback(hub.links.observations.close)
+    at_end.callback(parts.event_log.shown.waits.close)
 
 
 def _run_in_background(at_end: contextlib.AsyncExitStack, *work: Coroutine[Any, Any, None]) -> None:

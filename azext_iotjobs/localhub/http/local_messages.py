@@ -13,15 +13,16 @@ from typing import Any
 from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
 from azext_iotjobs.localhub.engine.event_log import EventLog
+from azext_iotjobs.localhub.engine.shown_events import RESPONSE_BYTES, SHOWN_EVENTS
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
 from azext_iotjobs.localhub.http.documents import event_document
-from azext_iotjobs.localhub.http.own_request import MAX_NUMBER, MAX_WAIT_S, Answer, OwnForm
+from azext_iotjobs.localhub.http.log_pages import log_form, respond
+from azext_iotjobs.localhub.http.own_request import Answer, OwnForm
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse, instant
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.c2d_message import MAX_ID_CHARACTERS, Ack, NewMessage, expiry
 from azext_iotjobs.localhub.rules.own_document import Member, shown
 
-MAX_EVENTS = 100
 BASE64_EXAMPLE, INSTANT_EXAMPLE = "eyJ2YWx2ZSI6MX0=", "2026-12-01T12:00:00Z"
 
 TEXTS = Member(kind=str)
@@ -38,17 +39,11 @@ EVENT = Member(
         "body": Member(kind=str, is_required=True, text_format="byte"),
     },
 )
-EVENTS = OwnForm(
-    query={
-        "after": Member(kind=int, least=0, most=MAX_NUMBER, default=0, what="events after this number"),
-        "wait": Member(kind=int, least=0, most=MAX_WAIT_S, default=0, what="seconds to wait for the first event"),
-    },
-    answers={
-        200: Answer(
-            what=f"The events, the oldest first, {MAX_EVENTS} at most; none when `wait` has passed.",
-            document=Member(kind=list, each=EVENT),
-        )
-    },
+EVENTS = log_form(
+    "events",
+    "The events, the oldest first",
+    EVENT,
+    f"The newest {SHOWN_EVENTS:,} are here, and at most {RESPONSE_BYTES // 1024**2} MB of them at once.",
 )
 MESSAGE = {
     "body": Member(kind=str, default="", text_format="byte", example=BASE64_EXAMPLE),
@@ -105,13 +100,8 @@ class LocalMessageRoutes:
         self._clock = clock
 
     async def events(self, request: HubRequest) -> HubResponse:
-        """GET /_local/events?after=&wait=: what devices sent; waits up to `wait` seconds for the first."""
-        after, wait_s = request.parameters["after"], request.parameters["wait"]
-        found = self._events.after(after, MAX_EVENTS)
-        if not found and wait_s:
-            await self._events.next(wait_s)
-            found = self._events.after(after, MAX_EVENTS)
-        return HubResponse(document=[event_document(event) for event in found])
+        """GET /_local/events: what devices sent."""
+        return await respond(request, "events", self._events.shown, event_document)
 
     async def send(self, request: HubRequest) -> HubResponse:
         """POST /_local/devices/{id}/messages: queue a message for a device."""

@@ -147,7 +147,7 @@ def test_a_fault_for_a_time_is_over_and_a_reset_sets_the_clock_back_for_new_even
     hub.reset()
     hub.create_device("pump-1")
     hub.request("POST", "/devices/pump-1/messages/events", {"t": 2})
-    (event,) = hub.request("GET", "/_local/events")
+    (event,) = hub.request("GET", "/_local/events")["events"]
     assert parse(event["enqueuedTime"]) <= hub.now()
 
 
