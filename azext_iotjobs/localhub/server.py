@@ -34,7 +34,7 @@ from azext_iotjobs.localhub.http.blobs import BlobEndpoint
 from azext_iotjobs.localhub.http.connection_limits import make_runner
 from azext_iotjobs.localhub.http.listener import make_application
 from azext_iotjobs.localhub.http.websocket import WebSocketEndpoint
-from azext_iotjobs.localhub.mqtt.connection import Connection
+from azext_iotjobs.localhub.mqtt.listener import MqttListener
 from azext_iotjobs.localhub.process.config import BadConfig, LocalHubConfig
 from azext_iotjobs.localhub.process.folder import claim_folder
 from azext_iotjobs.localhub.process.listeners import abort_rest, device_limits, limit_tls_buffers, start
@@ -205,12 +205,10 @@ async def _serve_clients(
     amqp = AmqpListener(parts, authenticator)
     hub.snapshots.close_more = partial(amqp.close_connections, "The hub is brought back to a snapshot.")
 
-    def new_connection() -> Connection:
-        return Connection(hub.devices, hub.links, clock, loop)
-
+    mqtt = MqttListener(hub.devices, hub.links, clock, loop)
     limit_tls_buffers()
     endpoints = (
-        WebSocketEndpoint(new_connection, amqp.new_connection, hub.links.faults),
+        WebSocketEndpoint(mqtt.new_connection, amqp.new_connection, hub.links.faults),
         BlobEndpoint(storage, clock, hub.links.faults),
     )
     application = make_application(hub.handlers, authenticator, clock, endpoints, hub.quotas, hub.links)
@@ -222,10 +220,10 @@ async def _serve_clients(
     assert runner.server is not None  # since it is set up
     limits = device_limits()
     servers += await start(runner.server, sockets.https, tls, at_end, {})
-    servers += await start(new_connection, sockets.mqtt, tls, at_end, limits)
+    servers += await start(mqtt.new_connection, sockets.mqtt, tls, at_end, limits)
     servers += await start(amqp.new_connection, sockets.amqp, tls, at_end, limits)
     servers += await start(amqp.new_connection, sockets.amqp_plain, None, at_end, {})
-    at_end.push_async_callback(_close_connections, hub.links, amqp)
+    at_end.push_async_callback(_close_connections, hub.links, mqtt, amqp)
     at_end.callback(hub.links.observations.close)
     at_end.callback(parts.event_log.shown.waits.close)
 
@@ -262,8 +260,9 @@ def _credentials(keys: Keys, container_uri: str) -> Credentials:
     )
 
 
-async def _close_connections(links: Links, amqp: AmqpListener) -> None:
+async def _close_connections(links: Links, mqtt: MqttListener, amqp: AmqpListener) -> None:
     links.drop_all()
+    mqtt.close_connections()
     amqp.close_connections()
     await asyncio.sleep(0.05)  # let what was written go out
 
