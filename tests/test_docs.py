@@ -97,7 +97,7 @@ def test_what_is_said_of_the_local_hubs_own_rest_is_what_its_routes_take() -> No
     assert schema.PATH.read_text(encoding="utf-8") == schema.text(), "run: make docs"
     page = contents.page(made.page(schema.document()))
     assert made.PATH.read_text(encoding="utf-8") == page, "run: make docs"
-    assert "| `wait` | integer, 0 to 30; `0` where absent | seconds to wait for the first event |" in page
+    assert "| `wait` | number, 0 to 30; `0` where absent | seconds to wait for the first entry |" in page
 
 
 def test_the_references_of_python_are_made_of_its_signatures_and_each_parameter_is_described() -> None:

@@ -6,7 +6,7 @@ from azext_iotjobs.clients import message_codec
 from azext_iotjobs.clients.request_parts import identity_path, path_part
 from azext_iotjobs.clients.response import content, document
 from azext_iotjobs.model.ids import CERTIFICATE, FAULT
-from azext_iotjobs.model.message import HubEvent, NewC2dMessage
+from azext_iotjobs.model.message import HubEvents, NewC2dMessage
 from azext_iotjobs.transport.http import Request, Transport
 
 SEED_TIMEOUT_S = 1800.0  # a million devices, on a slow machine
@@ -81,11 +81,14 @@ class LocalHubClient:
         body = message_codec.render_c2d_message(message)
         return document(self._transport.send(Request(method="POST", path=path, body=body, has_body=True)))
 
-    def events(self, *, after: int, wait_s: int) -> list[HubEvent]:
-        """What devices sent after event number `after`, oldest first; waits up to `wait_s` for the first."""
-        query = {"after": str(after), "wait": str(wait_s)}
+    def events(self, device_id: str | None, *, after: int, wait_s: int) -> HubEvents:
+        """What devices sent after event number `after`, oldest first; waits up to `wait_s` for the first.
+
+        device_id: of which device, and its modules; None: of all.
+        """
+        query = {"after": str(after), "wait": str(wait_s), **({} if device_id is None else {"device": device_id})}
         get = Request(method="GET", path="/_local/events", query=query, may_repeat=True)
-        return [message_codec.parse_event(each) for each in document(self._transport.send(get)) or []]
+        return message_codec.parse_events(document(self._transport.send(get)))
 
     def faults(self) -> Any:
         """What is to go wrong, and how often it has."""

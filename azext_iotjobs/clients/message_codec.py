@@ -5,7 +5,7 @@ from typing import Any
 
 from azext_iotjobs.clients.response import json_object
 from azext_iotjobs.model.clock import render_instant
-from azext_iotjobs.model.message import HubEvent, NewC2dMessage
+from azext_iotjobs.model.message import HubEvent, HubEvents, NewC2dMessage
 
 
 def render_c2d_message(message: NewC2dMessage) -> dict[str, Any]:
@@ -24,8 +24,13 @@ def render_c2d_message(message: NewC2dMessage) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value is not None}
 
 
-def parse_event(document: Any) -> HubEvent:
-    """A message from a device, as a local hub shows it."""
+def parse_events(document: Any) -> HubEvents:
+    """Messages from devices, as a local hub gives them."""
+    body = json_object(document)
+    return HubEvents([_parse_event(each) for each in body["events"]], int(body["nextAfter"]))
+
+
+def _parse_event(document: Any) -> HubEvent:
     body = json_object(document)
     return HubEvent(
         number=int(body["number"]),

@@ -4,16 +4,10 @@ import asyncio
 import contextlib
 import logging
 import os
-import socket
-import ssl
-import sys
-from asyncio import sslproto
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from functools import partial
 from typing import Any
-
-from aiohttp import web
 
 from azext_iotjobs.localhub.amqp.listener import AmqpListener
 from azext_iotjobs.localhub.amqp.nodes.base import EventHubEndpoint, HubParts
@@ -40,12 +34,13 @@ from azext_iotjobs.localhub.http.blobs import BlobEndpoint
 from azext_iotjobs.localhub.http.connection_limits import make_runner
 from azext_iotjobs.localhub.http.listener import make_application
 from azext_iotjobs.localhub.http.websocket import WebSocketEndpoint
-from azext_iotjobs.localhub.mqtt.connection import Connection
+from azext_iotjobs.localhub.mqtt.listener import MqttListener
 from azext_iotjobs.localhub.process.config import BadConfig, LocalHubConfig
 from azext_iotjobs.localhub.process.folder import claim_folder
+from azext_iotjobs.localhub.process.listeners import abort_rest, device_limits, limit_tls_buffers, start
 from azext_iotjobs.localhub.process.outages import Outages
 from azext_iotjobs.localhub.process.ready_file import remove_old_ready_file, write_ready_file
-from azext_iotjobs.localhub.process.sockets import ACCEPTED_AT_ONCE, BACKLOG, HubSockets, Ports, listen_for_all
+from azext_iotjobs.localhub.process.sockets import HubSockets, Ports, listen_for_all
 from azext_iotjobs.localhub.process.state_file import (
     SERVICE,
     Credentials,
@@ -64,10 +59,7 @@ from azext_iotjobs.localhub.tls.context import HubContext
 
 logger = logging.getLogger(__name__)
 
-HANDSHAKE_LIMIT_S = 30.0
 URI_LIFE = timedelta(days=20 * 365)  # of the signature that is shown: longer than the clock may be moved
-TLS_READ_BYTES = 4 * 1024
-TLS_CLOSE_LIMIT_S = 1.0  # how long a device that no longer answers delays the hub's end
 
 
 async def serve(config: LocalHubConfig, on_ready: Callable[[Listening], None], stop: asyncio.Event) -> None:
@@ -213,21 +205,27 @@ async def _serve_clients(
     amqp = AmqpListener(parts, authenticator)
     hub.snapshots.close_more = partial(amqp.close_connections, "The hub is brought back to a snapshot.")
 
-    def new_connection() -> Connection:
-        return Connection(hub.devices, hub.links, clock, loop)
-
-    _limit_tls_buffers()
+    mqtt = MqttListener(hub.devices, hub.links, clock, loop)
+    limit_tls_buffers()
     endpoints = (
-        WebSocketEndpoint(new_connection, amqp.new_connection, hub.links.faults),
+        WebSocketEndpoint(mqtt.new_connection, amqp.new_connection, hub.links.faults),
         BlobEndpoint(storage, clock, hub.links.faults),
     )
     application = make_application(hub.handlers, authenticator, clock, endpoints, hub.quotas, hub.links)
-    await _start_https(application, sockets.https, tls, at_end)
-    await _start(new_connection, sockets.mqtt, tls, at_end)
-    await _start(amqp.new_connection, sockets.amqp, tls, at_end)
-    await _start(amqp.new_connection, sockets.amqp_plain, None, at_end)
-    at_end.push_async_callback(_close_connections, hub.links, amqp)
+    servers: list[asyncio.Server] = []
+    at_end.push_async_callback(abort_rest, servers)
+    runner = make_runner(application)
+    await runner.setup()
+    at_end.push_async_callback(runner.cleanup)
+    assert runner.server is not None  # since it is set up
+    limits = device_limits()
+    servers += await start(runner.server, sockets.https, tls, at_end, {})
+    servers += await start(mqtt.new_connection, sockets.mqtt, tls, at_end, limits)
+    servers += await start(amqp.new_connection, sockets.amqp, tls, at_end, limits)
+    servers += await start(amqp.new_connection, sockets.amqp_plain, None, at_end, {})
+    at_end.push_async_callback(_close_connections, hub.links, mqtt, amqp)
     at_end.callback(hub.links.observations.close)
+    at_end.callback(parts.event_log.shown.waits.close)
 
 
 def _run_in_background(at_end: contextlib.AsyncExitStack, *work: Coroutine[Any, Any, None]) -> None:
@@ -262,48 +260,9 @@ def _credentials(keys: Keys, container_uri: str) -> Credentials:
     )
 
 
-async def _start_https(
-    application: web.Application,
-    sockets: list[socket.socket],
-    tls: ssl.SSLContext,
-    at_end: contextlib.AsyncExitStack,
-) -> None:
-    runner = make_runner(application)
-    await runner.setup()
-    at_end.push_async_callback(runner.cleanup)
-    for sock in sockets:
-        await web.SockSite(runner, sock, ssl_context=tls, backlog=ACCEPTED_AT_ONCE).start()
-        sock.listen(BACKLOG)  # asyncio has set it to ACCEPTED_AT_ONCE
-
-
-def _limit_tls_buffers() -> None:
-    # asyncio reserves 256 KiB per TLS connection for reading. What devices send fits into 4 KiB; what is larger comes
-    # in several reads, and OpenSSL puts its records together.
-    if hasattr(sslproto.SSLProtocol, "max_size"):
-        sslproto.SSLProtocol.max_size = TLS_READ_BYTES
-
-
-async def _start(
-    new_connection: Callable[[], asyncio.Protocol],
-    sockets: list[socket.socket],
-    tls: ssl.SSLContext | None,
-    at_end: contextlib.AsyncExitStack,
-) -> None:
-    """Serve MQTT or AMQP. tls: None where clients connect without it."""
-    loop = asyncio.get_running_loop()
-    limits: Any = {}
-    if tls is not None:
-        limits["ssl_handshake_timeout"] = HANDSHAKE_LIMIT_S
-        if sys.version_info >= (3, 11):
-            limits["ssl_shutdown_timeout"] = TLS_CLOSE_LIMIT_S
-    for sock in sockets:
-        server = await loop.create_server(new_connection, sock=sock, ssl=tls, backlog=ACCEPTED_AT_ONCE, **limits)
-        sock.listen(BACKLOG)
-        at_end.callback(server.close)
-
-
-async def _close_connections(links: Links, amqp: AmqpListener) -> None:
+async def _close_connections(links: Links, mqtt: MqttListener, amqp: AmqpListener) -> None:
     links.drop_all()
+    mqtt.close_connections()
     amqp.close_connections()
     await asyncio.sleep(0.05)  # let what was written go out
 

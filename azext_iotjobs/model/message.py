@@ -1,10 +1,9 @@
 """Messages between devices and services."""
 
-from collections.abc import Mapping
-from dataclasses import field
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from azext_iotjobs.model.late_dataclass import dataclass
 
@@ -67,3 +66,10 @@ class HubEvent:
     device_id: str
     body: bytes = field(repr=False)
     document: Mapping[str, Any]  # all that the hub says of it, but for the body
+
+
+class HubEvents(NamedTuple):
+    """Some of the messages from devices."""
+
+    events: Sequence[HubEvent]  # the oldest first
+    next_after: int  # the number after which there may be more

@@ -53,8 +53,8 @@ ISO 8601 in UTC.
 
 The hub takes nothing silently. A parameter or a member that it does not know, one that is there twice, of another
 type or out of its range, and a body where there is none, are refused with 400, and nothing has changed. The error
-says where the mistake is, what was seen, and what may be there; it has the form of IoT Hub's own errors, and its code
-is in the header `iothub-errorcode` too:
+says where the mistake is, what was seen, and what may be there, of a body with an example that can be pasted; it has
+the form of IoT Hub's own errors, and its code is in the header `iothub-errorcode` too:
 
 """
 REFUSED = """

@@ -150,7 +150,7 @@ def test_without_open_files_left_those_who_are_in_are_served_and_the_log_stays_s
     target.let_go()
     assert hub.ok("GET", "/_local/state")["connectedDeviceCount"] == 0
     with target.tls("httpsPort") as waits:  # what delays the hub's end, so that asyncio tries again to take connections
-        waits.sendall(target.head("GET", f"/_local/events{VERSION}&wait=30"))
+        waits.sendall(target.head("PUT", f"/devices/pump-1{VERSION}", "Content-Length: 9"))  # the body never comes
         target.held += [target.tcp(port) for port in ("mqttPort", "httpsPort") * 50]
         wait_until("there are none left again", lambda: open_files(hub) == limit)
         assert hub.stop() == 0

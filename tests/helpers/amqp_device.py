@@ -27,6 +27,7 @@ from azext_iotjobs.localhub.amqp.wire.performatives import (
 )
 from azext_iotjobs.localhub.amqp.wire.types import Symbol
 from azext_iotjobs.localhub.auth.policies import OWNER
+from azext_iotjobs.localhub.engine.log_reading import Wanted
 from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.event import DeviceMessage
@@ -50,7 +51,7 @@ class DeviceHub(HubInMemory):
 
     def sent(self) -> list[DeviceMessage]:
         """What devices have sent."""
-        return [each.message for each in self.event_log.after(0, 1000)]
+        return [each.message for _, each in self.event_log.shown.read(0, 1000, Wanted()).entries]
 
     def connection_state(self, address: Address) -> str:
         """Whether a device is connected, as its identity says."""

@@ -10,7 +10,7 @@ from tests.helpers.waiting import wait_until
 def events_of(hub: LocalHub, device: str) -> list[dict[str, Any]]:
     """What a device sent, oldest first; bodies are decoded."""
     number, found = 0, []
-    while page := hub.request("GET", f"/_local/events?after={number}"):
+    while page := hub.request("GET", f"/_local/events?after={number}")["events"]:
         assert page[0]["number"] > number, "a page that was there already"
         found += [{**each, "body": base64.b64decode(each["body"]).decode()} for each in page]
         number = page[-1]["number"]

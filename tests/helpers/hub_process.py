@@ -63,9 +63,11 @@ class HubProcess(AnyHub):
     def events(self) -> list[dict[str, Any]]:
         """All that devices sent and the hub still keeps, page by page, oldest first."""
         found: list[dict[str, Any]] = []
-        while page := self.ok("GET", f"/_local/events?after={(last := found[-1]['number'] if found else 0)}"):
+        last = 0
+        while page := self.ok("GET", f"/_local/events?after={last}")["events"]:
             assert page[0]["number"] > last, "a page that was there already"
             found += page
+            last = page[-1]["number"]
         return found
 
     def events_of(self, device: str) -> list[dict[str, Any]]:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from azext_iotjobs.localhub.engine.observation_log import ObservationLog
+from azext_iotjobs.localhub.engine.log_reading import ReadableLog
 
 
-def waiting_count(log: ObservationLog[Any]) -> int:
+def waiting_count(log: ReadableLog[Any]) -> int:
     """How many readers wait."""
-    return sum(map(len, log._waiting.values()))
+    return len(log.waits)

@@ -250,7 +250,7 @@ async def listening(loop: MovedLoop, door: Door = "TCP") -> AsyncIterator[Hub]:
     backend.token_ends = clock.now() + timedelta(days=365)
 
     def new_connection() -> Connection:
-        return Connection(backend, links, clock, loop)
+        return Connection(backend, links, clock, loop, set())
 
     async with AsyncExitStack() as at_end:
         serving = new_connection if door == "TCP" else await _websocket_server(new_connection, at_end)

@@ -49,7 +49,7 @@ def signed_in(hub: HubProcess, device: str) -> AmqpSocket:
 def events_of(hub: HubProcess) -> list[dict[str, Any]]:
     """What devices sent, oldest first, as far as the hub shows it."""
     number, found = 0, []
-    while page := hub.ok("GET", f"/_local/events?after={number}"):
+    while page := hub.ok("GET", f"/_local/events?after={number}")["events"]:
         assert page[0]["number"] > number, "a page that was there already"
         found += page
         number = page[-1]["number"]

@@ -1,9 +1,12 @@
 """The hub as `iotjobs-local-hub` runs it: without az, without a data folder, ended by signals."""
 
+import contextlib
 import json
 import os
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +72,22 @@ def test_ctrl_c_before_it_is_ready_leaves_no_folder_and_no_traceback(tmp_path: P
     _, stderr = hub.communicate(timeout=60)
     assert (hub.returncode, stderr) == (0, "")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its signals are others")
+@pytest.mark.parametrize("port", ["httpsPort", "mqttPort", "amqpPort"])
+def test_it_ends_without_a_word_while_several_clients_do_nothing(tmp_path: Path, port: str) -> None:
+    hub = start(tmp_path, *FREE_PORTS)
+    assert hub.stdout is not None
+    ready = json.loads(hub.stdout.readline())
+    trust = ssl.create_default_context(cafile=ready["caCertificatePath"])
+    with contextlib.ExitStack() as held:
+        for _ in range(3):
+            plain, other = (socket.create_connection(("127.0.0.1", ready[port]), timeout=30) for _ in range(2))
+            held.enter_context(plain)  # in the middle of its handshake
+            held.enter_context(trust.wrap_socket(other, server_hostname="localhost"))
+        hub.send_signal(signal.SIGTERM)
+        assert hub.communicate(timeout=60) == ("", "") and hub.returncode == 0
 
 
 ENDED = """

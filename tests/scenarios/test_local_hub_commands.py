@@ -483,7 +483,7 @@ def test_faults_are_added_listed_shown_and_cleared(own: Az) -> None:
     assert own.json("iot local-hub fault list") == [skewed]
     refused = own.run("iot local-hub fault add --kind latency")
     assert refused.code == 1
-    assert refused.stderr.startswith("ERROR: --delay: A fault of the kind latency needs it: a number, 0.001 to 3,600.")
+    assert refused.stderr.startswith("ERROR: --delay: A fault of the kind latency needs it: a number, 0.001 to 3,600")
     own.run("iot local-hub fault clear")
     assert "faults" not in own.json("iot local-hub show")
 

@@ -29,7 +29,7 @@ def events(hub: ScenarioHub, device: str) -> list[dict[str, Any]]:
             verify=hub.document["caCertificatePath"],
             proxies={"https": ""},
             timeout=30,
-        ).json()
+        ).json()["events"]
         if not page:
             return found
         found += [event for event in page if event["deviceId"] == device]

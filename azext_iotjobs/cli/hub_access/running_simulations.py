@@ -25,6 +25,7 @@ from azext_iotjobs.model.text import Text, command
 
 Document = dict[str, Any]
 ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
+KEPT_LOGS, KEPT_LOGS_S = 50, 24 * 3600.0  # of simulations that have ended, and for how long all of them
 MAX_LOG_BYTES = 32 * 1024  # of the end of a log
 END_LIMIT_S = 30.0
 POLL_S = 0.1
@@ -123,6 +124,31 @@ def log_end(simulation: str) -> str:
         return ""
     whole = content if size <= MAX_LOG_BYTES else content.partition(b"\n")[2]
     return whole.decode("utf-8", "replace")
+
+
+def remove_old_logs(now: datetime) -> None:
+    """Remove logs of simulations in the background that have ended: all but the newest, and those of the last day.
+
+    now: aware UTC.
+    """
+    paths = sorted(path for path in log_of("").parent.glob("*.log") if ID.fullmatch(path.stem))
+    for path in paths[:-KEPT_LOGS]:
+        with suppress(OSError):  # on Windows, one that a simulation has open is not removed
+            is_old = now.timestamp() - path.lstat().st_mtime > KEPT_LOGS_S
+            if is_old and not _is_locked(path) and not _is_locked(_lock_of(_folder() / path.name)):
+                path.unlink()
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether a process holds a file locked. Raises OSError for one that cannot be read."""
+    try:
+        file = os.open(path, os.O_RDWR | NO_FOLLOW | PLAIN)
+    except FileNotFoundError:
+        return False
+    try:
+        return not lock(file)
+    finally:
+        os.close(file)
 
 
 def _folder() -> Path:

@@ -7,13 +7,20 @@ LOCKED_BYTE = 1 << 30  # far behind the end: on Windows nobody else can read wha
 
 
 def lock(file: int) -> bool:
-    """Lock an open file; False: another process has locked it."""
+    """Lock an open file, whose position stays where it is; False: another process has locked it.
+
+    Elsewhere than on Windows, processes that inherit the open file hold the lock too.
+    """
     try:
         if sys.platform == "win32":
             import msvcrt
 
+            position = os.lseek(file, 0, os.SEEK_CUR)
             os.lseek(file, LOCKED_BYTE, os.SEEK_SET)
-            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+            try:
+                msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+            finally:
+                os.lseek(file, position, os.SEEK_SET)
         else:
             import fcntl
 

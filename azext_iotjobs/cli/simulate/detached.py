@@ -13,7 +13,8 @@ from typing import Any, BinaryIO
 from knack.log import get_logger
 
 from azext_iotjobs.cli.hub_access.running_hubs import RunningHub, local_login
-from azext_iotjobs.cli.hub_access.running_simulations import log_of, new_id
+from azext_iotjobs.cli.hub_access.running_simulations import log_of, new_id, remove_old_logs
+from azext_iotjobs.cli.output.file_lock import lock
 from azext_iotjobs.cli.output.file_writing import open_new
 from azext_iotjobs.cli.output.hints import suggestion
 from azext_iotjobs.cli.output.own_session import own_session
@@ -73,12 +74,14 @@ def detach(target: HubTarget, options: SimulateOptions, device_count: int, clock
     simulation = new_id(clock.now())
     log = log_of(simulation)
     _make_folder(log.parent)
+    remove_old_logs(clock.now())
     try:
         file = os.fdopen(open_new(log, 0o600), "wb")
     except OSError as err:
         raise BadValue(f"The simulation's log {log} cannot be written: {err.strerror}.") from err
     ready = log.with_suffix(".ready")
     with file, open(log, "rb") as output:
+        lock(file.fileno())  # for as long as a process has it open, so that nobody removes it
         process = _spawn(file, ready)
         _wait_until(ready, process, output, clock)
     logger.warning(

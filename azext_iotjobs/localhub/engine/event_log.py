@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from azext_iotjobs.localhub.clock import EPOCH, HubClock
+from azext_iotjobs.localhub.engine.shown_events import SHOWN_EVENTS, ShownEvents
 from azext_iotjobs.localhub.errors import StoreDamaged, StoreUnavailable
 from azext_iotjobs.localhub.process.background import run_by_clock
 from azext_iotjobs.localhub.process.outages import Outages
@@ -34,8 +35,6 @@ from azext_iotjobs.localhub.store.events import MIGRATIONS as EVENT_MIGRATIONS
 from azext_iotjobs.localhub.store.events import EventRows, Extent, write_events
 from azext_iotjobs.localhub.store.newest_events import KEPT_EVENTS, NewestEvents
 
-SHOWN_EVENTS = 1000  # the newest, which `after` gives
-RESPONSE_BYTES = 4 * 1024 * 1024  # of events that are read at once; at least one is returned
 MAX_FILE_BYTES = 512 * 1024 * 1024
 CHECK_INTERVAL_S = 1.0  # how late events are removed
 
@@ -91,15 +90,16 @@ class EventLog:
         self._rows = rows
         self._retention = retention
         self._newest = NewestEvents()
+        self.shown = ShownEvents(self._newest)
         self._extents = [Extent(0, 0)] * partition_count if rows is None else rows.extents()
         self._last_enqueued_at = [EPOCH] * len(self._extents)
         self._last_at = EPOCH  # of all partitions
         self._batches: list[_Batch] = []
         self._readers: list[dict[object, Wake]] = [{} for _ in self._extents]
         self._to_wake: set[int] = set()
-        self._added = asyncio.Event()
         if rows is not None:
             self._read_newest(rows, SHOWN_EVENTS)
+        self.shown.begin(self._count)
 
     @property
     def partition_count(self) -> int:
@@ -190,6 +190,7 @@ class EventLog:
         if self._rows is not None:
             self._rows.clear()
         self._newest.clear()
+        self.shown.cleared()
         self._extents = [Extent(extent.end, extent.end) for extent in self._extents]
         self._last_at = EPOCH  # with what it was, its order is gone: the clock may have been set back
 
@@ -217,32 +218,6 @@ class EventLog:
         firsts = map(self._newest.first_in, range(len(self._extents)))
         ends = [extent.end for extent in self._extents]
         self._extents = [Extent(end if first is None else first, end) for first, end in zip(firsts, ends, strict=True)]
-
-    def after(self, number: int, count: int) -> list[DeviceEvent]:
-        """At most `count` of the SHOWN_EVENTS newest events after event `number`, oldest first, and RESPONSE_BYTES."""
-        first = max(number, self._count - SHOWN_EVENTS) + 1
-        oldest = self._newest.oldest()
-        first = first if oldest is None else max(first, oldest.number)
-        found: list[DeviceEvent] = []
-        left_bytes = RESPONSE_BYTES
-        for each in range(first, first + count):
-            event = self._newest.numbered(each)
-            if event is None:
-                break
-            left_bytes -= event.size_bytes
-            if found and left_bytes < 0:
-                break
-            found.append(event)
-        return found
-
-    async def next(self, limit_s: float) -> None:
-        """Wait until another event comes, or for `limit_s`."""
-        self._added.clear()
-        timer = self._loop.call_later(limit_s, self._added.set)
-        try:
-            await self._added.wait()
-        finally:
-            timer.cancel()
 
     async def run(self, clock: HubClock, outages: Outages) -> None:
         """Remove events whose time is over, until cancelled."""
@@ -274,7 +249,7 @@ class EventLog:
         self._last_at = EPOCH
         self._newest.clear()
         self._read_newest(rows, count)
-        self._added.set()
+        self.shown.begin(self._count)
 
     def _read_newest(self, rows: EventRows, count: int) -> None:
         for event in rows.newest(count):
@@ -320,7 +295,7 @@ class EventLog:
                 if not self._to_wake:
                     self._loop.call_soon(self._wake)
                 self._to_wake.add(partition)
-        self._added.set()
+            self.shown.added(event)
 
     def _forget(self, event: DeviceEvent) -> None:
         """An event that was in memory only is gone: its partition begins after it."""

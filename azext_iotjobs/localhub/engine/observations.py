@@ -164,4 +164,4 @@ class Observations:
     def close(self) -> None:
         """The hub ends: nobody waits for what may come."""
         for log in (self.connections.log, self.calls.log, self.reported, self.requests):
-            log.close()
+            log.waits.close()

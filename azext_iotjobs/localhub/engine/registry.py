@@ -4,8 +4,9 @@ Everything is checked before the first write, so a refused request has changed n
 """
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from azext_iotjobs.localhub.auth.policies import new_key
@@ -28,6 +29,7 @@ from azext_iotjobs.localhub.rules.twin import TwinState, new_twin
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import DISABLED, ENABLED, Identities, Identity
 
+NO_TWINS: Mapping[str, TwinState] = MappingProxyType({})
 Check = Callable[[Identity], None]  # raises HubError when the stored record is not the expected one
 
 
@@ -67,13 +69,18 @@ class Registry:
             raise HubError(DEVICE_ALREADY_EXISTS, f"A device with ID {device_id!a} is already registered.")
         return self._create_devices([device_id], spec, twin or new_twin(self._now()))[0]
 
-    def create_devices(self, device_ids: Sequence[str], spec: IdentitySpec, twin: TwinState) -> None:
-        """Create devices that are alike, each with such a twin; all or none. Raises HubError."""
+    def create_devices(
+        self, device_ids: Sequence[str], spec: IdentitySpec, twin: TwinState, system_twins: Mapping[str, TwinState]
+    ) -> None:
+        """Create devices that are alike, each with such a twin; all or none. Raises HubError.
+
+        system_twins: of edge devices, the twins of the system's modules that are not to be empty, by their ids.
+        """
         for device_id in device_ids:
             rules.check_device_id(device_id)
         for device_id in self._identities.registered(device_ids):
             raise HubError(DEVICE_ALREADY_EXISTS, f"A device with ID {device_id!a} is already registered.")
-        self._create_devices(device_ids, spec, twin)
+        self._create_devices(device_ids, spec, twin, system_twins)
 
     def update_device(self, device_id: str, spec: IdentitySpec, check: Check) -> Identity:
         """Replace a device's record. Raises HubError."""
@@ -154,7 +161,13 @@ class Registry:
             )
         )
 
-    def _create_devices(self, device_ids: Sequence[str], spec: IdentitySpec, twin: TwinState) -> list[Identity]:
+    def _create_devices(
+        self,
+        device_ids: Sequence[str],
+        spec: IdentitySpec,
+        twin: TwinState,
+        system_twins: Mapping[str, TwinState] = NO_TWINS,
+    ) -> list[Identity]:
         check_new_device(spec)
         created = []
         for device_id in device_ids:
@@ -175,7 +188,7 @@ class Registry:
             self._identities.create_many(created, twin)
             if spec.is_edge:
                 for device_id in device_ids:
-                    self._add_system_modules(device_id)
+                    self._add_system_modules(device_id, system_twins)
         return created
 
     def _check_device(self, address: Address) -> None:
@@ -202,7 +215,7 @@ class Registry:
             if not self._identities.has_edge_scope(scope) or rules.is_own_scope(device_id, scope):
                 raise HubError(INVALID_DEVICE_SCOPE, f"The scope {scope!a} is not that of another edge device.")
 
-    def _add_system_modules(self, device_id: str) -> None:
+    def _add_system_modules(self, device_id: str, twins: Mapping[str, TwinState] = NO_TWINS) -> None:
         for module_id in rules.SYSTEM_MODULES:
             module = Identity(
                 **_new_numbers(),
@@ -211,7 +224,7 @@ class Registry:
                 managed_by="iotEdge",
                 sign_in=SignInKind.NONE.value,
             )
-            self._identities.create(module, new_twin(self._now()))
+            self._identities.create(module, twins.get(module_id) or new_twin(self._now()))
 
     def _remove_system_modules(self, device_id: str) -> None:
         for module_id in rules.SYSTEM_MODULES:

@@ -1,5 +1,6 @@
 """/_local/certificates: the CAs that sign devices' certificates. Only for callers with iothubowner's key."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, NOT_FOUND, HubError
 from azext_iotjobs.localhub.http.own_request import DONE, Answer, OwnForm
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse, member
 from azext_iotjobs.localhub.rules.own_document import Member
+from azext_iotjobs.localhub.rules.seed_examples import PEM as PEM_EXAMPLE
 from azext_iotjobs.localhub.store.authorities import Authorities, AuthorityRow
 
 MAX_CERTIFICATES = 25  # IoT Hub quotas
@@ -26,7 +28,12 @@ CERTIFICATE = Member(
 )
 LIST = OwnForm(answers={200: Answer(what="The CAs.", document=Member(kind=list, each=CERTIFICATE))})
 PUT = OwnForm(
-    body={"certificate": Member(kind=str, is_required=True, what="PEM, of a CA that is valid at present")},
+    body={
+        "certificate": Member(
+            kind=str, is_required=True, what="PEM, of a CA that is valid at present", example=PEM_EXAMPLE
+        )
+    },
+    example={"certificate": PEM_EXAMPLE},
     answers={200: Answer(what="The CA, as it is listed.", document=CERTIFICATE)},
 )
 NO_SUCH = Answer(what="There is none of this name.")
@@ -47,12 +54,19 @@ class CertificateRoutes:
     async def put(self, request: HubRequest) -> HubResponse:
         """PUT /_local/certificates/{certificate}: adds one, or replaces the one of that name."""
         name = request.path["certificate"]
-        return HubResponse(document=_document(self._save(name, request.members, self._authorities.get(name))))
+        old = self._authorities.get(name)
+        self._check_count(old)
+        try:
+            return HubResponse(document=_document(self._save(name, request.members, old)))
+        except HubError as err:
+            advice = f"It is the PEM of one CA that is valid at present, such as {json.dumps(PEM_EXAMPLE)}."
+            raise HubError(ARGUMENT_INVALID, f"certificate: {err.text} {advice}") from err
 
     def add(self, name: str, document: Mapping[str, Any]) -> bool:
         """Add a certificate unless there is one of that name; gives whether it was added. Raises HubError 400."""
         if self._authorities.get(name) is not None:
             return False
+        self._check_count(None)
         self._save(name, document, None)
         return True
 
@@ -64,8 +78,6 @@ class CertificateRoutes:
         if pem is None:
             raise HubError(ARGUMENT_INVALID, "The certificate is missing.")
         read = x509.read_authority(pem, self._clock.machine_now())
-        if old is None and len(self._authorities.all()) >= MAX_CERTIFICATES:
-            raise HubError(ARGUMENT_INVALID, f"A hub has at most {MAX_CERTIFICATES} certificates.")
         now = render(self._clock.now())
         row = AuthorityRow(
             name=name,
@@ -78,6 +90,10 @@ class CertificateRoutes:
         )
         self._authorities.save(row)
         return row
+
+    def _check_count(self, old: AuthorityRow | None) -> None:
+        if old is None and len(self._authorities.all()) >= MAX_CERTIFICATES:
+            raise HubError(ARGUMENT_INVALID, f"A hub has at most {MAX_CERTIFICATES} certificates.")
 
     async def delete(self, request: HubRequest) -> HubResponse:
         """DELETE /_local/certificates/{certificate}"""

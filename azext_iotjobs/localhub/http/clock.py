@@ -20,7 +20,12 @@ CLOCK = Member(
 )
 SHOW = OwnForm(answers={200: Answer(what="The clock.", document=CLOCK)})
 ADVANCE = OwnForm(
-    body={"advance": Member(kind=str, is_required=True, least=1, most=40, what="above 0, such as 30s, 5m, 2h or 7d")},
+    body={
+        "advance": Member(
+            kind=str, is_required=True, least=1, most=40, what="above 0, such as 30s, 5m, 2h or 7d", example="2h"
+        )
+    },
+    example={"advance": "2h"},
     answers={200: Answer(what="The clock, as it is then.", document=CLOCK)},
 )
 
@@ -43,7 +48,7 @@ class ClockRoutes:
             raise HubError(
                 ARGUMENT_INVALID,
                 f"advance: {text!a} is not allowed. The clock only goes ahead: give a duration above 0 and at most "
-                f"{MAX_AHEAD.days:,}d, such as 30s, 5m, 2h or 7d.",
+                f'{MAX_AHEAD.days}d, such as "30s", "5m", "2h" or "7d".',
             )
         try:
             self._service.advance(by)

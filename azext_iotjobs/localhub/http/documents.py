@@ -139,10 +139,9 @@ def device_job_document(record: DeviceJob, row: RowValues) -> Document:
 
 
 def event_document(event: DeviceEvent) -> Document:
-    """A message from a device; the body is base64, as it may be anything."""
+    """A message from a device, without its number; the body is base64, as it may be anything."""
     address = event.sender.address
     return {
-        "number": event.number,
         "deviceId": address.device_id,
         **({} if address.module_id is None else {"moduleId": address.module_id}),
         "enqueuedTime": render(event.enqueued_at),

@@ -9,7 +9,7 @@ from azext_iotjobs.localhub.engine.faults import MAX_LISTED, Faults, ListedFault
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, NOT_FOUND, HubError
 from azext_iotjobs.localhub.http.own_request import DONE, Answer, OwnForm
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse
-from azext_iotjobs.localhub.rules.fault import MEMBERS, InjectedFault, Kind, Operation, may_concern, read_fault
+from azext_iotjobs.localhub.rules.fault import EXAMPLE, MEMBERS, InjectedFault, Kind, Operation, may_concern, read_fault
 from azext_iotjobs.localhub.rules.own_document import DocumentMistake, Member
 
 FAULT = Member(
@@ -24,7 +24,7 @@ FAULT = Member(
     },
 )
 NO_SUCH = Answer(what="There is no such fault, or it was cleared.")
-ADD = OwnForm(body=MEMBERS, answers={201: Answer(what="The fault, as it is listed.", document=FAULT)})
+ADD = OwnForm(body=MEMBERS, example=EXAMPLE, answers={201: Answer(what="The fault, as it is listed.", document=FAULT)})
 LIST = OwnForm(
     answers={
         200: Answer(

@@ -7,21 +7,23 @@ import base64
 import binascii
 import uuid
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from azext_iotjobs.localhub.clock import HubClock
+from azext_iotjobs.localhub.clock import HubClock, render
 from azext_iotjobs.localhub.engine.c2d_queue import C2dQueue
 from azext_iotjobs.localhub.engine.event_log import EventLog
+from azext_iotjobs.localhub.engine.shown_events import RESPONSE_BYTES, SHOWN_EVENTS
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
 from azext_iotjobs.localhub.http.documents import event_document
-from azext_iotjobs.localhub.http.own_request import MAX_NUMBER, MAX_WAIT_S, Answer, OwnForm
+from azext_iotjobs.localhub.http.log_pages import log_form, respond
+from azext_iotjobs.localhub.http.own_request import Answer, OwnForm
 from azext_iotjobs.localhub.http.request import HubRequest, HubResponse, instant
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.c2d_message import MAX_ID_CHARACTERS, Ack, NewMessage, expiry
-from azext_iotjobs.localhub.rules.own_document import Member
+from azext_iotjobs.localhub.rules.own_document import Member, shown
 
-MAX_EVENTS = 100
+BASE64_EXAMPLE, INSTANT_EXAMPLE = "eyJ2YWx2ZSI6MX0=", "2026-12-01T12:00:00Z"
 
 TEXTS = Member(kind=str)
 EVENT = Member(
@@ -37,26 +39,24 @@ EVENT = Member(
         "body": Member(kind=str, is_required=True, text_format="byte"),
     },
 )
-EVENTS = OwnForm(
-    query={
-        "after": Member(kind=int, least=0, most=MAX_NUMBER, default=0, what="events after this number"),
-        "wait": Member(kind=int, least=0, most=MAX_WAIT_S, default=0, what="seconds to wait for the first event"),
-    },
-    answers={
-        200: Answer(
-            what=f"The events, the oldest first, {MAX_EVENTS} at most; none when `wait` has passed.",
-            document=Member(kind=list, each=EVENT),
-        )
-    },
+EVENTS = log_form(
+    "events",
+    "The events, the oldest first",
+    EVENT,
+    f"The newest {SHOWN_EVENTS:,} are here, and at most {RESPONSE_BYTES // 1024**2} MB of them at once.",
 )
 MESSAGE = {
-    "body": Member(kind=str, default="", text_format="byte"),
-    "messageId": Member(kind=str, least=1, most=MAX_ID_CHARACTERS, what="the hub makes one where it is absent"),
-    "correlationId": Member(kind=str),
-    "userId": Member(kind=str),
-    "contentType": Member(kind=str, what="such as application/json"),
-    "contentEncoding": Member(kind=str, what="such as utf-8"),
-    "properties": Member(kind=dict, each=TEXTS, what="of the application"),
+    "body": Member(kind=str, default="", text_format="byte", example=BASE64_EXAMPLE),
+    "messageId": Member(
+        kind=str, least=1, most=MAX_ID_CHARACTERS, what="the hub makes one where it is absent", example="m-1"
+    ),
+    "correlationId": Member(kind=str, example="c-1"),
+    "userId": Member(kind=str, example="operator-1"),
+    "contentType": Member(kind=str, what="such as application/json", example="application/json"),
+    "contentEncoding": Member(kind=str, what="such as utf-8", example="utf-8"),
+    "properties": Member(
+        kind=dict, each=Member(kind=str, example="north"), what="of the application", example={"site": "north"}
+    ),
     "ack": Member(
         kind=str,
         one_of=tuple(each.value for each in Ack),
@@ -64,11 +64,15 @@ MESSAGE = {
         what="which feedback the hub sends on what becomes of it",
     ),
     "expiryTimeUtc": Member(
-        kind=str, text_format="date-time", what="within the next two days; in one hour where it is absent"
+        kind=str,
+        text_format="date-time",
+        what="within the next two days; in one hour where it is absent",
+        example=INSTANT_EXAMPLE,
     ),
 }
 SEND = OwnForm(
     body=MESSAGE,
+    example={"body": BASE64_EXAMPLE, "properties": {"site": "north"}},
     answers={
         201: Answer(
             what="The message is in the device's queue.",
@@ -96,13 +100,8 @@ class LocalMessageRoutes:
         self._clock = clock
 
     async def events(self, request: HubRequest) -> HubResponse:
-        """GET /_local/events?after=&wait=: what devices sent; waits up to `wait` seconds for the first."""
-        after, wait_s = request.parameters["after"], request.parameters["wait"]
-        found = self._events.after(after, MAX_EVENTS)
-        if not found and wait_s:
-            await self._events.next(wait_s)
-            found = self._events.after(after, MAX_EVENTS)
-        return HubResponse(document=[event_document(event) for event in found])
+        """GET /_local/events: what devices sent."""
+        return await respond(request, "events", self._events.shown, event_document)
 
     async def send(self, request: HubRequest) -> HubResponse:
         """POST /_local/devices/{id}/messages: queue a message for a device."""
@@ -128,15 +127,20 @@ class LocalMessageRoutes:
 
 
 def _expiry(text: str | None, now: datetime) -> datetime:
-    given = None if text is None else instant(text, "expiryTimeUtc")
     try:
-        return expiry(given, now)
+        return expiry(None if text is None else instant(text, "The text"), now)
     except HubError as err:
-        raise HubError(ARGUMENT_INVALID, f"expiryTimeUtc: {err.text}") from err
+        example = render(now + timedelta(hours=1))
+        raise HubError(
+            ARGUMENT_INVALID,
+            f'expiryTimeUtc: {shown(text)} is not allowed. {err.text} By the hub\'s clock, "{example}" is in an hour.',
+        ) from err
 
 
 def _bytes(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (ValueError, binascii.Error):
-        raise HubError(ARGUMENT_INVALID, "body: It must be base64.") from None
+        raise HubError(
+            ARGUMENT_INVALID, f'body: {shown(text)} is not allowed. It is base64, such as "{BASE64_EXAMPLE}".'
+        ) from None

@@ -4,12 +4,19 @@ The listener reads requests by it before the handler sees them, so that nothing 
 made from it.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from azext_iotjobs.localhub.errors import ARGUMENT_INVALID, HubError
 from azext_iotjobs.localhub.http.request import HubRequest
-from azext_iotjobs.localhub.rules.own_document import DocumentMistake, Member, read_members, read_parameters
+from azext_iotjobs.localhub.rules.own_document import (
+    DocumentMistake,
+    Member,
+    parse_document,
+    read_members,
+    read_parameters,
+)
 
 JSON = "application/json"
 API_VERSION = "api-version"  # clients of the service send it everywhere; here it does not matter
@@ -35,6 +42,7 @@ class OwnForm:
 
     query: Mapping[str, Member] = field(default_factory=dict)
     body: Mapping[str, Member] | None = None  # the members of a JSON object; None: there is no body
+    example: Mapping[str, object] | None = None  # a whole body that is allowed, which errors show
     body_types: tuple[str, ...] = (JSON,)  # other than JSON alone: the handler reads the body
     file_type: str | None = None  # the media type of a body that is a file, which the handler reads; None: it is none
     answers: Mapping[int, Answer]
@@ -61,6 +69,13 @@ def _members(request: HubRequest, form: OwnForm) -> Mapping[str, object]:
         return {}
     if form.body is None:
         if request.body.strip() not in (b"", b"{}", b"null"):
-            raise DocumentMistake("", "The body must be empty.")
+            raise DocumentMistake("", f"The body must be empty, and has {len(request.body):,} bytes.")
         return {}
-    return read_members(request.value(), form.body) if form.is_body_read else {}
+    if not form.is_body_read:
+        return {}
+    try:
+        return read_members(parse_document(request.body), form.body)
+    except DocumentMistake as err:
+        if err.has_example:
+            raise
+        raise DocumentMistake("", f"{err} A body that is allowed: {json.dumps(form.example)}") from err

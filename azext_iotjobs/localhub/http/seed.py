@@ -12,8 +12,7 @@ from azext_iotjobs.localhub.http.seed_import import SeedImport
 from azext_iotjobs.localhub.process.seed_file import UnreadableSeed, parse_seed_text
 from azext_iotjobs.localhub.rules.own_document import Member
 from azext_iotjobs.localhub.rules.seed import SEED, Seed, SeedMistake, read_seed
-
-OTHER_KINDS = {"iotEdge": bool, "priority": int}  # of a seed's values; the others are texts
+from azext_iotjobs.localhub.rules.seed_examples import EXAMPLES
 
 
 def _described(shape: Any, name: str = "") -> Member:
@@ -21,7 +20,7 @@ def _described(shape: Any, name: str = "") -> Member:
     if isinstance(shape, list):
         return Member(kind=list, each=_described(shape[0]))
     if shape is None:
-        return Member(kind=OTHER_KINDS.get(name, str))
+        return Member(kind=type(EXAMPLES[name]))
     members = {name: _described(inner, name) for name, inner in shape.items()}
     return Member(kind=dict, members=members or None)
 
@@ -30,6 +29,7 @@ DOCUMENT = replace(_described(SEED), title="Seed")
 COUNTS = Member(kind=dict, is_required=True, each=Member(kind=int), what="by kind, such as devices")
 POST = OwnForm(
     body=DOCUMENT.members,
+    example=EXAMPLES[""],
     body_types=(JSON, "application/yaml"),
     answers={
         200: Answer(

@@ -46,9 +46,8 @@ class SeedExport:
                 await self._let_others_on()
             if identity.module_id is None:
                 devices[identity.device_id] = self._device(identity, parents, with_keys=with_keys)
-            elif identity.module_id not in SYSTEM_MODULES and identity.device_id in devices:
-                modules = devices[identity.device_id].setdefault("modules", [])
-                modules.append(self._module(identity, with_keys=with_keys))
+            elif identity.device_id in devices and (module := self._module(identity, with_keys=with_keys)) is not None:
+                devices[identity.device_id].setdefault("modules", []).append(module)
         certificates = [
             {"name": each.name, "certificate": ssl.DER_cert_to_PEM_cert(each.der)} for each in self._authorities.all()
         ]
@@ -87,7 +86,11 @@ class SeedExport:
             **self._twin(identity),
         }
 
-    def _module(self, identity: Identity, *, with_keys: bool) -> Document:
+    def _module(self, identity: Identity, *, with_keys: bool) -> Document | None:
+        """A module; None for one that comes with its device and has nothing in its twin."""
+        if identity.module_id in SYSTEM_MODULES:
+            twin = self._twin(identity)
+            return {"moduleId": identity.module_id, **twin} if twin else None
         return {
             "moduleId": identity.module_id,
             **({"managedBy": identity.managed_by} if identity.managed_by else {}),

@@ -26,6 +26,7 @@ from azext_iotjobs.localhub.rules.twin import TwinState, as_patch, new_twin, pat
 from azext_iotjobs.localhub.store.database import Database
 from azext_iotjobs.localhub.store.identities import ENABLED, Identities
 
+SYSTEM_MEMBERS = ("moduleId", "tags", "properties")  # of a module that comes with its device
 DEVICES_AT_ONCE = 100  # some milliseconds; then others are served
 
 
@@ -119,7 +120,8 @@ class SeedImport:
         if self._identities.status(Address(device_id, module.identifier)) is not None:
             return
         status = self._identities.status(Address(device_id))
-        if status is None and item.is_edge and module.identifier in SYSTEM_MODULES:  # these come with their device
+        if status is None and item.is_edge and module.identifier in SYSTEM_MODULES:
+            self._check_system_module(module)
             return
         with _at(module.path):
             check_new_module_id(module.identifier)
@@ -127,23 +129,42 @@ class SeedImport:
             if (status or self._made(item.document).spec.status) != ENABLED:
                 raise HubError(UNAUTHORIZED_ACCESS, f"The device {device_id!a} is not registered, or disabled.")
 
+    def _check_system_module(self, module: SeedModule) -> None:
+        for name, value in module.document.items():
+            if name not in SYSTEM_MEMBERS and value is not None:
+                raise SeedMistake(
+                    f"{module.path}.{name}",
+                    f"{module.identifier} is made with its device. It may have {', '.join(SYSTEM_MEMBERS)}.",
+                )
+        with _at(module.path):
+            self._made(module.document)
+
     # --- creating
 
     async def _add_devices(self, item: SeedDevices, count: SeedCount) -> None:
         made: _Made | None = None
+        system: dict[str, TwinState] = {}
         for ids in _some(item.ids):
             with self._database.transaction():
                 known = self._identities.registered(ids)
                 new = [each for each in ids if each not in known]
                 if new:
                     made = made or self._made({**item.document, **self._scopes(item)})
+                    system = system or self._system_twins(item)
                     with _at(item.path):
-                        self._registry.create_devices(new, made.spec, made.twin)
+                        self._registry.create_devices(new, made.spec, made.twin, system)
                 _note(count, "devices", is_new=True, items=len(new))
                 _note(count, "devices", is_new=False, items=len(known))
+                _note(count, "modules", is_new=True, items=len(new) * len(system))
                 for device_id, module in product(ids, item.modules):
-                    _note(count, "modules", is_new=self._add_module(device_id, module))
+                    if device_id in known or module.identifier not in system:
+                        _note(count, "modules", is_new=self._add_module(device_id, module))
             await self._let_others_on()
+
+    def _system_twins(self, item: SeedDevices) -> dict[str, TwinState]:
+        """The twins of the modules that come with an edge device, by their ids."""
+        given = [each for each in item.modules if item.is_edge and each.identifier in SYSTEM_MODULES]
+        return {each.identifier: self._made(each.document).twin for each in given}
 
     def _scopes(self, item: SeedDevices) -> Mapping[str, Any]:
         """The members of an identity that make it the child of its parent."""

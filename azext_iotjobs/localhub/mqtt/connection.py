@@ -42,8 +42,8 @@ class Connection(asyncio.Protocol):
     """One device's connection; also the Link through which the hub reaches it."""
 
     __slots__ = tuple(
-        "_clock _delay _hub _incoming _is_attached _is_closed _lifetime _links _loop _protocol _sender _session _timer "
-        "_transport address".split()
+        "_clock _connections _delay _hub _incoming _is_attached _is_closed _lifetime _links _loop _protocol _sender "
+        "_session _timer _transport address".split()
     )
 
     def __init__(
@@ -52,7 +52,10 @@ class Connection(asyncio.Protocol):
         links: Links,
         clock: HubClock,
         loop: asyncio.AbstractEventLoop,
+        connections: "set[Connection]",
     ) -> None:
+        """connections: those that are there; this one adds itself, and removes itself at its end."""
+        self._connections = connections
         self._hub = hub
         self._links = links
         self._clock = clock
@@ -74,6 +77,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._connections.add(self)
         if transport.get_extra_info(IS_WEBSOCKET):
             self._protocol = ClientProtocol.MQTT_WEBSOCKET
         transport.set_write_buffer_limits(high=MAX_UNSENT_BYTES)
@@ -97,6 +101,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._transport = None  # the two refer to each other
+        self._connections.discard(self)
         self._process_packets(len(self._incoming))
         self._end_session("connection lost", is_client_error=False)
         self._stop_timer()

@@ -7,10 +7,12 @@ that is there twice, and an alias that would make the document endless, are mist
 import json
 import math
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from azext_iotjobs.localhub.rules.json_values import LONE_SURROGATE
+from azext_iotjobs.localhub.rules.json_values import LONE_SURROGATE, members_or_twice, path_of_twice
+from azext_iotjobs.localhub.rules.own_document import shown_path
 
 MAX_BYTES = 64 * 1024 * 1024  # what a hub of as many devices as a seed may have exports, with keys, fits into half
 MAX_VALUES = 2_000_000  # aliases can make a small file a huge document
@@ -18,11 +20,16 @@ MAX_DEPTH = 40
 TAGS = tuple(f"tag:yaml.org,2002:{each}" for each in ("map", "seq", "str"))  # what has no tag has one of these
 NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,300})(?:\.\d+)?(?:[eE][+-]?\d+)?")  # of JSON
 ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # two of them are one character
+TWICE = "is there twice."
 WORDS = {"null": None, "true": True, "false": False, "~": None, "": None}
 
 
 class UnreadableSeed(Exception):
     """A file or text that is no YAML, or no YAML that a seed may be; says where."""
+
+
+class _Twice(Exception):
+    """JSON has a name twice."""
 
 
 def read_seed_file(path: Path) -> Any:
@@ -50,8 +57,12 @@ def parse_seed_text(data: bytes) -> Any:
     loader = type("PlainLoader", (fastest,), {"yaml_implicit_resolvers": {}})
     try:
         text = data.decode("utf-8-sig")
-        if text.lstrip()[:1] in ("{", "[") and (value := _json_value(text)) is not None:
-            return value
+        if text.lstrip()[:1] in ("{", "["):
+            try:
+                if (value := _json_value(text)) is not None:
+                    return value
+            except _Twice:
+                _refuse_twice(text, loader)
         node = yaml.compose(text, Loader=loader)
     except UnicodeDecodeError as err:
         raise UnreadableSeed(f": it is not UTF-8, at byte {err.start}.") from err
@@ -65,10 +76,31 @@ def parse_seed_text(data: bytes) -> Any:
     return None if node is None else _Reader().value(node, 0)
 
 
+def _refuse_twice(text: str, loader: Any) -> None:
+    """Raise UnreadableSeed for JSON that has a name twice: as YAML it has lines, but not all JSON is YAML.
+
+    What is not JSON after that name is left to be read as YAML.
+    """
+    import yaml
+
+    try:
+        _Reader().value(yaml.compose(text, Loader=loader), 0)
+    except UnreadableSeed as err:
+        if TWICE in str(err):
+            raise
+    except (yaml.YAMLError, RecursionError):
+        pass
+    with suppress(ValueError):
+        path = path_of_twice(json.loads(text, object_pairs_hook=members_or_twice)) or ()
+        raise UnreadableSeed(f": {shown_path(path)} {TWICE}")
+
+
 def _json_value(text: str) -> Any:
-    """What JSON describes; None for what is not JSON, or has a name twice: as YAML, it is read or its mistake found."""
+    """What JSON describes; None for what is not JSON. Raises _Twice."""
     try:
         value = json.loads(text, object_pairs_hook=_members_once, parse_constant=_no_constant, parse_float=_float)
+    except _Twice:
+        raise
     except (ValueError, RecursionError):
         return None
     if ESCAPED_SURROGATE.search(text) and LONE_SURROGATE.search(json.dumps(value, ensure_ascii=False)):
@@ -79,7 +111,7 @@ def _json_value(text: str) -> Any:
 def _members_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        raise ValueError("a name is there twice")
+        raise _Twice
     return members
 
 
@@ -120,7 +152,7 @@ class _Reader:
                 raise _mistake(key, "a name has to be a text.")
             _check_unicode(key)
             if key.value in members:
-                raise _mistake(key, f"{key.value[:60]!a} is there twice.")
+                raise _mistake(key, f"{key.value[:60]!a} {TWICE}")
             members[key.value] = self.value(inner, depth + 1)
         return members
 

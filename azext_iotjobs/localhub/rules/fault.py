@@ -66,24 +66,40 @@ MEMBERS = {
     "operation": Member(
         kind=str, one_of=tuple(each.value for each in Operation), what="where; the first that the kind has"
     ),
-    "device": Member(kind=str, least=1, most=128, what="an id, or pump-* for all that begin so; modules too"),
-    "route": Member(kind=str, least=1, most=500, what="of requests, such as GET /twins/{id}; without a verb: any"),
-    "method": Member(kind=str, least=1, most=128, what="of calls, the method's name"),
-    "times": Member(kind=int, least=1, most=1_000_000, what="only the first so many"),
-    "percent": Member(kind=float, least=0.001, most=100, what="only this share, drawn at random"),
-    "seed": Member(kind=int, least=0, most=2**53, what="of the numbers that are drawn; 0 where it is absent"),
-    "forSeconds": Member(kind=float, least=0.001, most=MAX_DURATION_S, what="only so long, in seconds"),
-    "delaySeconds": Member(kind=float, least=0.001, most=MAX_DELAY_S, what="of latency, which needs it: seconds"),
+    "device": Member(
+        kind=str, least=1, most=128, what="an id, or pump-* for all that begin so; modules too", example="pump-1"
+    ),
+    "route": Member(
+        kind=str,
+        least=1,
+        most=500,
+        what="of requests, such as GET /twins/{id}; without a verb: any",
+        example="GET /twins/{id}",
+    ),
+    "method": Member(kind=str, least=1, most=128, what="of calls, the method's name", example="reboot"),
+    "times": Member(kind=int, least=1, most=1_000_000, what="only the first so many", example=3),
+    "percent": Member(kind=float, least=0.001, most=100, what="only this share, drawn at random", example=12.5),
+    "seed": Member(
+        kind=int, least=0, most=2**53, what="of the numbers that are drawn; 0 where it is absent", example=7
+    ),
+    "forSeconds": Member(kind=float, least=0.001, most=MAX_DURATION_S, what="only so long, in seconds", example=60),
+    "delaySeconds": Member(
+        kind=float, least=0.001, most=MAX_DELAY_S, what="of latency, which needs it: seconds", example=2.5
+    ),
     "status": Member(kind=int, one_of=tuple(STATUSES), what="of status, which needs it"),
-    "retryAfterSeconds": Member(kind=int, least=0, most=3600, what="of status, to a request: a header, in seconds"),
+    "retryAfterSeconds": Member(
+        kind=int, least=0, most=3600, what="of status, to a request: a header, in seconds", example=10
+    ),
     "code": Member(kind=int, one_of=(DEFERRED, NOT_AUTHORISED), what="of connack; 3 where it is absent"),
     "skewSeconds": Member(
         kind=float,
         least=-MAX_SKEW_S,
         most=MAX_SKEW_S,
         what="of clock-skew, which needs it: seconds by which the hub's clock is ahead; below 0: behind",
+        example=-600,
     ),
 }
+EXAMPLE = {"kind": "status", "status": 503, "times": 1}  # a whole document
 # Members that belong to one kind, and whether that kind needs them.
 KIND_MEMBERS = {
     "delaySeconds": (Kind.LATENCY, True),
@@ -178,7 +194,7 @@ def _check_kind_members(kind: Kind, found: Mapping[str, Any]) -> None:
         if name in found and kind is not owner:
             raise DocumentMistake(name, f"It belongs to faults of the kind {owner.value}, and this is {kind.value}.")
         if is_needed and kind is owner and name not in found:
-            raise DocumentMistake(name, f"A fault of the kind {kind.value} needs it: {MEMBERS[name].allowed}.")
+            raise DocumentMistake(name, f"A fault of the kind {kind.value} needs it: {MEMBERS[name].advice}.")
 
 
 def _operation(kind: Kind, found: Mapping[str, Any]) -> Operation:

@@ -3,7 +3,8 @@
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -13,11 +14,49 @@ WHITE_SPACE = " \t\n\r"
 Json = Any  # None, bool, int, float, str, list and dict of these
 
 
+class WithTwice(dict[str, Any]):
+    """The members of an object that has one of them twice; the last one of a name counts."""
+
+    name_twice = ""
+
+
 def parse_json(data: bytes | str) -> Json:
-    """Parse strict JSON: no NaN, no Infinity, at most MAX_DEPTH levels. Raises ValueError."""
+    """Parse strict JSON: no NaN, no Infinity, at most MAX_DEPTH levels. Raises ValueError.
+
+    Of members of the same name the last one counts, as it does for many readers of JSON.
+    """
+    return _parsed(data, _DECODER)
+
+
+def parse_json_with_twice(data: bytes | str) -> Json:
+    """As `parse_json`; an object that has a member twice is a WithTwice. Raises ValueError."""
+    return _parsed(data, _TWICE_DECODER)
+
+
+def members_or_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these members, for json's `object_pairs_hook`; a WithTwice where one is there twice."""
+    members = dict(pairs)
+    if len(members) == len(pairs):
+        return members
+    found = WithTwice(members)
+    found.name_twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+    return found
+
+
+def path_of_twice(value: Json) -> tuple[str | int, ...] | None:
+    """Names and numbers that lead to the first member that is there twice; None where there is none."""
+    if isinstance(value, WithTwice):
+        return (value.name_twice,)
+    for step, inner in _steps(value):
+        if (found := path_of_twice(inner)) is not None:
+            return (step, *found)
+    return None
+
+
+def _parsed(data: bytes | str, decoder: json.JSONDecoder) -> Json:
     text = _text(data)
     try:
-        value = _decoded(text)
+        value = _decoded(text, decoder)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if len(text) > MAX_DEPTH and _brackets(text) > MAX_DEPTH and _is_deep(value):
@@ -42,12 +81,12 @@ def _text(data: bytes | str) -> str:
     return data.decode(json.detect_encoding(data), "surrogatepass")
 
 
-def _decoded(text: str) -> Json:
+def _decoded(text: str, decoder: json.JSONDecoder) -> Json:
     """As the decoder's `decode`, which looks for white space twice."""
     if text[:1] in WHITE_SPACE:
-        return _DECODER.decode(text)
-    value, end = _DECODER.raw_decode(text)
-    return value if end == len(text) else _DECODER.decode(text)
+        return decoder.decode(text)
+    value, end = decoder.raw_decode(text)
+    return value if end == len(text) else decoder.decode(text)
 
 
 def _brackets(text: str) -> int:
@@ -68,6 +107,13 @@ def _inner(value: Json) -> Iterable[Json]:
     return value if isinstance(value, list) else ()
 
 
+def _steps(value: Json) -> Iterator[tuple[str | int, Json]]:
+    if isinstance(value, dict):
+        yield from value.items()
+    elif isinstance(value, list):
+        yield from enumerate(value)
+
+
 def _finite(text: str) -> float:
     value = float(text)
     if math.isinf(value):
@@ -81,5 +127,6 @@ def _refuse(word: str) -> NoReturn:
 
 # json.loads and json.dumps would create such an object at every call.
 _DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
+_TWICE_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite, object_pairs_hook=members_or_twice)
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _ASCII_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)

@@ -3,12 +3,13 @@
 The tables also make the documents about it: docs/generators/local_rest_schema.py.
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from azext_iotjobs.localhub.rules.json_values import LONE_SURROGATE
+from azext_iotjobs.localhub.rules.json_values import LONE_SURROGATE, parse_json_with_twice, path_of_twice
 
 Json = Any
 
@@ -22,16 +23,22 @@ _KINDS: Mapping[type, str] = {
     list: "an array",
     object: "any JSON",
 }
+_SEEN: Mapping[type, str] = {**_KINDS, int: "a number", dict: "an object"}  # of what is not of the right kind
+_FORMATS: Mapping[str, str] = {"byte": "a text, in base64", "date-time": "a text, an instant of ISO 8601"}
 _COUNTED: Mapping[type, str] = {str: "characters", list: "items"}  # what `least` and `most` count
 _WHOLE, _NUMBER = re.compile(r"-?[0-9]{1,18}"), re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 
 
 class DocumentMistake(Exception):
-    """Something in a document that cannot be; `path` names the member, and is empty for the whole."""
+    """Something in a document that cannot be; `path` names the member, and is empty for the whole.
 
-    def __init__(self, path: str, text: str) -> None:
+    has_example: whether the text shows a value that can be instead.
+    """
+
+    def __init__(self, path: str, text: str, *, has_example: bool = False) -> None:
         super().__init__(f"{path}: {text}" if path else text)
         self.path = path
+        self.has_example = has_example
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +51,7 @@ class Member:
     is_required: bool = False  # of an answer's: it is always there
     may_be_null: bool = False  # of an answer's
     default: Json = None  # of one that is absent; nothing that can be changed
+    example: Json = None  # a value that errors show; each member of a request's body has one, or one_of
     one_of: tuple[str | int, ...] = ()
     least: float | None = None  # of a number; of a text, how many characters; of an array, how many items
     most: float | None = None
@@ -55,18 +63,29 @@ class Member:
     def allowed(self) -> str:
         """What it may be, for people."""
         if self.one_of:
-            return " or ".join(filter(None, [", ".join(map(str, self.one_of[:-1])), str(self.one_of[-1])]))
+            return _or(map(str, self.one_of))
         limits = self._limits()
         if not limits:
-            return _KINDS[self.kind]
+            return _FORMATS.get(self.text_format or "", _KINDS[self.kind])
         if self.kind in _COUNTED:
             return f"{_KINDS[self.kind]} of {limits} {_COUNTED[self.kind]}"
         return f"{_KINDS[self.kind]}, {limits}"
 
+    @property
+    def advice(self) -> str:
+        """What it may be, with an example as JSON has it."""
+        if self.one_of:
+            return _or(map(json.dumps, self.one_of))
+        return self.allowed if self.example is None else f"{self.allowed}, such as {json.dumps(self.example)}"
+
+    def is_of_kind(self, value: Json) -> bool:
+        """Whether a value is a text, a number and so on, as it has to be."""
+        kinds = (int, float) if self.kind is float else (self.kind,)
+        return isinstance(value, kinds) and (not isinstance(value, bool) or self.kind in (bool, object))
+
     def holds(self, value: Json) -> bool:
         """Whether a value is allowed; what is inside an object or an array is not looked at."""
-        kinds = (int, float) if self.kind is float else (self.kind,)
-        if not isinstance(value, kinds) or (isinstance(value, bool) and self.kind not in (bool, object)):
+        if not self.is_of_kind(value):
             return False
         if self.one_of:
             return value in self.one_of
@@ -87,6 +106,33 @@ class Member:
         return (self.least is None or number >= self.least) and (self.most is None or number <= self.most)
 
 
+def parse_document(data: bytes) -> Json:
+    """The JSON of a body; None of an empty one. Raises DocumentMistake, also for a member that is there twice."""
+    if not data.strip():
+        return None
+    try:
+        document = parse_json_with_twice(data)
+    except UnicodeDecodeError as err:
+        raise DocumentMistake("", f"The body is not JSON: it is not UTF-8, at byte {err.start}.") from err
+    except json.JSONDecodeError as err:
+        where = f"line {err.lineno}, column {err.colno}"
+        raise DocumentMistake("", f"The body is not JSON: {err.msg[:1].lower()}{err.msg[1:]} at {where}.") from err
+    except ValueError as err:
+        raise DocumentMistake("", f"The body is not JSON: {err}.") from err
+    path = path_of_twice(document)
+    if path is not None:
+        raise DocumentMistake(shown_path(path), "It is there twice.")
+    return document
+
+
+def shown_path(path: Iterable[str | int]) -> str:
+    """A path as errors have it: devices[3].tags."""
+    shown = ""
+    for step in path:
+        shown = f"{shown}[{step}]" if isinstance(step, int) else _joined(shown, _name(step))
+    return shown
+
+
 def read_members(document: Json, members: Mapping[str, Member], path: str = "") -> dict[str, Any]:
     """The members of an object that are there and not null, and the defaults of others.
 
@@ -94,10 +140,11 @@ def read_members(document: Json, members: Mapping[str, Member], path: str = "") 
     Raises DocumentMistake for an unknown name, a wrong value, and for a required member that is missing.
     """
     if not isinstance(document, dict):
-        raise DocumentMistake(path, f"It must be a JSON object. It may have {', '.join(members)}.")
+        seen = "null or nothing" if document is None else _seen(document)
+        raise DocumentMistake(path, f"It must be a JSON object, and is {seen}. It may have {', '.join(members)}.")
     for name in document:
         if name not in members:
-            raise DocumentMistake(_joined(path, _shown(name)), _no_such("member", members))
+            raise DocumentMistake(_joined(path, shown(name)), _no_such("member", members))
     found = {name: value for name, value in document.items() if value is not None}
     return _checked(found, members, path)
 
@@ -111,10 +158,13 @@ def read_parameters(given: Iterable[tuple[str, str]], members: Mapping[str, Memb
     found: dict[str, Any] = {}
     for name, text in given:
         if name not in members:
-            raise DocumentMistake(_shown(name), _no_such("parameter", members))
+            raise DocumentMistake(shown(name), _no_such("parameter", members))
         if name in found:
             raise DocumentMistake(name, "It is there twice.")
         found[name] = _from_text(text, members[name].kind)
+    for name, value in found.items():
+        if not members[name].holds(value):
+            raise DocumentMistake(name, f"{shown(value)} is not allowed. It is {members[name].allowed}.")
     return _checked(found, members, "")
 
 
@@ -124,7 +174,7 @@ def _checked(found: Mapping[str, Json], members: Mapping[str, Member], path: str
     for name, member in members.items():
         if name not in checked:
             if member.is_required:
-                raise DocumentMistake(_joined(path, name), f"It is missing. It is {member.allowed}.")
+                raise DocumentMistake(_joined(path, name), f"It is missing. It is {member.advice}.")
             if member.default is not None:
                 checked[name] = member.default
     return checked
@@ -132,7 +182,9 @@ def _checked(found: Mapping[str, Json], members: Mapping[str, Member], path: str
 
 def _read(value: Json, member: Member, path: str) -> Json:
     if not member.holds(value):
-        raise DocumentMistake(path, f"{_shown(value)} is not allowed. It is {member.allowed}.")
+        seen = shown(value) if member.is_of_kind(value) or value is None else f"{shown(value)}, {_seen(value)},"
+        text = f"{seen} is not allowed. It is {member.advice}."
+        raise DocumentMistake(path, text, has_example=member.example is not None or bool(member.one_of))
     if member.members is not None:
         return read_members(value, member.members, path)
     if member.each is not None and isinstance(value, dict):
@@ -160,13 +212,23 @@ def _joined(path: str, name: str) -> str:
 
 
 def _name(name: str) -> str:
-    return name if re.fullmatch(r"[\w$-]{1,60}", name, re.ASCII) else _shown(name)
+    return name if re.fullmatch(r"[\w$-]{1,60}", name, re.ASCII) else shown(name)
+
+
+def _or(texts: Iterable[str]) -> str:
+    *others, last = texts
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _number(value: float) -> str:
     return f"{int(value) if value == int(value) else value:,}"
 
 
-def _shown(value: Json) -> str:
-    text = ascii(value)
+def _seen(value: Json) -> str:
+    return "null" if value is None else _SEEN[type(value)]
+
+
+def shown(value: Json) -> str:
+    """A value, or its beginning, for an error."""
+    text = ascii(value) if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."

@@ -4,10 +4,13 @@ The document has the service's own names. Ours are `parentDeviceId`, which stand
 `modules` of a device, and ranges: `pump-{01..20}` are twenty devices that are alike.
 """
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from azext_iotjobs.localhub.rules.seed_examples import EXAMPLES, advice, is_of_kind
 
 Json = Any
 
@@ -113,8 +116,8 @@ class Seed:
 def read_seed(document: Json) -> Seed:
     """What a document says. Raises SeedMistake."""
     if document is None:
-        raise SeedMistake("", f"It is empty. It may have {_listed(SEED)}.")
-    _check(document, SEED, "")
+        raise SeedMistake("", f"It is empty. It may have {_listed(SEED)}, such as {json.dumps(EXAMPLES[''])}.")
+    _check(document, SEED, "", "")
     devices = [_devices(path, item) for path, item in _items(document, "devices")]
     if sum(len(each.ids) for each in devices) > MAX_DEVICES:  # ranges can describe more than there is memory for
         raise SeedMistake("devices", f"There are more than the {MAX_DEVICES:,} that a seed may have.")
@@ -128,25 +131,31 @@ def read_seed(document: Json) -> Seed:
     )
 
 
-def _check(value: Json, shape: Json, path: str) -> None:
-    """Raise SeedMistake unless names and kinds are those of a shape; None in it stands for any value."""
-    if shape is None or value is None:
+def _check(value: Json, shape: Json, path: str, member: str) -> None:
+    """Raise SeedMistake unless names and kinds are those of a shape; None in it stands for what has no members."""
+    if value is None:
         return
+    if not is_of_kind(value, member):
+        quotes = ": put it in quotes" if shape is None and isinstance(value, (int, float)) else ""
+        quotes = quotes if isinstance(EXAMPLES[member], str) else ""
+        raise SeedMistake(path, f"It has to be {advice(member)}, and is {_shown(value)}{quotes}.")
     if isinstance(shape, list):
-        if not isinstance(value, list):
-            raise SeedMistake(path, f"It has to be a list, and is {_shown(value)}.")
         for number, each in enumerate(value):
             if not isinstance(each, dict):
-                raise SeedMistake(f"{path}[{number}]", f"It has to have members, and is {_shown(each)}.")
-            _check(each, shape[0], f"{path}[{number}]")
-        return
-    if not isinstance(value, dict):
-        raise SeedMistake(path, f"It has to have members, and is {_shown(value)}.")
+                example = json.dumps(EXAMPLES[member][0])
+                raise SeedMistake(
+                    f"{path}[{number}]", f"It has to be an object, such as {example}, and is {_shown(each)}."
+                )
+            _check_members(each, shape[0], f"{path}[{number}]")
+    elif shape:
+        _check_members(value, shape, path)
+
+
+def _check_members(value: dict[str, Json], shape: Mapping[str, Json], path: str) -> None:
     for name, inner in value.items():
-        if shape and name not in shape:
+        if name not in shape:
             raise SeedMistake(_member(path, str(name)), f"This is not known here. There may be {_listed(shape)}.")
-        if shape:
-            _check(inner, shape[name], _member(path, name))
+        _check(inner, shape[name], _member(path, name), name)
 
 
 def _items(document: Mapping[str, Json], name: str) -> Iterator[tuple[str, dict[str, Json]]]:
@@ -163,12 +172,9 @@ def _devices(path: str, item: dict[str, Json]) -> SeedDevices:
         for inner, module in _items(item, "modules")
     )
     _check_unique(((each.identifier, each.path) for each in modules), "module")
-    parent = item.get("parentDeviceId")
-    if parent is not None and not isinstance(parent, str):
-        raise SeedMistake(f"{path}.parentDeviceId", f"It has to be a text, and is {_shown(parent)}.")
     document = {name: value for name, value in item.items() if name not in ("deviceId", "modules", "parentDeviceId")}
     ids = _ids(path, _identifier(path, item, "deviceId"))
-    return SeedDevices(path=path, ids=ids, document=document, parent=parent, modules=modules)
+    return SeedDevices(path=path, ids=ids, document=document, parent=item.get("parentDeviceId"), modules=modules)
 
 
 def _ids(path: str, device_id: str) -> Ids:
@@ -197,10 +203,8 @@ def _parts(document: Mapping[str, Json], name: str, id_name: str, what: str) -> 
 def _identifier(path: str, item: Mapping[str, Json], name: str) -> str:
     value = item.get(name)
     if value is None:
-        raise SeedMistake(f"{path}.{name}", "It is missing.")
-    if not isinstance(value, str):
-        raise SeedMistake(f"{path}.{name}", f"It has to be a text, and is {_shown(value)}: put it in quotes.")
-    return value
+        raise SeedMistake(f"{path}.{name}", f"It is missing. It has to be {advice(name)}.")
+    return str(value)  # it is a text
 
 
 def _check_unique(items: Iterable[tuple[str, str]], what: str) -> None:

@@ -16,6 +16,7 @@ from azext_iotjobs.localhub.testing.observed import (
     method_call,
     reported_change,
 )
+from azext_iotjobs.localhub.testing.received import Telemetry, telemetry
 
 MAX_ENTRIES = 1000  # that the hub gives at once
 LONGEST_POLL_S = 30.0  # that the hub waits for an entry
@@ -33,6 +34,7 @@ class Log(Generic[T]):
 
 CONNECTIONS = Log("connections", connection_change)
 CALLS = Log("calls", method_call)
+EVENTS = Log("events", telemetry)
 REPORTED = Log("reported", reported_change)
 REQUESTS: Log[dict[str, Any]] = Log("requests", dict)
 
@@ -47,7 +49,18 @@ class Page(Generic[T]):
 
 
 class HubObservations(HubTime):
-    """What the hub has noted: of each kind the newest 2,000 entries since its start, or the last reset."""
+    """What the hub has noted: of each kind the newest 2,000 entries since its start, or the last reset.
+
+    Of what devices have sent, which a hub may keep longer, the newest 1,000 messages.
+    """
+
+    def events(self, device_id: str | None = None, *, module_id: str | None = None, after: int = 0) -> list[Telemetry]:
+        """What devices have sent, the oldest first: of the newest 1,000 messages.
+
+        device_id: and its modules; None: all.  module_id: this module of the device alone.
+        after: only those after this number; 0: all.
+        """
+        return [each for each in self._all(EVENTS, device_id, module_id, after) if each.is_sent]
 
     def connections(
         self, device_id: str | None = None, *, module_id: str | None = None, after: int = 0
@@ -104,7 +117,7 @@ class HubObservations(HubTime):
         query = urlencode({name: value for name, value in given.items() if value is not None})
         document = self.request("GET", f"/_local/{log.name}?{query}")
         entries = [log.read(each) for each in document[log.name]]
-        return Page(entries, document["nextAfter"], len(entries) < MAX_ENTRIES)
+        return Page(entries, document["nextAfter"], document["nextAfter"] >= document["last"])
 
     def _newest(self, log: Log[T]) -> int:
         """The number of the newest entry."""

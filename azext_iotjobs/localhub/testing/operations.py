@@ -7,11 +7,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from azext_iotjobs.localhub.testing.received import Telemetry, telemetry
-
-TELEMETRY = "Telemetry"  # the source of events that devices send themselves
-SOURCE = "iothub-message-source"
-MAX_EVENTS = 100  # that the hub gives at once
 CONNECT_TIMEOUT_S = 10
 PEM_BEGINS = "-----BEGIN"
 
@@ -43,19 +38,6 @@ class HubOperations(HubRequests):
         path = f"/_local/devices/{quote(device_id, safe='')}/messages"
         document = {**_message(body), "properties": {name: str(value) for name, value in properties.items()}}
         return str(self.request("POST", path, document)["messageId"])
-
-    def events(self, device_id: str | None = None, *, after: int = 0) -> list[Telemetry]:
-        """What devices have sent, oldest first: of the newest 1,000 messages.
-
-        device_id: of which device, and its modules; None: of all.  after: only those after this number; 0: all.
-        """
-        found: list[Telemetry] = []
-        while page := self._events_page(after):
-            after = page[-1]["number"]
-            found += telemetry_in(page, device_id)
-            if len(page) < MAX_EVENTS:
-                break
-        return found
 
     def twin(self, device_id: str, module_id: str | None = None) -> dict[str, Any]:
         """The twin of a device, or of a module on it."""
@@ -115,18 +97,6 @@ class HubOperations(HubRequests):
         is_pem = isinstance(certificate, str) and PEM_BEGINS in certificate
         pem = certificate if is_pem else Path(certificate).read_text("ascii")
         return dict(self.request("PUT", f"/_local/certificates/{quote(name, safe='')}", {"certificate": pem}))
-
-    def _events_page(self, after: int, wait_s: int = 0) -> list[dict[str, Any]]:
-        return list(self.request("GET", f"/_local/events?after={after}&wait={wait_s}"))
-
-
-def telemetry_in(documents: list[dict[str, Any]], device_id: str | None) -> list[Telemetry]:
-    """The messages of a device, or of all, among events."""
-    return [
-        telemetry(each)
-        for each in documents
-        if device_id in (None, each["deviceId"]) and each["systemProperties"].get(SOURCE, TELEMETRY) == TELEMETRY
-    ]
 
 
 def _message(body: Any) -> dict[str, str]:

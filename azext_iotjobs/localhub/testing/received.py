@@ -8,6 +8,8 @@ from typing import Any
 
 JSON = "json"  # in content types: application/json, application/vnd.example+json
 DEFAULT_ENCODING = "utf-8"
+TELEMETRY = "Telemetry"  # the source of events that devices send themselves
+SOURCE = "iothub-message-source"
 SHOWN_CHARACTERS = 300
 
 Match = Callable[[Any], bool] | Any  # a predicate, or what has to be contained
@@ -24,6 +26,11 @@ class Telemetry:
     system_properties: Mapping[str, str]  # by the service's names, such as contentType and messageId
     enqueued_at: str  # ISO 8601, UTC
     number: int  # counts the hub's messages up
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether the device has sent it itself."""
+        return self.system_properties.get(SOURCE, TELEMETRY) == TELEMETRY
 
     def __str__(self) -> str:
         sender = self.device_id if self.module_id is None else f"{self.device_id}/{self.module_id}"

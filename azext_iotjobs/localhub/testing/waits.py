@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from azext_iotjobs.localhub.testing.errors import LocalHubRefused, LocalHubTimeout
-from azext_iotjobs.localhub.testing.observations import CALLS, CONNECTIONS, REPORTED, HubObservations, Log
+from azext_iotjobs.localhub.testing.observations import CALLS, CONNECTIONS, EVENTS, REPORTED, HubObservations, Log
 from azext_iotjobs.localhub.testing.observed import (
     CONNECTED,
     ENDED,
@@ -15,17 +15,16 @@ from azext_iotjobs.localhub.testing.observed import (
     ReportedChange,
     latest,
 )
-from azext_iotjobs.localhub.testing.operations import telemetry_in
 from azext_iotjobs.localhub.testing.received import Match, Telemetry, matches, shown, shown_match
 
 DEFAULT_LIMIT_S = 10.0
 LONGEST_LIMIT_S = 3600.0
-LONGEST_POLL_S = 30  # that the hub waits for an event
 POLL_INTERVAL_S = 0.05
 SHOWN_ENTRIES = 10
 THROTTLED = 429
 
 Who = tuple[str, str | None]  # a device, or a module on it
+T = TypeVar("T")
 Change = TypeVar("Change", ConnectionChange, MethodCall, ReportedChange)
 
 
@@ -64,19 +63,15 @@ class HubWaits(HubObservations):
         ends_at = _end_of(timeout_s)
         sender = device_id if module_id is None else f"{device_id}/{module_id}"
         others: list[Telemetry] = []
-        while True:
-            page = self._events_page(after, min(LONGEST_POLL_S, max(0, int(ends_at - time.monotonic()))))
-            for each in telemetry_in(page, device_id):
+        for each in self._pages_followed(EVENTS, (device_id, None), after, ends_at):
+            if each.is_sent:
                 if module_id in (None, each.module_id) and matches(each.body, match):
                     return each
                 others.append(each)
-            if page:
-                after = page[-1]["number"]
-            elif not _pause_until(ends_at):
-                raise LocalHubTimeout(
-                    f"No telemetry of {sender!r} matched {shown_match(match)} within {timeout_s:g} s. "
-                    f"{_listed('It has sent:', others) or 'It has sent nothing.'} {self._state_of(device_id)}"
-                )
+        raise LocalHubTimeout(
+            f"No telemetry of {sender!r} matched {shown_match(match)} within {timeout_s:g} s. "
+            f"{_listed('It has sent:', others) or 'It has sent nothing.'} {self._state_of(device_id)}"
+        )
 
     def wait_for_call(
         self,
@@ -210,11 +205,15 @@ class HubWaits(HubObservations):
 
     def _followed(self, log: Log[Change], who: Who, after: int, ends_at: float) -> Iterator[Change]:
         """The entries of a device alone, or of a module on it, as they come, until the time is over."""
+        return (each for each in self._pages_followed(log, who, after, ends_at) if each.module_id == who[1])
+
+    def _pages_followed(self, log: Log[T], who: Who, after: int, ends_at: float) -> Iterator[T]:
+        """The entries of a device and its modules, or of a module alone, as they come, until the time is over."""
         is_over = False
         while not is_over:
             left_s = ends_at - time.monotonic()
             page = self._page(log, *who, after, left_s)
-            yield from (each for each in page.entries if each.module_id == who[1])
+            yield from page.entries
             after = page.next_after
             is_over = left_s <= 0 and page.is_last
 

@@ -46,11 +46,9 @@ def follow(
     after, given, last_event_at = 0, 0, clock.monotonic()
     while True:
         left_s = LONGEST_WAIT_S if silence_s is None else last_event_at + silence_s - clock.monotonic()
-        events = hub.events(after=after, wait_s=max(0, min(LONGEST_WAIT_S, round(left_s + 0.5))))
+        wait_s = max(0, min(LONGEST_WAIT_S, round(left_s + 0.5)))
+        events, after = hub.events(device_id, after=after, wait_s=wait_s)
         for event in events:
-            after = event.number
-            if device_id not in (None, event.device_id):
-                continue
             yield event
             given, last_event_at = given + 1, clock.monotonic()
             if given == count:

@@ -4,7 +4,7 @@ import pytest
 
 from azext_iotjobs.localhub.amqp.wire.frames import SASL_FRAME, SASL_HEADER, encode_frame
 from azext_iotjobs.localhub.amqp.wire.performatives import Close, Detach, SaslInit
-from azext_iotjobs.localhub.engine.observation_log import Wanted
+from azext_iotjobs.localhub.engine.log_reading import Wanted
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.observation import ConnectionEntry
 from tests.helpers.amqp_frames import attach_receiver, attach_sender

@@ -5,7 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from azext_iotjobs.localhub.engine.event_log import RESPONSE_BYTES, SHOWN_EVENTS, EventLog
+from azext_iotjobs.localhub.engine.event_log import EventLog
+from azext_iotjobs.localhub.engine.log_reading import Wanted
+from azext_iotjobs.localhub.engine.shown_events import RESPONSE_BYTES, SHOWN_EVENTS
 from azext_iotjobs.localhub.process.outages import Outages
 from azext_iotjobs.localhub.rules.event import DeviceMessage, partition_of
 from azext_iotjobs.localhub.store.newest_events import KEPT_BYTES, KEPT_EVENTS
@@ -19,9 +21,12 @@ LATER = NOW + timedelta(seconds=1)
 
 def shown(log: EventLog) -> list[int]:
     numbers: list[int] = []
-    while page := log.after(numbers[-1] if numbers else 0, 100):
-        numbers += [each.number for each in page]
-        assert len(page) == 1 or sum(each.size_bytes for each in page) <= RESPONSE_BYTES
+    after = 0
+    while (page := log.shown.read(after, 100, Wanted())).entries:
+        numbers += [number for number, _ in page.entries]
+        assert [each.number for _, each in page.entries] == numbers[-len(page.entries) :]
+        assert len(page.entries) == 1 or sum(each.size_bytes for _, each in page.entries) <= RESPONSE_BYTES
+        after = page.next_after
     return numbers
 
 

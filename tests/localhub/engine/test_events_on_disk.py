@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from azext_iotjobs.localhub.engine.event_log import SHOWN_EVENTS, EventLog
+from azext_iotjobs.localhub.engine.event_log import EventLog
+from azext_iotjobs.localhub.engine.log_reading import Page, Wanted
+from azext_iotjobs.localhub.engine.shown_events import SHOWN_EVENTS
 from azext_iotjobs.localhub.errors import StoreDamaged, StoreUnavailable
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.event import AuthMethod, DeviceEvent, DeviceMessage, Sender, partition_of
@@ -93,7 +95,9 @@ def test_after_a_restart_all_are_read_and_the_counts_go_on(tmp_path: Path) -> No
         with on_disk(tmp_path) as (log, _):
             assert places(log) == before
             assert [log.state(each) for each in range(4)] == states
-            assert [each.number for each in log.after(0, 2)] == [2 * SHOWN_EVENTS + 1, 2 * SHOWN_EVENTS + 2]
+            page = log.shown.read(0, 2, Wanted())
+            assert [number for number, _ in page.entries] == [2 * SHOWN_EVENTS + 1, 2 * SHOWN_EVENTS + 2]
+            assert (page.dropped, log.shown.last) == (2 * SHOWN_EVENTS, 3 * SHOWN_EVENTS)
             add(log, "d1", b"new")
             log.store()
             (new,) = set(places(log)) - set(before)
@@ -152,7 +156,8 @@ def test_old_events_are_removed_and_the_counts_go_on_after_a_restart(tmp_path: P
             while not log.remove_old(late):
                 pass
             state = log.state(PUMP)
-            assert (state.is_empty, state.last, events_of(log, PUMP), log.after(0, 10)) == (True, 1004, [], [])
+            assert (state.is_empty, state.last, events_of(log, PUMP)) == (True, 1004, [])
+            assert log.shown.read(0, 10, Wanted()) == Page([], 1005, 1005)
         with on_disk(tmp_path) as (log, _):
             assert (log.state(PUMP).is_empty, log.state(PUMP).last) == (True, 1004)
             add(log, "pump-1", b"new")
@@ -237,7 +242,7 @@ def test_events_are_copied_from_disk_to_memory_and_back_at_their_places(tmp_path
             in_memory.replace_by(tmp_path / "none.db")
             assert places(in_memory) == []
             add(in_memory, "d1", b"next")
-            assert [each.number for each in in_memory.after(0, 10)] == [22]
+            assert [number for number, _ in in_memory.shown.read(0, 10, Wanted()).entries] == [22]
 
     run(main)
 

@@ -6,7 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azext_iotjobs.localhub.engine.observation_log import MAX_BYTES, MAX_ENTRIES, ObservationLog, Page, Wanted
+from azext_iotjobs.localhub.engine.log_reading import Page, Wanted
+from azext_iotjobs.localhub.engine.observation_log import MAX_BYTES, MAX_ENTRIES, ObservationLog
 from azext_iotjobs.localhub.engine.observations import Observations
 from azext_iotjobs.localhub.errors import GATEWAY_TIMEOUT, HubError
 from azext_iotjobs.localhub.rules.address import Address
@@ -110,7 +111,7 @@ def test_a_reader_that_goes_on_sees_each_entry_once(steps: list[Any], limit: int
 def test_readers_wait_for_the_entries_that_they_want() -> None:
     async def main(loop: MovedLoop) -> None:
         log = filled()
-        of_pump, of_any = (loop.create_task(log.wait(each, 60)) for each in (Wanted("pump-1"), ANY))
+        of_pump, of_any = (loop.create_task(log.waits.wait(each, 60)) for each in (Wanted("pump-1"), ANY))
         await turns()
         log.add(entry(VALVE))
         await within_limit(of_any)
@@ -125,7 +126,7 @@ def test_readers_wait_for_the_entries_that_they_want() -> None:
 def test_who_stops_to_wait_or_waits_in_vain_leaves_nothing_behind() -> None:
     async def main(loop: MovedLoop) -> None:
         log = filled()
-        waiting = [loop.create_task(log.wait(Wanted(f"d{number % 50}"), 60)) for number in range(500)]
+        waiting = [loop.create_task(log.waits.wait(Wanted(f"d{number % 50}"), 60)) for number in range(500)]
         await turns()
         assert waiting_count(log) == 500
         for each in waiting[::2]:
@@ -143,12 +144,12 @@ def test_as_the_hub_ends_nobody_waits() -> None:
     async def main(loop: MovedLoop) -> None:
         observations = Observations(HandClock())
         log = observations.reported
-        waiting = loop.create_task(log.wait(ANY, 60))
+        waiting = loop.create_task(log.waits.wait(ANY, 60))
         await turns()
         observations.close()
         await within_limit(waiting)
-        await within_limit(log.wait(ANY, 60))
-        assert log.is_closed and waiting_count(log) == 0
+        await within_limit(log.waits.wait(ANY, 60))
+        assert log.waits.is_closed and waiting_count(log) == 0
 
     run(main)
 

@@ -65,14 +65,14 @@ def test_the_clock_shows_its_time_and_how_far_it_is_ahead(hub: LocalHub) -> None
     [
         ({"advance": "-2h"}, "advance: '-2h' is not allowed. The clock only goes ahead: give a duration above 0"),
         ({"advance": "0s"}, "advance: '0s' is not allowed"),
-        ({"advance": "999999999999d"}, "give a duration above 0 and at most 3,650d, such as 30s"),
+        ({"advance": "999999999999d"}, "give a duration above 0 and at most 3650d, such as "),
         ({"advance": "PT2H"}, "advance: 'PT2H' is not allowed"),
-        ({"advance": 7200}, "advance: 7200 is not allowed. It is a text"),
+        ({"advance": 7200}, "advance: 7200, a number, is not allowed. It is a text of 1 to 40 characters, such as "),
         ({"advance": "3651d"}, "advance: The clock may be 3,650d ahead of the machine's at most, and is 0s ahead."),
         ({"advance": "2h", "now": "x"}, "'now': There is no such member. There may be advance."),
         ({}, "advance: It is missing"),
-        ([], "It must be a JSON object"),
-        (None, "It must be a JSON object"),
+        ([], "It must be a JSON object, and is an array."),
+        (None, "It must be a JSON object, and is null or nothing."),
     ],
 )
 def test_what_is_no_move_ahead_is_refused_and_moves_nothing(hub: LocalHub, body: Any, said: str) -> None:
@@ -147,7 +147,7 @@ def test_a_fault_for_a_time_is_over_and_a_reset_sets_the_clock_back_for_new_even
     hub.reset()
     hub.create_device("pump-1")
     hub.request("POST", "/devices/pump-1/messages/events", {"t": 2})
-    (event,) = hub.request("GET", "/_local/events")
+    (event,) = hub.request("GET", "/_local/events")["events"]
     assert parse(event["enqueuedTime"]) <= hub.now()
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from azext_iotjobs.localhub.engine.observation_log import MAX_ENTRIES, ObservationLog, Page, Wanted
+from azext_iotjobs.localhub.engine.log_reading import Page, Wanted
+from azext_iotjobs.localhub.engine.observation_log import MAX_ENTRIES, ObservationLog
 from azext_iotjobs.localhub.engine.observations import Observations
 from azext_iotjobs.localhub.errors import HubError
 from azext_iotjobs.localhub.http.observations import CALLS, ObservationRoutes
@@ -134,7 +135,7 @@ def test_a_page_is_limited_and_says_how_to_go_on() -> None:
 @pytest.mark.parametrize(
     ("query", "text"),
     [
-        ({"after": "1"}, "after: 1 is more than 0, the number of the newest entry. A hub that is started again counts"),
+        ({"after": "1"}, "after: 1 is more than 0, the number of the newest entry. A hub that is started again, or"),
         ({"module": "m"}, "module: Give device too, on which the module is."),
         ({"device": "a b"}, "device: 'a b' is not allowed. It is the id of a device."),
         ({"wait": "31"}, "wait: 31.0 is not allowed. It is a number, 0 to 30."),

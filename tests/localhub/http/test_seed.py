@@ -103,6 +103,55 @@ def test_an_export_without_keys_has_none_and_is_a_seed_too(seeded: LocalHub, oth
     assert other.device_connection_string("by-key") != seeded.device_connection_string("by-key")
 
 
+def test_the_twins_of_the_systems_modules_of_an_edge_device_are_exported_and_created(other: LocalHub) -> None:
+    agent = {"tags": {"a": 1}, "properties": {"desired": {"modules": {}}, "reported": {"version": "1.5"}}}
+    hub_twin = {"properties": {"desired": {"routes": {"up": "FROM /* INTO $upstream"}}}}
+    modules = [
+        {"moduleId": "$edgeAgent", **agent},
+        {"moduleId": "$edgeHub", **hub_twin},
+        {"moduleId": "camera", "managedBy": "iotEdge", "properties": {"desired": {"rate": 5}}},
+    ]
+    seed = {"devices": [{"deviceId": "edge-{1..2}", "capabilities": {"iotEdge": True}, "modules": modules}]}
+    assert other.seed(seed) == {"created": {"devices": 2, "modules": 6}, "existing": {}}
+    twin = other.twin("edge-2", "$edgeAgent")
+    assert twin["tags"] == {"a": 1} and twin["properties"]["reported"]["version"] == "1.5"
+    kinds = {
+        each["moduleId"]: each["authentication"]["type"] for each in other.request("GET", "/devices/edge-1/modules")
+    }
+    assert kinds == {"$edgeAgent": "none", "$edgeHub": "none", "camera": "sas"}
+    assert other.seed(seed) == {"created": {}, "existing": {"devices": 2, "modules": 6}}
+    exported = other.export(keys=True)
+    assert [each["moduleId"] for each in exported["devices"][0]["modules"]] == ["$edgeAgent", "$edgeHub", "camera"]
+    assert exported["devices"][0]["modules"][:2] == modules[:2]
+    other.reset()
+    other.seed(exported)
+    assert other.export(keys=True) == exported
+
+
+def test_the_systems_modules_without_anything_in_their_twins_are_not_exported(other: LocalHub) -> None:
+    other.seed({"devices": [{"deviceId": "edge", "capabilities": {"iotEdge": True}}]})
+    assert other.export() == {"devices": [{"deviceId": "edge", "capabilities": {"iotEdge": True}}]}
+    agent = {"deviceId": "edge", "capabilities": {"iotEdge": True}, "modules": [{"moduleId": "$edgeAgent", "tags": {}}]}
+    assert other.seed({"devices": [agent]}) == {"created": {}, "existing": {"devices": 1, "modules": 1}}
+
+
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        ({"managedBy": "me"}, "devices[1].modules[0].managedBy: $edgeAgent is made with its device. It may have"),
+        ({"authentication": {"type": "sas"}}, "devices[1].modules[0].authentication: $edgeAgent is made with its"),
+        ({"tags": {"a.b": 1}}, "devices[1].modules[0]: A key in tags"),
+    ],
+)
+def test_a_mistake_in_a_module_of_the_systems_creates_nothing(
+    other: LocalHub, module: dict[str, Any], said: str
+) -> None:
+    edge = {"deviceId": "edge", "capabilities": {"iotEdge": True}, "modules": [{"moduleId": "$edgeAgent", **module}]}
+    with pytest.raises(LocalHubRefused) as caught:
+        other.seed({"devices": [{"deviceId": "first"}, edge]})
+    assert f"The seed: {said}" in caught.value.text and other.export() == {}
+
+
 def test_what_is_there_stays_as_it_is(other: LocalHub) -> None:
     other.create_device("pump-1")
     other.request("PATCH", "/twins/pump-1", {"tags": {"site": "south"}})
@@ -117,7 +166,7 @@ def test_what_is_there_stays_as_it_is(other: LocalHub) -> None:
     [
         ({"deviceId": "a b"}, "devices[1]: 'a b' is not a device id"),
         ({"deviceId": "b", "tags": {"x.y": 1}}, "devices[1]: A key in tags"),
-        ({"deviceId": "b", "tags": []}, "devices[1].tags: It has to have members"),
+        ({"deviceId": "b", "tags": []}, "devices[1].tags: It has to be an object, such as "),
         ({"deviceId": "b", "status": "off"}, "devices[1]: status must be enabled or disabled."),
         ({"deviceId": "b", "properties": {"reported": {"x": "y" * 5000}}}, "devices[1]: "),
         (
@@ -162,7 +211,7 @@ def test_keys_is_true_or_false(other: LocalHub) -> None:
     [
         (None, "none.yaml cannot be read: No such file"),
         ("devices: [", ": this is not YAML: "),
-        ("devices:\n  - deviceId: 5", "devices[0].deviceId: It has to be a text, and is a number"),
+        ("devices:\n  - deviceId: 5", "devices[0].deviceId: It has to be a text, such as "),
         ("devices:\n  - deviceId: a\n    tags: {a.b: 1}", "devices[0]: A key in tags"),
     ],
 )

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from azext_iotjobs.localhub.engine.observation_log import Wanted
+from azext_iotjobs.localhub.engine.log_reading import Wanted
 from azext_iotjobs.localhub.mqtt.packets import Disconnect, Pingresp, Publish
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.fault import read_fault

@@ -83,6 +83,10 @@ def test_nothing_is_none() -> None:
         ("- " * 60 + "1", "nested more than 40 levels"),
         ("[" * 5000, ": this is not YAML: "),
         ('{"a": 1,\n "a": 2}', ", line 2: 'a' is there twice."),
+        ('{"devices": [{"deviceId": "a",\n"deviceId": "b"}]}', ", line 2: 'deviceId' is there twice."),
+        ('{"a": [{"\\ud83d\\ude00": 1}, {"b": 1, "b": 2}]}', ": a[1].b is there twice."),  # JSON that is no YAML
+        ('{"a"\n: 1, "a": 2}', ": a is there twice."),
+        ('[{"a": 1, "a": 2}, }', ": this is not YAML"),
         ("a: 1\n---\nb: 2", "is not YAML"),
         ("a: !!int '1'", "the tag 'int' is not read; leave it out."),
         ("a: !secret 1", "the tag '!secret' is not read"),

@@ -65,15 +65,18 @@ KEY = "MDEyMzQ1Njc4OWFiY2RlZg=="
 @pytest.mark.parametrize(
     ("document", "said"),
     [
-        (None, "It is empty. It may have devices, certificates and configurations."),
-        ([], "It has to have members, and is a list."),
+        (
+            None,
+            'It may have devices, certificates and configurations, such as {"devices": [{"deviceId": "pump-1"}]}.',
+        ),
+        ([], 'It has to be an object, such as {"devices": [{"deviceId": "pump-1"}]}, and is a list.'),
         ({"device": []}, "device: This is not known here. There may be devices, certificates and configurations."),
-        ({"devices": {}}, "devices: It has to be a list, and is an object."),
-        ({"devices": [7]}, "devices[0]: It has to have members, and is a number."),
-        ({"devices": [{}]}, "devices[0].deviceId: It is missing."),
+        ({"devices": {}}, 'devices: It has to be a list, such as [{"deviceId": "pump-1"}], and is an object.'),
+        ({"devices": [7]}, 'devices[0]: It has to be an object, such as {"deviceId": "pump-1"}, and is a number.'),
+        ({"devices": [{}]}, 'devices[0].deviceId: It is missing. It has to be a text, such as "pump-1".'),
         (
             {"devices": [{"deviceId": 12}]},
-            "devices[0].deviceId: It has to be a text, and is a number: put it in quotes.",
+            'devices[0].deviceId: It has to be a text, such as "pump-1", and is a number: put it in quotes.',
         ),
         (
             {"devices": [{"deviceId": "a"}, {"deviceId": "a"}]},
@@ -88,7 +91,7 @@ KEY = "MDEyMzQ1Njc4OWFiY2RlZg=="
         ),
         (
             {"devices": [{"deviceId": "a", "authentication": KEY}]},
-            "devices[0].authentication: It has to have members, and is a text.",
+            'devices[0].authentication: It has to be an object, such as {"type": "sas"}, and is a text.',
         ),
         (
             {"devices": [{"deviceId": "a", "modules": [{"deviceId": "m"}]}]},
@@ -103,7 +106,26 @@ KEY = "MDEyMzQ1Njc4OWFiY2RlZg=="
         ({"devices": [{"deviceId": "a-{3..1}"}]}, "{3..1} has to go from a number to the same or a higher one"),
         ({"devices": [{"deviceId": "a-{1..999999999}"}]}, f"with at most {MAX_DEVICES:,} devices"),
         ({"devices": [{"deviceId": f"{x}-{{1..600000}}"} for x in "ab"]}, "devices: There are more than"),
-        ({"certificates": [{"certificate": "x"}]}, "certificates[0].name: It is missing."),
+        (
+            {"certificates": [{"certificate": "x"}]},
+            'certificates[0].name: It is missing. It has to be a text, such as "our-ca".',
+        ),
+        (
+            {"devices": [{"deviceId": "a", "statusReason": 7}]},
+            'statusReason: It has to be a text, such as "not delivered yet", and is a number: put it in quotes.',
+        ),
+        (
+            {"devices": [{"deviceId": "a", "capabilities": {"iotEdge": "yes"}}]},
+            "devices[0].capabilities.iotEdge: It has to be true or false, such as true, and is a text.",
+        ),
+        (
+            {"configurations": [{"id": "a", "priority": "1"}]},
+            "configurations[0].priority: It has to be a whole number, such as 10, and is a text.",
+        ),
+        (
+            {"configurations": [{"id": "a", "priority": True}]},
+            "configurations[0].priority: It has to be a whole number, such as 10, and is true or false.",
+        ),
         ({"configurations": [{"id": "a", "priorty": 1}]}, "configurations[0].priorty: This is not known here."),
     ],
 )

@@ -24,11 +24,13 @@ class Hub:
         self.waits: list[str] = []
 
     def __call__(self, request: Request) -> Response:
-        found = [event for event in self.events if event["number"] > int(request.query["after"])][:2]
+        wanted = request.query.get("device")
+        later = [event for event in self.events if event["number"] > int(request.query["after"])]
+        found = [event for event in later if wanted in (None, event["deviceId"])][:2]
         if not found:
             self.waits.append(request.query["wait"])
             self._clock.passed_s += float(request.query["wait"])
-        return response(found)
+        return response({"events": found, "nextAfter": found[-1]["number"] if found else len(self.events)})
 
 
 def numbers(

@@ -15,7 +15,7 @@ from azext_iotjobs.localhub.amqp.wire.message import Message
 from azext_iotjobs.localhub.amqp.wire.performatives import Detach, Source
 from azext_iotjobs.localhub.amqp.wire.types import Described, Long, Symbol, ULong
 from azext_iotjobs.localhub.auth.policies import OWNER
-from azext_iotjobs.localhub.engine.event_log import SHOWN_EVENTS
+from azext_iotjobs.localhub.engine.shown_events import SHOWN_EVENTS
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.event import OFFSET_STEP, AuthMethod, DeviceMessage, Sender, partition_of
 from tests.helpers.amqp_device import AmqpClient, DeviceHub

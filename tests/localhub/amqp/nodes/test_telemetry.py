@@ -8,6 +8,7 @@ from azext_iotjobs.localhub.amqp.nodes.telemetry_message import BATCH_FORMAT
 from azext_iotjobs.localhub.amqp.wire.message import AmqpValue, Message, Properties, encode_message
 from azext_iotjobs.localhub.amqp.wire.performatives import Accepted, Rejected
 from azext_iotjobs.localhub.amqp.wire.types import Symbol, Timestamp, UByte
+from azext_iotjobs.localhub.engine.log_reading import Wanted
 from azext_iotjobs.localhub.engine.quotas import Quotas
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.quota import Quota, Throttle
@@ -162,7 +163,9 @@ def test_a_module_sends_under_its_own_name() -> None:
         client.message(
             client.sender("amqps://any/devices/pump-1/modules/valve%232/messages/Events"), Message(data=(b"x",))
         )
-        assert [each.sender.address for each in hub.event_log.after(0, 9)] == [Address("pump-1", "valve#2")]
+        assert [each.sender.address for _, each in hub.event_log.shown.read(0, 9, Wanted()).entries] == [
+            Address("pump-1", "valve#2")
+        ]
 
     run(main)
 
