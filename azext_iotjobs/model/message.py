@@ -1,6 +1,7 @@
 """Messages between devices and services."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from datetime import datetime
 from enum import Enum
 from typing import Any, NamedTuple
