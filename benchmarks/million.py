@@ -53,7 +53,7 @@ QUERIES = {
 }
 # Asked for once before it is measured: an index is made meanwhile where there are many devices.
 ASKED_FIRST = (
-    "none, by a tag",
+    "a page of a hundredth, by a tag",
     "none, by a number in a tag",
     "none, by a reported property",
     "none, by status",
