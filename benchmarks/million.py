@@ -166,6 +166,7 @@ def start(hub: HubUnderLoad, devices: int, _connected: int) -> Iterator[Step]:
 
 
 def queries(hub: HubUnderLoad, devices: int, _connected: int) -> Iterator[Step]:
+    hub = hub.over_another_connection()  # the hub has ended one that was idle for long
     ids = {"last": _id(devices - 1), "fifty": ", ".join(f"'{_id(at * devices // 50)}'" for at in range(50))}
     for name, text in QUERIES.items():
         alone: list[Cost] = []

@@ -228,6 +228,52 @@ def test_what_changes_afterwards_is_found(hub: Hub) -> None:
     assert hub.is_by_index()
 
 
+def test_very_many_new_devices_are_found_before_and_after_the_index_has_them(hub: Hub) -> None:
+    text = "SELECT * FROM devices WHERE tags.ring = '3'"
+    hub.assert_alike(text)
+    for ring in ("1", "3", "2"):
+        new = [
+            Identity(device_id=f"new-{ring}-{number}", generation_id="g", etag=7, sign_in="sas") for number in range(12)
+        ]
+        hub.identities.create_many(new, replace(new_twin(AT), tags={"ring": ring}))
+    for after in (0, 30, 45, 60):
+        assert hub.found(text, after, 5) == hub.expected(text, after, 5)
+    assert len(hub.found(text)) == 16 and not hub.index.are_behind
+
+
+def test_an_index_that_has_the_first_rows_is_used_for_these(hub: Hub) -> None:
+    text = "SELECT * FROM devices WHERE tags.ring = '3'"
+    hub.index.want([("tags", "ring")])
+    hub.index.grow(20)
+    hub.tag("d03", ring="4")
+    hub.tag("d04", ring="3")
+    hub.tag("d33", ring="4")
+    hub.tag("d34", ring="3")
+    hub.database.change("DELETE FROM identities WHERE device_id IN ('d13', 'd23')")
+    query = parse_query(text)
+    for after in (0, 5, 20, 25):
+        rows = asyncio.run(hub.paced.page(query.collection, query.where, after=after, count=ALL))
+        assert [tuple(row) for row in rows] == hub.expected(text, after)
+    used = "".join(hub.watched.made)
+    assert BY_INDEX in used and BY_RANGE in used
+
+
+def test_what_changes_while_it_is_made_is_found(hub: Hub) -> None:
+    text = "SELECT * FROM devices WHERE tags.ring = '3'"
+
+    async def story() -> None:
+        hub.index.want([("tags", "ring")])
+        number = 0
+        while hub.index.grow(2) is not None:
+            hub.tag(f"d{number % 11:02}", ring=str(number % 5))
+            hub.tag(f"d{39 - number % 9 - 1:02}", ring=str(number % 4))
+            number += 1
+
+    asyncio.run(story())
+    assert hub.found(text) == hub.expected(text)
+    assert hub.is_by_index()
+
+
 def test_a_change_that_is_rolled_back_is_none(hub: Hub) -> None:
     text = "SELECT * FROM devices WHERE tags.ring = '3'"
     hub.assert_alike(text)
@@ -367,7 +413,7 @@ CHANGES = st.lists(
 )
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES // 2, deadline=None)
 @given(st.lists(st.sampled_from(VALUES), min_size=1, max_size=6), CHANGES, st.sampled_from(["a", 'q"q', "ü", "it's?"]))
 def test_any_values_after_any_changes(values: list[Any], changes: list[tuple[str, int, int]], name: str) -> None:
     def tags(value: Any) -> dict[str, Any]:
