@@ -60,7 +60,7 @@ class PathIndex:
         self._has_failed = False
         self._triggers: dict[int, list[str]] = {}  # by the number of an index, perhaps of one that has ended
         database.function(NOTE, 3, self._note)
-        database.at_close(self._close)
+        database.at_close(self._end)
 
     def want(self, paths: Iterable[Path]) -> None:
         """Index these paths from now on, in the place of those that have not been used for longest.
@@ -74,8 +74,8 @@ class PathIndex:
             if len(self._indices) >= self._max_paths:
                 self._drop(min(self._indices.values(), key=lambda index: index.used))
             index = _Index(path, next(self._numbers), used=next(self._uses))
-            self._make_triggers(index)
             with self._guarded():
+                self._make_triggers(index)
                 if self._entries is None:
                     self._entries = IndexEntries()
                 self._entries.create(index.number)
@@ -109,8 +109,7 @@ class PathIndex:
         Raises StoreUnavailable.
         """
         self._clean()
-        last = self._last_row()
-        index = self._behind(last)
+        index = self._behind(last := self._last_row())
         if index is None:
             return None
         until = min(last, index.until + rows)
@@ -184,6 +183,8 @@ class PathIndex:
         return next((each for each in self._indices.values() if each.until < last), None)
 
     def _last_row(self) -> int:
+        if not self._indices:
+            return 0
         row = self._database.row("SELECT max(row_id) FROM twins")
         return 0 if row is None or row[0] is None else int(row[0])
 
@@ -253,16 +254,21 @@ class PathIndex:
         try:
             yield
         except sqlite3.Error as err:
-            self._has_failed = True
-            self._indices.clear()
-            self._by_number.clear()
-            self._close()
+            self._give_up()
             logger.warning("queries go without an index until the hub's next start: %s", err)
 
-    def _close(self) -> None:
+    def _give_up(self) -> None:
+        self._has_failed = True
+        self._indices.clear()
+        self._by_number.clear()
         if self._entries is not None:
             self._entries.close()
             self._entries = None
+
+    def _end(self) -> None:
+        """The database is closed: its triggers are gone."""
+        self._give_up()
+        self._triggers.clear()
 
 
 def _column(path: Path) -> IndexedColumn:
