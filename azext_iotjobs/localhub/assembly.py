@@ -24,6 +24,7 @@ from azext_iotjobs.localhub.engine.feedback_queue import FeedbackQueue
 from azext_iotjobs.localhub.engine.file_notifications import FileNotifications
 from azext_iotjobs.localhub.engine.file_uploads import FileUploadService
 from azext_iotjobs.localhub.engine.import_export import ImportExport
+from azext_iotjobs.localhub.engine.index_keeper import IndexKeeper
 from azext_iotjobs.localhub.engine.job_runner import JobRunner
 from azext_iotjobs.localhub.engine.links import Links
 from azext_iotjobs.localhub.engine.observations import Observations
@@ -71,6 +72,7 @@ from azext_iotjobs.localhub.store.file_uploads import FileUploads
 from azext_iotjobs.localhub.store.identities import Identities
 from azext_iotjobs.localhub.store.jobs import Jobs
 from azext_iotjobs.localhub.store.messages import Messages
+from azext_iotjobs.localhub.store.path_index import PathIndex
 from azext_iotjobs.localhub.store.sessions import Sessions
 from azext_iotjobs.localhub.store.transfer_jobs import TransferJobs
 from azext_iotjobs.localhub.store.twins import Twins
@@ -128,7 +130,8 @@ def assemble(
     registry = Registry(database, identities, links, clock)
     c2d_queue = C2dQueue(database, messages, identities, links, clock)
     quotas = make_quotas(config.sku, config.units, clock)
-    job_runner = JobRunner(database, jobs, selector, twins, links, clock, quotas)
+    paced = PacedSelector(selector, IndexKeeper(PathIndex(database), identities.presence))
+    job_runner = JobRunner(database, jobs, selector, twins, links, clock, quotas, paced)
     evaluator = TargetEvaluator(database, Configurations(database), twin_rows, twins, registry)
     rounds, configurations = _configurations(config, database, selector, evaluator, clock)
     devices = DeviceService(authenticator, identities, Sessions(database), twins, c2d_queue, event_log, clock, quotas)
@@ -161,7 +164,7 @@ def assemble(
         twins=TwinRoutes(identities, twins, links),
         digital_twins=DigitalTwinRoutes(identities, twins, links),
         jobs=JobRoutes(jobs, job_runner, clock, config.job_slots, keys.policies[OWNER]),
-        queries=QueryRoutes(PacedSelector(selector), keys.policies[OWNER]),
+        queries=QueryRoutes(paced, keys.policies[OWNER]),
         messages=MessageRoutes(devices, c2d_queue),
         files=FileRoutes(uploads, file_notifications, storage.account.port_suffix),
         import_export=ImportExportRoutes(import_export, storage, authenticator.is_own_host, clock),

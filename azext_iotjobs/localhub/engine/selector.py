@@ -1,16 +1,18 @@
 """Conditions and queries -> rows: applies the query language to the tables."""
 
+import json
 import re
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from azext_iotjobs.localhub.errors import QueryError
 from azext_iotjobs.localhub.query.column_paths import Columns, Kind
-from azext_iotjobs.localhub.query.grouped_sql import all_groups_sql, grouped_sql
+from azext_iotjobs.localhub.query.grouped_sql import group_parts_sql, grouped_sql
 from azext_iotjobs.localhub.query.nodes import Collection, Expr, Fields, Query
 from azext_iotjobs.localhub.query.parser import parse_condition
 from azext_iotjobs.localhub.query.sql import where_sql
-from azext_iotjobs.localhub.query.sql_fragments import Sql
+from azext_iotjobs.localhub.query.sql_fragments import Sql, filled
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.store.database import IDENTITY_ETAG, TWIN_ETAG, Database, TooSlow
 from azext_iotjobs.localhub.store.identities import MESSAGE_COUNT
@@ -106,6 +108,7 @@ SOURCES = {
     ),
 }
 
+EVERY = Sql("TRUE")  # the condition of all rows
 TABLE = re.compile(r"\b(twins|identities|device_jobs|jobs|messages)\.")  # whose column SQL names
 
 
@@ -131,17 +134,15 @@ class Selector:
 
         Raises QueryError when it takes too long.
         """
-        return self.rows(page_sql(SOURCES[collection], where, after=after, count=count))
+        source = SOURCES[collection]
+        return self.rows(page_sql(source, where, behind(source, after), count=count))
 
     def rows_between(self, collection: Collection, where: Expr | None, *, after: int, until: int) -> list[int]:
         """The keys of the rows that match, after one row and up to another. Raises QueryError as `page` does."""
         source = SOURCES[collection]
-        condition = _condition(source, where)
-        sql = (
-            f"SELECT {source.key} AS row_key FROM {_tables(source, condition)} "
-            f"WHERE {source.key} > ? AND {source.key} <= ? AND {condition.text}"
-        )
-        return [int(row["row_key"]) for row in self.rows(Sql(sql, (after, until, *condition.values)))]
+        condition = _condition(source, where, between(source, after, until))
+        sql = f"SELECT {source.key} AS row_key FROM {_tables(source, condition)} WHERE {condition.text}"
+        return [int(row["row_key"]) for row in self.rows(Sql(sql, condition.values))]
 
     def groups(self, query: Query, *, after: str, count: int) -> list[sqlite3.Row]:
         """At most `count` groups after the sort key `after`, for `grouped_result`. Raises QueryError as `page` does."""
@@ -177,42 +178,50 @@ class Selector:
         return 0 if row is None or row["last"] is None else int(row["last"])
 
 
-def page_sql(source: Source, where: Expr | None, *, after: int, count: int, until: int | None = None) -> Sql:
-    """A SELECT of at most `count` rows after row `after`, and up to row `until`; None: up to the last one."""
-    condition = _condition(source, where)
-    bounds = f"{source.key} > ?" if until is None else f"{source.key} > ? AND {source.key} <= ?"
+def behind(source: Source, after: int) -> Sql:
+    """The condition of the rows after one."""
+    return Sql(f"{source.key} > ?", (after,))
+
+
+def between(source: Source, after: int, until: int) -> Sql:
+    """The condition of the rows after one and up to another."""
+    return Sql(f"{source.key} > ? AND {source.key} <= ?", (after, until))
+
+
+def among(source: Source, keys: Sequence[int]) -> Sql:
+    """The condition of some rows."""
+    return Sql(f"{source.key} IN (SELECT value FROM json_each(?))", (json.dumps(keys),))
+
+
+def page_sql(source: Source, where: Expr | None, rows: Sql, *, count: int) -> Sql:
+    """A SELECT of the first `count` rows, of those with the condition `rows`."""
+    condition = _condition(source, where, rows)
     sql = (
         f"SELECT {source.fields}, {source.key} AS row_key FROM {source.tables} "
-        f"WHERE {bounds} AND {condition.text} ORDER BY {source.key} LIMIT ?"
+        f"WHERE {condition.text} ORDER BY {source.key} LIMIT ?"
     )
-    return Sql(sql, (after, *(() if until is None else (until,)), *condition.values, count))
+    return Sql(sql, (*condition.values, count))
 
 
 def groups_sql(query: Query, *, after: str, count: int) -> Sql:
     """A SELECT of at most `count` groups after a sort key."""
     source = SOURCES[query.collection]
-    return grouped_sql(
-        query, _grouped_rows(query, source, _condition(source, query.where)), source.columns, after=after, count=count
-    )
+    rows = _grouped_rows(query, source, _condition(source, query.where))
+    return grouped_sql(query, rows, source.columns, after=after, count=count)
 
 
-def groups_between_sql(query: Query, after: int, until: int) -> Sql:
-    """A SELECT of the groups of the rows after one and up to another, for `added_groups`."""
+def groups_of_sql(query: Query, rows: Sql) -> Sql:
+    """A SELECT of the groups of the rows with the condition `rows`, for `AddedGroups`."""
     source = SOURCES[query.collection]
-    condition = _condition(source, query.where)
-    bounds = Sql(f"{source.key} > ? AND {source.key} <= ? AND {condition.text}", (after, until, *condition.values))
-    return all_groups_sql(query, _grouped_rows(query, source, bounds), source.columns)
+    condition = _condition(source, query.where, rows)
+    return group_parts_sql(query, _grouped_rows(query, source, condition), source.columns)
 
 
-def devices_sql(source: Source, where: Expr | None, *, after: int = 0, until: int | None = None) -> Sql:
-    """A SELECT of the ids of devices and modules, after one row and up to another; None: up to the last one."""
-    condition = _condition(source, where)
-    bounds = "" if until is None else f"{source.key} > ? AND {source.key} <= ? AND "
-    sql = (
-        f"SELECT device_id, module_id FROM {_tables(source, condition)} "
-        f"WHERE {bounds}{condition.text} ORDER BY {source.key}"
-    )
-    return Sql(sql, (*(() if until is None else (after, until)), *condition.values))
+def devices_sql(source: Source, where: Expr | None, rows: Sql = EVERY) -> Sql:
+    """A SELECT of the ids of devices and modules, of the rows with the condition `rows`."""
+    condition = _condition(source, where, rows)
+    sql = f"SELECT device_id, module_id FROM {_tables(source, condition)} WHERE {condition.text} ORDER BY {source.key}"
+    return Sql(sql, condition.values)
 
 
 def _grouped_rows(query: Query, source: Source, condition: Sql) -> Sql:
@@ -232,8 +241,9 @@ def _tables(source: Source, condition: Sql, *columns: str) -> str:
     return table if named <= {table} else source.tables
 
 
-def _condition(source: Source, where: Expr | None) -> Sql:
+def _condition(source: Source, where: Expr | None, rows: Sql = EVERY) -> Sql:
+    """The condition of a collection's rows, of an expression, and `rows`."""
     if where is None:
-        return Sql(source.always)
-    sql, values = where_sql(where, source.columns)
-    return Sql(f"{source.always} AND ({sql})", tuple(values))
+        return filled(f"{{}} AND {source.always}", rows)
+    text, values = where_sql(where, source.columns)
+    return filled(f"{{}} AND {source.always} AND ({{}})", rows, Sql(text, tuple(values)))

@@ -11,7 +11,15 @@ from typing import Any
 
 from azext_iotjobs.localhub.query.evaluate import find
 from azext_iotjobs.localhub.query.nodes import UNDEFINED, Path
-from azext_iotjobs.localhub.query.values import calculated, group_sort_key, is_any, key_part, rounded, total
+from azext_iotjobs.localhub.query.values import (
+    calculated,
+    exact_terms,
+    group_sort_key,
+    is_any,
+    key_part,
+    rounded,
+    total,
+)
 
 SqlValue = str | bytes | int | float | None
 
@@ -23,6 +31,7 @@ def install(connection: sqlite3.Connection) -> None:
     for function in (exact_number, type_at, value_at, json_at, array_contains, calculate, sort_key_of):
         connection.create_function(function.__name__, -1, function, deterministic=True)
     connection.create_aggregate("exact_sum", 1, ExactSum)
+    connection.create_aggregate("sum_part", 1, SumPart)
 
 
 def exact_number(pair: str) -> float:
@@ -88,16 +97,24 @@ class ExactSum:
     """The aggregate that SUM and AVG are made of."""
 
     def __init__(self) -> None:
-        self._numbers: list[float] = []
+        self.numbers: list[float] = []
 
     def step(self, number: Any) -> None:
         """One row: a number or NULL."""
         if number is not None:
-            self._numbers.append(float(number))
+            self.numbers.append(float(number))
 
     def finalize(self) -> Any:
         """The sum; NULL when there is none."""
-        return total(self._numbers) if self._numbers else None
+        return total(self.numbers) if self.numbers else None
+
+
+class SumPart(ExactSum):
+    """The aggregate that SUM and AVG are made of where sums of several SELECTs are added up."""
+
+    def finalize(self) -> Any:
+        """A JSON array: how many numbers, and the terms of their sum; NULL when there is none."""
+        return json.dumps([len(self.numbers), *exact_terms(self.numbers)]) if self.numbers else None
 
 
 def _at(document: str | None, keys: str) -> Any:

@@ -5,19 +5,18 @@ values, and orders the groups by a sort key, after which the next page begins.
 """
 
 import sqlite3
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from azext_iotjobs.localhub.query import nodes
 from azext_iotjobs.localhub.query.column_paths import Columns, Operand, operand_at
-from azext_iotjobs.localhub.query.functions import sort_key_of
 from azext_iotjobs.localhub.query.nodes import UNDEFINED, Function
 from azext_iotjobs.localhub.query.sql_fragments import Sql, filled, joined
 from azext_iotjobs.localhub.query.values import key_part, results
 
 Group = sqlite3.Row | dict[str, Any]
 SORT_KEY = "sort_key"  # the column that orders groups
+# The value of an aggregate; and what `AddedGroups` adds up to it.
 IN_SQL = {
     Function.COUNT: "count(*)",
     Function.SUM: "exact_sum({})",
@@ -25,6 +24,7 @@ IN_SQL = {
     Function.MIN: "min({})",
     Function.MAX: "max({})",
 }
+PARTS_IN_SQL = IN_SQL | {Function.SUM: "sum_part({})", Function.AVG: "sum_part({})"}
 
 
 def grouped_sql(query: nodes.Query, rows: Sql, columns: Columns, *, after: str, count: int) -> Sql:
@@ -32,7 +32,7 @@ def grouped_sql(query: nodes.Query, rows: Sql, columns: Columns, *, after: str, 
 
     rows: FROM and WHERE of the rows to group.
     """
-    groups, listed = all_groups_sql(query, rows, columns), ", ".join(_key_names(query))
+    groups, listed = _all_groups_sql(query, rows, columns, IN_SQL), ", ".join(key_names(query))
     if not query.group_by:  # one group, even without rows
         return Sql(f"SELECT sort_key_of() AS {SORT_KEY}, * FROM ({groups.text}) LIMIT ?", (*groups.values, count))
     # LIMIT -1 keeps the sort key out of the inner SELECT, where SQLite would compute it for every row.
@@ -41,11 +41,16 @@ def grouped_sql(query: nodes.Query, rows: Sql, columns: Columns, *, after: str, 
     return Sql(f"{sql} {ending}", (*groups.values, after, count))
 
 
-def all_groups_sql(query: nodes.Query, rows: Sql, columns: Columns) -> Sql:
-    """A SELECT of all groups, without their sort keys and in any order. rows: as for `grouped_sql`."""
-    keys = _key_names(query)
+def group_parts_sql(query: nodes.Query, rows: Sql, columns: Columns) -> Sql:
+    """A SELECT of all groups of some rows, in any order, for `AddedGroups`. rows: as for `grouped_sql`."""
+    return _all_groups_sql(query, rows, columns, PARTS_IN_SQL)
+
+
+def _all_groups_sql(query: nodes.Query, rows: Sql, columns: Columns, in_sql: Mapping[Function, str]) -> Sql:
+    """A SELECT of all groups, without their sort keys and in any order."""
+    keys = key_names(query)
     key_sql = [each for path in query.group_by for each in _key(operand_at(path, columns))]
-    aggregates = _aggregates(query)
+    aggregates = aggregates_of(query)
     numbers = list(dict.fromkeys(each.path for each in aggregates if each.path is not None))
     number_names = {path: f"number{position}" for position, path in enumerate(numbers)}
     inner = filled(
@@ -56,42 +61,12 @@ def all_groups_sql(query: nodes.Query, rows: Sql, columns: Columns) -> Sql:
     selected = [
         *keys,
         *(
-            f"{IN_SQL[each.function].format(number_names.get(each.path) if each.path else '')} AS made{position}"
+            f"{in_sql[each.function].format(number_names.get(each.path) if each.path else '')} AS made{position}"
             for position, each in enumerate(aggregates)
         ),
     ]
     whole = joined(" ", [Sql(f"SELECT {', '.join(selected)} FROM (SELECT"), inner, rows, Sql(")")])
     return Sql(f"{whole.text} GROUP BY {', '.join(keys)}", whole.values) if keys else whole
-
-
-def only_counts(query: nodes.Query) -> bool:
-    """Whether its groups hold nothing but their keys and how many rows they have: such can be added up."""
-    return all(each.function is Function.COUNT and each.path is None for each in _aggregates(query))
-
-
-class AddedGroups:
-    """The groups of some rows, added up with those of others. query: one that has `only_counts`."""
-
-    def __init__(self, query: nodes.Query) -> None:
-        self._keys = _key_names(query)
-        self._made = [f"made{position}" for position in range(len(_aggregates(query)))]
-        self._rows: Counter[tuple[Any, ...]] = Counter() if self._keys else Counter({(): 0})  # by key
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def add(self, groups: Iterable[sqlite3.Row]) -> None:
-        """groups: of `all_groups_sql`."""
-        for group in groups:
-            self._rows[tuple(group[name] for name in self._keys)] += group[self._made[0]] if self._made else 1
-
-    def groups(self) -> list[Group]:
-        """All of them, in the order of their sort keys."""
-        found: list[Group] = [
-            {SORT_KEY: sort_key_of(*key), **dict(zip(self._keys, key, strict=True)), **dict.fromkeys(self._made, rows)}
-            for key, rows in self._rows.items()
-        ]
-        return sorted(found, key=lambda group: str(group[SORT_KEY]))
 
 
 def grouped_result(query: nodes.Query, row: Group) -> dict[str, Any]:
@@ -113,12 +88,13 @@ def _members(query: nodes.Query, row: Group) -> Iterator[tuple[str, Any]]:
             yield field.name, UNDEFINED if kind is None else value
 
 
-def _key_names(query: nodes.Query) -> list[str]:
+def key_names(query: nodes.Query) -> list[str]:
     """The columns of a group's key: kind and value of each of its elements."""
     return [f"key{number}_{part}" for number in range(len(query.group_by)) for part in ("kind", "value")]
 
 
-def _aggregates(query: nodes.Query) -> tuple[nodes.Aggregate, ...]:
+def aggregates_of(query: nodes.Query) -> tuple[nodes.Aggregate, ...]:
+    """The aggregates of a query, in the order of the columns `made0`, `made1`, …"""
     return query.projection.aggregates if isinstance(query.projection, nodes.Fields) else ()
 
 

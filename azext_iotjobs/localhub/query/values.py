@@ -95,6 +95,18 @@ def total(numbers: Iterable[float]) -> float | None:
         return None
 
 
+def exact_terms(numbers: Iterable[float]) -> list[float]:
+    """Doubles, mostly one to three, with exactly the same sum; the numbers themselves when it is beyond a double."""
+    listed = list(numbers)
+    terms: list[float] = []
+    try:
+        while rest := math.fsum([*listed, *(-term for term in terms)]):
+            terms.append(rest)
+    except OverflowError:
+        return listed
+    return terms
+
+
 def shortest(number: int | float) -> int | float:
     """The same number in one form: 1 for 1.0."""
     is_whole = isinstance(number, float) and number.is_integer() and -(2**63) <= number < 2**63

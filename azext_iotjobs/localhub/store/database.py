@@ -83,6 +83,7 @@ class Database:
         self._is_unavailable = False
         self._depth = 0
         self._when_stored: list[Callable[[], None]] = []
+        self._at_close: list[Callable[[], None]] = []
         self._connection = sqlite3.connect(path or ":memory:", isolation_level=None)
         try:
             self._connection.row_factory = sqlite3.Row
@@ -210,7 +211,21 @@ class Database:
 
     def close(self) -> None:
         """Close; the write-ahead log is merged into the file."""
+        for callback in self._at_close:
+            callback()
         self._connection.close()
+
+    def at_close(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when it is closed."""
+        self._at_close.append(callback)
+
+    def change_connection(self, sql: str) -> None:
+        """Execute what changes this connection alone, such as its triggers. Raises StoreUnavailable, StoreDamaged."""
+        self._execute(sql)
+
+    def function(self, name: str, count: int, function: Callable[..., None]) -> None:
+        """Have a SQL function for triggers of this connection. count: of its values."""
+        self._connection.create_function(name, count, function)
 
     @contextmanager
     def _other(self, path: Path) -> Iterator[sqlite3.Connection]:

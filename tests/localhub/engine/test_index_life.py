@@ -1,0 +1,103 @@
+"""An index: what ends it, what makes room for it, and what is in no snapshot."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from azext_iotjobs.localhub.query.lookups import Lookup
+from azext_iotjobs.localhub.store.database import Database
+from tests.localhub.engine.indexed_hub import Hub, forty_devices
+
+
+@pytest.fixture
+def database() -> Iterator[Database]:
+    with closing(Database(None)) as database:
+        yield database
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    with forty_devices() as hub:
+        yield hub
+
+
+def test_after_a_reset_and_after_a_snapshot_is_restored_it_is_made_anew(hub: Hub, tmp_path: Path) -> None:
+    texts = ["SELECT * FROM devices WHERE tags.ring = '3'", "SELECT * FROM devices WHERE status = 'disabled'"]
+    hub.database.copy_to(tmp_path / "copy.db")
+    hub.assert_alike(*texts)
+    hub.database.empty()
+    hub.add("only", {"ring": "3"})
+    hub.assert_alike(*texts)
+    hub.database.replace_by(tmp_path / "copy.db")
+    hub.assert_alike(*texts)
+    assert len(hub.found(texts[0])) > 1 and hub.is_by_index()
+
+
+def test_a_snapshot_has_nothing_of_it(hub: Hub, tmp_path: Path) -> None:
+    hub.assert_alike("SELECT * FROM devices WHERE tags.ring = '3'")
+    hub.database.copy_to(tmp_path / "copy.db")
+    with closing(Database(tmp_path / "copy.db")) as copy:
+        assert (
+            copy.rows("SELECT name FROM sqlite_master WHERE type = 'trigger' OR name LIKE 'index!_%' ESCAPE '!'") == []
+        )
+
+
+def test_a_path_that_is_not_used_makes_room_and_nothing_is_left_of_it(database: Database) -> None:
+    hub = Hub(database, max_paths=2)
+    for number in range(20):
+        hub.add(f"d{number:02}", {"a": number % 2, "b": number % 3, "c": number % 5})
+    texts = [f"SELECT * FROM devices WHERE tags.{name} = 1" for name in "abc"]
+    for text in (*texts, texts[0], texts[2]):
+        hub.assert_alike(text)
+        hub.tag("d03", a=1)
+    assert len(database.rows("SELECT name FROM sqlite_temp_master WHERE type = 'trigger'")) == 4
+    hub.assert_alike(*texts)
+
+
+def test_one_that_is_too_far_behind_is_made_anew(database: Database) -> None:
+    hub = Hub(database, max_changes=3)
+    for number in range(12):
+        hub.add(f"d{number:02}", {"ring": str(number)})
+    text = "SELECT * FROM devices WHERE tags.ring = '3'"
+    hub.assert_alike(text)
+    for number in range(8):
+        hub.tag(f"d{number:02}", ring="3" if number == 5 else "none")
+    assert hub.found(text) == hub.expected(text)
+    hub.assert_alike(text)
+    assert hub.is_by_index()
+
+
+def test_a_damaged_row_ends_the_index_and_can_be_repaired(hub: Hub) -> None:
+    text = "SELECT * FROM devices WHERE tags.ring = '3'"
+    hub.assert_alike(text)
+    hub.database.change("UPDATE twins SET tags = '{' WHERE device_id = 'd05'")
+    # What has damaged it is seen, as it went through this connection.
+    hub.database.change("UPDATE twins SET tags = '{\"ring\":\"3\"}' WHERE device_id = 'd05'")
+    hub.assert_alike(text)
+
+
+def test_queries_go_on_when_the_entries_cannot_be_written(hub: Hub, caplog: pytest.LogCaptureFixture) -> None:
+    text = "SELECT * FROM devices WHERE tags.ring = '3'"
+    hub.assert_alike(text)
+    entries = hub.index._entries
+    assert entries is not None
+    entries.close()  # as when its file is gone
+    hub.tag("d01", ring="3")
+    hub.assert_alike(text, "SELECT * FROM devices WHERE status = 'disabled'")
+    assert "without an index" in caplog.text
+    assert hub.database.rows("SELECT name FROM sqlite_temp_master") == []
+
+
+def test_a_hub_may_end_while_an_index_is_made(hub: Hub, caplog: pytest.LogCaptureFixture) -> None:
+    async def story() -> None:
+        hub.keeper.want([Lookup(("tags", "ring"), (b"3",))])
+        await asyncio.sleep(0)
+        assert hub.index.are_behind
+        hub.database.close()
+        await hub.keeper.made()
+
+    asyncio.run(story())
+    assert caplog.text == ""
