@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, NamedTuple
+from typing import IO, NamedTuple
 
 from azext_iotjobs.cli.input import device_tables, stdin
 from azext_iotjobs.cli.input.scalars import existing_file, not_a_file, shown
@@ -24,7 +24,7 @@ class CsvFile(NamedTuple):
 
     where: str  # the option and the file, for errors
     header: tuple[str, ...]  # as it is written
-    file: BinaryIO
+    file: IO[bytes]
     encoding: str
     form: device_tables.TableForm
 
@@ -82,7 +82,7 @@ def opened(path: str, option: str) -> Iterator[CsvFile]:
 
 
 @contextmanager
-def _file(path: str, option: str) -> Iterator[BinaryIO]:
+def _file(path: str, option: str) -> Iterator[IO[bytes]]:
     found = existing_file(path)
     if found is None:
         check_file_name(path, option)
@@ -96,14 +96,14 @@ def _file(path: str, option: str) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _copy_of_stdin(option: str) -> Iterator[BinaryIO]:
+def _copy_of_stdin(option: str) -> Iterator[IO[bytes]]:
     with tempfile.TemporaryFile() as file:  # without a name: nobody else can open it, and it ends with the process
         shutil.copyfileobj(stdin.taken(option).buffer, file)
         file.seek(0)
         yield file
 
 
-def _undecodable_line(file: BinaryIO, encoding: str) -> int | None:
+def _undecodable_line(file: IO[bytes], encoding: str) -> int | None:
     """The first line that is not text; None where lines cannot be told apart before they are decoded."""
     if not encoding.startswith("utf-8"):
         return None

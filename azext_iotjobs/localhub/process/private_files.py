@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+import sys
 from pathlib import Path
 
 _HALF_WRITTEN = re.compile(r"\..+\.[0-9a-f]{8}")  # the name of a file until write_private has completed it
@@ -30,7 +31,7 @@ def _write(path: Path, content: bytes, mode: int) -> None:
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            if mode & 0o077 and os.name != "nt":  # for others, whatever the umask takes away
+            if mode & 0o077 and sys.platform != "win32":  # for others, whatever the umask takes away
                 os.fchmod(file.fileno(), mode)
             file.write(content)
             file.flush()
