@@ -120,7 +120,7 @@ def _run(module: str, streams: list[int], *, words: list[str], folder: str, envi
 
 def _end_at_once(code: int) -> NoReturn:
     """Do what Python does for others at its end, and nothing of what it does for itself."""
-    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads
+    threading._shutdown()  # waits for threads
     atexit._run_exitfuncs()
     try:
         for stream in (sys.stdout, sys.stderr):
