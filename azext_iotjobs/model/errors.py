@@ -4,7 +4,7 @@
       UserError     what was typed           BadValue, MissingChoice, ConflictingChoice
       HubAnswer     what the hub said no to  NotFound, Unauthorized, Forbidden, Conflict, Throttled, HubFault
       LinkError     the way to the hub       CannotConnect (NotTrusted), LinkLost, AnswerTooLate
-      StateError    not in this state        WrongState, RunUnfinished, OldDependency, LeaseHeld, LeaseLost,
+      StateError    not in this state        WrongState, RunUnfinished, NotResumed, OldDependency, LeaseHeld, LeaseLost,
                                              StateBusy, StateFull, StateTooNew, StateDamaged, StateUnusable
 
 A message says what was seen and what is allowed; `hint` says what to do next. No secret is ever in either. Fields
@@ -193,6 +193,12 @@ class RunUnfinished(WrongState):
     """Another run of a fleet job has not ended."""
 
     code = "run-unfinished"
+
+
+class NotResumed(StateError):
+    """A run is as it was: its hub refused, or was not reached, before anything was done."""
+
+    code = "not-resumed"
 
 
 class OldDependency(StateError):
