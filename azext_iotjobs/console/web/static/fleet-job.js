@@ -92,6 +92,9 @@ document.addEventListener('alpine:init', () => {
   function noticesOf(run) {
     const found = [];
     const add = (text, tone = '') => found.push({ text, tone });
+    if (run.endedBy && ['stopped', 'canceled'].includes(run.status)) {
+      add(`${run.status === 'stopped' ? 'Stopped' : 'Canceled'} by ${run.endedBy} at ${Console.instant(run.ended)}.`, 'waits');
+    }
     if (run.reason) add(run.reason, ['failed', 'canceled'].includes(run.status) ? 'failed' : 'waits');
     if (run.isUnattended) add('The process that executed this run is gone. Continue it.', 'failed');
     if (run.asked && run.status === 'running') {
