@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import Enum
 from typing import NamedTuple
 
+from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.model.schedule import Schedule
 
 
@@ -42,7 +43,8 @@ class Occurrence:
     decided_at: datetime
     by: str  # whose process, for people
     note: str | None = None  # why, for people
-    run_number: int | None = None  # of STARTED
+    run_number: int | None = None  # of STARTED; None: it has none, or its record was deleted
+    run_state: RunState | None = None  # of that run, as it is now
     is_backfill: bool = False  # somebody asked for a past instant
     is_held: bool = False  # a living process is working on it
 
