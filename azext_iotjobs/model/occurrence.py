@@ -60,3 +60,13 @@ class StoredSchedule:
     set_by: str
     store_key: str  # 8 of a-z, 0-9: names the store in claims on the hub
     polled_at: datetime | None = None  # when somebody last looked for due occurrences
+
+
+class MovingSchedule(NamedTuple):
+    """A schedule that a copy has taken out of its store, and of which it is not recorded there that it has arrived.
+
+    It starts nothing from that store.
+    """
+
+    stored: StoredSchedule
+    to: str  # the store that it goes to, for people
