@@ -50,9 +50,7 @@ class SignInOptions:
         """A certificate in files that were named; a warning where others can read a key that has no passphrase."""
         if self.our_passphrase is None:
             warn_if_others_read(key_file, "--key-file-path")
-        return DeviceCertificate(
-            certificate_file=certificate_file, key_file=key_file, passphrase=self.our_passphrase
-        )
+        return DeviceCertificate(certificate_file=certificate_file, key_file=key_file, passphrase=self.our_passphrase)
 
     def key(self, client: HubClient, device: str) -> str:
         """The device's key: the typed one, or its primary key from the registry.

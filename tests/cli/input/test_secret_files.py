@@ -48,9 +48,7 @@ def test_a_password_file_that_others_can_read_is_used_with_a_warning(
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o400])
-def test_nothing_is_said_of_one_that_is_its_owners(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, mode: int
-) -> None:
+def test_nothing_is_said_of_one_that_is_its_owners(tmp_path: Path, caplog: pytest.LogCaptureFixture, mode: int) -> None:
     assert _read(a_file(tmp_path, mode), PASSWORD_FILE) == "sesame"
     assert not caplog.messages
 

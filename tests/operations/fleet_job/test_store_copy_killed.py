@@ -169,7 +169,12 @@ def test_no_kill_loses_a_schedule_and_the_copy_made_again_completes_it(
                 assert [each.fleet_job_id for each in copied(source, target)] == ["job", "plain"]
             moved = source.schedules.get("job"), source.schedules.moving("job"), target.schedules.get("job")
             assert moved == (None, None, schedule), f"point {number}"
-    assert kinds != "file to file" or stages == {(True, False, False), (False, True, False), (False, True, True), (False, False, True)}
+    assert kinds != "file to file" or stages == {
+        (True, False, False),
+        (False, True, False),
+        (False, True, True),
+        (False, False, True),
+    }
 
 
 def test_a_schedule_on_its_way_into_one_store_is_not_moved_into_another(tmp_path: Path) -> None:
@@ -177,7 +182,9 @@ def test_a_schedule_on_its_way_into_one_store_is_not_moved_into_another(tmp_path
     save(source)
     source.schedules.save("job", DAILY, at=NOW, by="ann", store_key="abcdefgh")
     source.schedules.give_up("job", "one")
-    with pytest.raises(ConflictingChoice, match="^copy_from: The schedule of fleet job job is on its way to one: ") as err:
+    with pytest.raises(
+        ConflictingChoice, match="^copy_from: The schedule of fleet job job is on its way to one: "
+    ) as err:
         copied(source, other, "other")
     assert "az iot hub fleet-job schedule set" in str(err.value.hint)
     assert other.definitions.list_all() == [] and source.schedules.moving("job") is not None

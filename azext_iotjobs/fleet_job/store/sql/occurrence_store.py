@@ -51,9 +51,7 @@ class OccurrenceStore:
 
     def open(self, fleet_job_id: str, now: datetime) -> list[Occurrence]:
         """Those whose runs can still be made, ascending."""
-        found = self._database.rows(
-            f"{WITH_RUN} WHERE fleet_job = ? AND {IS_OPEN} ORDER BY at", (fleet_job_id,)
-        )
+        found = self._database.rows(f"{WITH_RUN} WHERE fleet_job = ? AND {IS_OPEN} ORDER BY at", (fleet_job_id,))
         return [schedule_rows.occurrence_of(each, now) for each in found]
 
     def open_of_each(self, now: datetime) -> dict[str, list[Occurrence]]:
@@ -118,9 +116,7 @@ class OccurrenceStore:
         return True
 
     def _row_of(self, fleet_job_id: str, at: datetime) -> StoredRow | None:
-        return self._database.row(
-            f"{WITH_RUN} WHERE fleet_job = ? AND at = ?", (fleet_job_id, at.timestamp())
-        )
+        return self._database.row(f"{WITH_RUN} WHERE fleet_job = ? AND at = ?", (fleet_job_id, at.timestamp()))
 
 
 class HeldClaim:
