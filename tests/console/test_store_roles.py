@@ -33,9 +33,7 @@ def opened(url: str, access: Access = Access.MAKE) -> SqlStore:
 
 @pytest.fixture
 def team(postgres: PostgresServer) -> Iterator[tuple[SqlStore, Callable[[str], str]]]:
-    """A team's store with the roles of its page, and a fleet job that has run and failed, and one that is stopped; gives
-    the URL for a user with a role.
-    """
+    """A team's store with the roles of its page and a stopped run; gives the URL for a user with a role."""
     name = f"team{uuid.uuid4().hex}"
     postgres.sql(f"CREATE DATABASE {name}")
     url = postgres.url("iotjobs").replace("/postgres?", f"/{name}?")

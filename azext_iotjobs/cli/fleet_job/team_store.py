@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from azext_iotjobs.cli.fleet_job.context import STORE_OPTIONS
 from azext_iotjobs.cli.hub_access import running_hubs
-from azext_iotjobs.cli.input.secret_files import warn_if_others_read
+from azext_iotjobs.cli.hub_access.secret_files import warn_if_others_read
 from azext_iotjobs.fleet_job.store.contract import Access
 from azext_iotjobs.fleet_job.store.postgres.place import is_near, is_verified, parse_place
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, OldDependency

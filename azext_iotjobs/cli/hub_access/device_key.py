@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from azext_iotjobs.cli.input.secret_files import warn_if_others_read
+from azext_iotjobs.cli.hub_access.secret_files import warn_if_others_read
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.device_credentials import DeviceCertificate, DeviceKey
 from azext_iotjobs.model.errors import ConflictingChoice, MissingChoice

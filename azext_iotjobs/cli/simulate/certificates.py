@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
+from azext_iotjobs.cli.hub_access.secret_files import warn_if_others_read
 from azext_iotjobs.cli.input.scalars import bytes_of_file
-from azext_iotjobs.cli.input.secret_files import warn_if_others_read
 from azext_iotjobs.model.device_credentials import DeviceCertificate
 from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.identity import SignIn

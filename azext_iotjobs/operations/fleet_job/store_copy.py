@@ -102,8 +102,8 @@ class StoreCopy:
                 return False
             if moving.to != name:
                 raise ConflictingChoice(
-                    f"The schedule of fleet job {fleet_job_id} is on its way to {moving.to}: a copy ended in the middle "
-                    "of it, and it may be there.",
+                    f"The schedule of fleet job {fleet_job_id} is on its way to {moving.to}: a copy ended in the "
+                    "middle of it, and it may be there.",
                     hint=Text(
                         "Copy it there again, which completes it. Only if it is not there, set it again: ",
                         self.set_again(moving.stored),

@@ -1,7 +1,7 @@
 """A copy of a store that is killed, at each point at which it changes or stores anything, loses no schedule.
 
-The process is a real one and ends by SIGKILL. Whatever is stored then, the schedule is set in one store at most, its text
-is in one of them, and the same copy, made again, completes it.
+The process is a real one and ends by SIGKILL. Whatever is stored then, the schedule is set in one store at most, its
+text is in one of them, and the same copy, made again, completes it.
 """
 
 import multiprocessing
@@ -135,11 +135,12 @@ def points(kinds: str, folder: Path, request: pytest.FixtureRequest) -> list[int
     """Numbers of the points at which a copy is killed: all from a file to a file, else some in short."""
     killed = KilledAt(0)
     with ExitStack() as stack:
-        stores = [stack.enter_context(closing(opened(each))) for each in places(kinds, folder / "whole", request)]
-        fill(stores[0])
-        for each in stores:
+        paths = places(kinds, folder / "whole", request)
+        source, target = (stack.enter_context(closing(opened(each))) for each in paths)
+        fill(source)
+        for each in (source, target):
             killed.watch(each)
-        copied(*stores)
+        copied(source, target)
     numbers = range(1, killed.passed + 1)
     return list(numbers) if kinds == "file to file" else some(numbers, 6, kinds)
 

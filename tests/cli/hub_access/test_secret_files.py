@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.cli.fleet_job.team_store import PASSWORD_FILE, _read
+from azext_iotjobs.cli.hub_access import secret_files
 from azext_iotjobs.cli.hub_access.device_key import SignInOptions
-from azext_iotjobs.cli.input import secret_files
-from azext_iotjobs.cli.input.secret_files import _is_mounted_secret, warn_if_others_read
+from azext_iotjobs.cli.hub_access.secret_files import _is_mounted_secret, warn_if_others_read
 from azext_iotjobs.cli.simulate.certificates import CertificateFolder, IssuedCertificates
 from azext_iotjobs.cli.simulate.credentials import CredentialPlan
 from azext_iotjobs.cli.simulate.options import SimulateOptions

@@ -1,8 +1,8 @@
 """Whether others can read a file with a secret that somebody names: a warning, and never a refusal.
 
-Strategy: as libpq judges a private key, only its owner may read it, and of root's files its group too. A refusal, as ssh
-and libpq have it, would leave out what others have to mount as they do: Kubernetes and Docker give the files of a secret
-to everybody in the container, who is the one that uses them. Those are known by how they are mounted, and pass unsaid.
+Strategy: as libpq judges a private key, only its owner may read it, and of root's files its group too. A refusal, as
+ssh and libpq have it, would leave out secrets that are mounted for everybody, as Kubernetes and Docker do it: in that
+container there is nobody else. Those are known by how they are mounted, and nothing is said of them.
 """
 
 import os
