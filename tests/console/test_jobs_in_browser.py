@@ -10,6 +10,7 @@ from selenium.webdriver.common.keys import Keys
 
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.fleet_job.store.contract import StoreRights
+from azext_iotjobs.fleet_job.store.holder import current_user
 from azext_iotjobs.fleet_job.store.sql.store import SqlStore
 from azext_iotjobs.model.fleet_job import Driver
 from azext_iotjobs.model.rollout import Scope, parse_batch_sizes
@@ -249,7 +250,8 @@ def test_a_button_asks_with_the_command_that_does_the_same_and_then_does_it(
     browser.one("#field-reason").send_keys("late")
     browser.one("#confirm").click()
     browser.wait_for("it is stopped", "return document.querySelector('#status').textContent === 'stopped'")
-    assert browser.texts(".notice.waits") == ["late"]
+    who, why = browser.texts(".notice.waits")
+    assert who.startswith(f"Stopped by {current_user()} at ") and why == "late"
     assert setup.store.runs.get("job").reason == "late"
 
 
