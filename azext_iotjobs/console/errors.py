@@ -9,6 +9,7 @@ STATUSES: tuple[tuple[type[ours.IotJobsError], int], ...] = (
     (ours.Conflict, 409),
     (ours.BadRequest, 400),
     (ours.UserError, 400),
+    (ours.StateNotAllowed, 403),
     (ours.StateError, 409),
     (ours.HubAnswer, 502),
     (ours.LinkError, 502),

@@ -244,8 +244,9 @@ def _why_missed(late_s: float, *, is_last: bool) -> str:
 
 def _overlapping(view: View, run: Run, at: datetime) -> Step:
     overlap = view.stored.schedule.overlap
-    by = "" if run.ended_by is None else f" by {run.ended_by}"
-    skipped = Decided(at, OccurrenceState.SKIPPED, f"Run {run.number} had not ended: it was {run.state.value}{by}.")
+    skipped = Decided(
+        at, OccurrenceState.SKIPPED, f"Run {run.number} had not ended: it was {run.state.value}{run.by_whom}."
+    )
     if overlap is Overlap.WAIT:
         waiting = next((each.at for each in view.open if each.state is OccurrenceState.WAITING), None)
         if waiting is None:

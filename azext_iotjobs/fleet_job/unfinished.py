@@ -74,4 +74,4 @@ def by_whom(run: Run, now: datetime) -> str:
         case RunState.PENDING:
             return f", made by {run.created_by}, and not started"
         case _:
-            return "" if run.ended_by is None else f" by {run.ended_by}"
+            return run.by_whom

@@ -4,8 +4,9 @@
       UserError     what was typed           BadValue, MissingChoice, ConflictingChoice
       HubAnswer     what the hub said no to  NotFound, Unauthorized, Forbidden, Conflict, Throttled, HubFault
       LinkError     the way to the hub       CannotConnect (NotTrusted), LinkLost, AnswerTooLate
-      StateError    not in this state        WrongState, RunUnfinished, OldDependency, LeaseHeld, LeaseLost,
-                                             StateBusy, StateFull, StateTooNew, StateDamaged, StateUnusable
+      StateError    not in this state        WrongState, RunUnfinished, NotResumed, OldDependency, LeaseHeld, LeaseLost,
+                                             StateBusy, StateFull, StateTooNew, StateDamaged, StateUnusable,
+                                             StateNotAllowed
 
 A message says what was seen and what is allowed; `hint` says what to do next. No secret is ever in either. Fields
 and commands that they name are data (model/text.py): `str(err)` has Python's names, and each door spells its own.
@@ -195,6 +196,12 @@ class RunUnfinished(WrongState):
     code = "run-unfinished"
 
 
+class NotResumed(StateError):
+    """A run is as it was: its hub refused, or was not reached, before anything was done."""
+
+    code = "not-resumed"
+
+
 class OldDependency(StateError):
     """A third-party package is missing, or older than we need."""
 
@@ -247,3 +254,9 @@ class StateUnusable(StateError):
     """The state file cannot be opened or written."""
 
     code = "state-unusable"
+
+
+class StateNotAllowed(StateUnusable):
+    """The role that a team's store is used with may not do that there."""
+
+    code = "state-not-allowed"

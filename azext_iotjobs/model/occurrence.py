@@ -5,6 +5,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from azext_iotjobs.model.late_dataclass import dataclass
+from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.model.schedule import Schedule
 
 
@@ -42,7 +43,8 @@ class Occurrence:
     decided_at: datetime
     by: str  # whose process, for people
     note: str | None = None  # why, for people
-    run_number: int | None = None  # of STARTED
+    run_number: int | None = None  # of STARTED; None: it has none, or its record was deleted
+    run_state: RunState | None = None  # of that run, as it is now
     is_backfill: bool = False  # somebody asked for a past instant
     is_held: bool = False  # a living process is working on it
 
@@ -58,3 +60,13 @@ class StoredSchedule:
     set_by: str
     store_key: str  # 8 of a-z, 0-9: names the store in claims on the hub
     polled_at: datetime | None = None  # when somebody last looked for due occurrences
+
+
+class MovingSchedule(NamedTuple):
+    """A schedule that a copy has taken out of its store, and of which it is not recorded there that it has arrived.
+
+    It starts nothing from that store.
+    """
+
+    stored: StoredSchedule
+    to: str  # the store that it goes to, for people

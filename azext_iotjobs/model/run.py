@@ -11,7 +11,7 @@ from azext_iotjobs.model.fleet_job import Delivery, Driver, Targets
 from azext_iotjobs.model.gates import BatchGates
 from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.run_state import TRANSITIONS, USER_EVENTS, BatchState, RunEvent, RunState
-from azext_iotjobs.model.text import Command, Text, command
+from azext_iotjobs.model.text import Command, Text, command, printable
 from azext_iotjobs.model.tier import TierFacts
 
 FLEET_JOB = "iot hub fleet-job"
@@ -136,6 +136,12 @@ class Run:
     def name(self) -> str:
         """What messages call it."""
         return f"Run {self.number} of fleet job {self.fleet_job_id}"
+
+    @property
+    def by_whom(self) -> str:
+        """Who has stopped or canceled it, in words that follow its state: " by ann@host"; else, or by nobody, none."""
+        was_ended = self.ended_by is not None and self.state in (RunState.STOPPED, RunState.CANCELED)
+        return f" by {printable(self.ended_by or '')}" if was_ended else ""
 
     @property
     def has_runner(self) -> bool:

@@ -29,6 +29,7 @@ EXPECTED = {
     ours.LinkLost: az.AzureConnectionError,
     ours.AnswerTooLate: az.AzureConnectionError,
     ours.StateError: az.ValidationError,
+    ours.NotResumed: az.ValidationError,
     ours.OldDependency: az.ValidationError,
     ours.WrongState: az.ValidationError,
     ours.LeaseLost: az.ValidationError,
@@ -38,6 +39,7 @@ EXPECTED = {
     ours.StateTooNew: az.ValidationError,
     ours.StateUnreachable: az.AzureConnectionError,
     ours.StateUnusable: az.ValidationError,
+    ours.StateNotAllowed: az.ValidationError,
 }
 OWN: dict[type[ours.IotJobsError], int] = {ours.LeaseHeld: 9, ours.RunUnfinished: 9}
 KINDS = [kind for _, kind in inspect.getmembers(ours, inspect.isclass) if issubclass(kind, ours.IotJobsError)]

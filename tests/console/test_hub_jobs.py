@@ -1,14 +1,21 @@
 """Jobs in the hub as the console's API has them, and what it says where no hub is named or none answers."""
 
+from datetime import datetime, time, timezone
 from pathlib import Path
 
 from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.model.clock import SystemClock
 from azext_iotjobs.model.errors import CannotConnect
+from azext_iotjobs.model.occurrence import StoredSchedule
+from azext_iotjobs.model.schedule import Frequency, Rule, Schedule
 from azext_iotjobs.model.target import HubTarget
+from azext_iotjobs.operations.fleet_job.schedule.claims import HubClaims
 from azext_iotjobs.transport.http import Request, Response
 from tests.helpers.console import served
 from tests.helpers.transport_double import TransportDouble, response
 
+AT = datetime(2026, 11, 29, 2, 30, tzinfo=timezone.utc)
+DAILY = Schedule(rule=Rule(frequency=Frequency.DAILY, at=time(2, 30)), zone="UTC")
 HOSTILE = "night</script><img src=x>"
 JOB = {
     "jobId": HOSTILE,
@@ -55,6 +62,26 @@ def test_a_job_of_the_hub_is_listed_and_shown_with_its_devices(tmp_path: Path) -
         assert one["document"] == JOB and [each["name"] for each in one["actions"]] == ["cancel"]
         (row,) = console.get("/api/hub-jobs/night/devices").json["devices"]
         assert (row["deviceId"], row["status"], row["errorClass"]) == ("d1", "failed", "offline")
+
+
+def test_a_job_that_claims_a_scheduled_run_says_whose_claim_it_is(tmp_path: Path) -> None:
+    sent: list[Request] = []
+
+    def answer(request: Request) -> Response:
+        if request.method == "PUT":
+            sent.append(request)
+            return response({})
+        return response([{**JOB, "jobId": "claim", "queryCondition": sent[0].body["queryCondition"]}, JOB])
+
+    client = HubClient(HubTarget(host="h.example"), TransportDouble(answer))
+    stored = StoredSchedule(
+        fleet_job_id="fw", host="h.example", schedule=DAILY, set_at=AT, set_by="ann", store_key="abcdefgh"
+    )
+    HubClaims(client, stored, SystemClock(), lambda: None).taken_by(AT, "ann o'hara@plant-2", may_be_ours=False)
+    with served(tmp_path, hub=client) as console:
+        console.sign_in()
+        jobs = console.document("hub-jobs")["jobs"]
+    assert [(each["id"], each["claimedBy"]) for each in jobs] == [("claim", "ann o'hara@plant-2"), (HOSTILE, None)]
 
 
 def test_a_cancellation_reaches_the_hub(tmp_path: Path) -> None:

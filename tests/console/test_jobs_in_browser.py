@@ -9,12 +9,18 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from azext_iotjobs.clients.hub import HubClient
+from azext_iotjobs.fleet_job.store.contract import StoreRights
+from azext_iotjobs.fleet_job.store.holder import current_user
+from azext_iotjobs.fleet_job.store.sql.store import SqlStore
 from azext_iotjobs.model.fleet_job import Driver
 from azext_iotjobs.model.rollout import Scope, parse_batch_sizes
+from azext_iotjobs.model.run_state import RunState
+from azext_iotjobs.model.target import HubTarget
 from tests.helpers.browser import Browser
 from tests.helpers.console import ServedConsole, served
 from tests.helpers.fleet_job_hub_double import StopDouble, definition_of
 from tests.helpers.fleet_job_setup import METHOD, FleetJobSetup, failing, ids, threshold
+from tests.helpers.transport_double import TransportDouble, response
 
 AXE = Path(__file__).parents[2] / "requirements" / "node" / "node_modules" / "axe-core" / "axe.min.js"
 MARKUP = "<img src=x onerror=\"document.title='run'\"><script>document.title='run'</script>"
@@ -92,6 +98,50 @@ def test_the_list_shows_jobs_as_they_come_and_filters_them(
     browser.one('#kind option[value="hub"]').click()
     wait_for_texts(browser, "#jobs tbody a", [])
     assert browser.one(".empty").text == "No job fits the filters."
+
+
+def test_claims_of_scheduled_runs_are_among_the_jobs_only_where_somebody_looks_for_them(
+    browser: Browser, tmp_path: Path
+) -> None:
+    job = {"jobId": "night", "type": "scheduleUpdateTwin", "status": "completed", "createdTime": "2026-11-29T10:00:00Z"}
+    claim = {**job, "jobId": "fw-claim", "queryCondition": "deviceId = 'claim of store abcdefgh by ann@plant-2'"}
+    hub = HubClient(HubTarget(host="h.example"), TransportDouble(lambda _: response([claim, job])))
+    with served(tmp_path, hub=hub) as console:
+        signed_in(browser, console)
+        any_time(browser)
+        wait_for_texts(browser, "#jobs tbody a", ["night"])
+        browser.wait_for("one job", "return document.body.textContent.includes('1 job shown')")
+        browser.one('#kind option[value="claim"]').click()
+        wait_for_texts(browser, "#jobs tbody a", ["fw-claim"])
+        assert "claim of a scheduled run, by ann@plant-2" in browser.texts("#jobs tbody tr")[0]
+        browser.driver.get("about:blank")
+
+
+def test_a_role_that_may_only_see_has_no_buttons_and_is_told_why(
+    browser: Browser, tmp_path: Path, ran: FleetJobSetup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SqlStore, "rights", lambda _: StoreRights(may_run=False, may_define=False))
+    hub = HubClient(HubTarget(host="h.example"), TransportDouble(lambda _: response([])))
+    with served(tmp_path, hub=hub) as console:
+        signed_in(browser, console)
+        browser.wait_for("it is said", "return document.querySelector('#rights').textContent.includes('may see')")
+        assert not browser.one("#new").is_displayed()
+        browser.open(console.console.address.rstrip("/") + "/jobs/fleet/job")
+        browser.wait_for("it is said", "return document.querySelector('#rights').textContent.includes('may see')")
+        assert [each for each in browser.all(".actions .buttons > *") if each.is_displayed()] == []
+        browser.open(console.console.address.rstrip("/") + "/jobs/new")
+        browser.wait_for("it is said", "return document.querySelector('#rights').textContent.includes('may see')")
+        assert [each.is_enabled() for each in browser.all("#save")] == [False]
+        browser.driver.get("about:blank")
+
+
+def test_who_stopped_a_run_stands_on_its_page(browser: Browser, console: ServedConsole, setup: FleetJobSetup) -> None:
+    setup.run(Driver.CALLS, ids(4), sizes="2", stop=StopDouble(after=1))
+    run = setup.store.runs.get("job")
+    setup.store.database.change("UPDATE run SET ended_by = 'bob@plant-2', reason = NULL")
+    signed_in(browser, console, "/jobs/fleet/job")
+    assert run.state is RunState.STOPPED
+    browser.wait_for("it is said", "return document.body.textContent.includes('Stopped by bob@plant-2 at ')")
 
 
 # -- a fleet job ----------------------------------------------------------------------------------------------------
@@ -200,7 +250,8 @@ def test_a_button_asks_with_the_command_that_does_the_same_and_then_does_it(
     browser.one("#field-reason").send_keys("late")
     browser.one("#confirm").click()
     browser.wait_for("it is stopped", "return document.querySelector('#status').textContent === 'stopped'")
-    assert browser.texts(".notice.waits") == ["late"]
+    who, why = browser.texts(".notice.waits")
+    assert who.startswith(f"Stopped by {current_user()} at ") and why == "late"
     assert setup.store.runs.get("job").reason == "late"
 
 

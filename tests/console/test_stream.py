@@ -24,7 +24,11 @@ def test_a_stream_begins_with_what_there_is_and_sends_what_changes(tmp_path: Pat
             first = events.next()
             assert first is not None and first.data == {
                 "topic": "fleet-jobs",
-                "document": {"jobs": [], "line": "az iot hub fleet-job list"},
+                "document": {
+                    "jobs": [],
+                    "may": {"run": True, "define": True, "text": ""},
+                    "line": "az iot hub fleet-job list",
+                },
             }
             setup.run(Driver.CALLS, ids(3))
             seen = events.next()

@@ -21,6 +21,8 @@ from azext_iotjobs.console.context import ConsoleContext, Ran
 from azext_iotjobs.console.parts import Topic
 from azext_iotjobs.console.routes import TOPICS
 from azext_iotjobs.console.server import Console
+from azext_iotjobs.fleet_job.store.contract import Access
+from azext_iotjobs.fleet_job.store.sql.store import SqlStore
 from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
 from azext_iotjobs.model.amqp import endpoint_of
 from azext_iotjobs.model.clock import Clock, SystemClock
@@ -185,10 +187,12 @@ def served(
     hosts: Sequence[str] | None = None,
     topics: Mapping[str, Topic] = TOPICS,
     local: HubProcess | None = None,
+    open_store: Callable[[Access], SqlStore] | None = None,
 ) -> Iterator[ServedConsole]:
     """A console that serves what is below `folder`: the store in `state`, its secret in `secret`.
 
     hosts: of the hubs whose fleet jobs it shows; None: all.  local: a real hub in place of `hub`.
+    open_store: None: the file below `folder`.
     """
 
     def run_command(words: Sequence[str]) -> Ran:
@@ -197,7 +201,7 @@ def served(
 
     context = ConsoleContext(
         hub=hub if local is None else client_of(local),
-        open_store=lambda access: SqliteStore.open(folder / "state", access),
+        open_store=open_store or (lambda access: SqliteStore.open(folder / "state", access)),
         secret_folder=folder / "secret",
         has_host=lambda host: hosts is None or host in hosts,
         documents=DOCUMENTS,

@@ -137,7 +137,12 @@ def test_when_the_scheduled_job_runs_you_will_see_a_list_of_the_job_instances(pl
     (occurrence,) = place.ok("schedule history", "-j", "listed")
     assert run["occurrence"] == occurrence["at"] and occurrence["run"] == 1 and occurrence["status"] == "started"
     table = place.run("schedule history", "-j", "listed", "-o", "table").stdout
-    assert "Started" not in table and "started" in table
+    assert (
+        "Started" not in table
+        and "started" in table
+        and occurrence["runStatus"] == "completed"
+        and "RunStatus" in table
+    )
 
 
 def test_two_processes_on_one_folder_start_it_once(place: Scheduled, tmp_path: Path) -> None:

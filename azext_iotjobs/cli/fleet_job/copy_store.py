@@ -1,5 +1,6 @@
 """Handler of az iot hub fleet-job store copy."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from azext_iotjobs.cli.fleet_job.team_store import configured_team_store, open_t
 from azext_iotjobs.cli.input.option_groups import option_of_dest
 from azext_iotjobs.cli.output import hints
 from azext_iotjobs.fleet_job.store.contract import Access
-from azext_iotjobs.fleet_job.store.postgres.place import is_place
+from azext_iotjobs.fleet_job.store.postgres.place import database_name, is_place, parse_place
 from azext_iotjobs.fleet_job.store.sql.store import SqlStore
 from azext_iotjobs.fleet_job.store.sqlite.database import FILE_NAME
 from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
@@ -55,7 +56,7 @@ def copy(
         jobs = copying.chosen(ids)
         target = _opened(cmd.cli_ctx, copy_to, COPY_TO, Access.MAKE)
         try:
-            copied.extend(copying.into(target, jobs))
+            copied.extend(copying.into(target, jobs, _name_of(copy_to)))
         finally:
             target.close()
             _warn_of_moved([each.fleet_job_id for each in copied if each.has_schedule], copy_from, copy_to)
@@ -82,6 +83,11 @@ def _opened(cli_ctx: Any, place: str, field: str, access: Access) -> SqlStore:
             store.close()
             raise BadValue(f"{place}: nobody has made a store there.")
     return store
+
+
+def _name_of(place: str) -> str:
+    """What tells a store from others, whoever signs in to it, and wherever this is typed."""
+    return database_name(parse_place(place)) if is_place(place) else os.path.realpath(place)
 
 
 def _named(place: str) -> tuple[str, ...]:

@@ -280,7 +280,8 @@ command(
         "--without-schedules",
     ),
     long="Device groups of their hubs are copied too. A schedule is removed where it was, as two stores would start "
-    "each occurrence twice; with --without-schedules it stays there, and is not copied. Ids that are taken in the "
+    "each occurrence twice; with --without-schedules it stays there, and is not copied. A copy that was killed "
+    "while a schedule moved is completed by the same command. Ids that are taken in the "
     "other store are refused, and so is a run that has not ended; then nothing is copied. How to sign in is "
     "configured: see `--store` of other commands.",
 )

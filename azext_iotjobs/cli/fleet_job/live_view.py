@@ -34,8 +34,9 @@ def lines(seen: Seen) -> list[str]:
     took = run.duration_s(seen.at)
     seconds = "" if took is None else f", {took:.0f} s"
     executed = "" if run.lease is None else f", executed by {run.lease.owner}"
-    head = f"{run.name} is {run.state.value}{seconds}{executed}"
-    found = [head, f"all       {bar(run.tally)} {counts(run.tally)}"]
+    head = f"{run.name} is {run.state.value}{run.by_whom}{seconds}{executed}"
+    why = [] if run.reason is None else [printable(run.reason)]
+    found = [head, *why, f"all       {bar(run.tally)} {counts(run.tally)}"]
     found += [f"batch {each.ordinal:<3} {bar(each.tally)} {counts(each.tally)}" for each in seen.batches]
     hidden = run.batch_count - len(seen.batches)
     if hidden > 0:
@@ -104,7 +105,7 @@ def failures(tally: Tally) -> str | None:
 
 def _state(run: Run) -> str:
     why = "" if run.reason is None else f" {printable(run.reason)}"
-    return f"{run.name} is {run.state.value}: {counts(run.tally)}.{why}"
+    return f"{run.name} is {run.state.value}{run.by_whom}: {counts(run.tally)}.{why}"
 
 
 def _gate(seen: Seen) -> list[str]:

@@ -313,7 +313,7 @@ def counts(tally: Tally) -> str:
 
 def ended_line(run: Run) -> str:
     """How a run ended, and why."""
-    state = "broke off" if run.state is RunState.FAILED else f"is {run.state.value}"
+    state = "broke off" if run.state is RunState.FAILED else f"is {run.state.value}{run.by_whom}"
     reason = f" Why: {printable(run.reason)}" if run.reason else ""
     return f"{run.name} {state}; {counts(run.tally)}.{reason}"
 

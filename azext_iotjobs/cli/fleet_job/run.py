@@ -25,6 +25,7 @@ from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.model.text import Text, command
 from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
+from azext_iotjobs.operations.fleet_job.resuming import RESUMABLE
 
 logger = get_logger(__name__)
 
@@ -134,8 +135,8 @@ def _resume(
             "Nothing was sent.",
             hint=Text(f"{last.name} is unchanged: ", command("iot hub fleet-job show", fleet_job_id=job.fleet_job_id)),
         )
-    if last.state is RunState.STOPPED:
-        hub.check_reached()  # else it would break off, and no longer be as a person has left it
+    if last.state in RESUMABLE:
+        hub.check_reached()  # at once, before its state changes; what a hub refuses of it, the run itself finds out
     if running.detach:
         check_resumable(last, CLOCK.now())
         return leave_to_process(context, last, running, delivery)

@@ -160,6 +160,7 @@ def follow(
                 clock=CLOCK,
                 observer=observers,
                 stop=flag,
+                stop_by=current_user(),
             )
             ended = execute(run, own)
     except KeyboardInterrupt:

@@ -53,7 +53,7 @@ def stop(
     client.check(client.store.definitions.get(fleet_job_id))
     last = client.store.runs.get(fleet_job_id)
     if last.state is RunState.STOPPED and last.ended_by != BY_SCHEDULE:
-        logger.warning("%s is already stopped%s.", last.name, f" by {last.ended_by}" if last.ended_by else "")
+        logger.warning("%s is already stopped%s.", last.name, last.by_whom)
 
     def request(run: Run) -> Run:
         return run_loop.stop(client.store, run, this_process(), by=current_user(), reason=reason, clock=CLOCK)
@@ -73,7 +73,7 @@ def cancel(
     client.check(job)
     last = client.store.runs.get(fleet_job_id)
     if last.state is RunState.CANCELED:
-        logger.warning("%s is already canceled%s.", last.name, f" by {last.ended_by}" if last.ended_by else "")
+        logger.warning("%s is already canceled%s.", last.name, last.by_whom)
     interrupted = Event()
 
     def request(run: Run) -> Run:

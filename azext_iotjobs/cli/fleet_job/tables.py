@@ -50,7 +50,8 @@ def one(documents: Iterable[Any]) -> list[Row]:
 def _run_and_batches(run: Row) -> list[Row]:
     jobs, batches = run.get("hubJobs") or (), run.get("batchList") or ()
     which = {"Run": cell(run.get("run")), "Version": cell(run.get("version"))}
-    rows = [{"Id": cell(run.get("id"), LONG_CELL), **which, "Batch": "all", **_progress(run, jobs)}]
+    why = {"EndedBy": cell(run.get("endedBy"), LONG_CELL), "Reason": cell(run.get("reason"), LONG_CELL)}
+    rows = [{"Id": cell(run.get("id"), LONG_CELL), **which, "Batch": "all", **_progress(run, jobs), **why}]
     for batch in batches:
         own = [each for each in jobs if each.get("batch") == batch.get("batch")]
         rows.append({"Id": "", "Run": "", "Version": "", "Batch": batch.get("batch"), **_progress(batch, own)})
@@ -93,6 +94,7 @@ def _run(document: Row) -> Row:
         "Version": cell(document.get("version")),
         "Driver": cell(document.get("driver")),
         **_progress(document),
+        "EndedBy": cell(document.get("endedBy"), LONG_CELL),
         "Reason": cell(document.get("reason"), LONG_CELL),
     }
 

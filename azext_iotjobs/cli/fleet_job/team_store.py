@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from azext_iotjobs.cli.fleet_job.context import STORE_OPTIONS
 from azext_iotjobs.cli.hub_access import running_hubs
+from azext_iotjobs.cli.hub_access.secret_files import warn_if_others_read
 from azext_iotjobs.fleet_job.store.contract import Access
 from azext_iotjobs.fleet_job.store.postgres.place import is_near, is_verified, parse_place
 from azext_iotjobs.model.errors import BadValue, ConflictingChoice, MissingChoice, OldDependency
@@ -120,6 +121,7 @@ def _read(file: str, source: str) -> str:
         why = err.strerror if isinstance(err, OSError) else "it is not text in UTF-8"
         hint = "Give the name of a file, without @: its first line is the password." if name == source else None
         raise BadValue(f"{name} cannot be read: {why}.", hint=hint) from None
+    warn_if_others_read(file, source)
     if not first:
         raise BadValue(f"{name} is empty: its first line is the password.")
     return first

@@ -95,5 +95,5 @@ def _outcome(seen: live_view.Seen, *, was_left: bool) -> Outcome:
     if run.state not in (RunState.COMPLETED, RunState.CANCELED):
         lost = " No process executes it." if run.state in UNDER_WAY else ""
         resume = suggestion("iot hub fleet-job resume", fleet_job_id=run.fleet_job_id)
-        logger.warning("%s is %s.%s Resume it: %s", run.name, run.state.value, lost, resume)
+        logger.warning("%s is %s%s.%s Resume it: %s", run.name, run.state.value, run.by_whom, lost, resume)
     return judge(run)

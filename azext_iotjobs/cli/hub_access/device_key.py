@@ -2,6 +2,7 @@
 
 from dataclasses import field
 
+from azext_iotjobs.cli.hub_access.secret_files import warn_if_others_read
 from azext_iotjobs.clients.hub import HubClient
 from azext_iotjobs.model.device_credentials import DeviceCertificate, DeviceKey
 from azext_iotjobs.model.errors import ConflictingChoice, MissingChoice
@@ -44,9 +45,13 @@ class SignInOptions:
             raise MissingChoice("A certificate needs both --certificate-file-path and --key-file-path.")
         if self.symmetric_key is not None:
             raise ConflictingChoice("--symmetric-key and --certificate-file-path are two ways to sign in.")
-        return DeviceCertificate(
-            certificate_file=self.certificate_file_path, key_file=self.key_file_path, passphrase=self.our_passphrase
-        )
+        return self.certificate(self.certificate_file_path, self.key_file_path)
+
+    def certificate(self, certificate_file: str, key_file: str) -> DeviceCertificate:
+        """A certificate in files that were named; a warning where others can read a key that has no passphrase."""
+        if self.our_passphrase is None:
+            warn_if_others_read(key_file, "--key-file-path")
+        return DeviceCertificate(certificate_file=certificate_file, key_file=key_file, passphrase=self.our_passphrase)
 
     def key(self, client: HubClient, device: str) -> str:
         """The device's key: the typed one, or its primary key from the registry.

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
+from azext_iotjobs.cli.hub_access.secret_files import warn_if_others_read
 from azext_iotjobs.cli.input.scalars import bytes_of_file
 from azext_iotjobs.model.device_credentials import DeviceCertificate
 from azext_iotjobs.model.errors import BadValue
@@ -63,6 +64,8 @@ class CertificateFolder:
     def of(self, device_id: str, folder: Path) -> DeviceCertificate:
         self.check([device_id])
         certificate, key = self._files(device_id) or ("", "")
+        if self._passphrase is None:
+            warn_if_others_read(key, "--certificate-file-path")  # of many such files, one is said
         return DeviceCertificate(certificate_file=certificate, key_file=key, passphrase=self._passphrase)
 
     def _files(self, device_id: str) -> tuple[str, str] | None:
@@ -85,11 +88,11 @@ class IssuedCertificates:
         # Imported only when needed: az's `cryptography` loads slowly.
         from azext_iotjobs.cli.simulate.test_ca import Issuer
 
-        self._issuer = Issuer(
-            bytes_of_file(ca_path, "--issue-from-ca"),
-            bytes_of_file(key_path or ca_path, "--ca-key" if key_path else "--issue-from-ca"),
-            passphrase,
-        )
+        named = "--ca-key" if key_path else "--issue-from-ca"
+        ca, key = bytes_of_file(ca_path, "--issue-from-ca"), bytes_of_file(key_path or ca_path, named)
+        if passphrase is None:
+            warn_if_others_read(key_path or ca_path, named)
+        self._issuer = Issuer(ca, key, passphrase)
 
     def check(self, device_ids: Iterable[str]) -> None:
         long = [each for each in device_ids if len(each) > 64]

@@ -70,8 +70,7 @@ class CredentialPlan:
         if sign_in.symmetric_key is not None:
             check_key(sign_in.symmetric_key, "--symmetric-key")
         if certificates is None and path is not None and key_path is not None:
-            typed = DeviceCertificate(certificate_file=path, key_file=key_path, passphrase=sign_in.our_passphrase)
-            return cls(typed_certificate=typed)
+            return cls(typed_certificate=sign_in.certificate(path, key_path))
         return cls(certificates=certificates, typed_key=sign_in.symmetric_key)
 
     def check(self, devices: SimulatedDevices) -> None:

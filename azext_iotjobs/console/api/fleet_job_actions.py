@@ -14,8 +14,9 @@ from aiohttp import web
 from azext_iotjobs.console.context import ConsoleContext, Document, Ran
 from azext_iotjobs.console.errors import error_document
 from azext_iotjobs.console.parts import Parts, body_of, parts_of
+from azext_iotjobs.console.store_rights import check_rights
 from azext_iotjobs.fleet_job.gates import check_awaits_approval
-from azext_iotjobs.fleet_job.store.contract import FleetJobStore
+from azext_iotjobs.fleet_job.store.contract import FleetJobStore, StoreRights
 from azext_iotjobs.fleet_job.store.holder import current_user, this_process
 from azext_iotjobs.fleet_job.unfinished import check_resumable
 from azext_iotjobs.model.clock import Clock
@@ -40,6 +41,7 @@ class Situation(NamedTuple):
     gates: Gates | None  # that the run goes by
     now: datetime
     is_scheduled: bool
+    rights: StoreRights
 
 
 class TextField(NamedTuple):
@@ -60,6 +62,11 @@ class Action(NamedTuple):
     unseen: tuple[str, ...] = ()  # more of them, where nobody is at a terminal
     record: "Callable[[FleetJobStore, Run, str | None, Clock], None] | None" = None  # None: the command does it
     verb: str | None = None  # of the command; None: its name
+    defines: bool = False  # it saves or removes what only some roles of a team's store may
+
+    def is_allowed(self, rights: StoreRights) -> bool:
+        """Whether the role that the store is used with may do it."""
+        return rights.may_define if self.defines else rights.may_run
 
 
 def _may(event: RunEvent) -> Callable[[Situation], bool]:
@@ -143,13 +150,16 @@ ACTIONS: Mapping[str, Action] = {
         ("--on", "failed", *DETACHED),
         NEW_JOB,
         CONFIRMED,
+        defines=True,  # a rerun is a new fleet job
     ),
-    "unschedule": Action("Unschedule", lambda seen: seen.is_scheduled, "Remove its schedule?", verb="schedule remove"),
+    "unschedule": Action(
+        "Unschedule", lambda seen: seen.is_scheduled, "Remove its schedule?", verb="schedule remove", defines=True
+    ),
 }
 
 
 def offered(context: ConsoleContext, job: FleetJob, seen: Situation) -> list[Document]:
-    """What can be done with a fleet job, in the order of its buttons."""
+    """What can be done with a fleet job, by the role of its store, in the order of its buttons."""
     return [
         {
             "name": name,
@@ -161,7 +171,7 @@ def offered(context: ConsoleContext, job: FleetJob, seen: Situation) -> list[Doc
             ),
         }
         for name, action in ACTIONS.items()
-        if action.is_possible(seen)
+        if action.is_possible(seen) and action.is_allowed(seen.rights)
     ]
 
 
@@ -176,11 +186,11 @@ def shown_job(store: FleetJobStore, context: ConsoleContext, fleet_job_id: str) 
 def situation(store: FleetJobStore, fleet_job_id: str, now: datetime) -> Situation:
     """How a fleet job stands."""
     run = store.runs.last(fleet_job_id)
-    is_scheduled = store.schedules.get(fleet_job_id) is not None
+    is_scheduled, rights = store.schedules.get(fleet_job_id) is not None, store.rights()
     if run is None:
-        return Situation(None, None, None, now, is_scheduled)
+        return Situation(None, None, None, now, is_scheduled, rights)
     gates = store.definitions.of_run(run).rollout.gates
-    return Situation(run, store.runs.current_batch(run), gates, now, is_scheduled)
+    return Situation(run, store.runs.current_batch(run), gates, now, is_scheduled, rights)
 
 
 async def act(request: web.Request) -> web.Response:
@@ -191,12 +201,18 @@ async def act(request: web.Request) -> web.Response:
     if action is None:
         raise NotFound(f"There is no action {name[:40]!r}.")
     typed = _typed(await body_of(request, **{each.option: str for each in action.fields}))
-    await parts.workers.store(lambda store: shown_job(store, parts.context, fleet_job_id))
+    await parts.workers.store(lambda store: _check(store, parts.context, fleet_job_id, action))
     if action.record is None:
         return await _by_command(parts, name, fleet_job_id, typed)
     reason, record = typed.get("reason"), action.record
     await parts.workers.store(lambda store: record(store, store.runs.get(fleet_job_id), reason, parts.clock))
     return web.json_response({"id": fleet_job_id})
+
+
+def _check(store: FleetJobStore, context: ConsoleContext, fleet_job_id: str, action: Action) -> None:
+    """Raise NotFound for a fleet job that the pages do not show; StateNotAllowed where the store's role may not."""
+    shown_job(store, context, fleet_job_id)
+    check_rights(store.rights(), defines=action.defines)
 
 
 async def _by_command(parts: Parts, name: str, fleet_job_id: str, typed: Mapping[str, str]) -> web.Response:

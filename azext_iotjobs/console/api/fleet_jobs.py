@@ -10,6 +10,7 @@ from aiohttp import web
 from azext_iotjobs.console.api.fleet_job_actions import offered, shown_job, situation
 from azext_iotjobs.console.context import ConsoleContext, Document
 from azext_iotjobs.console.parts import Parts, parts_of
+from azext_iotjobs.console.store_rights import rights_document
 from azext_iotjobs.fleet_job.plan import STATE_WORDS
 from azext_iotjobs.fleet_job.store.contract import FleetJobStore, ResultFilter
 from azext_iotjobs.fleet_job.threshold import failure_count
@@ -31,15 +32,16 @@ async def read_list(parts: Parts, _argument: str) -> Document:
     """The topic `fleet-jobs`: all of the hub, the newest first."""
     now = parts.clock.now()
 
-    def work(store: FleetJobStore) -> list[Document]:
+    def work(store: FleetJobStore) -> Document:
         found = definitions.list_saved(store, definitions.ListFilter())
         scheduled = {each.fleet_job_id for each in store.schedules.list_all()}
         shown = [each for each in found if parts.context.has_host(each.job.host)]
-        return [
+        jobs = [
             {**_short(each, parts.context, now), "isScheduled": each.job.fleet_job_id in scheduled} for each in shown
         ]
+        return {"jobs": jobs, "may": rights_document(store.rights())}
 
-    return {"jobs": await parts.workers.store(work), "line": parts.context.spelling.command("iot hub fleet-job list")}
+    return {**await parts.workers.store(work), "line": parts.context.spelling.command("iot hub fleet-job list")}
 
 
 async def read_one(parts: Parts, argument: str) -> Document:
@@ -146,11 +148,12 @@ def _whole(
     store: FleetJobStore, context: ConsoleContext, fleet_job_id: str, number: int | None, now: datetime
 ) -> Document:
     job, run = _run_of(store, context, fleet_job_id, number)
-    schedule = store.schedules.get(fleet_job_id)
+    schedule, seen = store.schedules.get(fleet_job_id), situation(store, fleet_job_id, now)
     return {
         "job": _with_fewer_ids(context.documents.fleet_job(job, None if schedule is None else schedule.schedule)),
         "runs": [_entry(each) for each in islice(store.runs.list_all(fleet_job_id), MAX_RUNS)],
-        "actions": offered(context, job, situation(store, fleet_job_id, now)),
+        "actions": offered(context, job, seen),
+        "may": rights_document(seen.rights),
         "lines": _lines(context.spelling.command, fleet_job_id, run),
         "run": None if run is None else _with_batches(store, context, run, now),
     }

@@ -12,6 +12,7 @@ from azext_iotjobs.model.errors import NotFound
 from azext_iotjobs.model.job import Job, JobStatus, JobTally
 from azext_iotjobs.model.outcome import DEFAULT_SUCCESS_STATUS, parse_success_status
 from azext_iotjobs.model.result import ResultPage
+from azext_iotjobs.operations.fleet_job.schedule.claims import claimer_of
 from azext_iotjobs.operations.job import results, run
 
 MAX_JOBS = 1_000  # that the list has: a hub keeps those of thirty days
@@ -84,6 +85,7 @@ async def cancel(request: web.Request) -> web.Response:
 def _short(job: Job) -> Document:
     """A job as the list has it."""
     instants: dict[str, Any] = {name: job.document.get(name) for name in MEMBERS}
+    claimer = claimer_of(job.condition)
     return {
         "kind": "hub",
         "id": job.job_id,
@@ -92,6 +94,7 @@ def _short(job: Job) -> Document:
         "status": job.status.value,
         "condition": job.condition,
         "reason": job.failure_reason,
+        "claimedBy": None if claimer is None else claimer.by,  # of an occurrence of a schedule: it means no device
         "progress": None if job.tally is None else _tally(job.tally),
         **instants,
     }

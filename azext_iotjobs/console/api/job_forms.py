@@ -9,6 +9,7 @@ from azext_iotjobs.console.api.fleet_job_actions import shown_job
 from azext_iotjobs.console.context import ConsoleContext, Document
 from azext_iotjobs.console.job_forms import FormJob, FormProblem, JobForms, Original
 from azext_iotjobs.console.parts import Parts, body_of, parts_of
+from azext_iotjobs.console.store_rights import check_rights, rights_document
 from azext_iotjobs.fleet_job.due import next_occurrences
 from azext_iotjobs.fleet_job.store.contract import FleetJobStore
 from azext_iotjobs.fleet_job.store.holder import current_user
@@ -52,15 +53,17 @@ async def show(request: web.Request) -> web.Response:
     host = await _host(parts)
 
     def work(store: FleetJobStore) -> Document:
+        may = rights_document(store.rights())
         groups = [each.name for each in store.groups.list_all() if each.host == host]
         original = _original(store, parts.context, edited or copied, is_copied=not edited)
         if original is None:
-            return {"form": {}, "groups": groups, "seen": "", "name": ""}
+            return {"form": {}, "groups": groups, "seen": "", "name": "", "may": may}
         form = dict(parts.context.forms.form_of(original.job, None if original.is_copied else original.schedule))
         if original.is_copied:
             form["displayName"] = definitions.name_of_copy(original.job)
             form["id"] = definitions.id_of_copy(store, original.job.fleet_job_id)
-        return {"form": form, "groups": groups, "seen": _seen(store, original.job), "name": original.job.display_name}
+        seen, name = _seen(store, original.job), original.job.display_name
+        return {"form": form, "groups": groups, "seen": seen, "name": name, "may": may}
 
     return web.json_response(await parts.workers.store(work))
 
@@ -104,6 +107,7 @@ async def count(request: web.Request) -> web.Response:
 async def save(request: web.Request) -> web.Response:
     """POST /api/job-form/save: save it, and its schedule; {"id": …}, or {"problems": …} where anything is wrong."""
     parts, wanted = parts_of(request), await _wanted(request)
+    await parts.workers.store(lambda store: check_rights(store.rights(), defines=True))
     read = parts.context.forms.read(wanted.form)
     job = read.job
     if job is None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from azext_iotjobs.fleet_job.store.holder import Holder
 from azext_iotjobs.model.fleet_job import Definition, Delivery, Driver, FleetJob, Origin
@@ -43,6 +43,13 @@ class Access(Enum):
     def writes(self) -> bool:
         """Whether anything may be written."""
         return self in (Access.MAKE, Access.CHANGE)
+
+
+class StoreRights(NamedTuple):
+    """What may be done in a store by whoever has signed in to it; everybody may look."""
+
+    may_run: bool  # runs are made, executed, stopped, approved
+    may_define: bool  # fleet jobs, groups and schedules are saved and removed
 
 
 @dataclass(frozen=True)
@@ -284,6 +291,9 @@ class FleetJobStore(Protocol):
     @property
     def history(self) -> History:
         """Removal of old records."""
+
+    def rights(self) -> StoreRights:
+        """What may be done here by whoever has signed in."""
 
     def transaction(self) -> AbstractContextManager[None]:
         """What is changed within it is stored as one: all of it or nothing."""

@@ -194,6 +194,12 @@ class LeasedRun(Protocol):
     def withdraw_request(self, now: datetime, delivery: Delivery) -> None:
         """Remove what was requested of the run. delivery: how its devices are reached from here on."""
 
+    def undo_resume(self, before: RunSnapshot, now: datetime) -> None:
+        """A run that was resumed, and of which nothing could be done, is as it was; the lease is given back with it.
+
+        before: as it was when it was resumed: stopped or failed.
+        """
+
     def stay_stopped(self, now: datetime, *, reason: str | None, by: str) -> None:
         """A run that is stopped stays so by another's request. reason: for people.  by: who requested it."""
 

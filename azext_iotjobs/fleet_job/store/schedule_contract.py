@@ -10,7 +10,7 @@ from typing import Protocol
 
 from azext_iotjobs.fleet_job.store.holder import Holder
 from azext_iotjobs.model.late_dataclass import dataclass
-from azext_iotjobs.model.occurrence import Decided, Occurrence, OccurrenceState, StoredSchedule
+from azext_iotjobs.model.occurrence import Decided, MovingSchedule, Occurrence, OccurrenceState, StoredSchedule
 from azext_iotjobs.model.schedule import Schedule
 
 
@@ -40,6 +40,9 @@ class Schedules(Protocol):
 
     def remove(self, fleet_job_id: str) -> None:
         """Remove the schedule of a fleet job; what is recorded of its occurrences stays."""
+
+    def moving(self, fleet_job_id: str) -> MovingSchedule | None:
+        """The schedule that left this store when a copy of it ended in the middle; None: none did."""
 
     def polled(self, fleet_job_id: str, now: datetime) -> None:
         """Record that somebody looked for due occurrences."""

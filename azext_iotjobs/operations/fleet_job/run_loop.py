@@ -30,7 +30,7 @@ from azext_iotjobs.fleet_job.store.contract import FleetJobStore
 from azext_iotjobs.fleet_job.store.holder import Holder, this_process
 from azext_iotjobs.fleet_job.store.leased_contract import LeasedRun, RunSnapshot
 from azext_iotjobs.model.clock import Clock, SteadyClock, StopFlag
-from azext_iotjobs.model.errors import LeaseHeld
+from azext_iotjobs.model.errors import IotJobsError, LeaseHeld
 from azext_iotjobs.model.fleet_job import Definition, Delivery
 from azext_iotjobs.model.late_dataclass import dataclass
 from azext_iotjobs.model.run import RequestKind, Run, StopRequest, next_state
@@ -49,6 +49,7 @@ from azext_iotjobs.model.run_state import RunEvent, RunState
 from azext_iotjobs.model.schedule import BY_SCHEDULE
 from azext_iotjobs.operations.fleet_job.gate_steps import GateSteps
 from azext_iotjobs.operations.fleet_job.progress_reports import ProgressReports
+from azext_iotjobs.operations.fleet_job.resuming import RESUMABLE, is_untouched, not_resumed
 
 NAP_S = 0.5  # then the row is read again: a request to stop is seen within a second
 
@@ -83,12 +84,14 @@ def resume(run: Run, context: RunContext, delivery: Delivery | None = None) -> R
     """Resume a run that was stopped, has failed or crashed; what was requested of it before is withdrawn.
 
     delivery: how its devices are reached from here on, with the driver that it has; None: as before.
-    Raises WrongState for one that has ended, and all that `execute` does.
+    Raises WrongState for one that has ended, and all that `execute` does; NotResumed for one that was stopped or has
+    failed and of which nothing could be done, whoever refused it: it is left as it was.
     """
     next_state(run, RunEvent.RESUME)
     leased = context.store.take_lease(run, context.holder, context.clock.now())
+    before = leased.snapshot(None)
     leased.withdraw_request(context.clock.now(), delivery or run.delivery)
-    return _execute_leased(run, context, leased)
+    return _execute_leased(run, context, leased, before if before.run.state in RESUMABLE else None)
 
 
 def stop(store: FleetJobStore, run: Run, holder: Holder, *, by: str, reason: str | None, clock: Clock) -> Run:
@@ -164,12 +167,15 @@ def _end(store: FleetJobStore, leased: LeasedRun, event: RunEvent, request: Stop
         leased.release()
 
 
-def _execute_leased(run: Run, context: RunContext, leased: LeasedRun) -> Run:
+def _execute_leased(run: Run, context: RunContext, leased: LeasedRun, resumed: RunSnapshot | None = None) -> Run:
+    """Execute a run whose lease we have. resumed: as it was before it was resumed; None: there is no way back."""
     loop: _RunLoop | None = None
     try:
-        loop = _RunLoop(context, leased, context.store.definitions.of_run(run))
+        loop = _RunLoop(context, leased, context.store.definitions.of_run(run), resumed)
         while loop.step():
             pass
+        if loop.refused is not None:
+            raise not_resumed(context.store.runs.get_by_key(run.key), loop.refused) from loop.refused
     except KeyboardInterrupt:
         if loop is not None:
             loop.leave_at_once()
@@ -184,13 +190,18 @@ def _execute_leased(run: Run, context: RunContext, leased: LeasedRun) -> Run:
 class _RunLoop:
     """Executes one step after the other."""
 
-    def __init__(self, context: RunContext, leased: LeasedRun, definition: Definition) -> None:
+    def __init__(
+        self, context: RunContext, leased: LeasedRun, definition: Definition, resumed: RunSnapshot | None
+    ) -> None:
+        """resumed: the run as it was before it was resumed; None: it breaks off even where nothing could be done."""
         self._context = replace(context, observer=OrderedObserver(context.observer))
         self._runs = context.store.runs
         self._clock = SteadyClock(context.clock)  # pauses and leases outlive a clock that is set back
         self._leased = leased
         self._definition = definition
         self._driver: BatchDriver | None = None
+        self._resumed = resumed
+        self.refused: IotJobsError | None = None  # why nothing could be done of a run, which is as it was again
         self._gates = GateSteps(self._clock, leased, self._made_gate_checker, self._notify)
         self._progress = ProgressReports(self._runs, leased, definition, self._clock, self._notify)
         self._has_reported_begin = False
@@ -248,6 +259,8 @@ class _RunLoop:
         step = decide(view)
         if not isinstance(step, CheckGate):
             self._gates.abandon()
+        if not isinstance(step, (Begin, BeginBatch, Work, Wait, End)):
+            self._resumed = None  # something has become of a batch
         match step:
             case Nothing():
                 return False
@@ -281,7 +294,11 @@ class _RunLoop:
             case Wait(until, why):
                 self._wait(now, until, why)
             case End(event, reason, by):
-                leased.end(event, now, reason=reason, by=by)
+                if event is RunEvent.BREAK and self._resumed is not None and is_untouched(self._resumed, snapshot):
+                    leased.undo_resume(self._resumed, now)
+                    self.refused = driver.trouble
+                else:
+                    leased.end(event, now, reason=reason, by=by)
                 self._progress.report(driver, must=True)
                 self._notify_end(now)
                 return False

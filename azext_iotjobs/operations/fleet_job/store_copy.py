@@ -1,11 +1,13 @@
 """Fleet jobs from one store into another, with all versions, runs and results. Their schedules move, or stay.
 
-No schedule is ever in both: two stores would start each occurrence twice. It is removed in the source when all else is
-written into the target, and only then is that committed; where it is not, the schedule is put back.
+No schedule is ever set in both: two stores would start each occurrence twice. When all else is written into the target,
+the source gives it up, and keeps it aside, where it starts nothing; then what the target has is committed; then the
+source forgets it. So a copy that ends in between, however, has lost none: the next copy into the same store completes
+it. Where the target has not committed, the schedule is set again in the source.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -16,7 +18,7 @@ from azext_iotjobs.fleet_job.store.sql.store import SqlStore
 from azext_iotjobs.model.errors import ConflictingChoice, IotJobsError, RunUnfinished, StateUnusable, WrongState
 from azext_iotjobs.model.fleet_job import FleetJob
 from azext_iotjobs.model.late_dataclass import dataclass
-from azext_iotjobs.model.occurrence import Occurrence, StoredSchedule
+from azext_iotjobs.model.occurrence import MovingSchedule, Occurrence, StoredSchedule
 from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.text import Argument, Command, Fact, Field, Part, Text, command, parts_of
 
@@ -39,6 +41,7 @@ class _Seen(NamedTuple):
     """What must not change of a fleet job while it is copied."""
 
     schedule: StoredSchedule | None
+    moving: MovingSchedule | None  # a copy before this one has ended in the middle
     runs: list[Run]
     occurrences: list[Occurrence]
 
@@ -64,22 +67,57 @@ class StoreCopy:
             jobs = [definitions.get(each) for each in dict.fromkeys(fleet_job_ids)] or definitions.list_all()
             for job in jobs:
                 self._check_ended(job.fleet_job_id)
-            if self.moves_schedules and any(self.source.schedules.get(each.fleet_job_id) for each in jobs):
-                self.source.schedules.check_removable()
+            schedules = self.source.schedules
+            ids = [each.fleet_job_id for each in jobs] if self.moves_schedules else []
+            if any(schedules.get(each) or schedules.moving(each) for each in ids):
+                schedules.check_removable()
         return jobs
 
-    def into(self, target: SqlStore, jobs: Sequence[FleetJob]) -> Iterator[CopiedJob]:
+    def into(self, target: SqlStore, jobs: Sequence[FleetJob], name: str) -> Iterator[CopiedJob]:
         """Copy fleet jobs, each whole or not at all; and first the device groups of their hubs.
 
-        Raises ConflictingChoice for an id or a group that `target` has already: then nothing is copied. WrongState for
-        a fleet job that somebody changes meanwhile.
+        name: of `target`, by which a copy that ends in the middle is known to be the one that this completes; for
+        people, too.
+        Raises ConflictingChoice for an id or a group that `target` has already, or a schedule that may be in a third
+        store: then nothing is copied. WrongState for a fleet job that somebody changes meanwhile.
         """
+        there = {each.fleet_job_id for each in jobs if self._is_there(target, each.fleet_job_id, name)}
         with errors_of(COPY_TO):
             for job in jobs:
-                _check_unused(target, job.fleet_job_id)
+                if job.fleet_job_id not in there:
+                    _check_unused(target, job.fleet_job_id)
             self._copy_groups(target, {each.host for each in jobs})
         for job in jobs:
-            yield self._copy(target, job)
+            yield self._completed(job) if job.fleet_job_id in there else self._copy(target, job, name)
+
+    def _is_there(self, target: SqlStore, fleet_job_id: str, name: str) -> bool:
+        """Whether a copy that ended in the middle has brought a fleet job into `target`, schedule and all.
+
+        Raises ConflictingChoice where it was on its way to another store.
+        """
+        if not self.moves_schedules:
+            return False
+        with errors_of(COPY_FROM):
+            moving = self.source.schedules.moving(fleet_job_id)
+            if moving is None:
+                return False
+            if moving.to != name:
+                raise ConflictingChoice(
+                    f"The schedule of fleet job {fleet_job_id} is on its way to {moving.to}: a copy ended in the "
+                    "middle of it, and it may be there.",
+                    hint=Text(
+                        "Copy it there again, which completes it. Only if it is not there, set it again: ",
+                        self.set_again(moving.stored),
+                    ),
+                )
+        with errors_of(COPY_TO):
+            return target.schedules.key_of(fleet_job_id) == moving.stored.store_key
+
+    def _completed(self, job: FleetJob) -> CopiedJob:
+        """What a copy before this one has copied, but for the source's note of it."""
+        with errors_of(COPY_FROM):
+            self.source.schedules.arrived(job.fleet_job_id)
+            return CopiedJob(job.fleet_job_id, job.host, len(self.source.runs.list_all(job.fleet_job_id)), True)
 
     def _copy_groups(self, target: SqlStore, hosts: set[str]) -> None:
         with errors_of(COPY_FROM):
@@ -99,13 +137,14 @@ class StoreCopy:
         for group in groups:
             target.groups.save(group.host, group.name, group.condition)
 
-    def _copy(self, target: SqlStore, job: FleetJob) -> CopiedJob:
+    def _copy(self, target: SqlStore, job: FleetJob, name: str) -> CopiedJob:
         fleet_job_id = job.fleet_job_id
         with errors_of(COPY_FROM):
             before = self._seen(fleet_job_id)
         copier = RowCopier(self.source.database, target.database, partial(errors_of, COPY_FROM))
-        moving = before.schedule if self.moves_schedules else None
-        is_removing = False
+        left = before.schedule or (None if before.moving is None else before.moving.stored)
+        moving = left if self.moves_schedules else None
+        is_leaving = False
         try:
             with errors_of(COPY_TO), target.transaction():
                 _check_unused(target, fleet_job_id)
@@ -113,16 +152,23 @@ class StoreCopy:
                 with errors_of(COPY_FROM), self.source.transaction():
                     self._check_unchanged(fleet_job_id, before)
                     if moving is not None:
-                        is_removing = True
-                        self.source.schedules.remove(fleet_job_id)
+                        is_leaving = True
+                        self.source.schedules.give_up(fleet_job_id, name)
         except BaseException:  # Ctrl-C too: whether a transaction was stored may not be known
-            if moving is not None and is_removing:
+            if moving is not None and is_leaving:
                 self._settle(target, moving)
             raise
+        if moving is not None:
+            self._forget(fleet_job_id)
         return CopiedJob(fleet_job_id, job.host, len(before.runs), moving is not None)
 
+    def _forget(self, fleet_job_id: str) -> None:
+        """Have the source keep aside no longer what has arrived. Where that fails, the next copy does it."""
+        with suppress(IotJobsError):
+            self.source.schedules.arrived(fleet_job_id)
+
     def _settle(self, target: SqlStore, moving: StoredSchedule) -> None:
-        """Have a schedule in one of the stores again. Raises StateUnusable, with what sets it, where that fails."""
+        """Have a schedule set in one of the stores. Raises StateUnusable, with what completes it, where that fails."""
         fleet_job_id = moving.fleet_job_id
         try:
             # Within transactions: each waits for the one that may still be about to be stored.
@@ -130,15 +176,17 @@ class StoreCopy:
                 if self.source.schedules.get(fleet_job_id) is not None:
                     return
             with errors_of(COPY_TO), target.transaction():
-                if target.schedules.get(fleet_job_id) is not None:
-                    return
+                has_arrived = target.schedules.get(fleet_job_id) is not None
+            if has_arrived:
+                self._forget(fleet_job_id)
+                return
             with errors_of(COPY_FROM):
-                self.source.schedules.put_back(fleet_job_id, moving.schedule)
+                self.source.schedules.put_back(fleet_job_id)
         except IotJobsError as err:
             raise StateUnusable(
-                Text(f"The schedule of fleet job {fleet_job_id} may be in neither store now. ", err.message),
+                Text(f"The schedule of fleet job {fleet_job_id} may be set in neither store now. ", err.message),
                 hint=Text(
-                    "See whether it has moved: ",
+                    "Copy it into the same store again, which completes it. Or see whether it has moved: ",
                     command("iot hub fleet-job schedule show", fleet_job_id=fleet_job_id, store=STORES[COPY_TO]),
                     " Only if it has not, set it again: ",
                     self.set_again(moving),
@@ -149,6 +197,7 @@ class StoreCopy:
         schedule = self.source.schedules.get(fleet_job_id)
         return _Seen(
             None if schedule is None else replace(schedule, polled_at=None),
+            self.source.schedules.moving(fleet_job_id),
             self.source.runs.list_all(fleet_job_id),
             self.source.occurrences.list_all(fleet_job_id),
         )

@@ -126,7 +126,7 @@ def test_a_lost_schedule_is_given_as_the_command_that_sets_it(
 ) -> None:
     schedule(stores[0], "a")
 
-    def lose(self: Any, fleet_job_id: str) -> None:
+    def lose(self: Any, fleet_job_id: str, to: str) -> None:
         with self._database.transaction():
             self._database.change("UPDATE schedule SET document = NULL WHERE fleet_job = ?", (fleet_job_id,))
             self._database._connection.execute("COMMIT")
@@ -136,9 +136,9 @@ def test_a_lost_schedule_is_given_as_the_command_that_sets_it(
     def fail(*_: Any) -> None:
         raise StateUnreachable("It is away still.")
 
-    monkeypatch.setattr("azext_iotjobs.fleet_job.store.sql.schedule_store.ScheduleStore.remove", lose)
+    monkeypatch.setattr("azext_iotjobs.fleet_job.store.sql.schedule_store.ScheduleStore.give_up", lose)
     monkeypatch.setattr("azext_iotjobs.fleet_job.store.sql.schedule_store.ScheduleStore.put_back", fail)
     message, hint = said(StateUnusable)
-    assert message == "The schedule of fleet job a may be in neither store now. --from: It is away still."
+    assert message == "The schedule of fleet job a may be set in neither store now. --from: It is away still."
     assert 'az iot hub fleet-job schedule show -j a --state-dir "my second"' in hint
     assert "az iot hub fleet-job schedule set --daily --at 02:30 --time-zone UTC -j a --state-dir first" in hint

@@ -42,6 +42,7 @@ from azext_iotjobs.model.run_state import BatchState, RunEvent, RunState
 from azext_iotjobs.model.selection import Selection
 from azext_iotjobs.model.target import HubTarget, SasKey
 from azext_iotjobs.operations.fleet_job import definitions, planning, run_loop
+from azext_iotjobs.operations.fleet_job.resuming import RESUMABLE
 from tests.helpers.clock_double import ClockDouble
 
 NOW = datetime(2026, 5, 1, 8, tzinfo=timezone.utc)
@@ -259,18 +260,24 @@ def test_going_on_with_many_devices_is_asked_too(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("detach", [False, True])
-def test_a_stopped_run_whose_hub_is_not_reached_stays_as_it_was(tmp_path: Path, detach: bool) -> None:
+@pytest.mark.parametrize("state", RESUMABLE)
+def test_a_run_whose_hub_is_not_reached_for_its_resume_stays_as_it_was(
+    tmp_path: Path, state: RunState, detach: bool
+) -> None:
     login = LOGIN.replace("myhub.azure-devices.net", "localhost:1")
     config = CLIConfig(config_dir=str(tmp_path), config_env_var_prefix="NONE")
     cli = SimpleNamespace(config=config, data={})
     where = FleetJobContext(cli, {"our_login": login}, str(tmp_path / "state"), None)
     job = definitions.create(where.store, "a", "localhost:1", a_job().definition, by="me", at=NOW)
     run = planning.new_run(where.store, where.hub_of(job), job, by="me", at=NOW)
-    stopped = run_loop.stop(where.store, run, this_process(), by="ann", reason="lunch", clock=ClockDouble())
-    assert stopped.state is RunState.STOPPED
+    leased = where.store.take_lease(run, this_process(), NOW)
+    leased.begin(RunEvent.START, NOW, forgiven_of_run=0, forgiven_of_batch=0)
+    leased.end(RunEvent.STOP if state is RunState.STOPPED else RunEvent.BREAK, NOW, reason="lunch", by="ann")
+    before = where.store.runs.get("a")
+    assert before.state is state
     with pytest.raises(CannotConnect, match="localhost:1"):
         verbs.resume(CMD, where, "a", our_yes=True, detach=detach)
-    assert where.store.runs.get("a") == stopped
+    assert where.store.runs.get("a") == before
     where.store.close()
 
 

@@ -497,6 +497,20 @@ def test_a_run_that_goes_on_keeps_its_start_and_forgets_why_it_was_stopped(store
     assert (run.forgiven, batch.forgiven, store.runs.batch(run, 2).forgiven) == (3, 2, 0)
 
 
+@pytest.mark.parametrize("event", [RunEvent.STOP, RunEvent.BREAK])
+def test_a_resume_that_is_undone_has_changed_nothing(store: SqlStore, leased: LeasedRun, event: RunEvent) -> None:
+    leased.end(event, NOW + timedelta(seconds=60), reason="lunch", by="bob")
+    before, batch = store.runs.get("job"), store.runs.batch(store.runs.get("job"), 1)
+    later = NOW + timedelta(seconds=3600)
+    again = store.take_lease(before, OTHER, later)
+    snapshot = again.snapshot(None)
+    again.withdraw_request(later, Delivery(rate=9))
+    again.begin(RunEvent.RESUME, later, forgiven_of_run=3, forgiven_of_batch=2)
+    again.undo_resume(snapshot, later)
+    again.release()
+    assert (store.runs.get("job"), store.runs.batch(before, 1)) == (before, batch)
+
+
 def test_an_end_that_its_state_does_not_allow_changes_nothing(store: SqlStore, leased: LeasedRun) -> None:
     leased.end(RunEvent.FINISH, NOW, reason=None, by=None)
     again = store.take_lease(store.runs.get("job"), OTHER, NOW)

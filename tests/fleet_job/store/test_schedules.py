@@ -18,7 +18,7 @@ from azext_iotjobs.model.method import MethodCall
 from azext_iotjobs.model.occurrence import Decided, OccurrenceState
 from azext_iotjobs.model.rollout import parse_batch_sizes
 from azext_iotjobs.model.run import Run
-from azext_iotjobs.model.run_state import RunEvent
+from azext_iotjobs.model.run_state import RunEvent, RunState
 from azext_iotjobs.model.schedule import Frequency, Missed, Overlap, Rule, Schedule, Window
 from azext_iotjobs.model.selection import Selection
 from tests.helpers.stores import Stores
@@ -212,3 +212,25 @@ def test_old_history_goes_and_what_has_run_and_the_newest_occurrence_stay(store:
     ], "a backfill must not run it again"
     store.history.delete_fleet_job("job")
     assert store.occurrences.list_all("job") == [] and store.schedules.list_all() == []
+
+
+def test_an_occurrence_that_was_started_says_what_has_become_of_its_run(store: SqlStore) -> None:
+    store.occurrences.record("job", (Decided(AT - DAY, MISSED, "Nobody looked."),), now=NOW, by="ann")
+    claim = store.occurrences.claim("job", AT, HOLDER, NOW)
+    assert claim is not None
+    run = new_run(store, claim=claim.key)
+
+    def states() -> list[RunState | None]:
+        got = store.occurrences.get("job", AT)
+        found = store.occurrences.list_all("job")
+        assert got == found[0]
+        return [each.run_state for each in found]
+
+    assert states() == [RunState.PENDING, None]
+    leased = store.take_lease(run, HOLDER, NOW)
+    leased.begin(RunEvent.START, NOW, forgiven_of_run=0, forgiven_of_batch=0)
+    assert states() == [RunState.RUNNING, None]
+    leased.end(RunEvent.CANCEL, NOW, reason=None, by="ann")
+    assert states() == [RunState.CANCELED, None]
+    assert store.history.prune(NOW + DAY) == 1
+    assert states() == [None], "its record was deleted, and what was missed with it"

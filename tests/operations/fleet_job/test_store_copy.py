@@ -77,7 +77,7 @@ def content(store: SqlStore) -> list[Any]:
 
 def copied_jobs(source: SqlStore, target: SqlStore, *ids: str, moves_schedules: bool = True) -> list[CopiedJob]:
     copying = StoreCopy(source, moves_schedules, lambda _: SET, lambda: NOW)
-    return list(copying.into(target, copying.chosen(ids)))
+    return list(copying.into(target, copying.chosen(ids), "there"))
 
 
 def commands_of(error: IotJobsError) -> list[str]:
@@ -243,7 +243,7 @@ def test_a_schedule_is_never_in_both_stores_and_in_neither_only_with_what_sets_i
     found = [each.schedules.get("job") for each in (source, target)]
     assert None in found
     if found == [None, None]:
-        assert lasts and "may be in neither store now" in str(caught.value)
+        assert lasts and "may be set in neither store now" in str(caught.value)
         assert commands_of(caught.value) == [
             "az iot hub fleet-job schedule show fleet_job_id=job store=TARGET-STORE",
             "az iot hub fleet-job schedule set",

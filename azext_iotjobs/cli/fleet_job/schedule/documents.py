@@ -57,6 +57,7 @@ def render_occurrence(occurrence: Occurrence, zone: tzinfo = timezone.utc) -> Do
         "local": occurrence.at.astimezone(zone).isoformat(),
         "status": occurrence.state.value,
         "run": occurrence.run_number,
+        "runStatus": None if occurrence.run_state is None else occurrence.run_state.value,
         "note": occurrence.note,
         "backfill": occurrence.is_backfill,
         "decided": render_millis(occurrence.decided_at),

@@ -70,8 +70,8 @@ command(
         "az iot hub fleet-job schedule history -j fw-7 --query \"[?status=='missed'].[local,note]\" -o tsv",
     ),
     long="An occurrence is claimed (its run is being made), waiting (for an earlier run), started, skipped (an earlier "
-    "run had not ended), missed (nobody started it in time) or taken (another state folder has started it). Without a "
-    "schedule, local is UTC.",
+    "run had not ended), missed (nobody started it in time) or taken (another state folder has started it). Of one "
+    "that was started, runStatus says what has become of its run. Without a schedule, local is UTC.",
 )
 command(
     "iot hub fleet-job schedule run-due",

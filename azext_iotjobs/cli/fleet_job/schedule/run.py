@@ -94,7 +94,7 @@ def run_past(
     if unfinished is not None:
         check_ended(unfinished, CLOCK.now())
     _check_window(stored)
-    with stopped_by_ctrl_c() as flag, _Polling(cmd, client, flag, assume_yes=True) as polling:
+    with stopped_by_ctrl_c() as flag, _Polling(cmd, client, flag, assume_yes=True, stop_by=current_user()) as polling:
         happened = backfill(stored, instants, polling.context)
     return _reported(cmd, happened, exit_zero=exit_zero)
 
@@ -103,7 +103,7 @@ class _Polling:
     """What schedules are polled with in this process; runs are shown as they are executed."""
 
     def __init__(
-        self, cmd: Any, client: FleetJobContext, flag: threading.Event, *, assume_yes: bool, stop_by: str | None = None
+        self, cmd: Any, client: FleetJobContext, flag: threading.Event, *, assume_yes: bool, stop_by: str
     ) -> None:
         """assume_yes: the machine's clock is trusted.  stop_by: in whose name Ctrl-C or a signal stops a run."""
         self._cmd = cmd
@@ -131,7 +131,7 @@ class _Polling:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._end_progress()
         if kind is not None and issubclass(kind, KeyboardInterrupt):
-            further = "`fleet-job resume`" if self._stop_by is None else "the next poll"
+            further = "the next poll" if self._stop_by == BY_SCHEDULE else "`fleet-job resume`"
             logger.warning("Left at once. What was begun is recorded; %s goes on with it.", further)
             raise SystemExit(int(Outcome.STOPPED))
 

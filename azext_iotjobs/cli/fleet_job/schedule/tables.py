@@ -30,6 +30,7 @@ def occurrences(documents: Iterable[Any]) -> list[Row]:
             "Local": cell((each.get("local") or "")[:16].replace("T", " ")),
             "Status": cell(each.get("status")),
             "Run": cell(each.get("run")),
+            "RunStatus": cell(each.get("runStatus")),
             "Backfill": "yes" if each.get("backfill") else "",
             "Note": cell(each.get("note"), LONG_CELL),
         }

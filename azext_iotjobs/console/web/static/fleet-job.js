@@ -92,6 +92,9 @@ document.addEventListener('alpine:init', () => {
   function noticesOf(run) {
     const found = [];
     const add = (text, tone = '') => found.push({ text, tone });
+    if (run.endedBy && ['stopped', 'canceled'].includes(run.status)) {
+      add(`${run.status === 'stopped' ? 'Stopped' : 'Canceled'} by ${run.endedBy} at ${Console.instant(run.ended)}.`, 'waits');
+    }
     if (run.reason) add(run.reason, ['failed', 'canceled'].includes(run.status) ? 'failed' : 'waits');
     if (run.isUnattended) add('The process that executed this run is gone. Continue it.', 'failed');
     if (run.asked && run.status === 'running') {
@@ -158,13 +161,16 @@ document.addEventListener('alpine:init', () => {
     },
     // What is done in the wizard.
     get forms() {
-      if (!this.job || this.$store.shell.readOnly) return [];
+      if (!this.job || this.$store.shell.readOnly || !this.found.may.define) return [];
       const page = (how, step) => `/jobs/new?${how}=${encodeURIComponent(this.id)}#${step}`;
       return [
         { name: 'edit', label: 'Edit', path: page('edit', 'configure') },
         { name: 'copy', label: 'Copy', path: page('copy', 'configure') },
         { name: 'reschedule', label: this.job.schedule ? 'Edit schedule' : 'Schedule', path: page('edit', 'schedule') },
       ];
+    },
+    get rightsText() {
+      return this.found && !this.$store.shell.readOnly ? this.found.may.text : '';
     },
     get actionPath() {
       return `/api/fleet-jobs/${encodeURIComponent(this.id)}/actions`;

@@ -26,7 +26,8 @@ document.addEventListener('alpine:init', () => {
     },
     get sub() {
       if (!this.found) return this.problem ? '' : 'Loading…';
-      return `Hub job, ${this.found.action}`;
+      if (this.found.claimedBy === null) return `Hub job, ${this.found.action}`;
+      return `It claims an occurrence of a schedule for ${this.found.claimedBy}, so that no other store starts it. It means no device.`;
     },
     get reason() {
       return this.found ? this.found.reason : '';

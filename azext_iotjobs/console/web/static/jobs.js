@@ -55,10 +55,10 @@ document.addEventListener('alpine:init', () => {
     const isPast = (text) => text && Date.parse(text) <= Date.now();
     return {
       key: `hub ${job.id}`,
-      kind: 'hub',
+      kind: job.claimedBy === null ? 'hub' : 'claim',
       name: job.name,
       href: `/jobs/hub/${encodeURIComponent(job.id)}`,
-      sub: `hub job · ${job.action}`,
+      sub: job.claimedBy === null ? `hub job · ${job.action}` : `claim of a scheduled run, by ${job.claimedBy}`,
       status: job.status,
       isSaved: false,
       isScheduled: false,
@@ -75,6 +75,8 @@ document.addEventListener('alpine:init', () => {
     lines: [],
     problems: [],
     failed: {},
+    mayDefine: false,
+    rights: '',
     text: '',
     status: '',
     kind: '',
@@ -91,6 +93,7 @@ document.addEventListener('alpine:init', () => {
       this.failed[topic] = found.error ? Console.errorText(found.error, ' ') : null;
       this.problems = Object.values(this.failed).filter(Boolean);
       if (found.line && !this.lines.includes(found.line)) this.lines = [...this.lines, found.line].sort();
+      if (found.may) [this.mayDefine, this.rights] = [found.may.define, found.may.text];
       const row = topic === 'fleet-jobs' ? fleetRow : hubRow;
       if (!found.error) {
         this.found[topic] = found.jobs.map(row).map((each) => ({ ...each, startedText: Console.instant(each.started) }));
@@ -99,6 +102,10 @@ document.addEventListener('alpine:init', () => {
 
     get rows() {
       return [...(this.found['fleet-jobs'] || []), ...(this.found['hub-jobs'] || [])];
+    },
+    // Without claims of scheduled runs: nobody made those jobs to operate devices.
+    get jobs() {
+      return this.rows.filter((row) => row.kind !== 'claim');
     },
     get statuses() {
       return [...new Set(this.rows.map((row) => row.status))].sort();
@@ -111,7 +118,7 @@ document.addEventListener('alpine:init', () => {
         ({ all: true, saved: row.isSaved, scheduled: row.isScheduled })[this.when] ?? (isActive(row) || row.activity >= since);
       const isWanted = (row) =>
         (!this.status || row.status === this.status) &&
-        (!this.kind || row.kind === this.kind) &&
+        (this.kind ? row.kind === this.kind : row.kind !== 'claim') &&
         (!words || row.words.includes(words)) &&
         isThen(row);
       return this.rows.filter(isWanted).sort((one, other) => isActive(other) - isActive(one) || other.activity - one.activity);
@@ -120,7 +127,10 @@ document.addEventListener('alpine:init', () => {
       return this.shown.slice(0, this.limit);
     },
     get hasNew() {
-      return !this.$store.shell.readOnly && this.$store.shell.hub !== 'all hubs';
+      return this.mayDefine && !this.$store.shell.readOnly && this.$store.shell.hub !== 'all hubs';
+    },
+    get rightsText() {
+      return this.$store.shell.readOnly ? '' : this.rights;
     },
     get hasLines() {
       return this.lines.length > 0;
@@ -132,11 +142,11 @@ document.addEventListener('alpine:init', () => {
       return this.found['fleet-jobs'] !== null && this.shown.length === 0;
     },
     get emptyText() {
-      return this.rows.length ? 'No job fits the filters.' : 'There are no jobs yet. Create one: az iot hub fleet-job create';
+      return this.jobs.length ? 'No job fits the filters.' : 'There are no jobs yet. Create one: az iot hub fleet-job create';
     },
     get summary() {
       if (this.found['fleet-jobs'] === null) return 'Loading…';
-      const running = this.rows.filter((row) => row.status === 'running').length;
+      const running = this.jobs.filter((row) => row.status === 'running').length;
       return `${Console.counted(this.shown.length, 'job')} shown, ${Console.count(running)} running`;
     },
 

@@ -116,6 +116,8 @@ document.addEventListener('alpine:init', () => {
     isBusy: false,
     isDraft: false,
     touched: {},
+    mayDefine: true,
+    rightsText: '',
     timer: null,
     asked: 0,
 
@@ -132,6 +134,7 @@ document.addEventListener('alpine:init', () => {
     begin(found) {
       this.seen = found.seen;
       this.name = found.name;
+      [this.mayDefine, this.rightsText] = [found.may.define, this.$store.shell.readOnly ? '' : found.may.text];
       for (const each of found.groups) document.getElementById('groups').append(new Option(each, each));
       const values = { ...found.form };
       const has = (prefix) => Object.keys(values).some((each) => each.startsWith(prefix));
@@ -193,7 +196,7 @@ document.addEventListener('alpine:init', () => {
       return this.step === 'review' && !this.hasSchedule;
     },
     get isBlocked() {
-      return this.isBusy || this.readOnly;
+      return this.isBusy || this.readOnly || !this.mayDefine;
     },
     get mayNotRun() {
       return this.isBlocked || this.isEmpty || this.preview === null;

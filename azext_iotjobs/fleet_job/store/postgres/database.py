@@ -78,6 +78,16 @@ class PostgresDatabase:
         """Whether the tables are there."""
         return self._format() is not None
 
+    def may_change(self, *tables: str) -> bool:
+        """Whether rows of tables may be added and changed by this role, and at this server; True without tables."""
+        row = self.row(
+            "SELECT NOT pg_is_in_recovery() AND coalesce(bool_and("
+            "has_table_privilege(found, 'INSERT') AND has_table_privilege(found, 'UPDATE')), true) AS may "
+            "FROM (SELECT to_regclass(name)::oid AS found FROM unnest(?::text[]) AS name) AS each",
+            ([f'"{self.place.schema}".{each}' for each in tables],),
+        )
+        return row is None or bool(row["may"])
+
     @contextmanager
     def transaction(self, of_run: int | None = None) -> Iterator[None]:
         """All of it or nothing; one inside another is part of it. of_run: other runs do not wait for it."""

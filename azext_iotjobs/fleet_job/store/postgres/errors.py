@@ -12,6 +12,7 @@ from azext_iotjobs.model.errors import (
     StateBusy,
     StateDamaged,
     StateFull,
+    StateNotAllowed,
     StateUnreachable,
     StateUnusable,
 )
@@ -52,7 +53,7 @@ def store_error(err: Exception, place: Place, *, is_lost: bool, was_committing: 
     if isinstance(err, errors.DiskFull):
         return StateFull(f"The server of the store {place.shown} has no room.", hint=f"{NOT_DECIDED}make room there.")
     if isinstance(err, errors.InsufficientPrivilege):
-        return StateUnusable(
+        return StateNotAllowed(
             f"The store {place.shown} does not let this role do that: {_said(err)}.",
             hint="Have its owner grant a role that may: docs/how-to/team-store.md has the SQL.",
         )

@@ -16,6 +16,7 @@ from azext_iotjobs.model.text import Text
 SCHEMES = ("postgresql", "postgres")
 SCHEMA = "iotjobs"
 SCHEMA_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+OF_DATABASE = ("host", "hostaddr", "port", "dbname", "service")
 SECRETS = ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key")
 
 
@@ -81,6 +82,14 @@ def parse_place(text: str) -> Place:
     is_verified = not modes or modes[-1].startswith("verify")
     has_host = "host" in names or any(named)
     return Place(place, schema, shown, near, has_user, is_verified, has_host, "hostaddr" in names, bool(modes))
+
+
+def database_name(place: Place) -> str:
+    """A URL that tells a database and its schema from others; who signs in, and how, is left out."""
+    url = urlsplit(place.url)
+    of_database = [(name, value) for name, value in parse_qsl(url.query) if name in OF_DATABASE]
+    query = urlencode([*of_database, ("schema", place.schema)])
+    return f"{SCHEMES[0]}://{url.netloc.rpartition('@')[2]}{url.path}?{query}"
 
 
 _AS_AN_EXAMPLE = "For example: postgresql://ann@db.example.com/fleet"

@@ -168,4 +168,9 @@ CREATE INDEX run_unfinished ON run (fleet_job) WHERE state NOT IN ('completed', 
 CREATE INDEX occurrence_of_run ON occurrence (fleet_job, run) WHERE run IS NOT NULL;
 """  # for those who look at all schedules
 
-MIGRATIONS = ((TABLES, COUNTS, LOG), (WHAT_IS_OPEN,))
+MOVING_SCHEDULES = f"""
+ALTER TABLE schedule ADD COLUMN moving {TEXT};
+ALTER TABLE schedule ADD COLUMN moving_to {TEXT};
+"""  # of a schedule that has left this store, until it is known to be in the other: its document, and which store
+
+MIGRATIONS = ((TABLES, COUNTS, LOG), (WHAT_IS_OPEN,), (MOVING_SCHEDULES,))

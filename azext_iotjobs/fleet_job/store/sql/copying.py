@@ -34,7 +34,9 @@ class RowCopier:
             self._insert("fleet_job", self._rows("SELECT * FROM fleet_job WHERE id = ?", fleet_job_id))
             self._insert("definition", self._rows("SELECT * FROM definition WHERE fleet_job = ?", fleet_job_id))
             if has_schedule:
-                self._insert("schedule", self._rows("SELECT * FROM schedule WHERE fleet_job = ?", fleet_job_id))
+                found = self._rows("SELECT * FROM schedule WHERE fleet_job = ?", fleet_job_id)
+                document = next((each["document"] or each["moving"] for each in found), None)
+                self._insert("schedule", found, document=document, moving=None, moving_to=None)
             self._insert("occurrence", self._rows(f"SELECT * FROM occurrence WHERE fleet_job = ? {only}", fleet_job_id))
             for run in self._rows("SELECT * FROM run WHERE fleet_job = ? ORDER BY number", fleet_job_id):
                 self._copy_run(run)

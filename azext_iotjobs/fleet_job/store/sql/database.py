@@ -47,6 +47,9 @@ class Database(Protocol):
     def is_there(self) -> bool:
         """Whether there is one, or an empty one stands for it."""
 
+    def may_change(self, *tables: str) -> bool:
+        """Whether rows of tables may be added and changed by whoever has signed in."""
+
     def transaction(self, of_run: int | None = None) -> AbstractContextManager[None]:
         """All of it or nothing; one inside another is part of it.
 

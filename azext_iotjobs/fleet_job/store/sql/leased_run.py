@@ -32,6 +32,11 @@ BEFORE_BATCH = (
     "coalesce((SELECT max(ended_at) FROM batch AS before WHERE before.run = ?2 AND before.ordinal < ?3), 0), "
     "(SELECT started_at FROM run WHERE key = ?2)"
 )
+NO_REQUEST = "wish = NULL, wish_by = NULL, wish_reason = NULL, wish_at = NULL"
+NO_REQUEST_AND_LEASE = (
+    f"{NO_REQUEST}, lease_owner = NULL, lease_machine = NULL, lease_pid = NULL, lease_until = NULL, "
+    "lease_beat_at = NULL"
+)
 
 
 class SqlLeasedRun:
@@ -123,10 +128,32 @@ class SqlLeasedRun:
         """Remove what was requested of the run; its devices are reached like this from here on."""
         with self._lease.transaction(now):
             self._database.change(
-                "UPDATE run SET wish = NULL, wish_by = NULL, wish_reason = NULL, wish_at = NULL, delivery = ? "
-                "WHERE key = ?",
+                f"UPDATE run SET {NO_REQUEST}, delivery = ? WHERE key = ?",
                 (render_delivery(delivery), self.key),
             )
+
+    def undo_resume(self, before: RunSnapshot, now: datetime) -> None:
+        """A run that was resumed, and of which nothing could be done, is as it was; the lease is given back with it."""
+        run = before.run
+        with self._lease.transaction(now):
+            self._move(RunEvent.STOP if run.state is RunState.STOPPED else RunEvent.BREAK)
+            self._database.change(
+                f"UPDATE run SET ended_at = {self._latest('?', LATEST)}, reason = ?, ended_by = ?, forgiven = ?, "
+                f"delivery = ?, {NO_REQUEST_AND_LEASE} WHERE key = ?",
+                (
+                    seconds(run.ended_at or now),
+                    text(run.reason),
+                    text(run.ended_by),
+                    run.forgiven,
+                    render_delivery(run.delivery),
+                    self.key,
+                ),
+            )
+            if before.batch is not None:
+                self._database.change(
+                    "UPDATE batch SET forgiven = ? WHERE run = ? AND ordinal = ?",
+                    (before.batch.forgiven, self.key, before.batch.ordinal),
+                )
 
     def stay_stopped(self, now: datetime, *, reason: str | None, by: str) -> None:
         """A run that is stopped stays so by another's request."""
@@ -143,8 +170,7 @@ class SqlLeasedRun:
             self._database.change(
                 f"UPDATE run SET ended_at = {self._latest('?', LATEST)}, reason = ?, ended_by = ?, "
                 "go_on_at = CASE WHEN ? = 1 THEN NULL ELSE go_on_at END, "
-                "wish = NULL, wish_by = NULL, wish_reason = NULL, wish_at = NULL, lease_owner = NULL, "
-                "lease_machine = NULL, lease_pid = NULL, lease_until = NULL, lease_beat_at = NULL WHERE key = ?",
+                f"{NO_REQUEST_AND_LEASE} WHERE key = ?",
                 (now.timestamp(), text(reason), text(by), int(state.has_ended), self.key),
             )
             if state is RunState.CANCELED:

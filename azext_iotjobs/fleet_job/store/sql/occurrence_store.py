@@ -15,6 +15,10 @@ CLAIM_S = 120.0  # without a heartbeat: requests to a hub that is slow are made 
 BEAT_S = 20.0
 IS_OPEN = "state IN ('claimed', 'waiting')"
 NO_HOLDER = "owner = NULL, machine = NULL, pid = NULL, until = NULL"
+WITH_RUN = (
+    "SELECT occurrence.*, (SELECT run.state FROM run "
+    "WHERE run.fleet_job = occurrence.fleet_job AND run.number = occurrence.run) AS run_state FROM occurrence"
+)
 
 
 class OccurrenceStore:
@@ -47,16 +51,14 @@ class OccurrenceStore:
 
     def open(self, fleet_job_id: str, now: datetime) -> list[Occurrence]:
         """Those whose runs can still be made, ascending."""
-        found = self._database.rows(
-            f"SELECT * FROM occurrence WHERE fleet_job = ? AND {IS_OPEN} ORDER BY at", (fleet_job_id,)
-        )
+        found = self._database.rows(f"{WITH_RUN} WHERE fleet_job = ? AND {IS_OPEN} ORDER BY at", (fleet_job_id,))
         return [schedule_rows.occurrence_of(each, now) for each in found]
 
     def open_of_each(self, now: datetime) -> dict[str, list[Occurrence]]:
         """The same of every fleet job that has some, by its id."""
         own = self._database.dialect.by("occurrence_open")
         each: dict[str, list[Occurrence]] = {}
-        for row in self._database.rows(f"SELECT * FROM occurrence {own} WHERE {IS_OPEN} ORDER BY fleet_job, at"):
+        for row in self._database.rows(f"{WITH_RUN} {own} WHERE {IS_OPEN} ORDER BY fleet_job, at"):
             found = schedule_rows.occurrence_of(row, now)
             each.setdefault(found.fleet_job_id, []).append(found)
         return each
@@ -64,7 +66,7 @@ class OccurrenceStore:
     def list_all(self, fleet_job_id: str, limit: int | None = None) -> list[Occurrence]:
         """Those of a fleet job, the newest first, at most `limit`."""
         found = self._database.rows(
-            "SELECT * FROM occurrence WHERE fleet_job = ? ORDER BY at DESC LIMIT ?",
+            f"{WITH_RUN} WHERE fleet_job = ? ORDER BY at DESC LIMIT ?",
             (fleet_job_id, LAST if limit is None else limit),
         )
         return [schedule_rows.occurrence_of(each, None) for each in found]
@@ -114,9 +116,7 @@ class OccurrenceStore:
         return True
 
     def _row_of(self, fleet_job_id: str, at: datetime) -> StoredRow | None:
-        return self._database.row(
-            "SELECT * FROM occurrence WHERE fleet_job = ? AND at = ?", (fleet_job_id, at.timestamp())
-        )
+        return self._database.row(f"{WITH_RUN} WHERE fleet_job = ? AND at = ?", (fleet_job_id, at.timestamp()))
 
 
 class HeldClaim:

@@ -8,6 +8,7 @@ from azext_iotjobs.fleet_job.store.sql.stored_row import StoredRow, instant, ins
 from azext_iotjobs.fleet_job.store.stored_json import parse_schedule
 from azext_iotjobs.model.fleet_job import check_id
 from azext_iotjobs.model.occurrence import Occurrence, OccurrenceState, StoredSchedule
+from azext_iotjobs.model.run_state import RunState
 
 
 @stored("schedule")
@@ -35,6 +36,7 @@ def occurrence_of(row: StoredRow, now: datetime | None) -> Occurrence:
         by=row["by"],
         note=row["note"],
         run_number=row["run"],
+        run_state=None if row["run_state"] is None else word(RunState, row, "run_state"),
         is_backfill=bool(row["is_backfill"]),
         is_held=now is not None and _is_held(row, now),
     )

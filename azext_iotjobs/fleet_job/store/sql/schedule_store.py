@@ -8,10 +8,11 @@ from azext_iotjobs.fleet_job.store.sql.definition_store import DefinitionStore
 from azext_iotjobs.fleet_job.store.sql.stored_row import text
 from azext_iotjobs.fleet_job.store.stored_json import render_schedule
 from azext_iotjobs.model.errors import NotFound
-from azext_iotjobs.model.occurrence import StoredSchedule
+from azext_iotjobs.model.occurrence import MovingSchedule, StoredSchedule
 from azext_iotjobs.model.schedule import Schedule
 
 WITH_HOST = "SELECT schedule.*, host FROM schedule JOIN fleet_job ON id = fleet_job"
+NOT_MOVING = "moving = NULL, moving_to = NULL"
 
 
 class ScheduleStore:
@@ -37,7 +38,8 @@ class ScheduleStore:
             self._definitions.get(fleet_job_id)
             self._database.change(
                 "INSERT INTO schedule (fleet_job, document, set_at, set_by, store_key) VALUES (?1, ?2, ?3, ?4, ?5) "
-                "ON CONFLICT (fleet_job) DO UPDATE SET document = ?2, set_at = ?3, set_by = ?4, looked_at = NULL",
+                "ON CONFLICT (fleet_job) DO UPDATE SET document = ?2, set_at = ?3, set_by = ?4, looked_at = NULL, "
+                f"{NOT_MOVING}",
                 (fleet_job_id, render_schedule(schedule), at.timestamp(), text(by), store_key),
             )
             found = self.get(fleet_job_id)
@@ -48,20 +50,54 @@ class ScheduleStore:
     def remove(self, fleet_job_id: str) -> None:
         """Remove the schedule of a fleet job; its store key stays, for claims that it has on the hub."""
         with self._database.transaction():
-            self._database.change("UPDATE schedule SET document = NULL WHERE fleet_job = ?", (fleet_job_id,))
+            self._database.change(
+                f"UPDATE schedule SET document = NULL, {NOT_MOVING} WHERE fleet_job = ?", (fleet_job_id,)
+            )
 
     def check_removable(self) -> None:
         """Raise StateError where schedules may not be removed, such as by this role. Nothing is changed."""
         with self._database.transaction():
-            self._database.change("UPDATE schedule SET document = NULL WHERE 1 = 0")
+            self._database.change("UPDATE schedule SET document = NULL, moving = NULL WHERE 1 = 0")
 
-    def put_back(self, fleet_job_id: str, schedule: Schedule) -> None:
-        """Set a schedule that was removed, as it was: by whom and when it was set has stayed."""
+    def moving(self, fleet_job_id: str) -> MovingSchedule | None:
+        """The schedule that left this store when a copy of it ended in the middle; None: none did."""
+        row = self._database.row(
+            "SELECT fleet_job, host, moving AS document, moving_to, set_at, set_by, store_key, looked_at "
+            "FROM schedule JOIN fleet_job ON id = fleet_job WHERE fleet_job = ? AND moving IS NOT NULL",
+            (fleet_job_id,),
+        )
+        return None if row is None else MovingSchedule(schedule_rows.schedule_of(row), row["moving_to"] or "")
+
+    def give_up(self, fleet_job_id: str, to: str) -> None:
+        """A schedule leaves this store: it starts nothing here any more. to: the store that it goes to, for people.
+
+        One that has left before, and may have arrived nowhere, is left as it is.
+        """
         with self._database.transaction():
             self._database.change(
-                "UPDATE schedule SET document = ? WHERE fleet_job = ? AND document IS NULL",
-                (render_schedule(schedule), fleet_job_id),
+                "UPDATE schedule SET moving = document, moving_to = ?, document = NULL "
+                "WHERE fleet_job = ? AND document IS NOT NULL",
+                (text(to), fleet_job_id),
             )
+
+    def arrived(self, fleet_job_id: str) -> None:
+        """The schedule that has left this store is in the other one."""
+        with self._database.transaction():
+            self._database.change(f"UPDATE schedule SET {NOT_MOVING} WHERE fleet_job = ?", (fleet_job_id,))
+
+    def put_back(self, fleet_job_id: str) -> None:
+        """Set a schedule that has left this store, and is not in the other, as it was."""
+        with self._database.transaction():
+            self._database.change(
+                f"UPDATE schedule SET document = moving, {NOT_MOVING} "
+                "WHERE fleet_job = ? AND document IS NULL AND moving IS NOT NULL",
+                (fleet_job_id,),
+            )
+
+    def key_of(self, fleet_job_id: str) -> str | None:
+        """The store key of a schedule that a fleet job has, or had; None: it has had none."""
+        row = self._database.row("SELECT store_key FROM schedule WHERE fleet_job = ?", (fleet_job_id,))
+        return None if row is None else str(row["store_key"])
 
     def polled(self, fleet_job_id: str, now: datetime) -> None:
         """Record that somebody looked for due occurrences."""

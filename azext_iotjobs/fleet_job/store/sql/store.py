@@ -4,6 +4,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from azext_iotjobs.fleet_job.store.contract import StoreRights
 from azext_iotjobs.fleet_job.store.holder import Holder
 from azext_iotjobs.fleet_job.store.sql.candidates import CandidateTable
 from azext_iotjobs.fleet_job.store.sql.database import Database
@@ -33,6 +34,11 @@ class SqlStore:
         self.schedules = ScheduleStore(database, self.definitions)
         self.occurrences = OccurrenceStore(database)
         self.history = HistoryStore(database, self.definitions, self.runs)
+
+    def rights(self) -> StoreRights:
+        """What may be done here by whoever has signed in."""
+        may_run = self.database.may_change("run", "batch")
+        return StoreRights(may_run, may_run and self.database.may_change("fleet_job", "definition", "schedule"))
 
     def transaction(self) -> AbstractContextManager[None]:
         """What is changed within it is stored as one: all of it or nothing."""

@@ -198,4 +198,9 @@ WHAT_IS_OPEN = (  # for those who look at all schedules
     "CREATE INDEX occurrence_of_run ON occurrence (fleet_job, run) WHERE run IS NOT NULL",
 )
 
-MIGRATIONS = (FIRST, SECOND, THIRD, FOURTH, FIFTH, WHEN_ONLINE, SCHEDULES, WHAT_IS_OPEN)
+MOVING_SCHEDULES = (  # of a schedule that has left this store, until it is known to be in the other
+    "ALTER TABLE schedule ADD COLUMN moving TEXT",  # its document
+    "ALTER TABLE schedule ADD COLUMN moving_to TEXT",  # into which store, for people
+)
+
+MIGRATIONS = (FIRST, SECOND, THIRD, FOURTH, FIFTH, WHEN_ONLINE, SCHEDULES, WHAT_IS_OPEN, MOVING_SCHEDULES)

@@ -61,6 +61,8 @@ class HubJobSubmission:
             return
         except Throttled as refused:
             if refused.hub_code != SLOT_TAKEN:
+                if is_first:
+                    self._jobs.save(job, state=HubJobState.PLANNED)  # refused: nothing was done
                 raise
             self._wait_for_slot(job, is_first=is_first)
             return

@@ -27,6 +27,7 @@ CLAIM_LIMIT_S = 60  # of the job: it has nothing to do
 LOOKS, LOOK_PAUSE_S = 10, 1.0  # a hub's GET may lag behind its PUT
 SLOT_WAIT_S, NAP_S = 600.0, 2.0
 OWNER = re.compile(r"claim of store (\w{8}) by (.*)'", re.DOTALL)
+ESCAPED = re.compile(r"\\(.)", re.DOTALL)  # as texts between quotes have a quote
 
 
 class Claimer(NamedTuple):
@@ -34,6 +35,12 @@ class Claimer(NamedTuple):
 
     store_key: str  # "": it is not a claim
     by: str  # for people
+
+
+def claimer_of(condition: str | None) -> Claimer | None:
+    """Whose claim a job is, by its condition; None: it is none."""
+    named = OWNER.search(condition or "")
+    return Claimer(named[1], printable(ESCAPED.sub(r"\1", named[2]))) if named else None
 
 
 class HubClaims:
@@ -91,12 +98,7 @@ class HubClaims:
         for _ in range(LOOKS):
             found = self._client.jobs.get(job_id)
             if found.status is not JobStatus.UNKNOWN:
-                named = OWNER.search(found.condition or "")
-                return (
-                    Claimer(named[1], printable(named[2]))
-                    if named
-                    else Claimer("", f"a job {job_id} that is not a claim")
-                )
+                return claimer_of(found.condition) or Claimer("", f"a job {job_id} that is not a claim")
             self._on_nap()
             self._clock.sleep(LOOK_PAUSE_S)
         raise HubAnswer(f"The hub has a job {job_id} and does not show it yet.", status=409)

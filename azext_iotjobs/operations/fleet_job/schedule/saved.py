@@ -75,6 +75,16 @@ def get(store: FleetJobStore, fleet_job_id: str) -> StoredSchedule:
     store.definitions.get(fleet_job_id)
     stored = store.schedules.get(fleet_job_id)
     if stored is None:
+        moving = store.schedules.moving(fleet_job_id)
+        if moving is not None:
+            raise NotFound(
+                f"The schedule of fleet job {fleet_job_id} is on its way to {moving.to}: a copy ended in the middle of "
+                "it. Nothing of it starts here.",
+                hint=Text(
+                    "Copy it there again, which completes it. Only if it is not to go there, set it here: ",
+                    command("iot hub fleet-job schedule set", fleet_job_id=fleet_job_id),
+                ),
+            )
         raise NotFound(
             f"Fleet job {fleet_job_id} has no schedule.",
             hint=Text("Set one: ", command("iot hub fleet-job schedule set", fleet_job_id=fleet_job_id)),

@@ -50,13 +50,13 @@ def test_the_configured_limit_of_devices_counts(
     made: dict[str, Any] = {"created_at": NOW, "created_by": "ann", "edited_at": NOW, "edited_by": "ann"}
     job = FleetJob(fleet_job_id="job", host="h", version=1, definition=definition, **made)
     given = {} if configured is None else {"max_devices": configured}
-    with door._Polling(cmd(**given), context(tmp_path), threading.Event(), assume_yes=True) as polling:
+    with door._Polling(cmd(**given), context(tmp_path), threading.Event(), assume_yes=True, stop_by="me") as polling:
         assert polling.context.limited(job).definition.targets.max_devices == limit
 
 
-@pytest.mark.parametrize(("stop_by", "said"), [(BY_SCHEDULE, "the next poll"), (None, "`fleet-job resume`")])
+@pytest.mark.parametrize(("stop_by", "said"), [(BY_SCHEDULE, "the next poll"), ("ann@here", "`fleet-job resume`")])
 def test_a_run_is_stopped_in_the_name_of_who_goes_on_with_it(
-    tmp_path: Path, stop_by: str | None, said: str, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, stop_by: str, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(SystemExit), caplog.at_level("WARNING"):
         with door._Polling(cmd(), context(tmp_path), threading.Event(), assume_yes=True, stop_by=stop_by) as polling:

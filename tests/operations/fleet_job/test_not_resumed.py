@@ -1,0 +1,135 @@
+"""A resume of which nothing could be done, because the hub refused or was not reached, leaves the run as it was."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from azext_iotjobs.model.errors import CannotConnect, NotResumed
+from azext_iotjobs.model.fleet_job import Delivery, Driver
+from azext_iotjobs.model.rollout import ThresholdAction
+from azext_iotjobs.model.run_events import RunEnded
+from azext_iotjobs.model.run_state import RunState
+from azext_iotjobs.operations.fleet_job import run_loop
+from azext_iotjobs.transport.http import Request, Response
+from tests.helpers.fleet_job_hub_double import StopDouble
+from tests.helpers.fleet_job_setup import FleetJobSetup, by_both, failing, ids, threshold
+from tests.helpers.transport_double import response
+
+Refusal = Callable[[Request], Response | None]
+
+
+@pytest.fixture
+def setup(tmp_path: Path) -> Iterator[FleetJobSetup]:
+    setup = FleetJobSetup(tmp_path)
+    yield setup
+    setup.store.close()
+
+
+def answers(status: int, code: str) -> Refusal:
+    return lambda _: response({"Message": "no"}, status=status, iothub_errorcode=code)
+
+
+def not_reached(request: Request) -> Response | None:
+    raise CannotConnect("h.example is not reached.")
+
+
+EVERY_REFUSAL: dict[str, Refusal] = {
+    "401": answers(401, "IotHubUnauthorized"),
+    "403": answers(403, "IotHubQuotaExceeded"),
+    "429": answers(429, "ThrottlingException"),
+}
+
+
+@by_both
+@pytest.mark.parametrize("refusal", EVERY_REFUSAL.values(), ids=EVERY_REFUSAL)
+def test_a_stopped_run_that_its_hub_refuses_to_resume_stays_stopped(
+    setup: FleetJobSetup, driver: Driver, refusal: Refusal
+) -> None:
+    before = setup.run(driver, ids(12), sizes="3", stop=StopDouble(after=1))
+    assert before.state is RunState.STOPPED
+    setup.world.hub.refuses = refusal
+    operated = dict(setup.world.hub.operated)
+    with pytest.raises(NotResumed, match="stays stopped: it could not be resumed, and nothing was done") as raised:
+        setup.resume()
+    assert str(raised.value.__cause__) in str(raised.value)
+    assert setup.store.runs.get("job") == before and setup.world.hub.operated == operated
+    assert [each.run.state for each in setup.events_of(RunEnded)][-1] is RunState.STOPPED
+    setup.world.hub.refuses = lambda _: None
+    assert setup.resume().tally.completed == 12
+
+
+@pytest.mark.parametrize(
+    ("driver", "refusal"),
+    [(Driver.JOBS, answers(404, "IotHubNotFound")), (Driver.JOBS, answers(400, "ArgumentInvalid"))],
+    ids=["404", "400"],
+)
+def test_the_same_holds_for_every_answer_after_which_no_job_was_made(
+    setup: FleetJobSetup, driver: Driver, refusal: Refusal
+) -> None:
+    before = setup.run(driver, ids(12), sizes="3", stop=StopDouble(after=1))
+    setup.world.hub.refuses = lambda request: refusal(request) if request.method == "PUT" else None
+    with pytest.raises(NotResumed):
+        setup.resume()
+    assert setup.store.runs.get("job") == before
+
+
+def test_a_stopped_run_whose_hub_is_away_when_it_is_to_be_called_stays_stopped(setup: FleetJobSetup) -> None:
+    before = setup.run(Driver.CALLS, ids(12), sizes="3", stop=StopDouble(after=1))
+    setup.world.hub.refuses = not_reached
+    with pytest.raises(NotResumed, match="h.example is not reached"):
+        setup.resume()
+    assert setup.store.runs.get("job") == before
+
+
+@by_both
+def test_a_failed_run_keeps_why_it_has_failed(setup: FleetJobSetup, driver: Driver) -> None:
+    setup.world.hub.refuses = not_reached
+    before = setup.run(driver, ids(4))
+    assert (before.state, before.reason) == (RunState.FAILED, "h.example is not reached.")
+    setup.world.hub.refuses = EVERY_REFUSAL["401"]
+    with pytest.raises(NotResumed, match="stays failed: .* 401"):
+        setup.resume()
+    assert setup.store.runs.get("job") == before
+
+
+def test_what_a_resume_accepts_and_changes_counts_only_once_something_was_done(setup: FleetJobSetup) -> None:
+    """Failures over the threshold, and how devices are reached."""
+    setup.world.hub.fails = failing("d000", "d001")
+    stops = threshold("1", action=ThresholdAction.STOP)
+    before = setup.run(Driver.CALLS, ids(6), sizes="3", threshold=stops, concurrency=1)
+    assert (before.state, before.forgiven) == (RunState.STOPPED, 0)
+    batch = setup.store.runs.batch(before, 1)
+    setup.world.hub.refuses = EVERY_REFUSAL["401"]
+    context = setup.world.context(setup.store, None)
+    with pytest.raises(NotResumed):
+        run_loop.resume(before, context, replace(Delivery(), driver=Driver.CALLS, concurrency=5))
+    assert setup.store.runs.get("job") == before and setup.store.runs.batch(before, 1) == batch
+
+
+@by_both
+def test_a_resume_that_has_operated_devices_breaks_off(setup: FleetJobSetup, driver: Driver) -> None:
+    setup.run(driver, ids(12), sizes="3", stop=StopDouble(after=1))
+    done = len(setup.world.hub.operated)
+
+    def refuses_later(request: Request) -> Response | None:
+        return EVERY_REFUSAL["401"](request) if len(setup.world.hub.operated) > done + 1 else None
+
+    setup.world.hub.refuses = refuses_later
+    run = setup.resume()
+    assert run.state is RunState.FAILED and "401" in str(run.reason)
+
+
+@by_both
+def test_devices_that_may_have_been_operated_leave_no_way_back(setup: FleetJobSetup, driver: Driver) -> None:
+    before = setup.run(driver, ids(12), sizes="3", stop=StopDouble(after=1))
+    setup.world.hub.refuses = answers(500, "ServerError")
+    run = setup.resume()
+    assert run.tally != before.tally and run.state is not RunState.STOPPED
+
+
+@by_both
+def test_a_run_that_was_never_executed_breaks_off(setup: FleetJobSetup, driver: Driver) -> None:
+    setup.world.hub.refuses = EVERY_REFUSAL["401"]
+    assert setup.run(driver, ids(3)).state is RunState.FAILED
