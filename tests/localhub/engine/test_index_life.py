@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from azext_iotjobs.localhub.query.lookups import Lookup
+from azext_iotjobs.localhub.query.parser import parse_query
 from azext_iotjobs.localhub.store.database import Database
-from tests.localhub.engine.indexed_hub import Hub, forty_devices
+from azext_iotjobs.localhub.store.index_entries import IndexEntries
+from tests.localhub.engine.indexed_hub import ALL, Hub, forty_devices
 
 
 @pytest.fixture
@@ -55,6 +57,30 @@ def test_a_path_that_is_not_used_makes_room_and_nothing_is_left_of_it(database: 
         hub.tag("d03", a=1)
     assert len(database.rows("SELECT name FROM sqlite_temp_master WHERE type = 'trigger'")) == 4
     hub.assert_alike(*texts)
+
+
+def test_queries_at_the_same_time_do_not_take_indices_from_each_other_again_and_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = Hub(database, max_paths=2)
+    for number in range(80):
+        hub.add(f"d{number:02}", {"a": number % 2, "b": number % 3, "c": number % 5})
+    queries = [parse_query(f"SELECT * FROM devices WHERE tags.{name} = 1 AND tags.x != 1") for name in "abc"]
+    begun: list[int] = []
+    create = IndexEntries.create
+
+    def begin(entries: IndexEntries, number: int) -> None:
+        begun.append(number)
+        create(entries, number)
+
+    monkeypatch.setattr(IndexEntries, "create", begin)
+
+    async def story() -> None:
+        await asyncio.gather(*(hub.paced.page(each.collection, each.where, after=0, count=ALL) for each in queries))
+        await hub.keeper.made()
+
+    asyncio.run(story())
+    assert len(begun) <= 2 * len(queries)  # before its first slice, and after it
 
 
 def test_one_that_is_too_far_behind_is_made_anew(database: Database) -> None:
