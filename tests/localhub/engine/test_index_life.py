@@ -117,6 +117,21 @@ def test_queries_go_on_when_the_entries_cannot_be_written(hub: Hub, caplog: pyte
     assert hub.database.rows("SELECT name FROM sqlite_temp_master") == []
 
 
+@pytest.mark.parametrize("is_restored", [True, False])
+def test_queries_go_on_when_the_entries_fail_as_several_indices_end(hub: Hub, is_restored: bool) -> None:
+    texts = [f"SELECT * FROM devices WHERE {each}" for each in ("tags.ring = '3'", "tags.load = 5", "tags.on = true")]
+    hub.assert_alike(*texts)
+    entries = hub.index._entries
+    assert entries is not None
+    entries.close()
+    if is_restored:
+        hub.database.generation += 1
+    else:
+        hub.index._max_paths = 3
+    hub.assert_alike(*texts, "SELECT * FROM devices WHERE status = 'disabled'")
+    assert hub.database.rows("SELECT name FROM sqlite_temp_master") == []
+
+
 def test_a_hub_may_end_while_an_index_is_made(hub: Hub, caplog: pytest.LogCaptureFixture) -> None:
     async def story() -> None:
         hub.keeper.want([Lookup(("tags", "ring"), (b"3",))])
