@@ -129,7 +129,7 @@ class PacedSelector:
 
         sql: of those rows that a condition names.  first: so many rows of the first slice; None: as of the others.
         """
-        left_s, generation = self._selector.limit_s, self._selector.generation
+        left_s, generation, is_wanted = self._selector.limit_s, self._selector.generation, False
         slices = RowSlices(
             source,
             lookups,
@@ -149,8 +149,10 @@ class PacedSelector:
             except TooSlow as err:
                 raise self._selector.too_slow() from err
             left_s = max(0.0, left_s - (time.thread_time() - began_s))
-            if self._selector.limit_s - left_s > self._at_once_s:
+            if not is_wanted and self._selector.limit_s - left_s > self._at_once_s:
+                # Once: queries of more paths than there may be indices would take them from each other at every slice.
                 self._want(lookups)
+                is_wanted = True
             yield rows
             slices.took(time.thread_time() - began_s)
             await asyncio.sleep(0)

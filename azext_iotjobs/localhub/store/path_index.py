@@ -69,10 +69,12 @@ class PathIndex:
         """
         self._clean()
         for path in paths:
-            if path in self._indices or path in self._refused or self._has_failed:
+            if path in self._indices or path in self._refused:
                 continue
             if len(self._indices) >= self._max_paths:
                 self._drop(min(self._indices.values(), key=lambda index: index.used))
+            if self._has_failed:  # perhaps just now
+                return
             index = _Index(path, next(self._numbers), used=next(self._uses))
             with self._guarded():
                 self._make_triggers(index)
@@ -234,8 +236,9 @@ class PathIndex:
     def _drop(self, index: _Index) -> None:
         self._indices.pop(index.path, None)
         self._by_number.pop(index.number, None)
-        with self._guarded():
-            self._made.drop(index.number)
+        if self._entries is not None:  # they have not failed as another index ended
+            with self._guarded():
+                self._entries.drop(index.number)
         self._remove_triggers(index.number)
 
     def _remove_triggers(self, number: int) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from azext_iotjobs.localhub.query.lookups import Lookup
+from azext_iotjobs.localhub.query.parser import parse_query
 from azext_iotjobs.localhub.store.database import Database
-from tests.localhub.engine.indexed_hub import Hub, forty_devices
+from azext_iotjobs.localhub.store.index_entries import IndexEntries
+from tests.localhub.engine.indexed_hub import ALL, Hub, forty_devices
 
 
 @pytest.fixture
@@ -57,6 +59,30 @@ def test_a_path_that_is_not_used_makes_room_and_nothing_is_left_of_it(database: 
     hub.assert_alike(*texts)
 
 
+def test_queries_at_the_same_time_do_not_take_indices_from_each_other_again_and_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = Hub(database, max_paths=2)
+    for number in range(80):
+        hub.add(f"d{number:02}", {"a": number % 2, "b": number % 3, "c": number % 5})
+    queries = [parse_query(f"SELECT * FROM devices WHERE tags.{name} = 1 AND tags.x != 1") for name in "abc"]
+    begun: list[int] = []
+    create = IndexEntries.create
+
+    def begin(entries: IndexEntries, number: int) -> None:
+        begun.append(number)
+        create(entries, number)
+
+    monkeypatch.setattr(IndexEntries, "create", begin)
+
+    async def story() -> None:
+        await asyncio.gather(*(hub.paced.page(each.collection, each.where, after=0, count=ALL) for each in queries))
+        await hub.keeper.made()
+
+    asyncio.run(story())
+    assert len(begun) <= 2 * len(queries)  # before its first slice, and after it
+
+
 def test_one_that_is_too_far_behind_is_made_anew(database: Database) -> None:
     hub = Hub(database, max_changes=3)
     for number in range(12):
@@ -88,6 +114,21 @@ def test_queries_go_on_when_the_entries_cannot_be_written(hub: Hub, caplog: pyte
     hub.tag("d01", ring="3")
     hub.assert_alike(text, "SELECT * FROM devices WHERE status = 'disabled'")
     assert "without an index" in caplog.text
+    assert hub.database.rows("SELECT name FROM sqlite_temp_master") == []
+
+
+@pytest.mark.parametrize("is_restored", [True, False])
+def test_queries_go_on_when_the_entries_fail_as_several_indices_end(hub: Hub, is_restored: bool) -> None:
+    texts = [f"SELECT * FROM devices WHERE {each}" for each in ("tags.ring = '3'", "tags.load = 5", "tags.on = true")]
+    hub.assert_alike(*texts)
+    entries = hub.index._entries
+    assert entries is not None
+    entries.close()
+    if is_restored:
+        hub.database.generation += 1
+    else:
+        hub.index._max_paths = 3
+    hub.assert_alike(*texts, "SELECT * FROM devices WHERE status = 'disabled'")
     assert hub.database.rows("SELECT name FROM sqlite_temp_master") == []
 
 
