@@ -22,6 +22,8 @@ else:
         """As `dataclasses.dataclass`, of which it takes what is used here."""
 
         def decorate(cls: type) -> type:
+            if "__init__" in vars(cls):
+                raise TypeError(f"{cls.__qualname__} has an __init__ of its own, which would be lost")
             late = _LateMethods(cls, frozen=frozen, kw_only=kw_only)
             for name in _ASKED_FOR_FIRST:
                 setattr(cls, name, _LateAttribute(late, name))
@@ -31,7 +33,7 @@ else:
 
 
 _ASKED_FOR_FIRST = ("__dataclass_fields__", "__init__")  # by `fields`, and by the dataclass of a subclass; by a call
-_OF_THE_CLASS = ("__module__", "__qualname__", "__post_init__", "__repr__", "__eq__", "__hash__")
+_OF_THE_CLASS = ("__module__", "__qualname__", "__orig_bases__", "__post_init__", "__repr__", "__eq__", "__hash__")
 _MADE = ("__dataclass_params__", "__match_args__", "__repr__", "__eq__", "__hash__", *_ASKED_FOR_FIRST)
 _making = threading.RLock()  # reentrant: a class asks for the fields of its bases
 

@@ -2,16 +2,19 @@
 """The same of both decorators: mypy takes only one of them for a maker of dataclasses."""
 
 import copy
+import importlib
 import inspect
+import pkgutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import FrozenInstanceError, asdict, field, fields, is_dataclass, replace
 from dataclasses import dataclass as standard
 from threading import Barrier
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import pytest
 
+import azext_iotjobs
 from azext_iotjobs.model.late_dataclass import dataclass
 
 Decorator = Callable[..., Any]
@@ -146,6 +149,42 @@ def test_a_class_pattern_matches_by_position(decorator: Decorator) -> None:
         case Pair(a, 2):
             found = a
     assert found == 1
+
+
+@both
+def test_a_class_may_be_generic(decorator: Decorator) -> None:
+    value = TypeVar("value")
+
+    @decorator(frozen=True)
+    class Box(Generic[value]):
+        inside: value
+
+    assert Box[int](3) == Box(3) and Box(3).inside == 3
+
+
+def test_a_class_that_would_lose_its_own_init_is_refused() -> None:
+    with pytest.raises(TypeError, match="Own has an __init__ of its own"):
+
+        @dataclass()
+        class Own:
+            def __init__(self) -> None:
+                pass
+
+
+def test_every_class_of_the_package_can_be_made() -> None:
+    """What is wrong in the definition of one, such as a list for a default, shows only then."""
+    made = 0
+    for found in pkgutil.walk_packages(azext_iotjobs.__path__, "azext_iotjobs."):
+        if found.name.startswith("azext_iotjobs.localhub"):
+            continue
+        try:
+            room = importlib.import_module(found.name)
+        except ImportError:  # of an extra that is not installed
+            continue
+        for each in vars(room).values():
+            if isinstance(each, type) and each.__module__ == found.name and is_dataclass(each):
+                made += bool(fields(each)) and callable(each.__init__)
+    assert made > 250
 
 
 def test_threads_that_use_a_class_at_once_all_get_whole_values() -> None:
