@@ -72,7 +72,7 @@ def test_the_clock_shows_its_time_and_how_far_it_is_ahead(hub: LocalHub) -> None
         ({"advance": "2h", "now": "x"}, "'now': There is no such member. There may be advance."),
         ({}, "advance: It is missing"),
         ([], "The body must be a JSON object, and is an array."),
-        (None, "It must be a JSON object, and is null or nothing."),
+        (None, "The body must be a JSON object, and is null or nothing."),
     ],
 )
 def test_what_is_no_move_ahead_is_refused_and_moves_nothing(hub: LocalHub, body: Any, said: str) -> None:
