@@ -25,9 +25,12 @@ def load_of(words: str) -> None:
 
 
 def load_summary_of(words: str) -> None:
-    """Of a command just what a list of commands says: knack reads a text as YAML, whole, which takes a while."""
+    """Of a command just what a list of commands says: knack reads a text as YAML, whole, which takes a while.
+
+    Texts of others, such as az's own beside ours in a list, are laid out in other ways, and are left as they are.
+    """
     load_of(words)
-    if words in helps:
+    if words in helps and any(words == command for command, _, _ in all_commands()):
         text = helps[words]
         WHOLE[words], helps[words] = text, "\n".join(text.split("\n", 2)[:2])  # its type and summary
 

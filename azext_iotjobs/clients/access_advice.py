@@ -32,6 +32,10 @@ class Advice:
     fact: str | None = None
     hint: str | None = None
 
+    def fact_beside(self, words: str) -> str:
+        """The fact, to be put behind the hub's own words; empty where these say it."""
+        return f" {self.fact}" if self.fact and self.fact not in words else ""
+
 
 def not_let_in(sent: SentRequest | None, date: str | None) -> Advice:
     """What to say of a 401.

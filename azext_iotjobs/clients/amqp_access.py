@@ -28,6 +28,6 @@ def advised(address: str, credential: ServiceCredential, clock: Clock, hub: Amqp
     except Unauthorized as err:
         name = "" if hub is None else HubTarget(host=hub.host, https_port=hub.https_port).authority
         advice = not_let_in(SentRequest("AMQP", address, credential, answered_at=clock.now(), hub=name), None)
-        err.args = (Text(err.message, *([f" {advice.fact}"] if advice.fact else [])),)
+        err.args = (Text(err.message, advice.fact_beside(str(err.message))),)
         err.hint = Text(advice.hint or "", CLOCK)
         raise

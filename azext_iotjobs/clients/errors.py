@@ -46,7 +46,7 @@ def error_of(response: Response) -> HubAnswer:
     tracking = f" (tracking id {printable(tracking_id)})" if tracking_id else ""
     more = advice(response.status, hub_code, response.request, response.headers.get("date"), words)
     return kind(
-        f"The hub answered {label}: {words}{tracking}{f' {more.fact}' if more.fact else ''}",
+        f"The hub answered {label}: {words}{tracking}{more.fact_beside(words)}",
         status=response.status,
         hub_code=hub_code,
         tracking_id=tracking_id,

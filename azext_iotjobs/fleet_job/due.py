@@ -239,7 +239,7 @@ def _is_behind(view: View, run: Run, at: datetime) -> bool:
 def _why_missed(late_s: float, *, is_last: bool) -> str:
     if is_last:
         return f"Nobody looked for it until {_duration(late_s)} later."
-    return f"Nobody looked for it until a later one was due, {_duration(late_s)} later."
+    return f"Nobody looked for it until {_duration(late_s)} later; a later one was due by then."
 
 
 def _overlapping(view: View, run: Run, at: datetime) -> Step:

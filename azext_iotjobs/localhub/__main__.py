@@ -130,6 +130,7 @@ def _config(arguments: argparse.Namespace, folder: Path) -> LocalHubConfig:
         partitions=arguments.partitions,
         consumer_groups=tuple(arguments.consumer_groups),
         seed=_seed(arguments.seed),
+        seed_file=arguments.seed,
         log_file=arguments.log_file.absolute() if arguments.log_file else None,
     )
 
@@ -141,7 +142,7 @@ def _seed(file: Path | None) -> Seed | None:
     try:
         return read_seed(read_seed_file(file))
     except UnreadableSeed as err:
-        raise BadConfig(f"--seed: {err}") from err
+        raise BadConfig(f"--seed {err}") from err
     except SeedMistake as err:
         raise BadConfig(f"--seed {file}: {err}") from err
 

@@ -180,7 +180,7 @@ async def _apply_seed(hub: Hub, config: LocalHubConfig, stop: asyncio.Event) -> 
             return False
         created, existing = work.result()
     except SeedMistake as err:
-        raise BadConfig(f"--seed: {err}") from err
+        raise BadConfig(f"--seed {config.seed_file or 'of this hub'}: {err}") from err
     except (StoreUnavailable, StoreDamaged) as err:
         raise unusable_database(config, err) from err
     finally:

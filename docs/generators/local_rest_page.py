@@ -63,7 +63,7 @@ REFUSED = """
 | 400 | the request has something that may not be there, or lacks what must be |
 | 401 | there is no token, it has ended, or it is not by the key of `iothubowner` |
 | 404 | there is no such path, or nothing of this name |
-| 405 | the path does not have this verb |
+| 405 | the path does not have this verb; the header `Allow` has those that it has |
 | 413 | the body is too large: 1 MB, of a seed 64 MB, of a snapshot 1 GB |
 | 429 | messages to devices only: the [tier](../how-to/local-hub.md#tiers) does not allow so many |
 | 500, 503 | the hub has an internal error, or cannot use its store at present; `GET /_local/troubles` says more |

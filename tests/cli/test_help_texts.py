@@ -23,6 +23,16 @@ def test_a_list_has_the_summary_of_a_command_and_its_own_help_the_whole_text() -
     assert yaml.safe_load(helps["iot hub job create"]) == whole and whole["examples"]
 
 
+def test_the_text_of_a_command_of_az_stays_as_it_is_in_a_list() -> None:
+    text = "\ntype: command\nshort-summary: Make one.\n"
+    helps["iot hub create"] = text
+    try:
+        help.load_summary_of("iot hub create")
+        assert helps["iot hub create"] == text
+    finally:
+        del helps["iot hub create"]
+
+
 def test_every_command_and_group_has_its_text_when_it_alone_is_asked_for() -> None:
     help.load_every()
     groups = {words for words in helps if yaml.safe_load(helps[words])["type"] == "group"}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from azext_iotjobs.clients.access import ACCESS, POLICIES, access_of
-from azext_iotjobs.clients.access_advice import duration
+from azext_iotjobs.clients.access_advice import Advice, duration
 from azext_iotjobs.clients.advice import BY_CODE
 from azext_iotjobs.clients.errors import error_of
 from azext_iotjobs.model.device_credentials import DeviceKey
@@ -74,6 +74,13 @@ def test_a_policy_without_the_right_is_told_which_it_lacks(policy: str, line: st
     error = refused(401, line, key(policy), code="IotHubUnauthorizedAccess")
     assert f"Policy {policy} lacks {lacks}." in str(error)
     assert who_has_it in str(error.hint)
+
+
+def test_what_the_hub_has_said_itself_is_not_repeated() -> None:
+    known = Advice("Policy registryRead lacks ServiceConnect.")
+    assert known.fact_beside("Policy registryRead lacks ServiceConnect.") == ""
+    assert known.fact_beside("Unauthorized") == " Policy registryRead lacks ServiceConnect."
+    assert Advice().fact_beside("Unauthorized") == ""
 
 
 def test_a_policy_that_has_the_right_is_told_that_its_key_is_another() -> None:

@@ -47,6 +47,8 @@ def test_one_connection_serves_on_after_every_refusal(line: Line, device: str) -
 def test_a_verb_that_is_not_served_is_405_and_the_connection_lives(line: Line, device: str, method: str) -> None:
     refusal = line.ask(method, f"/devices/{device}")
     assert (refusal.status, refusal.error_code) == (405, "GenericMethodNotAllowed")
+    assert refusal.headers["allow"] == "DELETE, GET, PUT"
+    assert method == "HEAD" or refusal.json()["Message"].endswith("is not allowed here. Allowed: DELETE, GET, PUT.")
     assert (refusal.text == "") is (method == "HEAD")
     assert line.ask("GET", f"/devices/{device}").json()["deviceId"] == device
 

@@ -131,6 +131,12 @@ def test_later_than_catch_up_is_missed_and_says_how_late() -> None:
     assert isinstance(found, Record) and found.decided[0].note == "Nobody looked for it until 7 hours later."
 
 
+def test_how_late_is_by_the_look_and_not_by_the_later_one() -> None:
+    found = step(FIRST + DAY + 2 * HOUR)
+    assert isinstance(found, Record)
+    assert found.decided[0].note == "Nobody looked for it until 26 hours later; a later one was due by then."
+
+
 def test_very_many_that_were_missed_are_counted() -> None:
     rule = Rule(frequency=Frequency.CRON, cron="*/5 * * * *")
     found = step(SET_AT + 10 * DAY, rule=rule)

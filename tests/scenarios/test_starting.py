@@ -124,9 +124,12 @@ def test_help_is_whole_wherever_az_shows_it(az: Az) -> None:
     command = az.run("iot", "hub", "job", "create", "-h")
     parts = az.run("iot", "hub", "-h")
     wrong = az.run("iot", "hub", "job", "show")
+    listed = parts.stdout.partition("Commands:")[2]
     assert "Manage fleet jobs: many devices in batches" in group.stdout
     assert "Save a fleet job and, with --run, run it." in group.stdout
     assert "Manage fleet jobs: many devices in batches" in parts.stdout
+    assert re.search(r"^    create +: Create an Azure IoT hub\.$", listed, re.MULTILINE)  # az's own, beside ours
+    assert not re.findall(r"^    [a-z][a-z-]*$", listed, re.MULTILINE)  # each has its text
     assert "Examples" in command.stdout and "az iot hub job create -n localhost --job-id" in command.stdout
     assert wrong.code == 2 and "az iot hub job show -n localhost --job-id" in wrong.stderr
 

@@ -148,7 +148,7 @@ class FleetJobContext:
         self.check(job)
         client = self.hub_at(job.host)
         if client.target.canonical != canonical_authority(job.host):
-            raise _other_hub(job, client.target.authority)
+            raise _other_hub(job, f"{client.target.authority} is given")
         return client
 
     def hub_at(self, host: str) -> "HubClient":
@@ -157,8 +157,12 @@ class FleetJobContext:
 
     def check(self, job: FleetJob) -> None:
         """Raise ConflictingChoice when a hub is typed that is not the fleet job's."""
-        if not self.means(job.host):
-            raise _other_hub(job, str(self._arguments.get("our_hub_name") or "that of --login"))
+        if self.means(job.host):
+            return
+        typed, login = self._arguments.get("our_hub_name"), self._arguments.get("our_login")
+        if login is None or (typed is not None and not can_mean(typed.strip(), job.host)):
+            raise _other_hub(job, f"{typed} is given")
+        raise _other_hub(job, f"--login is of {parse_connection_string(login).authority}")
 
     def means(self, host: str) -> bool:
         """Whether what was typed can mean the hub that is stored as `host`; nothing typed means every hub."""
@@ -217,9 +221,9 @@ def can_mean(typed: str, stored: str) -> bool:
     return is_name_of(name, host) and port == host_port
 
 
-def _other_hub(job: FleetJob, typed: str) -> ConflictingChoice:
+def _other_hub(job: FleetJob, given: str) -> ConflictingChoice:
     return ConflictingChoice(
-        f"Fleet job {job.fleet_job_id} belongs to {job.host}, but {typed} is given.",
+        f"Fleet job {job.fleet_job_id} belongs to {job.host}, but {given}.",
         hint=Text(
             "Leave -n and --login out, or copy it for the other hub: ",
             command("iot hub fleet-job copy", fleet_job_id=job.fleet_job_id, hub="HUB"),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from azext_iotjobs.cli.output.cells import cell, time_cell
+from azext_iotjobs.cli.output.cells import cell, reason_cell, time_cell
 from azext_iotjobs.cli.output.tables import LONG_CELL, Row
 
 
@@ -50,7 +50,7 @@ def one(documents: Iterable[Any]) -> list[Row]:
 def _run_and_batches(run: Row) -> list[Row]:
     jobs, batches = run.get("hubJobs") or (), run.get("batchList") or ()
     which = {"Run": cell(run.get("run")), "Version": cell(run.get("version"))}
-    why = {"EndedBy": cell(run.get("endedBy"), LONG_CELL), "Reason": cell(run.get("reason"), LONG_CELL)}
+    why = {"EndedBy": cell(run.get("endedBy"), LONG_CELL), "Reason": reason_cell(run.get("reason"))}
     rows = [{"Id": cell(run.get("id"), LONG_CELL), **which, "Batch": "all", **_progress(run, jobs), **why}]
     for batch in batches:
         own = [each for each in jobs if each.get("batch") == batch.get("batch")]
@@ -95,7 +95,7 @@ def _run(document: Row) -> Row:
         "Driver": cell(document.get("driver")),
         **_progress(document),
         "EndedBy": cell(document.get("endedBy"), LONG_CELL),
-        "Reason": cell(document.get("reason"), LONG_CELL),
+        "Reason": reason_cell(document.get("reason")),
     }
 
 

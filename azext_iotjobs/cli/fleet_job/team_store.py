@@ -56,7 +56,10 @@ def team_store(cli_ctx: Any, typed: dict[str, Any], folder: str | None) -> TeamS
     if found is None:
         for name in STORE_OPTIONS[1:]:
             if typed.get(name) is not None:
-                raise MissingChoice(f"--{name.replace('_', '-')} goes with --store.", hint="--store postgresql://…")
+                raise MissingChoice(
+                    f"--{name.replace('_', '-')} goes with --store, which is not given.",
+                    hint="Name the team's store too: --store postgresql://ROLE@HOST/DATABASE",
+                )
         return None
     if url is not None and folder is not None:
         raise ConflictingChoice("--store and --state-dir name two stores.", hint="Give one of them.")
@@ -119,8 +122,13 @@ def _read(file: str, source: str) -> str:
         first, *_ = Path(file).read_text(encoding="utf-8").splitlines() or [""]
     except (OSError, ValueError) as err:
         why = err.strerror if isinstance(err, OSError) else "it is not text in UTF-8"
-        hint = "Give the name of a file, without @: its first line is the password." if name == source else None
-        raise BadValue(f"{name} cannot be read: {why}.", hint=hint) from None
+        if name != source:
+            raise BadValue(f"{name} cannot be read: {why}.") from None
+        raise BadValue(
+            f"The file of {source} cannot be read: {why}. What was given is not repeated: it may be a password.",
+            hint="Give the name of a file, without @: its first line is the password. Relative paths begin in "
+            f"{Path.cwd()}.",
+        ) from None
     warn_if_others_read(file, source)
     if not first:
         raise BadValue(f"{name} is empty: its first line is the password.")

@@ -30,7 +30,12 @@ def hub_names(_cmd: Any, prefix: str, _namespace: Any) -> list[str]:
     """The names under which local hubs can be reached now."""
     from azext_iotjobs.cli.hub_access.running_hubs import running_hubs
 
-    return offered(prefix, lambda: dict.fromkeys(["localhost", *(hub.selector for hub in running_hubs())]))
+    def names() -> Iterable[str]:
+        hubs = running_hubs()
+        plain = ["localhost"] if len(hubs) < 2 else []  # of several it would not say which
+        return dict.fromkeys([*plain, *(hub.selector for hub in hubs)])
+
+    return offered(prefix, names)
 
 
 @completer

@@ -38,7 +38,8 @@ def warn_if_others_read(path: str, name: str) -> None:
         return
     _warned.add(name)
     logger.warning(
-        "%s %s: other users of this machine may read it or write to it (mode %04o). Let its owner alone: chmod 600 %s",
+        "%s %s: other users of this machine may read it or write to it (mode %04o). Only its owner should be "
+        "able to read it: chmod 600 %s",
         *(name, path, stat.S_IMODE(found.st_mode), shlex.quote(path)),
     )
 

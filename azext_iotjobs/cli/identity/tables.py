@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from azext_iotjobs.cli.input.display_name import noted_display_name
-from azext_iotjobs.cli.output.cells import cell, time_cell
+from azext_iotjobs.cli.output.cells import cell, reason_cell, time_cell
 from azext_iotjobs.cli.output.tables import LONG_CELL, Row, at, who
 
 
@@ -18,7 +18,7 @@ def identities(documents: Iterable[Any]) -> list[Row]:
             "SignIn": cell(at(each, "authentication", "type") or each.get("authenticationType")),
             "Edge": cell(at(each, "capabilities", "iotEdge")),
             "LastActivity": time_cell(each.get("lastActivityTime")),
-            "StatusReason": cell(each.get("statusReason")),
+            "StatusReason": reason_cell(each.get("statusReason")),
         }
         for each in documents
     ]
@@ -54,5 +54,5 @@ def _import_rows(document: Row) -> Iterator[Row]:
             "Line": cell(each.get("line")),
             "DeviceId": cell(each.get("deviceId")),
             "ErrorCode": cell(each.get("errorCode")),
-            "ErrorText": cell(each.get("errorText"), LONG_CELL),
+            "ErrorText": reason_cell(each.get("errorText")),
         }

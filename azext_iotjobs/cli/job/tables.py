@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from azext_iotjobs.cli.output.cells import cell, time_cell
+from azext_iotjobs.cli.output.cells import cell, reason_cell, time_cell
 from azext_iotjobs.cli.output.tables import LONG_CELL, Row, device_rows, dry_run_rows
 from azext_iotjobs.model.job import JobType
 
@@ -48,7 +48,7 @@ def _job(document: Row) -> list[Row]:
         **{name.title(): cell(counts.get(f"{name}Count")) for name in ("failed", "running", "pending")},
         **_verified_counts(document),
         "Progress": cell(document.get("progress")),
-        "Reason": cell(document.get("failureReason") or document.get("statusMessage"), LONG_CELL),
+        "Reason": reason_cell(document.get("failureReason") or document.get("statusMessage")),
     }
     return [row]
 

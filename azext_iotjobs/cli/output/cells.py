@@ -7,6 +7,7 @@ from typing import Any
 from azext_iotjobs.cli.output.characters import python_escape
 
 CELL = 40  # characters; a terminal has 80 to 200
+REASON = 4_000
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|\+00:00)")
 MAX_INSTANT = len("2026-12-01T08:00:00.123456789+00:00")
 NO_TIME = ("9999-", "0001-")  # what the hub writes for "not yet" and "never"
@@ -46,6 +47,11 @@ def cell(value: Any, width: int = CELL) -> str:
     else:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return shortened(printable(text[: width + 1]), width)
+
+
+def reason_cell(value: Any) -> str:
+    """Why something is as it is, whole: somebody acts on it. A terminal that is too narrow has it shortened later."""
+    return cell(value, REASON)
 
 
 def shortened(text: str, width: int) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from knack.log import get_logger
 
-from azext_iotjobs.cli.output.cells import CELL, NOISE, cell, heading, printable, value_cell
+from azext_iotjobs.cli.output.cells import CELL, NOISE, cell, heading, printable, reason_cell, value_cell
 from azext_iotjobs.cli.output.table_fitting import fitted
 from azext_iotjobs.model.ids import in_lists
 
@@ -20,6 +20,7 @@ Row = dict[str, Any]
 View = Callable[[Any], list[Row]]
 
 LONG_CELL = 80  # of the one cell that a table is about
+REASONS = ("errorText", "jobReason", "runReason")  # columns of results that are not cut
 MAX_COLUMNS = 12
 KEYS = "symmetricKey"  # of identities
 MAX_DEPTH = 3  # of what is flattened; what lies deeper is shown as JSON
@@ -40,10 +41,13 @@ def table_rows(command: str, view: View | None, result: Any) -> Any:
 
 def device_rows(documents: Iterable[Any]) -> list[Row]:
     """What jobs did to devices, in the order of columns that was asked for."""
-    headings = cache(_headings)  # all documents have the same columns, nearly always
-    return [
-        dict(zip(headings(tuple(document)), map(value_cell, document.values()), strict=True)) for document in documents
-    ]
+    headings, cells = cache(_headings), cache(_cells)  # all documents have the same columns, nearly always
+    rows = []
+    for document in documents:
+        names = tuple(document)
+        made = (make(value) for make, value in zip(cells(names), document.values(), strict=True))
+        rows.append(dict(zip(headings(names), made, strict=True)))
+    return rows
 
 
 def twins(documents: Iterable[Any]) -> list[Row]:
@@ -106,6 +110,11 @@ def _headings(names: tuple[str, ...]) -> list[str]:
     """The columns' names. Of a path that is too long the end counts; where two would be the same, they are whole."""
     found = [heading(name) if len(name) <= CELL else f"…{name[-CELL + 1 :]}" for name in names]
     return found if len(set(found)) == len(names) else list(names)
+
+
+def _cells(names: tuple[str, ...]) -> list[Callable[[Any], str]]:
+    """What makes the cell of each column."""
+    return [reason_cell if name in REASONS else value_cell for name in names]
 
 
 def _of_twins(rows: list[Row]) -> list[str]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from azext_iotjobs.localhub.auth.policies import OWNER, RIGHTS, Right
+from azext_iotjobs.localhub.auth.policies import OWNER, RIGHTS, Right, named
 from azext_iotjobs.localhub.errors import UNAUTHORIZED, UNAUTHORIZED_ACCESS, HubError
 from azext_iotjobs.localhub.rules.address import Address
 from azext_iotjobs.localhub.rules.event import AuthMethod
@@ -41,8 +41,10 @@ class Claim:
             raise HubError(UNAUTHORIZED, "The token names no shared access policy.")
         if self.scope != path[: len(self.scope)]:
             raise _another_resource()
-        if not self.rights & needed or (owner_only and self.policy != OWNER):
-            raise HubError(UNAUTHORIZED_ACCESS, f"The policy {self.policy} lacks the right for this operation.")
+        if owner_only and self.policy != OWNER:
+            raise HubError(UNAUTHORIZED_ACCESS, f"Only policy {OWNER} may do this, and the token is of {self.policy}.")
+        if not self.rights & needed:
+            raise HubError(UNAUTHORIZED_ACCESS, f"Policy {self.policy} lacks {named(needed)}.")
 
     def check_device(self, address: Address) -> None:
         """Raise HubError 401003 or 401002 unless it lets this device or module in.

@@ -22,6 +22,11 @@ class Right(Flag):
     DEVICE_CONNECT = auto()
 
 
+def named(rights: Right) -> str:
+    """Any one of them, as Azure spells them: RegistryRead or ServiceConnect."""
+    return " or ".join(str(each.name).title().replace("_", "") for each in Right if each & rights)
+
+
 RIGHTS = {
     OWNER: Right.REGISTRY_READ | Right.REGISTRY_WRITE | Right.SERVICE_CONNECT | Right.DEVICE_CONNECT,
     "service": Right.SERVICE_CONNECT,

@@ -92,6 +92,8 @@ def make_application(
             response = _refusal(err, tracking_id, clock)
         except web.HTTPException as err:
             response = _refusal(_routing_error(authenticator, request, err), tracking_id, clock)
+            if isinstance(err, web.HTTPMethodNotAllowed) and response.status == err.status:
+                response.headers["Allow"] = ", ".join(sorted(err.allowed_methods))
         except ConnectionError:  # the client is gone, in the middle of a WebSocket handshake
             response = _refusal(HubError(GENERIC_BAD_REQUEST, "The connection has ended."), tracking_id, clock)
         except StoreUnavailable as err:  # logged by the store, once for all requests
@@ -213,8 +215,9 @@ def _routing_error(authenticator: Authenticator, request: web.Request, err: web.
         authenticator.authenticate_service(request.headers.get("Authorization"), request.path, any_right)
     except HubError as refusal:
         return refusal
-    if err.status == METHOD_NOT_ALLOWED.http_status:
-        return HubError(METHOD_NOT_ALLOWED, f"{request.method} is not allowed here.")
+    if isinstance(err, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(err.allowed_methods))
+        return HubError(METHOD_NOT_ALLOWED, f"{request.method} is not allowed here. Allowed: {allowed}.")
     return HubError(NOT_FOUND, "This hub does not serve this path.")
 
 

@@ -39,9 +39,9 @@ def log_form(name: str, what: str, entry: Member, kept: str) -> OwnForm:
     page = {
         name: Member(kind=list, is_required=True, each=entry),
         "nextAfter": Member(kind=int, is_required=True, what="`after` of a request that goes on"),
-        "last": Member(kind=int, is_required=True, what="the number of the newest entry, whosever it is"),
+        "last": Member(kind=int, is_required=True, what="the number of the log's newest entry, of any device"),
         "droppedCount": Member(
-            kind=int, is_required=True, what="entries after `after`, whosever they were, that are kept no longer"
+            kind=int, is_required=True, what="entries after `after`, of any device, that are kept no longer"
         ),
     }
     text = f"{what}; none when `wait` has passed. {kept}"

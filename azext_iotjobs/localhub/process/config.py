@@ -46,6 +46,7 @@ class LocalHubConfig:
     partitions: int | None = None  # of events; None: 4, or as many as events were kept in
     consumer_groups: tuple[str, ...] = ()  # beside $Default
     seed: Seed | None = None  # what the hub is to begin with
+    seed_file: Path | None = None  # which it was read from, for errors
     log_file: Path | None = None  # None: the log goes to stderr only
 
     def __post_init__(self) -> None:

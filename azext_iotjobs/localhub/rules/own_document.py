@@ -141,7 +141,10 @@ def read_members(document: Json, members: Mapping[str, Member], path: str = "") 
     """
     if not isinstance(document, dict):
         seen = "null or nothing" if document is None else _seen(document)
-        raise DocumentMistake(path, f"It must be a JSON object, and is {seen}. It may have {', '.join(members)}.")
+        subject = "It" if path else "The body"
+        raise DocumentMistake(
+            path, f"{subject} must be a JSON object, and is {seen}. It may have {', '.join(members)}."
+        )
     for name in document:
         if name not in members:
             raise DocumentMistake(_joined(path, shown(name)), _no_such("member", members))
@@ -156,15 +159,18 @@ def read_parameters(given: Iterable[tuple[str, str]], members: Mapping[str, Memb
     Raises DocumentMistake for an unknown name, one that is there twice, a wrong value, and a required one that is not.
     """
     found: dict[str, Any] = {}
+    texts: dict[str, str] = {}
     for name, text in given:
         if name not in members:
             raise DocumentMistake(shown(name), _no_such("parameter", members))
         if name in found:
             raise DocumentMistake(name, "It is there twice.")
+        texts[name] = text
         found[name] = _from_text(text, members[name].kind)
     for name, value in found.items():
         if not members[name].holds(value):
-            raise DocumentMistake(name, f"{shown(value)} is not allowed. It is {members[name].allowed}.")
+            seen = shown(value) if isinstance(value, str) else texts[name]  # a number as it was written
+            raise DocumentMistake(name, f"{seen} is not allowed. It is {members[name].allowed}.")
     return _checked(found, members, "")
 
 
@@ -182,7 +188,8 @@ def _checked(found: Mapping[str, Json], members: Mapping[str, Member], path: str
 
 def _read(value: Json, member: Member, path: str) -> Json:
     if not member.holds(value):
-        seen = shown(value) if member.is_of_kind(value) or value is None else f"{shown(value)}, {_seen(value)},"
+        is_clear = member.is_of_kind(value) or value is None or isinstance(value, bool)
+        seen = shown(value) if is_clear else f"{shown(value)}, {_seen(value)},"
         text = f"{seen} is not allowed. It is {member.advice}."
         raise DocumentMistake(path, text, has_example=member.example is not None or bool(member.one_of))
     if member.members is not None:
@@ -225,7 +232,7 @@ def _number(value: float) -> str:
 
 
 def _seen(value: Json) -> str:
-    return "null" if value is None else _SEEN[type(value)]
+    return shown(value) if value is None or isinstance(value, bool) else _SEEN[type(value)]
 
 
 def shown(value: Json) -> str:

@@ -269,5 +269,7 @@ def _shown(value: Json) -> str:
     """What kind of value it is; never the value, which may be a key."""
     if value is None:
         return "nothing"
-    kinds = {bool: "true or false", int: "a number", float: "a number", str: "a text", list: "a list"}
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    kinds = {int: "a number", float: "a number", str: "a text", list: "a list"}
     return kinds.get(type(value), "an object")

@@ -100,7 +100,9 @@ def test_a_hub_that_is_typed_must_be_the_fleet_jobs(
     if is_so:
         where.check(a_job(host=host))
         return
-    with pytest.raises(ConflictingChoice, match=f"belongs to {host}"):
+    given = "other is given" if "our_hub_name" in typed else "--login is of myhub.azure-devices.net"
+    given = f"{typed['our_hub_name']} is given" if "our_hub_name" in typed else given
+    with pytest.raises(ConflictingChoice, match=f"belongs to {host}, but {given}"):
         where.check(a_job(host=host))
 
 

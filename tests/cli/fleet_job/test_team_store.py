@@ -213,7 +213,7 @@ def test_a_password_file_that_has_none_is_refused(tmp_path: Path, content: Any, 
 @pytest.mark.parametrize("password", ["sesame", "sesame\nsecond", "ses\0ame", "s" * 5000])
 def test_a_password_in_place_of_its_file_is_not_repeated(password: str) -> None:
     try:
-        with pytest.raises(BadValue, match="--store-password-file cannot be read") as caught:
+        with pytest.raises(BadValue, match="The file of --store-password-file cannot be read") as caught:
             opened(Cli(), chosen(Cli(), store=URL, store_password_file=password))
         assert "without @" in str(caught.value.hint)
         hints.note(hints.typed_in({"store": URL, "store_password_file": password}))
@@ -229,12 +229,17 @@ def test_a_password_file_that_nobody_typed_is_named_by_what_says_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cli = Cli(Config({"iotjobs.store": URL, "iotjobs.store_password_file": "none"}))
-    with pytest.raises(BadValue, match=r"^iotjobs.store_password_file in az's configuration cannot be read"):
+    with pytest.raises(
+        BadValue, match=r"^The file of iotjobs.store_password_file in az's configuration cannot be read"
+    ):
         opened(cli, chosen(cli))
     monkeypatch.setenv("IOTJOBS_STORE_PASSWORD_FILE", str(tmp_path))
     with pytest.raises(BadValue, match=f"^IOTJOBS_STORE_PASSWORD_FILE {tmp_path} cannot be read: Is a directory"):
         opened(cli, chosen(cli))
-    with pytest.raises(BadValue, match="^--store-password-file cannot be read: No such file"):
+    with pytest.raises(
+        BadValue,
+        match="^The file of --store-password-file cannot be read: No such file .* not repeated: it may be a password",
+    ):
         opened(cli, chosen(cli, store_password_file="none"))
 
 

@@ -9,7 +9,8 @@ from knack.output import format_table
 from knack.util import CLIError, CommandResultItem
 
 from azext_iotjobs.cli.commands import all_commands, table_of
-from azext_iotjobs.cli.output.cells import printable
+from azext_iotjobs.cli.output.cells import CELL, printable
+from azext_iotjobs.cli.output.tables import device_rows
 from tests.helpers.surface import our_arguments
 
 JOB = {
@@ -201,3 +202,10 @@ def test_the_answer_of_one_device_has_what_became_of_its_verification() -> None:
     answer = {"status": 202, "payload": None, "verification": {"condition": "fw = 2", "result": result}}
     [row] = table_of("iot hub invoke-device-method", answer)
     assert (row["Status"], row["Verification"], row["ErrorCode"]) == ("202", "failed", "NotInTime")
+
+
+def test_a_reason_is_whole_and_another_long_value_is_cut() -> None:
+    row = {"deviceId": "a", "errorText": f"{'why ' * 40}not", "payload": "answer " * 40}
+    (cells,) = device_rows([row])
+    assert cells["ErrorText"] == row["errorText"]
+    assert len(cells["Payload"]) <= CELL and cells["Payload"].endswith("…")

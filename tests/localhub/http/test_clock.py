@@ -71,8 +71,8 @@ def test_the_clock_shows_its_time_and_how_far_it_is_ahead(hub: LocalHub) -> None
         ({"advance": "3651d"}, "advance: The clock may be 3,650d ahead of the machine's at most, and is 0s ahead."),
         ({"advance": "2h", "now": "x"}, "'now': There is no such member. There may be advance."),
         ({}, "advance: It is missing"),
-        ([], "It must be a JSON object, and is an array."),
-        (None, "It must be a JSON object, and is null or nothing."),
+        ([], "The body must be a JSON object, and is an array."),
+        (None, "The body must be a JSON object, and is null or nothing."),
     ],
 )
 def test_what_is_no_move_ahead_is_refused_and_moves_nothing(hub: LocalHub, body: Any, said: str) -> None:

@@ -234,7 +234,7 @@ def test_faults_are_listed_as_they_were_requested(hub: LocalHub) -> None:
     ("document", "text"),
     [
         ({"kind": "drop", "nth": 3}, "'nth': There is no such member. There may be kind, operation, device"),
-        ([], "It must be a JSON object, and is an array. It may have kind, operation"),
+        ([], "The body must be a JSON object, and is an array. It may have kind, operation"),
         ({"kind": "drop", "times": 0}, "times: 0 is not allowed. It is a whole number, 1 to 1,000,000, such as 3."),
         ({"kind": "drop", "route": "GET /twinz/x"}, "route: 'GET /twinz/x' is none of the hub's routes that can go"),
         (

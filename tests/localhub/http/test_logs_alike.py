@@ -69,7 +69,7 @@ def test_a_page_is_limited_to_a_device_and_a_number_and_says_how_to_go_on(hub: L
     [
         ("limit=0", "limit: 0 is not allowed. It is a whole number, 1 to 1,000."),
         ("limit=1001", "limit: 1001 is not allowed."),
-        ("wait=31", "wait: 31.0 is not allowed. It is a number, 0 to 30."),
+        ("wait=31", "wait: 31 is not allowed. It is a number, 0 to 30."),
         ("module=m", "module: Give device too, on which the module is."),
         ("device=a%20b", "device: 'a b' is not allowed. It is the id of a device."),
         ("after=999999", "after: 999999 is more than "),

@@ -138,7 +138,7 @@ def test_a_page_is_limited_and_says_how_to_go_on() -> None:
         ({"after": "1"}, "after: 1 is more than 0, the number of the newest entry. A hub that is started again, or"),
         ({"module": "m"}, "module: Give device too, on which the module is."),
         ({"device": "a b"}, "device: 'a b' is not allowed. It is the id of a device."),
-        ({"wait": "31"}, "wait: 31.0 is not allowed. It is a number, 0 to 30."),
+        ({"wait": "31"}, "wait: 31 is not allowed. It is a number, 0 to 30."),
         ({"limit": "0"}, "limit: 0 is not allowed. It is a whole number, 1 to 1,000."),
     ],
 )

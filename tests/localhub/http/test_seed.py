@@ -210,7 +210,8 @@ def test_keys_is_true_or_false(other: LocalHub) -> None:
     ("written", "said"),
     [
         (None, "none.yaml cannot be read: No such file"),
-        ("devices: [", ": this is not YAML: "),
+        ("devices:\n  - deviceId: a\n    parentDeviceId: b", ": devices[0].parentDeviceId: "),
+        ("devices: [", ", line 2: this is not YAML: "),
         ("devices:\n  - deviceId: 5", "devices[0].deviceId: It has to be a text, such as "),
         ("devices:\n  - deviceId: a\n    tags: {a.b: 1}", "devices[0]: A key in tags"),
     ],
@@ -221,7 +222,9 @@ def test_a_hub_with_a_bad_seed_does_not_start(tmp_path: Path, written: str | Non
         file.write_text(written, encoding="utf-8")
     with pytest.raises(LocalHubFailed) as caught:
         LocalHub(seed=file).start()
-    assert caught.value.exit_code == 2 and caught.value.errors.startswith("--seed") and said in caught.value.errors
+    assert (
+        caught.value.exit_code == 2 and caught.value.errors.startswith(f"--seed {file}") and said in caught.value.errors
+    )
     assert "Traceback" not in caught.value.errors
 
 

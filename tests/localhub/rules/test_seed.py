@@ -124,7 +124,7 @@ KEY = "MDEyMzQ1Njc4OWFiY2RlZg=="
         ),
         (
             {"configurations": [{"id": "a", "priority": True}]},
-            "configurations[0].priority: It has to be a whole number, such as 10, and is true or false.",
+            "configurations[0].priority: It has to be a whole number, such as 10, and is true.",
         ),
         ({"configurations": [{"id": "a", "priorty": 1}]}, "configurations[0].priorty: This is not known here."),
     ],

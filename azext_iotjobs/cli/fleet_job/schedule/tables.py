@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from azext_iotjobs.cli.output.cells import cell, time_cell
+from azext_iotjobs.cli.output.cells import cell, reason_cell, time_cell
 from azext_iotjobs.cli.output.tables import LONG_CELL, Row
 
 
@@ -32,7 +32,7 @@ def occurrences(documents: Iterable[Any]) -> list[Row]:
             "Run": cell(each.get("run")),
             "RunStatus": cell(each.get("runStatus")),
             "Backfill": "yes" if each.get("backfill") else "",
-            "Note": cell(each.get("note"), LONG_CELL),
+            "Note": reason_cell(each.get("note")),
         }
         for each in documents
     ]
@@ -52,7 +52,7 @@ def happened(documents: Iterable[Any]) -> list[Row]:
                 "Run": cell(each.get("run")),
                 "RunStatus": cell(run.get("status")),
                 **{name.title(): cell(counts.get(name)) for name in ("total", "completed", "failed", "uncertain")},
-                "Note": cell(each.get("note"), LONG_CELL),
+                "Note": reason_cell(each.get("note")),
             }
         )
     return rows
