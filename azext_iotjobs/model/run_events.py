@@ -161,6 +161,7 @@ class RunEnded:
     at: datetime
     run: Run
     waiting: WaitingToConnect | None = None  # who waits on: it was stopped, or has broken off
+    is_as_before: bool = False  # it was resumed, and nothing could be done: who resumed it gets an error that says so
     kind: str = "run-ended"
 
 

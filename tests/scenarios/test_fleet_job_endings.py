@@ -169,14 +169,19 @@ def test_this_job_failed_and_didnt_fully_run_on_devices(jobs: FleetJobs, calls: 
     assert (failed["status"], counts(failed["progress"])) == ("failed", (0, 0, 0, 3)) and "401" in failed["reason"]
     stopped = jobs.ok("stop", "-j", name)
     assert (stopped["status"], stopped["reason"]) == ("stopped", failed["reason"]) and stopped["endedBy"]
+    before = jobs.ok("show", "-j", name)["lastRun"]
     refused = jobs.run("resume", "--login", login, "-j", name)
     assert refused.code == 1 and "stays stopped" in refused.stderr and "401" in refused.stderr
-    seen = jobs.ok("show", "-j", name)["lastRun"]
-    assert [seen[each] for each in ("reason", "endedBy", "ended")] == [
-        stopped[each] for each in ("reason", "endedBy", "ended")
-    ]
+    assert "Batch 1 begins" not in refused.stderr and "is stopped by" not in refused.stderr
+    assert jobs.ok("show", "-j", name)["lastRun"] == before and before["reason"] == stopped["reason"]
+    detached = jobs.run("resume", "--login", login, "-j", name, "--detach")
+    assert detached.code == 1 and "stays stopped" in detached.stderr and "401" in detached.stderr, detached.stderr
+    assert jobs.ok("show", "-j", name)["lastRun"] == before, "the typed login counts, not the key that the hub has here"
     assert calls == []
     assert jobs.ok("resume", "-j", name)["status"] == "completed" and Counter(calls) == Counter(ALL[:3])
+    jobs.ok("run", "--login", login, "-j", name, "--detach")
+    wait_until("it is refused", lambda: jobs.ok("show", "-j", name)["lastRun"]["status"] == "failed")
+    assert Counter(calls) == Counter(ALL[:3])
     key = parse_connection_string(login).key
     stored = b"".join(each.read_bytes() for each in jobs.folder.iterdir())
     assert key is not None and name.encode() in stored and key.encode() not in stored, "the hub is stored, and no key"

@@ -194,6 +194,16 @@ def test_an_earlier_run_that_has_not_ended_is_minded_as_was_chosen(place: Schedu
         raw.execute("UPDATE run SET state = 'stopped', ended_by = 'ann'")
     place.set("overlapping", "--at", clock(now() - timedelta(minutes=1)), "--daily")
     assert place.run_due(code=10) == [("skipped", None)]
+    seen = place.run("schedule history", "-j", "overlapping")
+    for advice in (
+        "Resume it: az iot hub fleet-job resume -j overlapping",
+        "az iot hub fleet-job cancel -j overlapping",
+    ):
+        assert advice in seen.stderr
+    (skipped,) = (each for each in seen.json if each["status"] == "skipped")
+    assert "had not ended: it was stopped" in skipped["note"] and skipped["runProgress"] is None
+    (ran,) = (each for each in seen.json if each["status"] == "started")
+    assert ran["runProgress"]["total"] == len(DEVICES) and ran["note"] is None
     place.set("overlapping", "--at", clock(now()), "--daily", "--overlap", "cancel")
     assert place.run_due() == [("started", 2)]
     assert [run["status"] for run in place.ok("list-runs", "-j", "overlapping")] == ["completed", "canceled"]

@@ -46,6 +46,20 @@ def test_it_goes_on_without_its_command_and_ends_with_the_hub(own_hub: ScenarioH
     assert (result["endedBy"], result["methods"]["answered"], result["devices"]["gaveUp"]) == ("stopped", 1, 0)
 
 
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="only Linux shows command lines so")
+def test_a_connection_string_that_was_typed_is_used_and_not_in_its_command_line(hub: ScenarioHub) -> None:
+    login = hub.az.json(f"iot hub connection-string show -n {hub.name}")["connectionString"]
+    names = "--prefix typed- --count 1 --create --delete-after"
+    begun = hub.az.json("iot", "device", "simulate", "--login", login, *names.split(), "--detach")
+    words = Path(f"/proc/{begun['pid']}/cmdline").read_bytes()
+    hub.az.run(f"iot device simulation stop --simulation-id {begun['id']}")
+    assert b"simulate" in words and b"SharedAccessKey" not in words
+    show = ("iot", "hub", "connection-string", "show", "-n", hub.name, "--policy-name", "device")
+    wrong = hub.az.json(*show)["connectionString"]
+    refused = hub.az.run("iot", "device", "simulate", "-n", hub.name, "-l", wrong, *names.split(), "--detach")
+    assert refused.code != 0 and "401" in refused.stderr
+
+
 def test_it_is_listed_while_it_runs_and_ended_by_its_id(hub: ScenarioHub) -> None:
     names = "--prefix listed- --count 2 --create --delete-after --behaviour reboot"
     expected = '--until 1h --expect "connected on all" --expect "method reboot on 1"'

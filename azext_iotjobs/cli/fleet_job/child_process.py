@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
-from azext_iotjobs.cli.hub_access.resolve import ENVIRONMENT_VARIABLE
+from azext_iotjobs.cli.hub_access.passed_login import environment_with
 
 TYPED = {
     "our_hub_name": "--hub-name",
@@ -34,6 +34,5 @@ def typed_options(context: FleetJobContext) -> list[str]:
 
 
 def environment_of(context: FleetJobContext) -> dict[str, str]:
-    """The environment of such a process."""
-    login = context.typed("our_login")
-    return {**os.environ, **({} if login is None else {ENVIRONMENT_VARIABLE: login})}
+    """The environment of such a process, which uses the connection string that was typed as if it was typed there."""
+    return environment_with(context.typed("our_login"))

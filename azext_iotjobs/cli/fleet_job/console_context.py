@@ -13,8 +13,8 @@ from azext_iotjobs.cli.fleet_job.job_form.forms import CommandLineForms
 from azext_iotjobs.cli.fleet_job.schedule.save import new_store_key
 from azext_iotjobs.cli.hub_access import running_hubs, running_simulations
 from azext_iotjobs.cli.hub_access.amqp_access import amqp_access, events_access
+from azext_iotjobs.cli.hub_access.passed_login import ENVIRONMENT_VARIABLE
 from azext_iotjobs.cli.hub_access.policy_rights import Rights
-from azext_iotjobs.cli.hub_access.resolve import ENVIRONMENT_VARIABLE
 from azext_iotjobs.cli.output.csv_cells import cell, csv_line
 from azext_iotjobs.cli.output.hints import spelled, suggestion
 from azext_iotjobs.cli.output.own_session import own_session

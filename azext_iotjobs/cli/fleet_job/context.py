@@ -13,6 +13,7 @@ from knack.log import get_logger
 
 from azext_iotjobs.cli.hub_access import running_hubs
 from azext_iotjobs.cli.hub_access.completers import HUB_ARGUMENTS
+from azext_iotjobs.cli.hub_access.passed_login import with_passed
 from azext_iotjobs.cli.hub_access.policy_rights import ALL_RIGHTS, Rights
 from azext_iotjobs.fleet_job.store.contract import Access
 from azext_iotjobs.fleet_job.store.sqlite.store import SqliteStore
@@ -190,7 +191,7 @@ def fleet_job_context(
     """
     if command_args.get("dry_run"):
         access = Access.PLAN if access is Access.MAKE else Access.READ
-    arguments = {name: command_args.pop(name, None) for name in HUB_ARGUMENTS}
+    arguments = with_passed({name: command_args.pop(name, None) for name in HUB_ARGUMENTS})
     sku, units = command_args.pop("sku", None), command_args.pop("units", None)
     if sku is None and units is not None:
         raise MissingChoice("--units needs --sku.", hint="--sku S1 --units 2")

@@ -17,10 +17,12 @@ from azext_iotjobs.model.errors import BadValue
 from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.run_state import RunState
 from azext_iotjobs.model.text import Command, Text, command
+from azext_iotjobs.operations.fleet_job.resuming import RESUMABLE
 
 START_LIMIT_S, NAP_S = 60.0, 0.2
+UNDONE_LIMIT_S = 3.0  # a hub that refuses what is resumed does so at once
 LOG = "The log"
-SHOWN_CHARACTERS = 500  # of the end of its log, in an error
+SHOWN_CHARACTERS = 2_000  # of the end of its log, in an error
 
 
 def detach(
@@ -45,15 +47,21 @@ def detach(
             **own_session(),
         )
     give_up_at = clock.monotonic() + START_LIMIT_S
-    while not has_begun_since(found := context.store.runs.get_by_key(run.key), run):
-        if process.poll() is not None or clock.monotonic() > give_up_at:
+    begun_at: float | None = None
+    while True:
+        found = context.store.runs.get_by_key(run.key)
+        if has_begun_since(found, run):
+            begun_at = begun_at or clock.monotonic()
+            if not may_be_undone(found, run) or clock.monotonic() > begun_at + UNDONE_LIMIT_S:
+                return found, log
+        elif process.poll() is not None or clock.monotonic() > give_up_at:
             said = log.read_bytes()[begin:].decode(errors="replace").strip()[-SHOWN_CHARACTERS:]
+            is_new = run.state is RunState.PENDING
             raise BadValue(
                 f"The process that was to execute {run.name} has not begun. It says: {said or 'nothing'}",
-                hint=Text("The run is made: ", _resuming(run)),
+                hint=Text("The run is made: " if is_new else "The run is as it was: ", _resuming(run)),
             )
         clock.sleep(NAP_S)
-    return found, log
 
 
 def opened_log(log: Path, run: Run) -> BinaryIO:
@@ -92,6 +100,11 @@ def has_begun_since(found: Run, before: Run) -> bool:
     if found.state is not before.state or found.ended_at != before.ended_at:
         return True
     return found.state is RunState.RUNNING and _runner(found) != _runner(before)
+
+
+def may_be_undone(found: Run, before: Run) -> bool:
+    """Whether a run that is resumed may still turn out to be refused: then it is left as it was."""
+    return before.state in RESUMABLE and found.state is RunState.RUNNING and found.tally == before.tally
 
 
 def _runner(run: Run) -> str | None:

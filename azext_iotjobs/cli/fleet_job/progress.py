@@ -108,6 +108,8 @@ class Progress:
                 self.say(printable(text))
             case HubJobMoved(batch=ordinal, job_id=job_id, status=status) if status in ("created", "adopted"):
                 self.say(f"Batch {ordinal}: hub job {job_id} {status}.")
+            case RunEnded(is_as_before=True):
+                self.end()
             case RunEnded(run=run):
                 self.end()
                 logger.warning("%s", ended_line(run))

@@ -13,8 +13,8 @@ from azext_iotjobs.cli.hub_access.arm import ResourceManager
 from azext_iotjobs.cli.hub_access.arm_hub import ArmHub, EventsEndpoint
 from azext_iotjobs.cli.hub_access.az_login import AzLogin, az_login
 from azext_iotjobs.cli.hub_access.completers import HUB_ARGUMENTS
+from azext_iotjobs.cli.hub_access.passed_login import ENVIRONMENT_VARIABLE
 from azext_iotjobs.cli.hub_access.resolve import (
-    ENVIRONMENT_VARIABLE,
     HOW_TO_NAME_A_HUB,
     HubArguments,
     ResolveContext,

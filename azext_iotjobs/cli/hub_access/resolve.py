@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from knack.log import get_logger
 
 from azext_iotjobs.cli.hub_access import running_hubs
+from azext_iotjobs.cli.hub_access.passed_login import ENVIRONMENT_VARIABLE, with_passed
 from azext_iotjobs.cli.hub_access.policy_rights import ALL_RIGHTS, NO_RIGHTS, REGISTRY_WRITE, Rights
 from azext_iotjobs.clients.hub import HubClient, KnownTier
 from azext_iotjobs.model.clock import SystemClock
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-ENVIRONMENT_VARIABLE = "IOTJOBS_CONNECTION_STRING"
 CONFIGURED_AUTH = "iothub-data-auth-type"  # az configure --defaults iothub-data-auth-type=login
 HOW_TO_NAME_A_HUB = (
     "Give -n with a hub's name (az login first), -n localhost for a running local hub, --login with a connection "
@@ -68,7 +68,7 @@ def hub_arguments(command_args: dict[str, Any]) -> HubArguments:
     """Take the hub arguments out of `command_args`."""
     return HubArguments(
         hub=trimmed(command_args.pop("our_hub_name", None)),
-        login=trimmed(command_args.pop("our_login", None)),
+        login=trimmed(with_passed({"our_login": command_args.pop("our_login", None)}).get("our_login")),
         group=trimmed(command_args.pop("resource_group", None)),
         auth=command_args.pop("auth_type", None),
     )

@@ -1,6 +1,7 @@
 """`--detach`: a process of its own simulates the devices, and outlives the command that has started it.
 
-That process is given the same words, and in its environment the file that it makes once all devices are connected.
+That process is given the same words but for a connection string, which is in its environment, as is the file that it
+makes once all devices are connected.
 """
 
 import os
@@ -12,6 +13,7 @@ from typing import Any, BinaryIO
 
 from knack.log import get_logger
 
+from azext_iotjobs.cli.hub_access.passed_login import environment_with, without_login
 from azext_iotjobs.cli.hub_access.running_hubs import RunningHub, local_login
 from azext_iotjobs.cli.hub_access.running_simulations import log_of, new_id, remove_old_logs
 from azext_iotjobs.cli.output.file_lock import lock
@@ -100,12 +102,13 @@ def _make_folder(folder: Path) -> None:
 
 
 def _spawn(log: BinaryIO, ready: Path) -> "subprocess.Popen[bytes]":
+    words, login = without_login(sys.argv[1:])
     return subprocess.Popen(
-        [sys.executable, "-m", "azure.cli", *sys.argv[1:]],
+        [sys.executable, "-m", "azure.cli", *words],
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
-        env={**os.environ, READY_FILE: str(ready)},
+        env={**environment_with(login), READY_FILE: str(ready)},
         **own_session(),
     )
 

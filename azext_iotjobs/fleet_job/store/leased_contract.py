@@ -30,7 +30,12 @@ class RunSnapshot:
 
 
 class DeviceRecords(Protocol):
-    """The devices of a run: which are due, which calls were begun, what came of them."""
+    """The devices of a run: which are due, which calls were begun, what came of them.
+
+    any_broke_off: whether an attempt has broken off under this lease that is to be repeated: it may have taken effect.
+    """
+
+    any_broke_off: bool
 
     def due(self, batch: int, now: datetime, limit: int, *, after: int = 0) -> list[Attempt]:
         """Devices of a batch that wait to be operated and may be now, by their numbers.
@@ -192,12 +197,15 @@ class LeasedRun(Protocol):
         """
 
     def withdraw_request(self, now: datetime, delivery: Delivery) -> None:
-        """Remove what was requested of the run. delivery: how its devices are reached from here on."""
+        """Remove what was requested of the run. delivery: how its devices are reached from here on.
 
-    def undo_resume(self, before: RunSnapshot, now: datetime) -> None:
+        How the run is before is kept, for `undo_resume`.
+        """
+
+    def undo_resume(self, now: datetime) -> None:
         """A run that was resumed, and of which nothing could be done, is as it was; the lease is given back with it.
 
-        before: as it was when it was resumed: stopped or failed.
+        It was stopped or failed when its request was withdrawn; since then no device was operated, and no batch ended.
         """
 
     def stay_stopped(self, now: datetime, *, reason: str | None, by: str) -> None:

@@ -49,7 +49,7 @@ from azext_iotjobs.model.run_state import RunEvent, RunState
 from azext_iotjobs.model.schedule import BY_SCHEDULE
 from azext_iotjobs.operations.fleet_job.gate_steps import GateSteps
 from azext_iotjobs.operations.fleet_job.progress_reports import ProgressReports
-from azext_iotjobs.operations.fleet_job.resuming import RESUMABLE, is_untouched, not_resumed
+from azext_iotjobs.operations.fleet_job.resuming import RESUMABLE, UntilDone, is_untouched, not_resumed
 
 NAP_S = 0.5  # then the row is read again: a request to stop is seen within a second
 
@@ -194,7 +194,8 @@ class _RunLoop:
         self, context: RunContext, leased: LeasedRun, definition: Definition, resumed: RunSnapshot | None
     ) -> None:
         """resumed: the run as it was before it was resumed; None: it breaks off even where nothing could be done."""
-        self._context = replace(context, observer=OrderedObserver(context.observer))
+        observer: RunObserver = OrderedObserver(context.observer)
+        self._context = replace(context, observer=observer if resumed is None else UntilDone(observer))
         self._runs = context.store.runs
         self._clock = SteadyClock(context.clock)  # pauses and leases outlive a clock that is set back
         self._leased = leased
@@ -294,15 +295,19 @@ class _RunLoop:
             case Wait(until, why):
                 self._wait(now, until, why)
             case End(event, reason, by):
-                if event is RunEvent.BREAK and self._resumed is not None and is_untouched(self._resumed, snapshot):
-                    leased.undo_resume(self._resumed, now)
+                if event is RunEvent.BREAK and self._is_as_before(snapshot):
+                    leased.undo_resume(now)
                     self.refused = driver.trouble
                 else:
                     leased.end(event, now, reason=reason, by=by)
-                self._progress.report(driver, must=True)
+                    self._progress.report(driver, must=True)
                 self._notify_end(now)
                 return False
         return True
+
+    def _is_as_before(self, now: RunSnapshot) -> bool:
+        """Whether nothing has become of a run since it was resumed."""
+        return self._resumed is not None and is_untouched(self._resumed, now) and True
 
     def _made_gate_checker(self) -> GateChecker:
         return self._context.make_gate_checker(self._clock, self._leased, self._definition, self._notify)
@@ -324,7 +329,8 @@ class _RunLoop:
 
     def _notify_end(self, now: datetime) -> None:
         run = self._runs.get_by_key(self._leased.key)
-        self._notify(RunEnded(at=now, run=run, waiting=self._runs.waiting_to_connect(run, MAX_AWAITED)))
+        waiting = self._runs.waiting_to_connect(run, MAX_AWAITED)
+        self._notify(RunEnded(at=now, run=run, waiting=waiting, is_as_before=self.refused is not None))
 
     def _report_drain(self, drain: Drain, why: str | None) -> None:
         """Report once that nothing else begins; whoever pressed Ctrl-C knows it."""

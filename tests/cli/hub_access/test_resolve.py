@@ -9,10 +9,10 @@ import pytest
 
 from azext_iotjobs.cli.commands import all_commands
 from azext_iotjobs.cli.hub_access import running_hubs
+from azext_iotjobs.cli.hub_access.passed_login import ENVIRONMENT_VARIABLE
 from azext_iotjobs.cli.hub_access.policies import UnresolvedHub, policies_of_hub
 from azext_iotjobs.cli.hub_access.policy_rights import ALL_RIGHTS
 from azext_iotjobs.cli.hub_access.resolve import (
-    ENVIRONMENT_VARIABLE,
     ChosenHub,
     HubArguments,
     ResolveContext,

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from azext_iotjobs.fleet_job import plan
+from azext_iotjobs.fleet_job.hub_job import HubJob, HubJobState
 from azext_iotjobs.fleet_job.store.contract import NewRun, ResultFilter
 from azext_iotjobs.fleet_job.store.holder import Holder, is_gone, this_process
 from azext_iotjobs.fleet_job.store.leased_contract import LeasedRun
@@ -497,18 +499,54 @@ def test_a_run_that_goes_on_keeps_its_start_and_forgets_why_it_was_stopped(store
     assert (run.forgiven, batch.forgiven, store.runs.batch(run, 2).forgiven) == (3, 2, 0)
 
 
+def rows_of_runs(store: SqlStore) -> dict[str, list[dict[str, object]]]:
+    """All that is stored of runs, but for leases."""
+    found = {
+        table: [{name: row[name] for name in row.keys()} for row in store.database.rows(f"SELECT * FROM {table}")]
+        for table in ("run", "batch", "part", "device", "tally")
+    }
+    found["run"] = [
+        {name: value for name, value in row.items() if "lease" not in name and name != "epoch"} for row in found["run"]
+    ]
+    found["tally"] = [row for row in found["tally"] if row["count"]]
+    return {table: sorted(rows, key=repr) for table, rows in found.items()}
+
+
 @pytest.mark.parametrize("event", [RunEvent.STOP, RunEvent.BREAK])
-def test_a_resume_that_is_undone_has_changed_nothing(store: SqlStore, leased: LeasedRun, event: RunEvent) -> None:
+@pytest.mark.parametrize("has_begun", [True, False])
+def test_a_resume_that_is_undone_has_changed_nothing(
+    store: SqlStore, leased: LeasedRun, event: RunEvent, has_begun: bool
+) -> None:
+    """Neither of the run, nor of the batch that it had begun or was about to, its hub jobs and its devices."""
+    leased.devices.write(NOW, ended=[ended(1)], begun=[])
+    if not has_begun:
+        leased.devices.write(NOW, ended=[ended(each) for each in (2, 3, 4)])
+        leased.end_batch(1, NOW, NOW + timedelta(seconds=300))
+    batch = 1 if has_begun else 2
+    open_ones = leased.devices.due(batch, NOW, 10)
+    planned = plan.PlannedHubJob(condition="c", devices=tuple(open_ones[:1]))
+    of_before = HubJob(batch=batch, number=1, job_id="a-1", condition="c", state=HubJobState.PLANNED)
+    leased.hub_jobs.add(of_before, planned, NOW)
+    tried = open_ones[1]
+    leased.devices.write(NOW, ended=[failed(tried.seq, due_at=NOW + timedelta(seconds=10))])
     leased.end(event, NOW + timedelta(seconds=60), reason="lunch", by="bob")
-    before, batch = store.runs.get("job"), store.runs.batch(store.runs.get("job"), 1)
+    before, rows = store.runs.get("job"), rows_of_runs(store)
     later = NOW + timedelta(seconds=3600)
     again = store.take_lease(before, OTHER, later)
-    snapshot = again.snapshot(None)
     again.withdraw_request(later, Delivery(rate=9))
     again.begin(RunEvent.RESUME, later, forgiven_of_run=3, forgiven_of_batch=2)
-    again.undo_resume(snapshot, later)
+    again.begin_batch(batch, later)
+    again.hub_jobs.save(replace(of_before, intended_at=later, limit_s=60), later)
+    due = again.devices.due(batch, later, 10)
+    again.devices.write(later, ended=[], begun=due)
+    again.devices.write(later, ended=[], again=[each.seq for each in due])
+    of_now = replace(of_before, number=2, job_id="a-2")
+    again.hub_jobs.add(of_now, plan.PlannedHubJob(condition="c", devices=tuple(due[:1])), later)
+    assert rows_of_runs(store) != rows
+    again.undo_resume(later)
     again.release()
-    assert (store.runs.get("job"), store.runs.batch(before, 1)) == (before, batch)
+    assert store.runs.get("job") == before and rows_of_runs(store) == rows
+    assert before.ended_at == NOW + timedelta(seconds=60)
 
 
 def test_an_end_that_its_state_does_not_allow_changes_nothing(store: SqlStore, leased: LeasedRun) -> None:

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime, timezone, tzinfo
 from typing import Any
 
+from azext_iotjobs.cli.fleet_job.documents import render_tally
 from azext_iotjobs.model.clock import render_instant, render_millis
 from azext_iotjobs.model.occurrence import Occurrence, StoredSchedule
+from azext_iotjobs.model.run import Run
 from azext_iotjobs.model.schedule import LAST_DAY, WEEKDAYS, Rule, Schedule
 
 Document = dict[str, Any]
@@ -47,6 +49,20 @@ def render_both(at: datetime, zone: tzinfo) -> Document:
     """An instant in UTC, and as clocks of a zone show it."""
     local = at.astimezone(zone)
     return {"utc": render_instant(at), "local": local.isoformat(), "zone": local.tzname() or str(zone)}
+
+
+def render_listed(occurrence: Occurrence, zone: tzinfo, run: Run | None) -> Document:
+    """What became of an occurrence and of its run. run: None: it has none, or its record was deleted."""
+    document = render_occurrence(occurrence, zone)
+    if run is None:
+        return {**document, "runReason": None, "runEndedBy": None, "runProgress": None}
+    of_run = {
+        "runStatus": run.state.value,
+        "runReason": run.reason,
+        "runEndedBy": run.ended_by,
+        "runProgress": render_tally(run.tally.seen(has_runner=run.has_runner)),
+    }
+    return {**document, **of_run}
 
 
 def render_occurrence(occurrence: Occurrence, zone: tzinfo = timezone.utc) -> Document:

@@ -69,9 +69,14 @@ command(
         "Which were missed, and why.",
         "az iot hub fleet-job schedule history -j fw-7 --query \"[?status=='missed'].[local,note]\" -o tsv",
     ),
+    (
+        "How many devices failed, and who stopped a run.",
+        'az iot hub fleet-job schedule history -j fw-7 --query "[].[local,run,runProgress.failed,runEndedBy]" -o tsv',
+    ),
     long="An occurrence is claimed (its run is being made), waiting (for an earlier run), started, skipped (an earlier "
     "run had not ended), missed (nobody started it in time) or taken (another state folder has started it). Of one "
-    "that was started, runStatus says what has become of its run. Without a schedule, local is UTC.",
+    "that was started, runStatus, runProgress, runReason and runEndedBy say what has become of its run, and note only "
+    "of the occurrence itself. Without a schedule, local is UTC.",
 )
 command(
     "iot hub fleet-job schedule run-due",

@@ -8,12 +8,20 @@ from typing import Any
 from knack.log import get_logger
 
 from azext_iotjobs.cli.fleet_job.context import FleetJobContext
-from azext_iotjobs.cli.fleet_job.schedule.documents import render_both, render_occurrence, render_schedule
+from azext_iotjobs.cli.fleet_job.schedule.documents import (
+    render_both,
+    render_listed,
+    render_occurrence,
+    render_schedule,
+)
+from azext_iotjobs.cli.fleet_job.schedule.held_up import say_what_to_do
 from azext_iotjobs.cli.input.scalars import at_least
 from azext_iotjobs.fleet_job.calendar import described, zone_of
 from azext_iotjobs.fleet_job.due import delay_of, next_occurrences, opens_at
 from azext_iotjobs.model.clock import SystemClock
-from azext_iotjobs.model.occurrence import OccurrenceState, StoredSchedule
+from azext_iotjobs.model.errors import NotFound
+from azext_iotjobs.model.occurrence import Occurrence, OccurrenceState, StoredSchedule
+from azext_iotjobs.model.run import Run
 from azext_iotjobs.operations.fleet_job.schedule import saved
 
 logger = get_logger(__name__)
@@ -36,12 +44,24 @@ def list_schedules(cmd: Any, client: FleetJobContext) -> list[dict[str, Any]]:
 
 
 def history(cmd: Any, client: FleetJobContext, fleet_job_id: str, our_top: int = 100) -> list[dict[str, Any]]:
-    """List what became of the occurrences of a fleet job, the newest first."""
+    """List what became of the occurrences of a fleet job and of their runs, the newest first."""
     client.check(client.store.definitions.get(fleet_job_id))
     at_least(our_top, 1, "--top")
     stored = client.store.schedules.get(fleet_job_id)  # it may have been removed
     zone = zone_of("UTC" if stored is None else stored.schedule.zone)
-    return [render_occurrence(each, zone) for each in client.store.occurrences.list_all(fleet_job_id, our_top)]
+    found = client.store.occurrences.list_all(fleet_job_id, our_top)
+    if found and found[0].state is OccurrenceState.SKIPPED:
+        say_what_to_do(client, fleet_job_id)
+    return [render_listed(each, zone, _run_of(client, each)) for each in found]
+
+
+def _run_of(context: FleetJobContext, occurrence: Occurrence) -> Run | None:
+    if occurrence.run_number is None or occurrence.run_state is None:
+        return None
+    try:
+        return context.store.runs.get(occurrence.fleet_job_id, occurrence.run_number)
+    except NotFound:  # its record was deleted meanwhile
+        return None
 
 
 def shown(context: FleetJobContext, stored: StoredSchedule, count: int = SHOWN_NEXT) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from azext_iotjobs.cli.fleet_job.dry_run import with_device_limit
 from azext_iotjobs.cli.fleet_job.event_log import RunObservers
 from azext_iotjobs.cli.fleet_job.progress import Progress, new_progress
 from azext_iotjobs.cli.fleet_job.run_foreground import CLOCK, judge
+from azext_iotjobs.cli.fleet_job.schedule.held_up import say_what_to_do
 from azext_iotjobs.cli.fleet_job.schedule.options import END_OF_DAY, wall_time
 from azext_iotjobs.cli.output.confirm import agreed
 from azext_iotjobs.cli.output.exit_code import leave_with
@@ -68,7 +69,7 @@ def run_due(
         return looping.until_stopped(client, fleet_job_id, interval, max_runs, assume_yes=our_yes)
     with stopped_by_ctrl_c() as flag, _Polling(cmd, client, flag, assume_yes=our_yes, stop_by=BY_SCHEDULE) as polling:
         happened = poll_all(stored, polling.context)
-    return _reported(cmd, happened, exit_zero=exit_zero)
+    return _reported(cmd, client, happened, exit_zero=exit_zero)
 
 
 def run_past(
@@ -96,7 +97,7 @@ def run_past(
     _check_window(stored)
     with stopped_by_ctrl_c() as flag, _Polling(cmd, client, flag, assume_yes=True, stop_by=current_user()) as polling:
         happened = backfill(stored, instants, polling.context)
-    return _reported(cmd, happened, exit_zero=exit_zero)
+    return _reported(cmd, client, happened, exit_zero=exit_zero)
 
 
 class _Polling:
@@ -207,7 +208,9 @@ def _check_window(stored: StoredSchedule) -> None:
         )
 
 
-def _reported(cmd: Any, happened: Iterable[Happened], *, exit_zero: bool) -> list[dict[str, Any]]:
+def _reported(
+    cmd: Any, client: FleetJobContext, happened: Iterable[Happened], *, exit_zero: bool
+) -> list[dict[str, Any]]:
     """What happened, as az prints it; what did not run is said on stderr too, and counts for the exit code."""
     found = list(happened)
     for each in found:
@@ -217,6 +220,8 @@ def _reported(cmd: Any, happened: Iterable[Happened], *, exit_zero: bool) -> lis
         elif each.run.state is RunState.FAILED and each.run.ended_by is None:
             end = suggestion("iot hub fleet-job stop", fleet_job_id=each.fleet_job_id)
             logger.warning("The next run-due goes on with %s, unless somebody ends it: %s", each.run.name, end)
+    for job in sorted({each.fleet_job_id for each in found if each.what is What.SKIPPED}):
+        say_what_to_do(client, job)
     outcome = weightiest(_outcome_of(each) for each in found)
     leave_with(cmd, outcome, exit_zero=exit_zero)
     return [_document(each) for each in found]

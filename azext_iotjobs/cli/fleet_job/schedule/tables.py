@@ -22,20 +22,25 @@ def one(documents: Iterable[Any]) -> list[Row]:
 
 
 def occurrences(documents: Iterable[Any]) -> list[Row]:
-    """What became of occurrences."""
-    return [
-        {
-            "Id": cell(each.get("id"), LONG_CELL),
-            "At": time_cell(each.get("at")),
-            "Local": cell((each.get("local") or "")[:16].replace("T", " ")),
-            "Status": cell(each.get("status")),
-            "Run": cell(each.get("run")),
-            "RunStatus": cell(each.get("runStatus")),
-            "Backfill": "yes" if each.get("backfill") else "",
-            "Note": reason_cell(each.get("note")),
-        }
-        for each in documents
-    ]
+    """What became of occurrences, and of their runs."""
+    return [_occurrence(each) for each in documents]
+
+
+def _occurrence(document: Row) -> Row:
+    counts = document.get("runProgress") or {}
+    return {
+        "Id": cell(document.get("id"), LONG_CELL),
+        "At": time_cell(document.get("at")),
+        "Local": cell((document.get("local") or "")[:16].replace("T", " ")),
+        "Status": cell(document.get("status")),
+        "Run": cell(document.get("run")),
+        "RunStatus": cell(document.get("runStatus")),
+        **{name.title(): cell(counts.get(name)) for name in ("total", "completed", "failed", "uncertain")},
+        "EndedBy": cell(document.get("runEndedBy"), LONG_CELL),
+        "Reason": reason_cell(document.get("runReason")),
+        "Backfill": "yes" if document.get("backfill") else "",
+        "Note": reason_cell(document.get("note")),
+    }
 
 
 def happened(documents: Iterable[Any]) -> list[Row]:

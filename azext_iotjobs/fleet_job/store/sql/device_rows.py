@@ -59,6 +59,21 @@ class DeviceRows:
     def __init__(self, database: Database, lease: HeldLease) -> None:
         self._database = database
         self._lease = lease
+        # Of devices that were tried before, and that a resumed run begins again: when they began, until one has ended.
+        self._began_before: dict[int, float | None] | None = None
+        self.any_broke_off = False
+
+    def keep(self) -> None:
+        """Keep when devices began that are begun from here on, for `write_back`."""
+        self._began_before = {}
+
+    def write_back(self) -> None:
+        """Have devices that were begun, and not operated after all, as they were. Called inside a transaction."""
+        for seq, began_at in (self._began_before or {}).items():
+            self._database.change(
+                "UPDATE device SET began_at = ? WHERE run = ? AND seq = ?", (began_at, self._lease.key, seq)
+            )
+        self._began_before = None
 
     def due(self, batch: int, now: datetime, limit: int, *, after: int = 0) -> list[Attempt]:
         """Devices of a batch that wait to be operated and may be now, by their numbers, at most `limit`."""
@@ -81,11 +96,26 @@ class DeviceRows:
     ) -> None:
         """Record in one transaction how attempts ended, were not made, or broke off, and which begin."""
         key, epoch = self._lease.key, self._lease.epoch
+        ended, begun, cut_off = list(ended), list(begun), list(cut_off)
+        if ended:
+            self._began_before = None
+        self.any_broke_off = self.any_broke_off or bool(cut_off)
         with self._lease.transaction_of_devices(now):
+            self._keep_of(begun)
             self._database.change_rows(ENDS, ((*_values_of(each), key, each.seq) for each in ended))
             self._database.change_rows(WAITS_AGAIN, ((key, seq) for seq in again))
             self._database.change_rows(BREAKS_OFF, ((key, seq) for seq in cut_off))
             self._database.change_rows(BEGINS, ((epoch, now.timestamp(), key, each.seq) for each in begun))
+
+    def _keep_of(self, begun: Iterable[Attempt]) -> None:
+        if self._began_before is None:
+            return
+        for each in begun:
+            if each.tries and each.seq not in self._began_before:
+                row = self._database.row(
+                    "SELECT began_at FROM device WHERE run = ? AND seq = ?", (self._lease.key, each.seq)
+                )
+                self._began_before[each.seq] = None if row is None else row["began_at"]
 
 
 def wait_values(wait: OfflineWait | None) -> tuple[object, ...]:

@@ -10,6 +10,7 @@ from azext_iotjobs.fleet_job.store.sql.device_rows import DeviceRows
 from azext_iotjobs.fleet_job.store.sql.gate_rows import GateRows
 from azext_iotjobs.fleet_job.store.sql.hub_job_rows import HubJobRows
 from azext_iotjobs.fleet_job.store.sql.lease import HeldLease
+from azext_iotjobs.fleet_job.store.sql.rows_before import RowsBefore
 from azext_iotjobs.fleet_job.store.sql.run_store import RunStore
 from azext_iotjobs.fleet_job.store.sql.stored_row import number, seconds, text
 from azext_iotjobs.fleet_job.store.sql.verifying_rows import VerifyingRows
@@ -57,6 +58,7 @@ class SqlLeasedRun:
         self._gates = GateRows(database, runs, lease)
         self._version: Hashable | None = None  # of the database, when this was read:
         self._snapshot: RunSnapshot | None = None
+        self._before: RowsBefore | None = None  # of a run that was resumed
 
     def beat(self, now: datetime) -> None:
         """Renew the lease when it is time to."""
@@ -127,33 +129,20 @@ class SqlLeasedRun:
     def withdraw_request(self, now: datetime, delivery: Delivery) -> None:
         """Remove what was requested of the run; its devices are reached like this from here on."""
         with self._lease.transaction(now):
+            self._before = RowsBefore.read(self._database, self.key)
+            self.devices.keep()
             self._database.change(
                 f"UPDATE run SET {NO_REQUEST}, delivery = ? WHERE key = ?",
                 (render_delivery(delivery), self.key),
             )
 
-    def undo_resume(self, before: RunSnapshot, now: datetime) -> None:
+    def undo_resume(self, now: datetime) -> None:
         """A run that was resumed, and of which nothing could be done, is as it was; the lease is given back with it."""
-        run = before.run
+        assert self._before is not None
         with self._lease.transaction(now):
-            self._move(RunEvent.STOP if run.state is RunState.STOPPED else RunEvent.BREAK)
-            self._database.change(
-                f"UPDATE run SET ended_at = {self._latest('?', LATEST)}, reason = ?, ended_by = ?, forgiven = ?, "
-                f"delivery = ?, {NO_REQUEST_AND_LEASE} WHERE key = ?",
-                (
-                    seconds(run.ended_at or now),
-                    text(run.reason),
-                    text(run.ended_by),
-                    run.forgiven,
-                    render_delivery(run.delivery),
-                    self.key,
-                ),
-            )
-            if before.batch is not None:
-                self._database.change(
-                    "UPDATE batch SET forgiven = ? WHERE run = ? AND ordinal = ?",
-                    (before.batch.forgiven, self.key, before.batch.ordinal),
-                )
+            self._before.write_back(self._database)
+            self.devices.write_back()
+            self._database.change(f"UPDATE run SET {NO_REQUEST_AND_LEASE} WHERE key = ?", (self.key,))
 
     def stay_stopped(self, now: datetime, *, reason: str | None, by: str) -> None:
         """A run that is stopped stays so by another's request."""

@@ -87,13 +87,14 @@ def test_what_lies_ahead_is_not_made_up_for() -> None:
 
 @pytest.mark.parametrize(("ended_by", "is_said"), [(None, True), ("bob", False)])
 def test_who_sees_a_run_break_off_is_told_how_to_end_it(
-    ended_by: str | None, is_said: bool, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, ended_by: str | None, is_said: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     failed = replace(RUN, state=RunState.FAILED, reason="The hub is away.", ended_by=ended_by)
     typed = cmd()
     typed.cli_ctx.register_event = lambda *_: None
     with caplog.at_level("WARNING"):
-        door._reported(typed, [Happened(fleet_job_id="job", at=NOW, what=What.RESUMED, run=failed)], exit_zero=False)
+        happened = Happened(fleet_job_id="job", at=NOW, what=What.RESUMED, run=failed)
+        door._reported(typed, context(tmp_path), [happened], exit_zero=False)
     assert ("unless somebody ends it: az iot hub fleet-job stop -j job" in caplog.text) is is_said
 
 

@@ -28,6 +28,7 @@ from azext_iotjobs.model.errors import (
     StateUnreachable,
     StateUnusable,
 )
+from azext_iotjobs.model.fleet_job import Delivery
 from azext_iotjobs.model.occurrence import OccurrenceState
 from azext_iotjobs.model.run import RequestKind, StopRequest
 from azext_iotjobs.model.run_state import RunEvent
@@ -187,6 +188,23 @@ def test_roles_of_the_documents_let_see_run_and_define_and_each_change_has_its_r
     ]
     with pytest.raises(StateUnusable):
         define.database.change("INSERT INTO change_log (role, change, subject) VALUES ('me', 'x', 'x')")
+
+
+def test_the_log_says_that_a_resume_was_refused(opened: Opened, url: str) -> None:
+    store = opened(url)
+    begun(store).end(RunEvent.STOP, NOW, reason="lunch", by="ann@here")
+    logged = "SELECT detail FROM change_log WHERE change = 'update run' ORDER BY number"
+    before = len(store.database.rows(logged))
+    again = store.take_lease(store.runs.get("job"), OTHER, NOW)
+    again.withdraw_request(NOW, Delivery())
+    again.begin(RunEvent.RESUME, NOW, forgiven_of_run=0, forgiven_of_batch=0)
+    again.undo_resume(NOW)
+    assert [each[0] for each in store.database.rows(logged)][before:] == [
+        "running",
+        f"stopped, asked to resume by {OTHER.owner}, which was refused",
+        "stopped",
+    ]
+    assert store.runs.get("job").stop_request is None
 
 
 OLDER = (
