@@ -11,7 +11,6 @@ With --short it takes some seconds and measures nothing: `make test` looks wheth
 import argparse
 import base64
 import os
-import re
 import resource
 import sys
 import tempfile
@@ -24,7 +23,6 @@ from typing import Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.hub import Cost, HubUnderLoad, memory_mb, small_requests
-from benchmarks.row import Row
 from benchmarks.simulator import Program, register, told
 
 SIZES, CONNECTED, SHORT = "10000,100000,1000000", 20_000, (2_000, 6)
@@ -34,6 +32,7 @@ ITEMS, RINGS = 100, 100  # of the seed; a ring has a hundredth of the devices
 PAGES_AT_MOST, ROUNDS = 300, 3
 SIMULATOR_PROCESSES = 2
 CONNECT_LIMIT_S, JOB_LIMIT_S = 1200.0, 1200.0
+OTHER_FILES = 500  # of the hub, beside connections of devices
 QUERIES = {
     "a device by its id": "SELECT * FROM devices WHERE deviceId = '{last}'",
     "50 devices by their ids": "SELECT deviceId FROM devices WHERE deviceId IN [{fifty}]",
@@ -117,18 +116,6 @@ def measure(
     return rows
 
 
-def rows(_wanted: set[str], is_short: bool) -> Iterator[Row]:
-    """For the page: what the hub computes in each step, with each number of devices."""
-    for devices in [SHORT[0]] if is_short else [int(each) for each in SIZES.split(",")]:
-        with tempfile.TemporaryDirectory() as folder:
-            for step in measure(devices, Path(folder) / "hub", connected=SHORT[1] if is_short else CONNECTED):
-                if step.cpu_s:
-                    name = re.sub(r"\W+", "_", step.step.lower())
-                    what = f"{step.step}, {step.items:,} of {devices:,} devices; the hub's computing"
-                    notes = (f"others waited {step.longest_ms:.0f} ms at most", f"the hub had {step.hub_mb:.0f} MB")
-                    yield Row(f"million_{devices}_{name}", what, "s of CPU", step.cpu_s, notes=notes)
-
-
 def _id(number: int) -> str:
     return f"pump-{number:07}"
 
@@ -206,6 +193,7 @@ def pages(hub: HubUnderLoad, devices: int, _connected: int) -> Iterator[Step]:
 def jobs(hub: HubUnderLoad, devices: int, _connected: int) -> Iterator[Step]:
     """One on a hundredth until it has ended; one on all until all are selected."""
     hub = hub.over_another_connection()  # the hub has ended one that was idle while devices connected
+    _wait_until_idle(hub)  # devices that were connected have just ended
     for name, condition, states in (
         ("job on a hundredth, by a tag", "tags.ring = '99'", ("completed",)),
         ("job on all: selected", "*", ("running", "completed")),
@@ -230,7 +218,9 @@ def jobs(hub: HubUnderLoad, devices: int, _connected: int) -> Iterator[Step]:
 
 def connected(hub: HubUnderLoad, devices: int, most: int) -> Iterator[Step]:
     """Devices of our simulator, dealt out among processes as `--shard` does."""
-    count = max(SIMULATOR_PROCESSES, min(most, devices // SHARE_CONNECTED))
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]  # of a process; the hub has one for each connection
+    count = max(SIMULATOR_PROCESSES, min(most, devices // SHARE_CONNECTED, files - OTHER_FILES))
+    count -= count % SIMULATOR_PROCESSES
     keys = {f"sim-{number:06}": base64.b64encode(os.urandom(32)).decode() for number in range(count)}
     register(hub, keys)
     shards = [dict(list(keys.items())[number::SIMULATOR_PROCESSES]) for number in range(SIMULATOR_PROCESSES)]

@@ -25,10 +25,13 @@ STARTED = "started again"
 STEPS_OF_MILLION = {
     "seeded": "seed",
     STARTED: "start",
+    "a page of a hundredth, by a tag: first, until indexed": "query_first",
     "a page of a hundredth, by a tag": "query",
     "COUNT of a hundredth, by a tag": "count",
-    "none, by status": "scan",
-    "job on a hundredth, by a tag": "selection",
+    "SUM of a number in a tag": "scan",
+    "GROUP BY a tag": "groups",
+    "job on a hundredth, by a tag": "job",
+    "job on all: selected": "selection",
     "connected, 2 simulators": "connects",
 }
 

@@ -12,7 +12,8 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE, FIGURES = REPOSITORY / "docs" / "performance.md", REPOSITORY / "docs" / "performance.json"
 BENCH, ABOUT = REPOSITORY / "bench.json", REPOSITORY / "bench-about.json"
-PLOTS = ("performance-peers", "performance-floors", "performance-start")
+PLOTS = ("performance-peers", "performance-floors", "performance-start", "large-hub")
+DRAWN_ONLY = "million_"  # rows of how much there is for each number of devices: curves have them
 
 Document = dict[str, Any]
 
@@ -79,6 +80,8 @@ def _table(found: Document) -> str:
         "|---|---:|---:|---:|---:|---:|---|---|",
     ]
     for name, row in found["rows"].items():
+        if name.startswith(DRAWN_ONLY):
+            continue
         ratios = ["-" if row[each] is None else f"{row[each]:.2f}" for each in ("of_peer", "of_floor")]
         cells = [number(row[each]) for each in ("ours", "peer", "floor")] + ratios
         mark = "" if row["run"] == len(found["runs"]) - 1 else f" ({row['run'] + 1})"

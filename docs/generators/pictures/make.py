@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from pictures import architecture, performance, states
+from pictures import architecture, curves, performance, states
 from pictures.palette import PALETTES, Palette
 from pictures.sessions import SESSIONS
 from pictures.terminal import SessionFailed
@@ -20,6 +20,7 @@ DIAGRAMS: Mapping[str, Draw] = {
     "performance-peers": performance.peers,
     "performance-floors": performance.floors,
     "performance-start": performance.start,
+    "large-hub": curves.picture,
 }
 
 
