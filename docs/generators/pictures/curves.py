@@ -12,13 +12,13 @@ from pictures.performance import rows
 ROW = re.compile(r"million_(\d+)_(\w+)")
 STEPS = {
     "seed": "filled by a seed",
-    "selection": "a job on all: its devices selected and stored",
-    "query_first": "a page by a tag, the first time, until indexed",
+    "selection": "a job on all: devices selected, stored",
+    "query_first": "a page by a tag: the first time",
     "groups": "GROUP BY a tag",
     "job": "a twin job on a hundredth, whole",
     "start": "started again",
-    "count": "COUNT() of a hundredth, by the index",
-    "query": "a page of a hundredth by a tag, by the index",
+    "count": "COUNT() by a tag: afterwards",
+    "query": "a page by a tag: afterwards",
 }  # of benchmarks/page_rows.py
 COLORS = ("blue", "magenta", "red", "yellow", "green", "cyan", "text", "dim")
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 860.0, 440.0, 80.0, 300.0, 60.0, 40.0
