@@ -43,13 +43,18 @@ def without_login(words: Sequence[str]) -> tuple[list[str], str | None]:
     login = None
     for word in words:
         option, equals, value = word.partition("=")
-        if looks_like_connection_string(word) and kept and kept[-1] in (LOGIN, SHORT_LOGIN):
+        if looks_like_connection_string(word) and kept and _is_login(kept[-1]):
             kept.pop()
             login = word
-        elif equals and option in (LOGIN, SHORT_LOGIN) and looks_like_connection_string(value):
+        elif equals and _is_login(option) and looks_like_connection_string(value):
             login = value
         elif word.startswith(SHORT_LOGIN) and looks_like_connection_string(word):
             login = word.removeprefix(SHORT_LOGIN)
         else:
             kept.append(word)
     return kept, login
+
+
+def _is_login(option: str) -> bool:
+    """Whether it is that option, or an abbreviation, as argparse takes them."""
+    return option == SHORT_LOGIN or (len(option) > len("--") and LOGIN.startswith(option))

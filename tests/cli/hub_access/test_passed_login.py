@@ -41,7 +41,16 @@ def test_what_is_only_in_the_environment_is_not_typed() -> None:
 
 
 @pytest.mark.parametrize(
-    "typed", [["--login", LOGIN], ["-l", LOGIN], [f"--login={LOGIN}"], [f"-l={LOGIN}"], [f"-l{LOGIN}"]]
+    "typed",
+    [
+        ["--login", LOGIN],
+        ["-l", LOGIN],
+        ["--logi", LOGIN],
+        [f"--login={LOGIN}"],
+        [f"--lo={LOGIN}"],
+        [f"-l={LOGIN}"],
+        [f"-l{LOGIN}"],
+    ],
 )
 def test_it_is_taken_out_of_a_command_line(typed: list[str]) -> None:
     words = ["iot", "device", "simulate", *typed, "--count", "3"]
