@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pictures import svg
 from pictures.palette import Palette
-from pictures.performance import rows
+from pictures.performance import page_css, rows
 
 ROW = re.compile(r"million_(\d+)_(\w+)")
 STEPS = {
@@ -58,8 +58,10 @@ def picture(palette: Palette) -> str:
     parts += _marks(drawn)
     for curve in drawn:
         line = " ".join(f"{_x(devices):.1f},{_y(seconds):.1f}" for devices, seconds in curve.points)
-        parts.append(svg.element("polyline", class_=f"line {curve.color}", points=line))
-        parts += [svg.element("circle", class_=curve.color, cx=_x(each), cy=_y(s), r=3) for each, s in curve.points]
+        parts.append(svg.element("polyline", class_=f"line of-{curve.color}", points=line))
+        parts += [
+            svg.element("circle", class_=f"of-{curve.color}", cx=_x(each), cy=_y(s), r=3) for each, s in curve.points
+        ]
     parts += _labels(drawn)
     return svg.document(
         parts,
@@ -78,9 +80,9 @@ def _in_words(curve: Curve) -> str:
 def _marks(drawn: list[Curve]) -> Iterator[str]:
     for seconds, name in MARKS_S.items():
         yield svg.element("line", class_="mark", x1=LEFT, x2=WIDTH - RIGHT, y1=_y(seconds), y2=_y(seconds))
-        yield svg.text(name, LEFT - 8, _y(seconds) + 4, class_="dim-text end")
+        yield svg.text(name, LEFT - 8, _y(seconds) + 4, class_="dim end")
     for devices in sorted({devices for curve in drawn for devices, _ in curve.points}):
-        yield svg.text(f"{devices:,}", _x(devices), HEIGHT - BOTTOM + 22, class_="dim-text middle")
+        yield svg.text(f"{devices:,}", _x(devices), HEIGHT - BOTTOM + 22, class_="dim middle")
 
 
 def _labels(drawn: list[Curve]) -> Iterator[str]:
@@ -89,7 +91,7 @@ def _labels(drawn: list[Curve]) -> Iterator[str]:
     for curve in sorted(drawn, key=lambda each: _y(each.points[-1][1])):
         y = max(_y(curve.points[-1][1]) + 4, free_y)
         free_y = y + LINE_HEIGHT
-        yield svg.text(curve.label, WIDTH - RIGHT + 12, y, class_=f"label {curve.color}")
+        yield svg.text(curve.label, WIDTH - RIGHT + 12, y, class_=f"of-{curve.color}")
 
 
 def _x(devices: int) -> float:
@@ -104,14 +106,8 @@ def _y(seconds: float) -> float:
 
 def _css(palette: Palette) -> list[str]:
     return [
-        f"text {{ font: 13px {svg.SANS}; }}",
-        f".page {{ fill: {palette.page}; }}",
-        f".title {{ fill: {palette.text}; font-weight: 600; }}",
-        f".dim-text {{ fill: {palette.dim}; font-size: 12px; }}",
-        f".mark {{ stroke: {palette.border}; }}",
-        *(f".{each} {{ fill: {getattr(palette, each)}; }}" for each in COLORS),
+        *page_css(palette),
+        *(f".of-{each} {{ fill: {getattr(palette, each)}; }}" for each in COLORS),
         ".line { fill: none; stroke-width: 2; }",
-        *(f".line.{each} {{ stroke: {getattr(palette, each)}; }}" for each in COLORS),
-        ".middle { text-anchor: middle; }",
-        ".end { text-anchor: end; }",
+        *(f".line.of-{each} {{ stroke: {getattr(palette, each)}; }}" for each in COLORS),
     ]

@@ -115,18 +115,25 @@ def _bar(bar: Bar, y: float, width: float, scale: Callable[[float], float], orig
     yield svg.text(bar.says, max(ends) + 6, y + 12, class_="dim")
 
 
-def _css(palette: Palette) -> list[str]:
+def page_css(palette: Palette) -> list[str]:
+    """What plots have in common."""
     return [
         f"text {{ font: 13px {svg.SANS}; }}",
         f".page {{ fill: {palette.page}; }}",
         f".title {{ fill: {palette.text}; font-weight: 600; }}",
-        f".name {{ fill: {palette.text}; font-family: {svg.MONOSPACE}; font-size: 12px; }}",
-        f".dim {{ fill: {palette.dim}; font-size: 12px; }}",
         f".mark {{ stroke: {palette.border}; }}",
+        f".dim {{ fill: {palette.dim}; font-size: 12px; }}",
+        ".middle { text-anchor: middle; }",
+        ".end { text-anchor: end; }",
+    ]
+
+
+def _css(palette: Palette) -> list[str]:
+    return [
+        *page_css(palette),
+        f".name {{ fill: {palette.text}; font-family: {svg.MONOSPACE}; font-size: 12px; }}",
         f".bar-0 {{ fill: {palette.blue}; }}",
         f".worse {{ fill: {palette.magenta}; }}",
         f".bar-1 {{ fill: {palette.yellow}; }}",
         f".bar-2 {{ fill: {palette.green}; }}",
-        ".middle { text-anchor: middle; }",
-        ".end { text-anchor: end; }",
     ]
