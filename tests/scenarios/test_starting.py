@@ -20,7 +20,8 @@ REPOSITORY = Path(__file__).parents[2]
 EVERY = set(
     """
     _version cli cli.commands cli.errors cli.hub_access cli.hub_access.completers cli.hub_access.policy_rights
-    cli.hub_access.resolve cli.hub_access.running_hubs cli.input cli.input.options cli.input.shared_params
+    cli.hub_access.passed_login cli.hub_access.resolve cli.hub_access.running_hubs cli.input cli.input.options
+    cli.input.shared_params
     cli.loader cli.typed cli.output cli.output.characters cli.output.hints cli.output.spelling cli.output.streams
     cli.output.terminal_safe cli.output.terminals clients clients.hub clients.request_parts clients.response model
     model.clock model.connection_string model.errors model.text model.host_names model.ids model.late_dataclass

@@ -307,7 +307,7 @@ class _RunLoop:
 
     def _is_as_before(self, now: RunSnapshot) -> bool:
         """Whether nothing has become of a run since it was resumed."""
-        return self._resumed is not None and is_untouched(self._resumed, now) and True
+        return self._resumed is not None and is_untouched(self._resumed, now) and not self._leased.devices.any_broke_off
 
     def _made_gate_checker(self) -> GateChecker:
         return self._context.make_gate_checker(self._clock, self._leased, self._definition, self._notify)
