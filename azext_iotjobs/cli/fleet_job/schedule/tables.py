@@ -27,7 +27,6 @@ def occurrences(documents: Iterable[Any]) -> list[Row]:
 
 
 def _occurrence(document: Row) -> Row:
-    counts = document.get("runProgress") or {}
     return {
         "Id": cell(document.get("id"), LONG_CELL),
         "At": time_cell(document.get("at")),
@@ -35,7 +34,7 @@ def _occurrence(document: Row) -> Row:
         "Status": cell(document.get("status")),
         "Run": cell(document.get("run")),
         "RunStatus": cell(document.get("runStatus")),
-        **{name.title(): cell(counts.get(name)) for name in ("total", "completed", "failed", "uncertain")},
+        **_counts(document.get("runProgress")),
         "EndedBy": cell(document.get("runEndedBy"), LONG_CELL),
         "Reason": reason_cell(document.get("runReason")),
         "Backfill": "yes" if document.get("backfill") else "",
@@ -48,7 +47,6 @@ def happened(documents: Iterable[Any]) -> list[Row]:
     rows = []
     for each in documents:
         run = each.get("lastRun") or {}
-        counts = run.get("progress") or {}
         rows.append(
             {
                 "Id": cell(each.get("id"), LONG_CELL),
@@ -56,11 +54,15 @@ def happened(documents: Iterable[Any]) -> list[Row]:
                 "Status": cell(each.get("status")),
                 "Run": cell(each.get("run")),
                 "RunStatus": cell(run.get("status")),
-                **{name.title(): cell(counts.get(name)) for name in ("total", "completed", "failed", "uncertain")},
+                **_counts(run.get("progress")),
                 "Note": reason_cell(each.get("note")),
             }
         )
     return rows
+
+
+def _counts(progress: Row | None) -> Row:
+    return {name.title(): cell((progress or {}).get(name)) for name in ("total", "completed", "failed", "uncertain")}
 
 
 def _schedule(document: Row) -> Row:
